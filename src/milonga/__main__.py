@@ -1,0 +1,5 @@
+"""``python -m milonga``."""
+
+from milonga.cli.main import entry
+
+entry()

@@ -1,0 +1,284 @@
+"""Reading and writing WAV, FLAC, OGG, MP3 and AIFF through libsndfile (soundfile)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from milonga.audio.clip import MAX_CHANNELS, Clip, check_rate
+from milonga.errors import AudioError
+from milonga.runtime.files import atomic_path
+
+if TYPE_CHECKING:
+    import soundfile
+
+Subtype = Literal["PCM_16", "PCM_24", "PCM_32", "FLOAT", "VORBIS", "OPUS", "MPEG_LAYER_III"]
+
+_FORMATS: dict[str, tuple[str, Subtype]] = {
+    ".wav": ("WAV", "PCM_24"),
+    ".flac": ("FLAC", "PCM_24"),
+    ".ogg": ("OGG", "VORBIS"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+    ".aiff": ("AIFF", "PCM_24"),
+    ".aif": ("AIFF", "PCM_24"),
+}
+SUFFIXES = tuple(_FORMATS)
+"""File names that ``read`` and ``write`` understand."""
+
+_LONGEST_S = 24 * 3600
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What a file says of itself. MP3 has no field for ``software``."""
+
+    title: str = ""
+    artist: str = ""
+    software: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """A recording's header: what ``probe`` finds without reading the samples."""
+
+    rate: int
+    channels: int
+    frames: int
+    format: str
+    subtype: str
+    tags: Tags
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.rate
+
+
+def probe(path: str | os.PathLike[str]) -> Info:
+    """The header of a recording.
+
+    Raises:
+        AudioError: as ``read`` does, as far as the header tells.
+    """
+    with _opened(Path(path)) as file:
+        tags = Tags(
+            *(_plain(getattr(file, key)) for key in ("title", "artist", "software", "comment"))
+        )
+        return Info(
+            file.samplerate, file.channels, file.frames, file.format, file.subtype or "", tags
+        )
+
+
+def read(path: str | os.PathLike[str]) -> Clip:
+    """A whole recording.
+
+    Samples keep their level: a float file that peaks above 1.0 comes out as it is.
+
+    Raises:
+        AudioError: the file is missing, unreadable, empty, truncated, not audio, holds NaN or
+            infinite values, or has an absurd rate or channel count. It names the file.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        samples = np.empty((file.channels, file.frames), dtype=np.float32)
+        at = 0
+        while at < file.frames:
+            # Blocks, because libsndfile interleaves and a transposed copy of an hour is large.
+            block = file.read(min(_BLOCK, file.frames - at), dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            samples[:, at : at + len(block)] = block.T
+            at += len(block)
+        if at < file.frames:
+            raise _truncated(path, f"its header promises {file.frames} samples, it holds {at}")
+        try:
+            return Clip(samples, file.samplerate)
+        except AudioError as error:
+            raise AudioError(error.message, where=path, step="Export it again.") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    import soundfile
+
+    _check_file(path)
+    try:
+        with soundfile.SoundFile(path) as file:
+            _check_header(path, file)
+            yield file
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string.strip(" .")
+        if path.suffix.lower() == ".flac" and error.code > 40:
+            raise _truncated(path, "its last blocks can't be decoded") from error
+        raise AudioError(
+            f"Not a recording that can be read{f' ({reason})' if reason else ''}.",
+            where=path,
+            step=f"Use one of: {' '.join(SUFFIXES)}.",
+        ) from error
+
+
+def _check_file(path: Path) -> None:
+    try:
+        with open(path, "rb") as handle:
+            head = handle.read(16)
+            size = os.fstat(handle.fileno()).st_size
+    except FileNotFoundError:
+        raise AudioError("There is no such file.", where=path) from None
+    except IsADirectoryError:
+        raise AudioError("This is a folder, not a recording.", where=path) from None
+    except OSError as error:
+        step = "Check its owner and permissions." if error.errno == errno.EACCES else None
+        reason = error.strerror or str(error)
+        raise AudioError(f"It can't be opened: {reason}.", where=path, step=step) from None
+    if not size:
+        raise AudioError("The file is empty (0 bytes).", where=path)
+    _check_wav_format(path, head)
+
+
+def _check_wav_format(path: Path, head: bytes) -> None:
+    """Refuses WAV headers that libsndfile turns into a vague error."""
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE" or head[12:16] != b"fmt ":
+        return
+    with open(path, "rb") as handle:
+        handle.seek(20)
+        fields = handle.read(8)
+    if len(fields) < 8:
+        raise _truncated(path, "it ends within its header")
+    if not int.from_bytes(fields[2:4], "little"):
+        raise AudioError("Its header says 0 channels.", where=path, step="Export it again.")
+    try:
+        check_rate(int.from_bytes(fields[4:8], "little"))
+    except AudioError as error:
+        raise AudioError(error.message, where=path, step="Export it again.") from None
+
+
+def _check_header(path: Path, file: soundfile.SoundFile) -> None:
+    try:
+        check_rate(file.samplerate)
+    except AudioError as error:
+        raise AudioError(error.message, where=path, step="Export it again.") from None
+    if not 1 <= file.channels <= MAX_CHANNELS:
+        raise AudioError(f"Its header says {file.channels} channels.", where=path)
+    if file.format in ("WAV", "WAVEX", "AIFF", "RF64", "W64"):
+        # libsndfile shortens the length silently and says so only in its log.
+        match = re.search(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", file.extra_info, re.M)
+        # A size of 0 or all ones comes from a program that wrote into a pipe.
+        if match and int(match[1]) > int(match[2]) and int(match[1]) < 0x7FFFFF00:
+            raise _truncated(path, f"{match[2]} of {match[1]} bytes of sound are there")
+    if file.format == "OGG" and not _ogg_ends(path):
+        raise _truncated(path, "its last page is missing")
+    if not file.frames:
+        raise AudioError("It holds no audio (0 samples).", where=path)
+    if file.frames > _LONGEST_S * file.samplerate:
+        raise AudioError("Its header says it is longer than a day.", where=path)
+
+
+def _ogg_ends(path: Path) -> bool:
+    """Whether the last page carries the end-of-stream flag (RFC 3533, section 6)."""
+    with open(path, "rb") as handle:
+        size = handle.seek(0, os.SEEK_END)
+        handle.seek(max(0, size - (1 << 17)))
+        tail = handle.read()
+    at = tail.rfind(b"OggS")
+    return 0 <= at < len(tail) - 5 and bool(tail[at + 5] & 0x04)
+
+
+def _truncated(path: Path, detail: str) -> AudioError:
+    return AudioError(
+        f"The file is truncated: {detail}.", where=path, step="Copy or download it again."
+    )
+
+
+def _plain(tag: str) -> str:
+    # libsndfile appends its own name to the software tag.
+    return re.sub(r" \(libsndfile-[\d.]+\)$", "", tag or "")
+
+
+def write(
+    path: str | os.PathLike[str],
+    clip: Clip,
+    *,
+    subtype: Subtype | None = None,
+    tags: Tags | None = None,
+    on_clip: Literal["error", "warn", "level"] = "error",
+) -> None:
+    """Writes a recording; the format follows from the suffix, the file is whole or absent.
+
+    Args:
+        path: ends in one of ``SUFFIXES``.
+        clip: any level; only float WAV and AIFF keep samples beyond full scale.
+        subtype: sample format; by default 24 bits where the format has them.
+        tags: title, artist, software, comment.
+        on_clip: what to do when an integer or lossy format would clip: refuse, clip and warn,
+            or lower the whole clip to a peak of 0.999.
+
+    Raises:
+        AudioError: the clip is empty or would clip, the suffix or subtype doesn't exist, the
+            format has no such rate or channel count.
+        OutputError: the folder can't be written or the disk is full.
+    """
+    import soundfile
+
+    path = Path(path)
+    if path.suffix.lower() not in _FORMATS:
+        raise AudioError(
+            f"No audio format has the suffix {path.suffix!r}.",
+            where=path,
+            step=f"Use one of: {' '.join(SUFFIXES)}.",
+        )
+    container, usual = _FORMATS[path.suffix.lower()]
+    subtype = subtype or usual
+    if not soundfile.check_format(container, subtype):
+        raise AudioError(f"{container} files have no sample format {subtype}.", where=path)
+    if not clip.frames:
+        raise AudioError("There is nothing to write: the clip is empty.", where=path)
+    if subtype != "FLOAT":
+        clip = _within_full_scale(path, clip, on_clip)
+    with atomic_path(path) as temporary:
+        try:
+            with soundfile.SoundFile(
+                temporary, "w", clip.rate, clip.channels, subtype, format=container
+            ) as file:
+                for key in ("title", "artist", "software", "comment") if tags else ():
+                    if value := getattr(tags, key):
+                        setattr(file, key, value)
+                for at in range(0, clip.frames, _BLOCK):
+                    file.write(clip.samples[:, at : at + _BLOCK].T)
+        except soundfile.LibsndfileError as error:
+            if _disk_is_full(path.parent):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise AudioError(
+                f"{container} can't hold {clip.channels} channels at {clip.rate} Hz "
+                f"({error.error_string.strip(' .')}).",
+                where=path,
+                step="Resample it, or choose .wav.",
+            ) from error
+
+
+def _within_full_scale(path: Path, clip: Clip, on_clip: str) -> Clip:
+    peak = clip.peak
+    if peak <= 1.0:
+        return clip
+    over = f"Its peak is {20 * np.log10(peak):+.1f} dBFS, so it would clip."
+    if on_clip == "level":
+        return clip.scaled(0.999 / peak)
+    if on_clip == "warn":
+        warnings.warn(f"{path}: {over}", stacklevel=3)
+        return Clip(np.clip(clip.samples, -1.0, 1.0), clip.rate)
+    raise AudioError(over, where=path, step="Pass on_clip='level', or write 32-bit float WAV.")
+
+
+def _disk_is_full(folder: Path) -> bool:
+    import shutil
+
+    return shutil.disk_usage(folder).free < _BLOCK

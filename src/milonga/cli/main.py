@@ -1,0 +1,129 @@
+"""The entry point: names of commands, errors and exit status.
+
+``milonga --help`` must stay instant, so a command's module is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+import click
+
+from milonga._version import __version__
+from milonga.errors import Cancelled, MilongaError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "song": ("milonga.cli.song:song", "Start, check, import and export song sheets."),
+    "render": ("milonga.cli.render:render", "Render a song sheet into takes, a mix and a report."),
+    "mix": ("milonga.cli.mix:mix", "Build song.wav anew from the takes."),
+    "replay": ("milonga.cli.replay:replay", "Render a take again and say whether it is the same."),
+    "compare": ("milonga.cli.compare:compare", "Compare recordings with a baseline by figures."),
+    "report": ("milonga.cli.report:report", "Write the report of a rendered song anew."),
+}
+"""Command name -> where it lives, and its line in the overview."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows the names and summaries of its commands before it imports them."""
+
+    def __init__(self, *args: Any, lazy: dict[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self._lazy, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._lazy[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in self._lazy.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in self.list_commands(ctx):
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, self.list_commands(ctx), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"There is no command {name!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="milonga")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Make songs and sounds with open models on your own machine, and learn how good they are.
+
+    Every command that prints a result takes --json. Start with: milonga song new song.yaml
+    """
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line.
+
+    Returns:
+        0 done, 1 something failed and was explained, 2 wrong usage, 130 interrupted.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    # Accepted anywhere on the line: people add it to a command that just failed.
+    debug = "--debug" in args
+    args = [arg for arg in args if arg != "--debug"]
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        outcome = cli.main(args, prog_name="milonga", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt, Cancelled):
+        click.echo("\nInterrupted. What was finished is kept.", err=True)
+        return 130
+    except BrokenPipeError:
+        return 1
+    except MilongaError as error:
+        if debug:
+            raise
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+        return 1
+    except MemoryError:
+        if debug:
+            raise
+        click.echo("error: This machine ran out of memory. Close other programs or use fewer "
+                   "seconds at a time.", err=True)  # fmt: skip
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        click.echo(
+            f"error: milonga failed in a way it did not expect ({type(error).__name__}: {error}).\n"
+            "  Run the same command with --debug and report what it prints.",
+            err=True,
+        )
+        return 1
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""Every exception that milonga raises on purpose.
+
+::
+
+    MilongaError                 wrong input or circumstances, explained
+    ├── AudioError               a recording can't be read, used or written
+    ├── SheetError               a song sheet (or Markdown) is wrong; holds every problem found
+    ├── PlanError                a render can't start as asked; holds every problem found
+    ├── GeneratorError           a generator could not make this take
+    ├── ReceiptError             a receipt is missing, damaged or of an unknown version
+    ├── ComparisonError          recordings can't be compared
+    ├── OutputError              an output can't be written: permissions, disk full
+    ├── MissingExtraError        an optional part isn't installed
+    └── UnknownNameError         a name that no registry knows; lists the known ones
+    Cancelled                    the user stopped the work (not an error)
+
+An error says what was wrong, where, and the step that mends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+
+
+class MilongaError(Exception):
+    """Base of all explained failures.
+
+    Args:
+        message: what was wrong, one sentence.
+        where: the file, segment or field it concerns.
+        step: what the user can do about it.
+    """
+
+    def __init__(
+        self, message: str, *, where: str | PathLike[str] | None = None, step: str | None = None
+    ) -> None:
+        self.message = message
+        self.where = None if where is None else fspath(where)
+        self.step = step
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text}\n  {self.step}" if self.step else text
+
+
+class AudioError(MilongaError):
+    """A recording can't be read, used or written; ``where`` is the file."""
+
+
+class GeneratorError(MilongaError):
+    """A generator could not make a take."""
+
+
+class ReceiptError(MilongaError):
+    """A receipt is missing, damaged or of an unknown version."""
+
+
+class ComparisonError(MilongaError):
+    """Recordings can't be compared."""
+
+
+class OutputError(MilongaError):
+    """An output can't be written: permissions, a full disk, a file in the way."""
+
+
+class MissingExtraError(MilongaError):
+    """An optional part of milonga isn't installed.
+
+    Args:
+        what: the thing that was asked for.
+        extra: the pip extra that brings it.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(
+            f"{what} needs the extra '{extra}', which is not installed.",
+            step=f"Run: pip install 'milonga[{extra}]'",
+        )
+
+
+class UnknownNameError(MilongaError):
+    """A name that no registry knows.
+
+    Args:
+        kind: what sort of thing was looked up, for example "generator".
+        name: the name asked for.
+        known: the names there are.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        self.known = sorted(known)
+        super().__init__(f"There is no {kind} {name!r}.", step=f"Known: {', '.join(self.known)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in a sheet or plan.
+
+    Attributes:
+        message: what is wrong, one sentence.
+        where: segment and field, for example ``"segment 7, seconds"``.
+        line: line in the file, from 1, where known.
+        step: what mends it, where more than the message is needed.
+    """
+
+    message: str
+    where: str = ""
+    line: int | None = None
+    step: str = ""
+
+    def __str__(self) -> str:
+        place = ", ".join(p for p in (f"line {self.line}" if self.line else "", self.where) if p)
+        text = f"{place}: {self.message}" if place else self.message
+        return f"{text} {self.step}" if self.step else text
+
+
+class _ProblemsError(MilongaError):
+    def __init__(
+        self,
+        message: str,
+        problems: Sequence[Problem] = (),
+        *,
+        where: str | PathLike[str] | None = None,
+        step: str | None = None,
+    ) -> None:
+        self.problems = tuple(problems)
+        super().__init__(message, where=where, step=step)
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.message}" if self.where else self.message
+        lines = [head, *(f"  - {problem}" for problem in self.problems)]
+        if self.step:
+            lines.append(f"  {self.step}")
+        return "\n".join(lines)
+
+
+class SheetError(_ProblemsError):
+    """A song sheet is wrong; ``problems`` lists everything found, ``where`` is the file."""
+
+
+class PlanError(_ProblemsError):
+    """A render can't start as asked; ``problems`` lists everything found."""
+
+
+class Cancelled(BaseException):
+    """The user stopped the work. Like KeyboardInterrupt, it isn't an ``Exception``,
+    so that a handler for failures does not swallow it."""

@@ -1,0 +1,53 @@
+"""The progress bar of a terminal (rich)."""
+
+from __future__ import annotations
+
+import threading
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as RichProgress
+from rich.progress import TaskID, TimeRemainingColumn, TransferSpeedColumn
+
+from milonga.runtime.progress import Progress, Update
+
+
+class BarProgress(Progress):
+    """A bar per task with the time left; tasks that count "B" show bytes and speed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._console = Console(stderr=True)
+        self._bars: RichProgress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, update: Update) -> None:
+        with self._lock:
+            if self._bars is None:
+                self._bars = RichProgress(*_columns(update.unit), console=self._console)
+                self._bars.start()
+            if update.label not in self._tasks:
+                self._tasks[update.label] = self._bars.add_task(update.label, total=update.total)
+            task = self._tasks[update.label]
+            self._bars.update(task, completed=update.done, total=update.total)
+            if update.finished:
+                del self._tasks[update.label]
+                if not self._tasks:
+                    self._bars.stop()
+                    self._bars = None
+
+    def message(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False)
+
+
+def _columns(unit: str) -> tuple[TextColumn | BarColumn | object, ...]:
+    if unit == "B":
+        return (
+            TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
+            TransferSpeedColumn(), TimeRemainingColumn(),
+        )  # fmt: skip
+    return (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn(unit), TimeRemainingColumn(),
+    )  # fmt: skip

@@ -1,0 +1,95 @@
+"""Files that are whole or absent: written beside, flushed, renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from milonga.errors import OutputError
+
+
+@contextlib.contextmanager
+def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary path beside ``target``; renamed onto it when the block ends well.
+
+    The temporary name keeps the suffix (libraries choose a format by it) and starts with
+    a dot and ``.part-``, so that a leftover of a killed process is recognised. On an error
+    it is removed and ``target`` is as before.
+
+    Raises:
+        OutputError: the folder can't be made or written, or the disk is full.
+    """
+    target = Path(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(error, target.parent) from error
+    temporary = target.with_name(f".part-{secrets.token_hex(4)}-{target.name}")
+    try:
+        yield temporary
+        # Without this a power cut can leave the new name on an empty file.
+        with open(temporary, "rb+") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise output_error(error, target) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(target: str | os.PathLike[str], text: str) -> None:
+    """Writes UTF-8 text atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_bytes(target: str | os.PathLike[str], data: bytes) -> None:
+    """Writes bytes atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(data)
+
+
+def dump_json(value: Any) -> str:
+    """JSON for people and programs: indented, UTF-8, and never NaN.
+
+    Raises:
+        ValueError: a float is NaN or infinite (undefined values are None in milonga).
+    """
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def sweep_parts(folder: Path) -> None:
+    """Removes what killed writers left in ``folder``."""
+    for leftover in folder.glob(".part-*"):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
+
+
+def output_error(error: OSError, path: str | os.PathLike[str]) -> OutputError:
+    """The explained form of an operating system's refusal to write."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError(
+            "The disk is full.",
+            where=path,
+            step="Free some space, then run the same command again.",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return OutputError(
+            "No permission to write here.", where=path, step="Choose another folder for the output."
+        )
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return OutputError(
+            "A file of another kind is in the way.",
+            where=path,
+            step="Move it or choose another name.",
+        )
+    if error.errno == errno.ENAMETOOLONG:
+        return OutputError("The name is too long for this file system.", where=path)
+    return OutputError(f"Can't write: {error.strerror or error}.", where=path)
