@@ -66,9 +66,10 @@ class Clip:
     @cached_property
     def mono(self) -> NDArray[np.float32]:
         """The mean of the channels, ``[time]``."""
-        if self.channels == 1:
-            return self.samples[0]
-        return self.samples.mean(axis=0, dtype=np.float32)
+        mono: NDArray[np.float32] = self.samples[0]
+        if self.channels > 1:
+            mono = self.samples.mean(axis=0, dtype=np.float32)
+        return mono
 
     @property
     def peak(self) -> float:

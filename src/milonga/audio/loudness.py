@@ -22,9 +22,9 @@ def loudness_lufs(clip: Clip) -> float | None:
     """
     if clip.seconds < _BLOCK_S or clip.peak == 0.0:
         return None
-    import pyloudnorm
+    from pyloudnorm.meter import Meter
 
-    value = float(pyloudnorm.Meter(clip.rate).integrated_loudness(clip.samples[:5].T))
+    value = float(Meter(clip.rate).integrated_loudness(clip.samples[:5].T))
     return value if math.isfinite(value) else None
 
 

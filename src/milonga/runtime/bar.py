@@ -5,9 +5,17 @@ from __future__ import annotations
 import threading
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.progress import Progress as RichProgress
-from rich.progress import TaskID, TimeRemainingColumn, TransferSpeedColumn
 
 from milonga.runtime.progress import Progress, Update
 
@@ -41,13 +49,9 @@ class BarProgress(Progress):
         self._console.print(text, highlight=False, markup=False)
 
 
-def _columns(unit: str) -> tuple[TextColumn | BarColumn | object, ...]:
+def _columns(unit: str) -> tuple[ProgressColumn, ...]:
     if unit == "B":
-        return (
-            TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
-            TransferSpeedColumn(), TimeRemainingColumn(),
-        )  # fmt: skip
-    return (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TextColumn(unit), TimeRemainingColumn(),
-    )  # fmt: skip
+        amount: tuple[ProgressColumn, ...] = (DownloadColumn(), TransferSpeedColumn())
+    else:
+        amount = (MofNCompleteColumn(), TextColumn(unit))
+    return (TextColumn("{task.description}"), BarColumn(), *amount, TimeRemainingColumn())
