@@ -1,0 +1,50 @@
+# make setup   everything for development into .venv
+# make demo    render the example song and its report (installs only what that needs)
+# make test    run the tests              make check   lint, types, import contracts
+# make bench   measure, write docs/benchmarks.md
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo-out
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: setup demo test check bench clean
+.DELETE_ON_ERROR:
+
+setup: $(VENV)/.all
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "milonga needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 demo"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Setting up milonga in $(VENV) ..."
+	$(PIP) -e '.[guide]'
+	@touch $@
+
+$(VENV)/.all: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Setting up milonga, its extras and the test tools in $(VENV) ..."
+	$(PIP) -e '.[guide]' --group test --group check
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo
+	$(BIN)/milonga render examples/whispers/song.yaml --with guide --out $(DEMO)
+
+test: $(VENV)/.all
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(VENV)/.all
+	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.all
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist
