@@ -184,13 +184,16 @@ def _check_header(path: Path, file: soundfile.SoundFile) -> None:
 
 
 def _ogg_ends(path: Path) -> bool:
-    """Whether the last page carries the end-of-stream flag (RFC 3533, section 6)."""
+    """Whether the last page carries the end-of-stream flag and is whole (RFC 3533, section 6)."""
     with open(path, "rb") as handle:
         size = handle.seek(0, os.SEEK_END)
         handle.seek(max(0, size - (1 << 17)))
         tail = handle.read()
-    at = tail.rfind(b"OggS")
-    return 0 <= at < len(tail) - 5 and bool(tail[at + 5] & 0x04)
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    if len(page) < 27 or not page[5] & 0x04:
+        return False
+    lengths = page[27 : 27 + page[26]]
+    return len(page) >= 27 + len(lengths) + sum(lengths)
 
 
 def _truncated(path: Path, detail: str) -> AudioError:
@@ -200,8 +203,8 @@ def _truncated(path: Path, detail: str) -> AudioError:
 
 
 def _plain(tag: str) -> str:
-    # libsndfile appends its own name to the software tag.
-    return re.sub(r" \(libsndfile-[\d.]+\)$", "", tag or "")
+    # libsndfile appends its own name to the software tag, and in AIFF a stray byte after it.
+    return re.sub(r" \(libsndfile-[\d.]+\).*$", "", tag or "")
 
 
 def write(

@@ -1,0 +1,116 @@
+"""A look-ahead true-peak limiter, and levelling to a loudness."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milonga.audio.clip import Clip
+from milonga.audio.loudness import loudness_lufs, true_peak_dbtp
+
+_OVERSAMPLING = 4
+_LOOK_AHEAD_S = 0.010
+_RELEASE_S = 0.080
+
+
+def level_to(clip: Clip, lufs: float, *, ceiling_dbtp: float = -1.0) -> Clip:
+    """The clip at a loudness, its true peaks held under a ceiling.
+
+    Where the limiter takes loudness away, the gain before it rises, up to 12 dB more: beyond
+    that a clip of mostly peaks stays quieter rather than being crushed. A clip without a
+    defined loudness only gets the ceiling.
+
+    Args:
+        clip: ``[channels, time]``.
+        lufs: integrated loudness wanted (BS.1770-4).
+        ceiling_dbtp: highest true peak allowed, in dB relative to full scale.
+    """
+    loudness = loudness_lufs(clip)
+    if loudness is None:
+        return limit(clip, ceiling_dbtp)
+    gain_db = first_db = lufs - loudness
+    slope, before = 1.0, (0.0, loudness)
+    for _ in range(6):
+        out = limit(clip.scaled(_linear(gain_db)), ceiling_dbtp)
+        reached = loudness_lufs(out)
+        if reached is None or abs(reached - lufs) < 0.05:
+            break
+        # The limiter flattens the way from gain to loudness: a secant step follows it.
+        if gain_db != before[0]:
+            slope = min(1.0, max(0.2, (reached - before[1]) / (gain_db - before[0])))
+        before = (gain_db, reached)
+        gain_db = min(gain_db + (lufs - reached) / slope, first_db + 12.0)
+    return out
+
+
+def limit(clip: Clip, ceiling_dbtp: float = -1.0) -> Clip:
+    """The clip with every true peak at or under the ceiling; untouched where it already is.
+
+    The gain each sample needs is held over a look-ahead window and smoothed within it, so that
+    the gain moves slowly before a peak and is low enough at it. All channels share one gain,
+    so the stereo image stays.
+    """
+    peak = true_peak_dbtp(clip)
+    if peak is None or peak <= ceiling_dbtp:
+        return clip
+    # Smoothing and rounding may leave a trace above it.
+    ceiling = _linear(ceiling_dbtp - 0.05)
+    needed = np.minimum(1.0, ceiling / np.maximum(_peaks(clip), 1e-9))
+    ahead = max(1, round(_LOOK_AHEAD_S * clip.rate))
+    release = max(ahead, round(_RELEASE_S * clip.rate))
+    gain = _smooth(_released(_held(needed, ahead), release), ahead)
+    out = Clip(clip.samples * gain.astype(np.float32), clip.rate)
+    over = (true_peak_dbtp(out) or -math.inf) - ceiling_dbtp
+    # The moving gain itself makes new content between samples: a last small trim.
+    return out.scaled(_linear(-over - 0.01)) if over > 0 else out
+
+
+def _peaks(clip: Clip) -> NDArray[np.float64]:
+    """Largest magnitude around each sample over all channels, between samples included."""
+    import soxr
+
+    peaks: NDArray[np.float64] = np.abs(clip.samples).max(axis=0).astype(np.float64)
+    for channel in clip.samples:
+        dense = soxr.resample(channel, clip.rate, clip.rate * _OVERSAMPLING, quality="HQ")
+        dense = np.pad(dense, (0, max(0, clip.frames * _OVERSAMPLING - len(dense))))
+        blocks = np.abs(dense[: clip.frames * _OVERSAMPLING]).reshape(-1, _OVERSAMPLING).max(axis=1)
+        peaks = np.maximum(peaks, blocks)
+        # A peak before a sample counts for that sample, too.
+        peaks[1:] = np.maximum(peaks[1:], blocks[:-1])
+    return peaks
+
+
+def _held(gain: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+    """The smallest gain within ``reach`` samples on either side."""
+    from scipy.ndimage import minimum_filter1d
+
+    held: NDArray[np.float64] = minimum_filter1d(gain, 2 * reach + 1, mode="nearest")
+    return held
+
+
+def _released(gain: NDArray[np.float64], release: int) -> NDArray[np.float64]:
+    """Lets the gain rise by at most a fixed number of dB per sample (20 dB in ``release``)."""
+    step = 20.0 / release
+    decibels: NDArray[np.float64] = 20 * np.log10(gain)
+    ramp = step * np.arange(len(gain))
+    # min over the past of (gain + distance * step), as a running minimum.
+    raised: NDArray[np.float64] = np.minimum.accumulate(decibels - ramp) + ramp
+    released: NDArray[np.float64] = 10 ** (np.minimum(raised, 0.0) / 20)
+    return released
+
+
+def _smooth(gain: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+    """Two moving averages, together no wider than ``_held`` reaches: where a gain is needed,
+    every value averaged is at most that gain."""
+    padded = np.pad(gain, (reach, reach), mode="edge")
+    for _ in range(2):
+        sums = np.cumsum(np.insert(padded, 0, 0.0))
+        padded = (sums[reach:] - sums[:-reach]) / reach
+    smoothed: NDArray[np.float64] = padded[: len(gain)]
+    return smoothed
+
+
+def _linear(decibels: float) -> float:
+    return float(10 ** (decibels / 20))

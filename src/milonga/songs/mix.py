@@ -1,0 +1,126 @@
+"""The mix: chosen takes layered, segments joined, the song levelled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milonga.audio import loudness_lufs, resample
+from milonga.audio.clip import Clip
+from milonga.audio.limiter import level_to
+
+MIX_RATE = 44_100
+SONG_LUFS = -14.0
+CEILING_DBTP = -1.0
+CROSSFADE_S = 0.030
+
+_REFERENCE_LUFS = -20.0
+_DYNAMICS_LU = 4.0
+"""How far a take may stay from the common level: its section's loudness is part of the music,
+the level that a model happens to produce is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A take in the mix.
+
+    ``group`` names takes whose loudness may differ on purpose (one generator, one role).
+    """
+
+    clip: Clip
+    group: str
+    gain_db: float = 0.0
+
+
+def mix_song(segments: Sequence[Sequence[Voice]]) -> Clip:
+    """The song: 44.1 kHz stereo, -14 LUFS, true peak at most -1 dBTP.
+
+    Args:
+        segments: in order; each a sequence of voices that sound together. A segment lasts as
+            long as its longest voice. Empty ones are left out.
+
+    Segments overlap by 30 ms (less where one is shorter than four times that), with
+    equal-power gains.
+    """
+    filled = [segment for segment in segments if segment]
+    gains = balance([voice for segment in filled for voice in segment])
+    parts, at = [], 0
+    for segment in filled:
+        parts.append(layer(segment, gains[at : at + len(segment)]))
+        at += len(segment)
+    return level_to(join(parts), SONG_LUFS, ceiling_dbtp=CEILING_DBTP)
+
+
+def mix_segment(voices: Sequence[Voice]) -> Clip:
+    """One segment as it sounds in the song, at the song's loudness."""
+    return level_to(layer(voices, balance(voices)), SONG_LUFS, ceiling_dbtp=CEILING_DBTP)
+
+
+def balance(voices: Sequence[Voice]) -> list[float]:
+    """A gain in dB for each voice, its own ``gain_db`` included.
+
+    The loudness of each group's takes is centred on a common level; a take keeps its distance
+    from its group's mean up to 4 LU. A take without a defined loudness gets its group's gain.
+    """
+    measured = [loudness_lufs(voice.clip) for voice in voices]
+    means: dict[str, float] = {}
+    for group in {voice.group for voice in voices}:
+        known = [
+            lufs
+            for voice, lufs in zip(voices, measured, strict=True)
+            if voice.group == group and lufs is not None
+        ]
+        means[group] = sum(known) / len(known) if known else _REFERENCE_LUFS
+    gains = []
+    for voice, lufs in zip(voices, measured, strict=True):
+        mean = means[voice.group]
+        distance = 0.0 if lufs is None else lufs - mean
+        kept = max(-_DYNAMICS_LU, min(_DYNAMICS_LU, distance))
+        gains.append(_REFERENCE_LUFS - mean - distance + kept + voice.gain_db)
+    return gains
+
+
+def layer(voices: Sequence[Voice], gains_db: Sequence[float]) -> Clip:
+    """The sum of a segment's voices, 44.1 kHz stereo, as long as the longest."""
+    clips = [resample(voice.clip.with_channels(2), MIX_RATE) for voice in voices]
+    total = np.zeros((2, max(clip.frames for clip in clips)), dtype=np.float32)
+    for clip, gain in zip(clips, gains_db, strict=True):
+        total[:, : clip.frames] += clip.samples * np.float32(10 ** (gain / 20))
+    return Clip(total, MIX_RATE)
+
+
+def join(parts: Sequence[Clip]) -> Clip:
+    """Clips of one rate and layout one after the other, crossfaded with equal power."""
+    if not parts:
+        return Clip(np.zeros((2, 0), dtype=np.float32), MIX_RATE)
+    overlaps = [
+        min(round(CROSSFADE_S * MIX_RATE), before.frames // 4, after.frames // 4)
+        for before, after in pairwise(parts)
+    ]
+    frames = sum(part.frames for part in parts) - sum(overlaps)
+    song = np.zeros((parts[0].channels, frames), dtype=np.float32)
+    at = 0
+    for index, part in enumerate(parts):
+        fade_in = overlaps[index - 1] if index else 0
+        fade_out = overlaps[index] if index < len(overlaps) else 0
+        song[:, at : at + part.frames] += part.samples * _envelope(part.frames, fade_in, fade_out)
+        at += part.frames - fade_out
+    return Clip(song, MIX_RATE)
+
+
+def _envelope(frames: int, fade_in: int, fade_out: int) -> NDArray[np.float32]:
+    gain = np.ones(frames, dtype=np.float32)
+    if fade_in:
+        gain[:fade_in] = _quarter_sine(fade_in)
+    if fade_out:
+        gain[frames - fade_out :] = _quarter_sine(fade_out)[::-1]
+    return gain
+
+
+def _quarter_sine(frames: int) -> NDArray[np.float32]:
+    return np.sin((np.arange(frames) + 0.5) / frames * (math.pi / 2)).astype(np.float32)
