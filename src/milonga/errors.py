@@ -11,6 +11,15 @@
     ├── ComparisonError          recordings can't be compared
     ├── OutputError              an output can't be written: permissions, disk full
     ├── MissingExtraError        an optional part isn't installed
+    ├── ConfigError              the configuration file is wrong
+    ├── DeviceError              a device isn't there or doesn't work
+    ├── WeightsError             a model's files can't be had or used
+    │   ├── NotDownloadedError   they aren't on this machine, and no network may be used
+    │   ├── AccessError          the hub refuses: no token, no access, or a bad token
+    │   ├── DownloadError        the network or the hub failed, or sent something wrong
+    │   ├── CacheError           the cache folder can't be written, or the disk is full
+    │   ├── DamagedFileError     a file is missing, truncated, or not what was downloaded
+    │   └── UnsafeFileError      a checkpoint wants to run code
     └── UnknownNameError         a name that no registry knows; lists the known ones
     Cancelled                    the user stopped the work (not an error)
 
@@ -64,6 +73,58 @@ class ComparisonError(MilongaError):
 
 class OutputError(MilongaError):
     """An output can't be written: permissions, a full disk, a file in the way."""
+
+
+class ConfigError(MilongaError):
+    """The configuration file is wrong; ``where`` is the file."""
+
+
+class DeviceError(MilongaError):
+    """A device isn't there or doesn't work."""
+
+
+class WeightsError(MilongaError):
+    """A model's files can't be had or used."""
+
+
+class NotDownloadedError(WeightsError):
+    """Weights aren't on this machine, and no network may be used."""
+
+
+class AccessError(WeightsError):
+    """The hub refuses access.
+
+    Args:
+        reason: what is missing, for programs: ``no-token``, ``no-access``, ``pending``,
+            ``rejected``, ``bad-token``, ``scope``, or ``not-found``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        where: str | PathLike[str] | None = None,
+        step: str | None = None,
+    ) -> None:
+        self.reason = reason
+        super().__init__(message, where=where, step=step)
+
+
+class DownloadError(WeightsError):
+    """The network or the hub failed, or what arrived is wrong."""
+
+
+class CacheError(WeightsError):
+    """The cache folder can't be written, or its disk is full; ``where`` is the folder."""
+
+
+class DamagedFileError(WeightsError):
+    """A file is missing, truncated, or not what was downloaded; ``where`` is the file."""
+
+
+class UnsafeFileError(WeightsError):
+    """A checkpoint wants to run code on loading; ``where`` is the file."""
 
 
 class MissingExtraError(MilongaError):
