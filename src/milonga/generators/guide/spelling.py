@@ -1,0 +1,45 @@
+"""Cutting a word at its syllables, once its vowel groups are known."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+
+def words(text: str) -> list[str]:
+    """A word list written as running text."""
+    return text.split()
+
+
+def divide(
+    word: str, nuclei: list[tuple[int, int]], lower: str, onsets: frozenset[str]
+) -> list[str]:
+    """Cuts a word between its nuclei, giving each syllable the longest onset it may have."""
+    if len(lower) != len(word):
+        lower = word.lower()
+    cuts: list[int] = []
+    for (_, left), (right, _) in pairwise(nuclei):
+        start = right
+        if right - left > 0:
+            start = right - 1
+            for size in (3, 2):
+                if right - left >= size and lower[right - size : right] in onsets:
+                    start = right - size
+                    break
+        cuts.append(start)
+    edges = [0, *cuts, len(word)]
+    return [word[a:b] for a, b in pairwise(edges)]
+
+
+def cut(word: str, parts: tuple[str, ...]) -> list[str]:
+    """The word in its own letters, cut where ``parts`` says; a longer ending stays on the last."""
+    out: list[str] = []
+    at = 0
+    for part in parts[:-1]:
+        out.append(word[at : at + len(part)])
+        at += len(part)
+    return [*out, word[at:]]
+
+
+def digits(number: str, names: tuple[str, ...]) -> list[str]:
+    """The syllables of a number read digit by digit."""
+    return [part for digit in number for part in names[int(digit)].split("-")]
