@@ -1,5 +1,65 @@
-"""Milonga: songs and sounds with open generative models, and how good they are."""
+"""Milonga: songs and sounds with open generative models, and how good they are.
+
+Names load when they are first used, so that ``import milonga`` costs nothing::
+
+    import milonga
+
+    sheet = milonga.load_sheet("song.yaml")
+    clip = milonga.read("takes/01-intro/guide-s0.wav")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from milonga._version import __version__
+from milonga.errors import MilongaError
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from milonga.audio import Clip, read, resample, write
+    from milonga.generators.base import Generator, Request
+    from milonga.songs.plan import Selection, make_plan
+    from milonga.songs.render import render
+    from milonga.songs.session import Session
+    from milonga.songs.sheet import Sheet, load_sheet
+
+_HOMES = {
+    "Clip": "milonga.audio",
+    "Generator": "milonga.generators.base",
+    "Request": "milonga.generators.base",
+    "Selection": "milonga.songs.plan",
+    "Session": "milonga.songs.session",
+    "Sheet": "milonga.songs.sheet",
+    "load_sheet": "milonga.songs.sheet",
+    "make_plan": "milonga.songs.plan",
+    "read": "milonga.audio",
+    "render": "milonga.songs.render",
+    "resample": "milonga.audio",
+    "write": "milonga.audio",
+}
+
+__all__ = [
+    "Clip",
+    "Generator",
+    "MilongaError",
+    "Request",
+    "Selection",
+    "Session",
+    "Sheet",
+    "__version__",
+    "load_sheet",
+    "make_plan",
+    "read",
+    "render",
+    "resample",
+    "write",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'milonga' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -18,7 +18,7 @@ _RELEASE_S = 0.080
 def level_to(clip: Clip, lufs: float, *, ceiling_dbtp: float = -1.0) -> Clip:
     """The clip at a loudness, its true peaks held under a ceiling.
 
-    Where the limiter takes loudness away, the gain before it rises, up to 12 dB more: beyond
+    Where the limiter takes loudness away, the gain before it rises, up to 18 dB more: beyond
     that a clip of mostly peaks stays quieter rather than being crushed. A clip without a
     defined loudness only gets the ceiling.
 
@@ -41,7 +41,7 @@ def level_to(clip: Clip, lufs: float, *, ceiling_dbtp: float = -1.0) -> Clip:
         if gain_db != before[0]:
             slope = min(1.0, max(0.2, (reached - before[1]) / (gain_db - before[0])))
         before = (gain_db, reached)
-        gain_db = min(gain_db + (lufs - reached) / slope, first_db + 12.0)
+        gain_db = min(gain_db + (lufs - reached) / slope, first_db + 18.0)
     return out
 
 

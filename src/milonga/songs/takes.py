@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from milonga.errors import PlanError, Problem, ReceiptError
+from milonga.errors import ReceiptError
 from milonga.songs.receipts import Receipt, read_receipt
 
 
@@ -85,21 +85,3 @@ def takes_in(folder: Path, order: Sequence[str] = ()) -> tuple[list[Take], list[
         )
     )
     return found, broken
-
-
-def chosen_take(takes: Sequence[Take], choice: str | None, where: str) -> Take | None:
-    """The named take, else the first without findings, else None.
-
-    Raises:
-        PlanError: the named take isn't there.
-    """
-    if choice is None:
-        return next((take for take in takes if take.receipt.good), None)
-    for take in takes:
-        if take.name == choice:
-            return take
-    names = ", ".join(take.name for take in takes) or "none yet"
-    raise PlanError(
-        "A chosen take is not there.",
-        [Problem(f"There is no take {choice!r}.", where, step=f"Takes: {names}.")],
-    )
