@@ -1,0 +1,6 @@
+"""Mel-spectrogram to waveform: ``get_vocoder`` and the contract of vocoders."""
+
+from milonga.vocoders.base import VocoderBase, VocoderError
+from milonga.vocoders.registry import VOCODERS, get_vocoder
+
+__all__ = ["VOCODERS", "VocoderBase", "VocoderError", "get_vocoder"]

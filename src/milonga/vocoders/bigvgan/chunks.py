@@ -1,0 +1,102 @@
+"""How much of every stage a stretch of output needs.
+
+A chunk is computed with what its convolutions see on both sides, and that is cropped stage by
+stage: the wide, expensive stages run at a low rate, where few extra samples suffice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from milonga.vocoders.bigvgan.config import BigVGANConfig
+
+PRE_REACH = 3
+"""Frames that the first convolution sees to each side."""
+
+POST_REACH = 5 + 3
+"""Samples that the last activation and convolution see to each side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Samples ``start`` to ``stop`` of a signal of ``length``; ends within are cut, not padded."""
+
+    start: int
+    stop: int
+    length: int
+
+    @property
+    def size(self) -> int:
+        return self.stop - self.start
+
+    def wider(self, reach: int) -> Span:
+        """The span with ``reach`` more on each side, as far as there is any."""
+        start, stop = max(0, self.start - reach), min(self.length, self.stop + reach)
+        return Span(start, stop, self.length)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is computed for one chunk.
+
+    Attributes:
+        mel: frames that go into the first convolution.
+        pre: frames of its output.
+        stages: samples that each stage's residual blocks work on.
+        output: samples of the waveform.
+    """
+
+    mel: Span
+    pre: Span
+    stages: tuple[Span, ...]
+    output: Span
+
+
+def block_reach(config: BigVGANConfig) -> int:
+    """Samples that the residual blocks of a stage see to each side: 5 for an activation,
+    half a kernel times its dilation for a convolution."""
+    reach = 0
+    for kernel, dilations in zip(config.kernels, config.dilations, strict=True):
+        half = (kernel - 1) // 2
+        total = sum(5 + half * dilation for dilation in dilations)
+        if config.block == 1:
+            total += len(dilations) * (5 + half)
+        reach = max(reach, total)
+    return reach
+
+
+def plan_chunk(config: BigVGANConfig, first: int, last: int, frames: int) -> Plan:
+    """The plan for mel frames ``first`` to ``last`` of ``frames``."""
+    hop, reach = config.mel_spec.hop, block_reach(config)
+    output = Span(first * hop, last * hop, frames * hop)
+    stages: list[Span] = []
+    need = output.wider(POST_REACH)
+    for rate, kernel in zip(
+        reversed(config.upsample_rates), reversed(config.upsample_kernels), strict=True
+    ):
+        stages.insert(0, need.wider(reach))
+        need = _before_upsampling(stages[0], rate, kernel)
+    return Plan(need.wider(PRE_REACH), need, tuple(stages), output)
+
+
+def _before_upsampling(span: Span, rate: int, kernel: int) -> Span:
+    padding = (kernel - rate) // 2
+    start = (span.start + padding - kernel) // rate + 1
+    stop = (span.stop - 1 + padding) // rate + 1
+    length = span.length // rate
+    return Span(max(0, start), min(length, stop), length)
+
+
+def recomputed_share(config: BigVGANConfig, chunk_frames: int) -> float:
+    """Multiplications done more than once, as a share of those of one pass, for a chunk in the
+    middle of a long mel."""
+    frames = chunk_frames + 2 * 1000
+    plan = plan_chunk(config, 1000, 1000 + chunk_frames, frames)
+    done = needed = 0.0
+    rate = 1
+    for stage, span in enumerate(plan.stages):
+        rate *= config.upsample_rates[stage]
+        work = float(config.width(stage) ** 2)
+        done += work * span.size
+        needed += work * rate * chunk_frames
+    return done / needed - 1.0

@@ -1,0 +1,194 @@
+"""The BigVGAN generator in plain torch: every device, the reference for the fast engine.
+
+References:
+    Lee, Ping, Ginsburg, Catanzaro, Yoon, "BigVGAN: A Universal Neural Vocoder with Large-Scale
+    Training", ICLR 2023. Parameter names are those of the published weights.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from milonga.vocoders.bigvgan.chunks import Plan, Span, plan_chunk
+from milonga.vocoders.bigvgan.config import BigVGANConfig
+from milonga.vocoders.bigvgan.filters import HALF_BAND
+
+_TINY = 1e-9
+"""Added to an amplitude before dividing by it, as the published weights were trained."""
+
+
+class Snake(nn.Module):
+    """``x + sin(alpha x)^2 / beta``, one alpha and beta per channel; beta is alpha in "snake".
+
+    Shape: ``[B, C, T]`` to the same.
+    """
+
+    def __init__(self, channels: int, config: BigVGANConfig) -> None:
+        super().__init__()
+        start = torch.zeros(channels) if config.log_scale else torch.ones(channels)
+        self.log_scale = config.log_scale
+        self.alpha = nn.Parameter(start.clone())
+        self.beta: nn.Parameter | None = None
+        if config.activation == "snakebeta":
+            self.beta = nn.Parameter(start.clone())
+
+    def coefficients(self) -> tuple[Tensor, Tensor]:
+        """Alpha, and the factor of the squared sine, ``[C]`` each."""
+        alpha: Tensor = self.alpha
+        beta: Tensor = self.alpha if self.beta is None else self.beta
+        if self.log_scale:
+            alpha, beta = alpha.exp(), beta.exp()
+        return alpha, 1.0 / (beta + _TINY)
+
+    def forward(self, x: Tensor) -> Tensor:
+        alpha, gain = self.coefficients()
+        return x + gain[:, None] * torch.sin(alpha[:, None] * x).square()
+
+
+class Activation(nn.Module):
+    """Snake at twice the rate, so that its harmonics don't fold back: 12-tap half-band filters
+    on the way up and down, the ends repeated.
+
+    Shape: ``[B, C, T]`` to the same.
+    """
+
+    up: Tensor
+    down: Tensor
+
+    def __init__(self, channels: int, config: BigVGANConfig) -> None:
+        super().__init__()
+        self.act = Snake(channels, config)
+        taps = torch.from_numpy(HALF_BAND)
+        # The interpolator's two phases see seven samples around each, one tap of them zero.
+        phases = torch.zeros(2, 1, 7)
+        phases[0, 0, :6] = 2 * taps[1::2].flip(0)
+        phases[1, 0, 1:] = 2 * taps[0::2].flip(0)
+        self.register_buffer("up", phases, persistent=False)
+        self.register_buffer("down", taps[None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, channels, length = x.shape
+        rows = functional.pad(x.reshape(-1, 1, length), (3, 3), mode="replicate")
+        phases = functional.conv1d(rows, self.up)
+        wide = phases.transpose(1, 2).reshape(batch, channels, 2 * length)
+        rows = self.act(wide).reshape(-1, 1, 2 * length)
+        rows = functional.pad(rows, (5, 6), mode="replicate")
+        return functional.conv1d(rows, self.down, stride=2).view(batch, channels, length)
+
+
+def _conv(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
+    padding = (kernel - 1) * dilation // 2
+    return nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=padding)
+
+
+class Block1(nn.Module):
+    """Residual layers of a dilated and an undilated convolution, an activation before each."""
+
+    def __init__(
+        self, channels: int, kernel: int, dilations: tuple[int, ...], config: BigVGANConfig
+    ) -> None:
+        super().__init__()
+        self.convs1 = nn.ModuleList(_conv(channels, kernel, d) for d in dilations)
+        self.convs2 = nn.ModuleList(_conv(channels, kernel, 1) for _ in dilations)
+        self.activations = nn.ModuleList(
+            Activation(channels, config) for _ in range(2 * len(dilations))
+        )
+
+    def layers(self) -> list[list[tuple[Activation, nn.Conv1d]]]:
+        """The chain of each residual layer."""
+        acts = cast("list[Activation]", list(self.activations))
+        first = cast("list[nn.Conv1d]", list(self.convs1))
+        second = cast("list[nn.Conv1d]", list(self.convs2))
+        return [[(acts[2 * i], first[i]), (acts[2 * i + 1], second[i])] for i in range(len(first))]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _residual(self.layers(), x)
+
+
+class Block2(nn.Module):
+    """Residual layers of one dilated convolution."""
+
+    def __init__(
+        self, channels: int, kernel: int, dilations: tuple[int, ...], config: BigVGANConfig
+    ) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(_conv(channels, kernel, d) for d in dilations)
+        self.activations = nn.ModuleList(Activation(channels, config) for _ in dilations)
+
+    def layers(self) -> list[list[tuple[Activation, nn.Conv1d]]]:
+        """The chain of each residual layer."""
+        acts = cast("list[Activation]", list(self.activations))
+        convs = cast("list[nn.Conv1d]", list(self.convs))
+        return [[pair] for pair in zip(acts, convs, strict=True)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _residual(self.layers(), x)
+
+
+def _residual(layers: list[list[tuple[Activation, nn.Conv1d]]], x: Tensor) -> Tensor:
+    for layer in layers:
+        y = x
+        for activation, conv in layer:
+            y = conv(activation(y))
+        x = y + x
+    return x
+
+
+class Generator(nn.Module):
+    """Mel ``[B, n_mels, T]`` to waveform ``[B, 1, T * hop]``."""
+
+    def __init__(self, config: BigVGANConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.conv_pre = nn.Conv1d(config.mel_spec.n_mels, config.channels, 7, padding=3)
+        self.ups = nn.ModuleList()
+        self.resblocks = nn.ModuleList()
+        block = Block1 if config.block == 1 else Block2
+        for stage, (rate, kernel) in enumerate(
+            zip(config.upsample_rates, config.upsample_kernels, strict=True)
+        ):
+            width = config.width(stage)
+            up = nn.ConvTranspose1d(2 * width, width, kernel, rate, padding=(kernel - rate) // 2)
+            # A list of one: the published names count them.
+            self.ups.append(nn.ModuleList([up]))
+            for taps, dilations in zip(config.kernels, config.dilations, strict=True):
+                self.resblocks.append(block(width, taps, dilations, config))
+        last = config.width(len(config.upsample_rates) - 1)
+        self.activation_post = Activation(last, config)
+        self.conv_post = nn.Conv1d(last, 1, 7, padding=3, bias=config.final_bias)
+
+    def stage(self, index: int) -> tuple[nn.ConvTranspose1d, list[Block1 | Block2]]:
+        """The upsampler and the parallel residual blocks of a stage."""
+        count = len(self.config.kernels)
+        up = cast(nn.ModuleList, self.ups[index])[0]
+        blocks = list(self.resblocks)[index * count : (index + 1) * count]
+        return cast(nn.ConvTranspose1d, up), cast("list[Block1 | Block2]", blocks)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        frames = mel.shape[2]
+        return self.chunk(mel, plan_chunk(self.config, 0, frames, frames))
+
+    def chunk(self, mel: Tensor, plan: Plan) -> Tensor:
+        """The waveform of ``plan.output`` from the mel frames ``plan.mel``."""
+        x, span = _crop(self.conv_pre(mel), plan.mel, plan.pre), plan.pre
+        for index, rate in enumerate(self.config.upsample_rates):
+            up, blocks = self.stage(index)
+            x = up(x)
+            start = span.start * rate
+            span = Span(start, start + x.shape[2], span.length * rate)
+            x, span = _crop(x, span, plan.stages[index]), plan.stages[index]
+            total = blocks[0](x)
+            for block in blocks[1:]:
+                total = total + block(x)
+            x = total / len(blocks)
+        x = _crop(self.conv_post(self.activation_post(x)), span, plan.output)
+        return torch.tanh(x) if self.config.final_tanh else x.clamp(-1.0, 1.0)
+
+
+def _crop(x: Tensor, have: Span, want: Span) -> Tensor:
+    start = want.start - have.start
+    return x[:, :, start : start + want.size]

@@ -1,0 +1,159 @@
+"""A generator from published files: ``config.json`` and one checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from milonga.vocoders.base import VocoderError
+from milonga.vocoders.bigvgan.config import BigVGANConfig
+
+if TYPE_CHECKING:
+    import torch
+
+    from milonga.vocoders.bigvgan.generator import Generator
+
+CHECKPOINTS = ("bigvgan_generator.safetensors", "bigvgan_generator.pt", "model.safetensors")
+"""Names of checkpoints within a folder, the first that is there is taken."""
+
+_SHOWN = 4
+
+
+def load_generator(folder: str | os.PathLike[str]) -> Generator:
+    """The generator in a folder, on the CPU, ready to run.
+
+    Raises:
+        VocoderError: a file is missing or damaged, the config describes no generator, or the
+            weights are of another one.
+    """
+    from milonga.vocoders.bigvgan.generator import Generator
+
+    folder = Path(folder)
+    config = read_config(folder / "config.json")
+    path = _checkpoint(folder)
+    weights = fold_weight_norm(_read_weights(path))
+    generator = Generator(config)
+    expected = {name: tuple(value.shape) for name, value in generator.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    _check_shapes(path, expected, found)
+    generator.load_state_dict(weights)
+    return generator.eval().requires_grad_(False)
+
+
+def read_config(path: Path) -> BigVGANConfig:
+    """Reads ``config.json``.
+
+    Raises:
+        VocoderError: it is missing, no JSON, or describes no generator.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise VocoderError(
+            "There is no such file.", where=path, step="A BigVGAN folder holds a config.json."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise VocoderError(f"It can't be read as JSON: {error}.", where=path) from None
+    if not isinstance(values, dict):
+        raise VocoderError("It holds no JSON object.", where=path)
+    try:
+        return BigVGANConfig.from_dict(values)
+    except VocoderError as error:
+        raise VocoderError(error.message, where=path) from None
+
+
+def fold_weight_norm(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Plain weights from those of either form of torch's weight normalisation.
+
+    ``w = g v / |v|``, the norm over all axes but the first. Constant filters, which the
+    published files repeat for every activation, are left out.
+    """
+    renamed = {
+        re.sub(r"\.parametrizations\.weight\.original([01])$", _old_name, name): value.float()
+        for name, value in weights.items()
+        if not name.endswith(".filter")
+    }
+    plain = {}
+    for name, value in renamed.items():
+        if name.endswith(".weight_v"):
+            stem = name.removesuffix("_v")
+            length = value.norm(dim=tuple(range(1, value.ndim)), keepdim=True)
+            plain[stem] = renamed[stem + "_g"] * (value / length)
+        elif not name.endswith(".weight_g"):
+            plain[name] = value
+    return plain
+
+
+def _old_name(match: re.Match[str]) -> str:
+    return ".weight_g" if match[1] == "0" else ".weight_v"
+
+
+def _checkpoint(folder: Path) -> Path:
+    for name in CHECKPOINTS:
+        if (folder / name).is_file():
+            return folder / name
+    raise VocoderError(
+        "There is no checkpoint in this folder.",
+        where=folder,
+        step=f"It should be named {' or '.join(CHECKPOINTS[:2])}.",
+    )
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    import torch
+
+    loaded: Any
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            loaded = load_file(path)
+        else:
+            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError:
+        raise VocoderError(
+            "It holds more than weights and would run code when loaded, so it was not.",
+            where=path,
+            step="Use the published checkpoint or a .safetensors file.",
+        ) from None
+    except Exception as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise VocoderError(
+            f"The checkpoint can't be read ({first}).", where=path, step="Download it again."
+        ) from error
+    if isinstance(loaded, dict) and isinstance(loaded.get("generator"), dict):
+        loaded = loaded["generator"]
+    if not isinstance(loaded, dict) or not all(
+        isinstance(v, torch.Tensor) for v in loaded.values()
+    ):
+        raise VocoderError("The checkpoint holds no generator.", where=path)
+    return dict(loaded)
+
+
+def _check_shapes(
+    path: Path, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
+) -> None:
+    missing = [name for name in expected if name not in found]
+    extra = [name for name in found if name not in expected]
+    other = [
+        f"{name} is {list(found[name])}, not {list(shape)}"
+        for name, shape in expected.items()
+        if name in found and found[name] != shape
+    ]
+    parts = [
+        f"{what}: {', '.join(names[:_SHOWN])}"
+        + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+        for what, names in (("missing", missing), ("unknown", extra), ("wrong shape", other))
+        if names
+    ]
+    if parts:
+        raise VocoderError(
+            f"The weights don't fit the config; {'; '.join(parts)}.",
+            where=path,
+            step="Take config.json and checkpoint from the same model.",
+        )

@@ -1,0 +1,163 @@
+"""BigVGAN as a vocoder: device, engine, chunks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol
+
+import numpy as np
+import torch
+
+from milonga.audio.mel import MelSpec
+from milonga.runtime.devices import is_out_of_memory, pick_device
+from milonga.runtime.progress import Progress
+from milonga.vocoders.base import Floats, VocoderBase, VocoderError
+from milonga.vocoders.bigvgan.chunks import Plan, plan_chunk
+from milonga.vocoders.bigvgan.generator import Generator
+from milonga.vocoders.bigvgan.loading import load_generator
+
+EngineName = Literal["auto", "fast", "torch"]
+
+_SMALLEST_CHUNK = 16
+
+
+class Engine(Protocol):
+    """Computes one chunk."""
+
+    name: str
+
+    def chunk(self, mel: Floats, plan: Plan) -> Floats:
+        """The waveform ``[B, 1, samples]`` of ``plan.output`` from the frames ``plan.mel``."""
+
+
+class TorchEngine:
+    """The generator as torch runs it, on any device."""
+
+    name = "torch"
+
+    def __init__(self, generator: Generator, device: str) -> None:
+        self.generator = generator.to(device)
+        self.device = device
+
+    def chunk(self, mel: Floats, plan: Plan) -> Floats:
+        dtype = next(self.generator.parameters()).dtype
+        with torch.inference_mode():
+            values = torch.from_numpy(mel).to(self.device, dtype)
+            out: Floats = self.generator.chunk(values, plan).float().cpu().numpy()
+        return out
+
+
+class BigVGAN(VocoderBase):
+    """BigVGAN-v2 of any published size.
+
+    Args:
+        generator: with its weights, on the CPU.
+        device: "auto", "cpu", "cuda", "mps".
+        engine: "fast" (compiled kernels, CPU only), "torch", or "auto" for the first that
+            works.
+        half: compute in half precision on an accelerator.
+
+    Raises:
+        DeviceError: the device isn't there.
+        VocoderError: the engine doesn't work here.
+    """
+
+    name: ClassVar[str] = "bigvgan"
+
+    def __init__(
+        self,
+        generator: Generator,
+        device: str = "auto",
+        *,
+        engine: EngineName = "auto",
+        half: bool = False,
+    ) -> None:
+        self.config = generator.config
+        self._device = pick_device(device)
+        if half and self._device == "cpu":
+            raise VocoderError(
+                "Half precision works on an accelerator only.", step="Leave it out on a CPU."
+            )
+        self._generator = generator.half() if half else generator
+        self._engine = self._make_engine(engine)
+
+    def _make_engine(self, engine: EngineName) -> Engine:
+        return TorchEngine(self._generator, self._device)
+
+    @property
+    def mel_spec(self) -> MelSpec:
+        return self.config.mel_spec
+
+    @property
+    def device(self) -> str:
+        return self._device
+
+    @property
+    def engine(self) -> str:
+        """What computes: "fast" or "torch"."""
+        return self._engine.name
+
+    def _chunks(self, mel: Floats, chunk_frames: int, progress: Progress) -> Iterator[Floats]:
+        frames = mel.shape[2]
+        with progress.task("vocoding", frames, "frames") as task:
+            at = 0
+            while at < frames:
+                stop = min(at + chunk_frames, frames)
+                try:
+                    piece = self._chunk(mel, at, stop)
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    chunk_frames = self._retreat(stop - at, error, progress)
+                    continue
+                yield piece
+                task.advance(stop - at)
+                at = stop
+
+    def _chunk(self, mel: Floats, first: int, last: int) -> Floats:
+        plan = plan_chunk(self.config, first, last, mel.shape[2])
+        piece = np.ascontiguousarray(mel[:, :, plan.mel.start : plan.mel.stop])
+        return self._engine.chunk(piece, plan)
+
+    def _retreat(self, frames: int, error: BaseException, progress: Progress) -> int:
+        """After running out of memory: smaller chunks, then the CPU."""
+        if frames > _SMALLEST_CHUNK:
+            smaller = max(_SMALLEST_CHUNK, frames // 2)
+            progress.message(
+                f"{self._device} ran out of memory; going on in chunks of {smaller} frames."
+            )
+            return smaller
+        if self._device == "cpu":
+            raise error
+        progress.message(f"{self._device} has too little memory; going on on the CPU.")
+        self._device = "cpu"
+        self._generator = self._generator.float().cpu()
+        self._engine = self._make_engine("auto")
+        return self.default_chunk_frames
+
+
+def load_bigvgan(
+    *,
+    device: str = "auto",
+    model: str | os.PathLike[str] | None = None,
+    engine: EngineName = "auto",
+    half: bool = False,
+) -> BigVGAN:
+    """BigVGAN from a folder, a repository, or the weights that milonga downloaded.
+
+    Raises:
+        VocoderError: the files don't make a generator.
+        WeightsError: they can't be had.
+        DeviceError: the device isn't there.
+    """
+    return BigVGAN(load_generator(_folder(model)), device, engine=engine, half=half)
+
+
+def _folder(model: str | os.PathLike[str] | None) -> Path:
+    if model is not None and Path(model).is_dir():
+        return Path(model)
+    raise VocoderError(
+        "There is no such folder.", where=model, step="Give a folder with config.json."
+    )

@@ -1,0 +1,61 @@
+"""Names of vocoders; looking one up imports only that one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from milonga.errors import MissingExtraError, UnknownNameError
+from milonga.vocoders.base import VocoderBase
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a vocoder's ``load`` lives, the extra it needs, and what it is for."""
+
+    target: str
+    extra: str
+    summary: str
+
+
+VOCODERS: dict[str, Entry] = {
+    "bigvgan": Entry(
+        "milonga.vocoders.bigvgan.vocoder:load_bigvgan",
+        "models",
+        "BigVGAN-v2, the best there is; a download of some 489 MB",
+    ),
+    "griffin-lim": Entry(
+        "milonga.vocoders.griffin_lim:load_griffin_lim",
+        "",
+        "phase reconstruction, no download",
+    ),
+}
+
+
+def get_vocoder(name: str, device: str = "auto", **options: Any) -> VocoderBase:
+    """A ready vocoder.
+
+    Args:
+        name: one of ``VOCODERS``.
+        device: "auto" picks the best that works, else "cpu", "cuda", "mps".
+        options: of the vocoder; ``model`` (a folder or a repository) for "bigvgan",
+            ``spec``, ``seed`` for "griffin-lim".
+
+    Raises:
+        UnknownNameError: no such vocoder; lists those there are.
+        MissingExtraError: its libraries aren't installed.
+        VocoderError: it can't be loaded.
+    """
+    if name not in VOCODERS:
+        raise UnknownNameError("vocoder", name, VOCODERS)
+    entry = VOCODERS[name]
+    module, _, attribute = entry.target.partition(":")
+    try:
+        load = getattr(import_module(module), attribute)
+        vocoder: VocoderBase = load(device=device, **options)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("milonga"):
+            raise
+        raise MissingExtraError(f"The vocoder {name!r}", entry.extra) from error
+    return vocoder

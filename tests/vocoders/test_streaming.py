@@ -1,0 +1,105 @@
+"""Chunks are what one pass gives, for every length and chunk size."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from milonga.vocoders.bigvgan.chunks import block_reach, plan_chunk, recomputed_share
+from milonga.vocoders.bigvgan.config import BigVGANConfig
+from milonga.vocoders.bigvgan.generator import Generator
+from milonga.vocoders.bigvgan.vocoder import BigVGAN
+
+FULL = {
+    "resblock": "1",
+    "upsample_rates": [8, 4, 2, 2, 2, 2],
+    "upsample_kernel_sizes": [16, 8, 4, 4, 4, 4],
+    "upsample_initial_channel": 1536,
+    "resblock_kernel_sizes": [3, 7, 11],
+    "resblock_dilation_sizes": [[1, 3, 5], [1, 3, 5], [1, 3, 5]],
+    "activation": "snakebeta",
+    "snake_logscale": True,
+    "sampling_rate": 44_100,
+    "num_mels": 128,
+    "n_fft": 2048,
+    "win_size": 2048,
+    "hop_size": 512,
+    "fmin": 0,
+    "fmax": None,
+}
+SMALL = FULL | {
+    "upsample_rates": [4, 3],
+    "upsample_kernel_sizes": [8, 7],
+    "upsample_initial_channel": 32,
+    "resblock_kernel_sizes": [3, 11],
+    "resblock_dilation_sizes": [[1, 3, 5], [1, 3, 5]],
+    "sampling_rate": 16_000,
+    "num_mels": 10,
+    "n_fft": 64,
+    "win_size": 64,
+    "hop_size": 12,
+}
+
+
+def make(engine):
+    torch.manual_seed(3)
+    generator = Generator(BigVGANConfig.from_dict(SMALL)).eval().requires_grad_(False)
+    return BigVGAN(generator, "cpu", engine=engine)
+
+
+VOCODERS = {name: make(name) for name in ("torch", "auto")}
+
+
+@pytest.mark.parametrize("engine", VOCODERS)
+@settings(max_examples=25, deadline=None)
+@given(frames=st.integers(0, 150), chunk=st.integers(1, 160), batch=st.integers(1, 2))
+def test_chunks_join_to_one_pass(engine, frames, chunk, batch):
+    vocoder = VOCODERS[engine]
+    mel = np.random.default_rng(frames).normal(-4, 2, (batch, 10, frames)).astype(np.float32)
+    whole = vocoder.mel_to_waveform(mel)
+    pieces = list(vocoder.stream(mel, chunk))
+    assert all(piece.shape[2] == chunk * 12 for piece in pieces[:-1])
+    joined = np.concatenate([np.zeros((batch, 1, 0), np.float32), *pieces], axis=2)
+    assert joined.shape == whole.shape
+    # The requirement: 1e-5 of the peak; only the order of additions differs.
+    assert np.abs(joined - whole).max(initial=0) <= 1e-5 * np.abs(whole).max(initial=0)
+
+
+def test_one_pass_is_one_chunk_of_everything():
+    config = BigVGANConfig.from_dict(FULL)
+    plan = plan_chunk(config, 0, 100, 100)
+    assert (plan.mel.start, plan.mel.stop) == (0, 100)
+    assert [span.size for span in plan.stages] == [800, 3200, 6400, 12800, 25600, 51200]
+
+
+def test_context_and_recomputed_share_at_full_size():
+    config = BigVGANConfig.from_dict(FULL)
+    # Six activations of 5; convolutions of 11 taps see 5 d each, d = 1, 3, 5 and three times 1.
+    assert block_reach(config) == 6 * 5 + 5 * (1 + 3 + 5) + 3 * 5
+    plan = plan_chunk(config, 1000, 1512, 3000)
+    assert 12 <= 1000 - plan.mel.start <= 25
+    assert recomputed_share(config, BigVGAN.default_chunk_frames) < 0.15
+
+
+def test_pieces_come_one_by_one():
+    vocoder = VOCODERS["torch"]
+    done = []
+    engine = vocoder._engine
+
+    class Counting:
+        name = "torch"
+
+        def chunk(self, mel, plan):
+            done.append(plan.output.start)
+            return engine.chunk(mel, plan)
+
+    vocoder._engine = Counting()
+    try:
+        stream = vocoder.stream(np.full((1, 10, 50), -5, np.float32), 10)
+        assert done == []
+        next(stream)
+        assert done == [0]
+        assert len(list(stream)) == 4
+    finally:
+        vocoder._engine = engine
