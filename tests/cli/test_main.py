@@ -1,0 +1,69 @@
+import sys
+
+import pytest
+
+from milonga import __version__
+from milonga.cli.main import COMMANDS, cli, main
+
+
+def test_help_lists_every_command(milonga):
+    result = milonga("--help")
+    assert result.status == 0
+    for name, (_, summary) in COMMANDS.items():
+        assert name in result.out
+        assert summary in " ".join(result.out.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(milonga, name):
+    result = milonga(name, "--help")
+    assert result.status == 0
+    assert result.out.startswith(f"Usage: milonga {name}")
+
+
+def test_version(milonga):
+    assert __version__ in milonga("--version").out
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["rendr"], "Did you mean 'render'?"),
+        (["render"], "Missing argument 'SHEET'"),
+        (["render", "x.yaml", "--takes", "0"], "0 is not in the range"),
+        (["render", "x.yaml", "--nonsense"], "No such option"),
+        (["compare", "x.wav"], "Missing argument"),
+    ],
+)
+def test_wrong_usage_is_2_and_says_what(milonga, args, words):
+    result = milonga(*args)
+    assert result.status == 2
+    assert words in result.err
+    assert result.out == ""
+
+
+def test_an_explained_failure_is_1_without_a_traceback(milonga):
+    result = milonga("render", "nothing.yaml")
+    assert result.status == 1
+    assert result.err.startswith("error: ")
+    assert "nothing.yaml" in result.err
+
+
+def test_debug_shows_the_traceback(milonga, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    from milonga.errors import SheetError
+
+    for args in (["--debug", "render", "nothing.yaml"], ["render", "nothing.yaml", "--debug"]):
+        with pytest.raises(SheetError):
+            main(args)
+
+
+def test_the_unexpected_is_explained_too(monkeypatch, capsys):
+    def broken(*args, **kwargs):
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr(cli, "main", broken)
+    assert main([]) == 1
+    assert "RuntimeError: odd" in capsys.readouterr().err
+    monkeypatch.setattr(cli, "main", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert main([]) == 130
