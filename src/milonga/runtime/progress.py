@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from milonga.errors import Cancelled
+from milonga.runtime.words import size_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ class LineProgress(Progress):
         if first and not update.finished:
             text = update.label
         else:
-            text = f"{update.label}: {_amount(update)}{_left(update, now - begun)}"
+            text = f"{update.label}: {_amount(update)}{_speed(update, now - begun)}"
+            text += _left(update, now - begun)
         self._stream.write(text + "\n")
         self._stream.flush()
         if update.finished:
@@ -117,10 +119,19 @@ class LineProgress(Progress):
 
 
 def _amount(update: Update) -> str:
+    if update.unit == "B":
+        done = size_text(update.done)
+        return done if update.total is None else f"{done} of {size_text(update.total)}"
     unit = f" {update.unit}" if update.unit else ""
     if update.total is None:
         return f"{update.done:g}{unit}"
     return f"{update.done:g} of {update.total:g}{unit}"
+
+
+def _speed(update: Update, elapsed: float) -> str:
+    if update.unit != "B" or not update.done or elapsed <= 0:
+        return ""
+    return f", {size_text(update.done / elapsed)}/s"
 
 
 def _left(update: Update, elapsed: float) -> str:

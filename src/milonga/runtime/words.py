@@ -1,0 +1,21 @@
+"""Sizes and steps as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def size_text(size: float) -> str:
+    """Bytes in decimal units: ``489 MB``, ``4.5 GB``."""
+    for unit in ("B", "kB", "MB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def numbered(steps: Sequence[str]) -> str:
+    """Steps for an error, one a line, with numbers where there are several."""
+    if len(steps) == 1:
+        return steps[0]
+    return "\n  ".join(f"{number}. {step}" for number, step in enumerate(steps, 1))

@@ -1,0 +1,186 @@
+"""The models that milonga knows: where they are, which of their files it needs, their terms.
+
+Sizes are what the needed files come to, rounded; the hub's own listing is what a download goes by.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from milonga.errors import UnknownNameError
+from milonga.weights.selection import Files
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """The terms of a model's weights."""
+
+    name: str
+    url: str
+    commercial_use: Literal["yes", "no", "conditional"]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model.
+
+    Attributes:
+        key: its name in milonga.
+        title: for people.
+        repo: ``owner/name`` on the hub.
+        files: what is needed of it.
+        size: bytes, about.
+        licence: its terms.
+        used_by: the part of milonga that loads it.
+        extra: the pip extra that this part needs.
+        gated: whether the owner must grant access first.
+    """
+
+    key: str
+    title: str
+    repo: str
+    files: Files
+    size: int
+    licence: Licence
+    used_by: str
+    extra: str
+    gated: bool = False
+
+
+MIT = "https://opensource.org/license/mit"
+_NVIDIA = Licence("MIT", MIT, "yes")
+_SUNO = Licence("MIT", MIT, "yes")
+_META = Licence(
+    "CC-BY-NC-4.0",
+    "https://creativecommons.org/licenses/by-nc/4.0/",
+    "no",
+    "The weights may not be used commercially.",
+)
+_STABILITY = Licence(
+    "Stability AI Community License",
+    "https://huggingface.co/stabilityai/stable-audio-open-1.0/blob/main/LICENSE.md",
+    "conditional",
+    "Commercial use is free below a yearly revenue that the licence names; above it needs a "
+    "licence from Stability AI.",
+)
+
+_TRANSFORMERS_WEIGHTS = (
+    "model.safetensors",
+    "model-*-of-*.safetensors model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model-*-of-*.bin pytorch_model.bin.index.json",
+)
+_TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+
+_BIGVGAN_FILES = Files(needed=(("config.json",), ("bigvgan_generator.pt",)), wanted=("LICENSE*",))
+_BARK_FILES = Files(
+    needed=(("config.json",), _TRANSFORMERS_WEIGHTS, ("tokenizer.json", "vocab.txt")),
+    wanted=(
+        "generation_config.json",
+        "vocab.txt",
+        *_TOKENIZER,
+        "speaker_embeddings_path.json",
+        "speaker_embeddings/v2/*.npy",
+        "LICENSE*",
+    ),
+)
+_MUSICGEN_FILES = Files(
+    needed=(
+        ("config.json",),
+        _TRANSFORMERS_WEIGHTS,
+        ("preprocessor_config.json", "processor_config.json"),
+        ("tokenizer.json", "spiece.model"),
+    ),
+    wanted=(
+        "generation_config.json",
+        "preprocessor_config.json",
+        "processor_config.json",
+        "spiece.model",
+        *_TOKENIZER,
+        "LICENSE*",
+    ),
+)
+_STABLE_AUDIO_FILES = Files(
+    needed=(
+        ("model_index.json",),
+        ("scheduler/scheduler_config.json",),
+        *(
+            slot
+            for part in ("transformer", "vae", "projection_model")
+            for slot in (
+                (f"{part}/config.json",),
+                (
+                    f"{part}/diffusion_pytorch_model.safetensors",
+                    f"{part}/diffusion_pytorch_model-*-of-*.safetensors "
+                    f"{part}/diffusion_pytorch_model.safetensors.index.json",
+                ),
+            )
+        ),
+        ("text_encoder/config.json",),
+        ("text_encoder/model.safetensors",),
+        ("tokenizer/tokenizer.json", "tokenizer/spiece.model"),
+    ),
+    wanted=("tokenizer/*.json", "tokenizer/spiece.model", "LICENSE*"),
+)
+
+_MB, _GB = 1_000_000, 1_000_000_000
+
+
+def _bigvgan(key: str, name: str, title: str, size: int) -> Entry:
+    repo = f"nvidia/bigvgan_v2_{name}"
+    return Entry(key, title, repo, _BIGVGAN_FILES, size, _NVIDIA, "vocoder", "models")
+
+
+def _bark(key: str, title: str, size: int) -> Entry:
+    return Entry(key, title, f"suno/{key}", _BARK_FILES, size, _SUNO, "generator bark", "models")
+
+
+def _musicgen(size_name: str, title: str, size: int) -> Entry:
+    key = f"musicgen-{size_name}"
+    return Entry(
+        key, title, f"facebook/{key}", _MUSICGEN_FILES, size, _META, "generator musicgen", "models"
+    )
+
+
+CATALOGUE: dict[str, Entry] = {
+    entry.key: entry
+    for entry in (
+        _bigvgan("bigvgan", "44khz_128band_512x", "BigVGAN v2, 44.1 kHz, hop 512", 489 * _MB),
+        _bigvgan("bigvgan-44k-256x", "44khz_128band_256x", "BigVGAN v2, 44.1 kHz, hop 256",
+                 489 * _MB),
+        _bigvgan("bigvgan-24k", "24khz_100band_256x", "BigVGAN v2, 24 kHz", 450 * _MB),
+        _bigvgan("bigvgan-22k", "22khz_80band_256x", "BigVGAN v2, 22.05 kHz", 450 * _MB),
+        _bigvgan("bigvgan-22k-fmax8k", "22khz_80band_fmax8k_256x",
+                 "BigVGAN v2, 22.05 kHz, up to 8 kHz", 450 * _MB),
+        _bark("bark", "Bark", 4_500 * _MB),
+        _bark("bark-small", "Bark small", 1_700 * _MB),
+        Entry("stable-audio", "Stable Audio Open 1.0", "stabilityai/stable-audio-open-1.0",
+              _STABLE_AUDIO_FILES, 5_300 * _MB, _STABILITY, "generator stable-audio", "models",
+              gated=True),
+        _musicgen("small", "MusicGen small", 2_400 * _MB),
+        _musicgen("medium", "MusicGen medium", 8 * _GB),
+        _musicgen("large", "MusicGen large", 13_700 * _MB),
+        _musicgen("stereo-small", "MusicGen small, stereo", 2_400 * _MB),
+        _musicgen("stereo-medium", "MusicGen medium, stereo", 8 * _GB),
+        _musicgen("stereo-large", "MusicGen large, stereo", 13_700 * _MB),
+    )
+}  # fmt: skip
+"""Every model by its key."""
+
+
+def entry(key: str) -> Entry:
+    """The model of that name.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    if key not in CATALOGUE:
+        raise UnknownNameError("model", key, CATALOGUE)
+    return CATALOGUE[key]

@@ -1,0 +1,216 @@
+"""What is on this machine, and making room."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from milonga.errors import DamagedFileError, NotDownloadedError, WeightsError
+from milonga.runtime.config import Config, load_config
+from milonga.runtime.progress import Progress
+from milonga.weights import disk, local, records, settings
+from milonga.weights.cache import RepoCache
+from milonga.weights.catalogue import CATALOGUE
+from milonga.weights.ensure import Waiting, roots
+from milonga.weights.records import Record
+from milonga.weights.sources import Source, find_source
+
+Status = Literal["ready", "partial", "damaged", "found", "folder", "missing"]
+"""``found``: other tools downloaded it, milonga has not checked it yet. ``folder``: a folder of
+the user's. ``partial``: a download that stopped and will go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model: what it is, and what of it is here.
+
+    Attributes:
+        source: where it comes from.
+        status: what is here.
+        on_disk: bytes that it takes here.
+        commit: the revision that is here.
+        folder: where its files are; None where they aren't.
+    """
+
+    source: Source
+    status: Status
+    on_disk: int = 0
+    commit: str | None = None
+    folder: Path | None = None
+
+
+def inventory(cache_dir: Path | None = None) -> list[Row]:
+    """Every model of the catalogue, then other repositories that milonga downloaded."""
+    config = load_config()
+    rows = [row_of(find_source(key, config), config, cache_dir) for key in CATALOGUE]
+    listed = {row.source.repo for row in rows}
+    for root in roots(cache_dir, config):
+        for own in sorted(root.glob("models--*/.milonga")):
+            repo = own.parent.name.removeprefix("models--").replace("--", "/", 1)
+            cache = RepoCache(root, repo)
+            for record in {r.commit: r for _, r in records.every(cache)}.values():
+                if repo not in listed:
+                    name = repo if record.revision == "main" else f"{repo}@{record.revision}"
+                    rows.append(_recorded(find_source(name, config), cache, record))
+    return rows
+
+
+def row_of(source: Source, config: Config, cache_dir: Path | None = None) -> Row:
+    """What is here of one model."""
+    if source.folder is not None:
+        return _of_folder(source, source.folder)
+    best = Row(source, "missing")
+    for root in roots(cache_dir, config):
+        cache = RepoCache(root, source.repo)
+        record = records.load(cache, source.revision, source.files)
+        if record is not None:
+            return _recorded(source, cache, record)
+        if there := local.leftover(source, cache):
+            commit, paths = there
+            size = sum(_size(cache.pointer(commit, path)) for path in paths)
+            return Row(source, "found", size, commit, cache.snapshot(commit))
+        if parts := _files_in(cache.parts):
+            best = Row(source, "partial", sum(_size(part) for part in parts))
+    return best
+
+
+def remove(name: str, cache_dir: Path | None = None, progress: Progress | None = None) -> int:
+    """Removes a model's files, every revision of them, and unfinished downloads.
+
+    What other tools, or another model, need of the same repository stays.
+
+    Returns:
+        The bytes that this freed.
+
+    Raises:
+        NotDownloadedError: there is nothing to remove.
+        WeightsError: the model is a folder of the user's.
+        CacheError: the cache can't be written.
+    """
+    config = load_config()
+    source = find_source(name, config)
+    if source.folder is not None:
+        raise WeightsError(
+            f"{source.name} is a folder of your own; milonga removes nothing there.",
+            where=source.folder,
+            step="Remove it yourself if you want to.",
+        )
+    caches = [RepoCache(root, source.repo) for root in roots(cache_dir, config)]
+    caches = [cache for cache in caches if cache.folder.is_dir() and _has_any(source, cache)]
+    if not caches:
+        raise NotDownloadedError(
+            f"{source.name} is not on this machine: there is nothing to remove."
+        )
+    freed = 0
+    for cache in caches:
+        if (fault := disk.write_fault(cache)) is not None:
+            raise disk.unwritable(settings.CacheChoice(cache.root, "this download"), fault)
+        with cache.lock(Waiting(progress or Progress(), source.name)):
+            freed += _Removal(source, cache).run()
+    return freed
+
+
+def _of_folder(source: Source, folder: Path) -> Row:
+    try:
+        weights = local.from_folder(source)
+    except DamagedFileError:
+        return Row(source, "damaged" if folder.is_dir() else "missing", folder=folder)
+    size = sum(_size(path) for path in weights.folder.rglob("*") if path.is_file())
+    return Row(source, "folder", size, None, weights.folder)
+
+
+def _recorded(source: Source, cache: RepoCache, record: Record) -> Row:
+    pointers = {path: cache.pointer(record.commit, path) for path in record.files}
+    size = sum(_size(pointer) for pointer in pointers.values())
+    status: Status = "ready" if records.complete(cache, record) else "damaged"
+    return Row(source, status, size, record.commit, cache.snapshot(record.commit))
+
+
+def _has_any(source: Source, cache: RepoCache) -> bool:
+    return bool(
+        any(records.of_choice(cache, source.files))
+        or local.leftover(source, cache)
+        or _files_in(cache.parts)
+    )
+
+
+def _files_in(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.is_file()]
+    except OSError:
+        return []
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+class _Removal:
+    def __init__(self, source: Source, cache: RepoCache) -> None:
+        self._source, self._cache, self._freed = source, cache, 0
+
+    def run(self) -> int:
+        cache = self._cache
+        mine = list(records.of_choice(cache, self._source.files))
+        kept = {
+            (record.commit, path)
+            for file, record in records.every(cache)
+            if file not in {own for own, _ in mine}
+            for path in record.files
+        }
+        gone = {(record.commit, path) for _, record in mine for path in record.files}
+        if there := local.leftover(self._source, cache):
+            gone |= {(there[0], path) for path in there[1]}
+        try:
+            # The records first: from here on nothing counts as complete.
+            for file, _ in mine:
+                file.unlink(missing_ok=True)
+            for commit, path in gone - kept:
+                self._unlink(cache.pointer(commit, path))
+            used = set(self._used_blobs())
+            for blob in _files_in(cache.blobs):
+                if blob.name not in used:
+                    self._unlink(blob)
+            for part in _files_in(cache.parts):
+                self._unlink(part)
+            self._tidy()
+        except OSError as error:
+            raise disk.write_error(error, cache.folder) from error
+        return self._freed
+
+    def _unlink(self, path: Path) -> None:
+        # A link, or contents that have another name too, free nothing.
+        with contextlib.suppress(FileNotFoundError):
+            status = path.lstat()
+            if not path.is_symlink() and status.st_nlink == 1:
+                self._freed += status.st_size
+            path.unlink()
+
+    def _used_blobs(self) -> Iterator[str]:
+        for pointer in self._cache.snapshots.rglob("*"):
+            if (etag := self._cache.etag_of(pointer)) is not None:
+                yield etag
+
+    def _tidy(self) -> None:
+        cache = self._cache
+        folders = [path for path in cache.snapshots.rglob("*") if path.is_dir()]
+        for folder in sorted(folders, reverse=True):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        for ref in [path for path in cache.refs.rglob("*") if path.is_file()]:
+            commit = cache.commit_of(ref.relative_to(cache.refs).as_posix())
+            if commit is None or not cache.snapshot(commit).is_dir():
+                ref.unlink()
+        if not _any_file(cache.snapshots) and not _any_file(cache.blobs):
+            shutil.rmtree(cache.folder)
+
+
+def _any_file(folder: Path) -> bool:
+    return any(path.is_file() or path.is_symlink() for path in folder.rglob("*"))

@@ -1,0 +1,152 @@
+"""Reading weights so that no file can run code.
+
+Pickled checkpoints may call any function on loading; torch's restricted unpickler allows tensors
+and plain containers alone. Versions of torch before 2.6 could be tricked out of that restriction
+(CVE-2025-32434), so they are refused.
+
+Source: https://docs.pytorch.org/docs/stable/notes/serialization.html#weights-only
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from milonga.errors import DamagedFileError, MissingExtraError, UnsafeFileError, WeightsError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_NAMED = re.compile(r"GLOBAL ([\w.]+)|class ([\w.]+)|[Uu]nsupported (?:global|operand|class)")
+_OLDEST_TORCH = (2, 6)
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> Any:
+    """Reads tensors onto the processor.
+
+    Args:
+        path: ``.safetensors``, or a checkpoint of ``torch.save`` under any name.
+
+    Returns:
+        For safetensors a dict of tensors by name; otherwise what was saved: tensors in dicts,
+        lists and the like. Where the format allows, tensors are read from the disk as they are
+        used (memory-mapped), so the file must stay as it is meanwhile.
+
+    Raises:
+        UnsafeFileError: reading it would need to run code of the file's choosing.
+        DamagedFileError: it isn't there, or is truncated, or no checkpoint.
+        MissingExtraError: torch or safetensors isn't installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DamagedFileError(
+            "This file is not there.",
+            where=path,
+            step="milonga weights list shows what is on this machine.",
+        )
+    if path.suffix == ".safetensors":
+        return _load_safetensors(path)
+    return _load_pickle(path)
+
+
+def load_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads a model's configuration.
+
+    Raises:
+        DamagedFileError: it isn't there, or holds no JSON object.
+    """
+    path = Path(path)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path, f"This is no JSON file: {error}.") from error
+    if not isinstance(document, dict):
+        raise _damaged(path, "This holds no JSON object.")
+    return document
+
+
+def load_array(path: str | os.PathLike[str]) -> np.ndarray[Any, np.dtype[Any]]:
+    """Reads a ``.npy`` array; one that holds pickled objects is refused.
+
+    Raises:
+        UnsafeFileError: it holds Python objects.
+        DamagedFileError: it isn't there, or no array.
+    """
+    import numpy as np
+
+    path = Path(path)
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, EOFError) as error:
+        raise _damaged(path, f"This array can't be read: {error}.") from error
+    except ValueError as error:
+        if "pickle" in str(error):
+            raise _unsafe(path, "") from error
+        raise _damaged(path, f"This array can't be read: {error}.") from error
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise _damaged(path, "This is a collection of arrays, not one.")
+    return array
+
+
+def _load_safetensors(path: Path) -> Any:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("Loading a model", "models") from error
+    try:
+        return load_file(path, device="cpu")
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, f"This is no whole safetensors file: {error}.") from error
+
+
+def _load_pickle(path: Path) -> Any:
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("Loading a model", "models") from error
+    version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
+    if version < _OLDEST_TORCH:
+        raise WeightsError(
+            f"torch {torch.__version__} can be tricked into running code when it loads a file.",
+            where=path,
+            step="Run: pip install --upgrade 'milonga[models]'",
+        )
+    # Only the zip format (torch 1.6 and later) can be memory-mapped.
+    mapped = zipfile.is_zipfile(path)
+    try:
+        return torch.load(str(path), map_location="cpu", weights_only=True, mmap=mapped)
+    except pickle.UnpicklingError as error:
+        if found := _NAMED.search(str(error)):
+            raise _unsafe(path, found[1] or found[2] or "") from error
+        raise _damaged(path, "This is no checkpoint that torch knows.") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError,
+            IndexError) as error:  # fmt: skip
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise _damaged(path, f"This checkpoint can't be read: {reason.rstrip('.')}.") from error
+
+
+def _unsafe(path: Path, name: str) -> UnsafeFileError:
+    what = f" (it asks for {name})" if name else ""
+    return UnsafeFileError(
+        f"This file wants to run code when it is loaded{what}. It was not loaded, and nothing "
+        "of it ran.",
+        where=path,
+        step="Don't use it. Take the model from its owner's repository: milonga weights verify "
+        "--repair fetches a file anew that is not what was downloaded. A checkpoint of your own "
+        "is safe as .safetensors.",
+    )
+
+
+def _damaged(path: Path, message: str) -> DamagedFileError:
+    return DamagedFileError(
+        message,
+        where=path,
+        step="milonga weights verify finds what is wrong, with --repair it fetches that anew.",
+    )

@@ -1,0 +1,157 @@
+"""Weights that are on this machine: found without the network, checked where that is possible."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from milonga.errors import DamagedFileError, DownloadError
+from milonga.runtime.progress import Progress
+from milonga.weights import records
+from milonga.weights.cache import COMMIT, SHA256, RepoCache
+from milonga.weights.hashing import hash_file
+from milonga.weights.records import FileRecord, Record
+from milonga.weights.sources import Source
+
+Tick = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalWeights:
+    """Weights that are ready to be loaded.
+
+    Attributes:
+        source: what they are.
+        folder: where the files are, by the repository's own paths.
+        commit: the revision that they are; None for a folder of the user's.
+        files: size and SHA-256 of each, by path; empty for a folder of the user's.
+    """
+
+    source: Source
+    folder: Path
+    commit: str | None
+    files: Mapping[str, FileRecord]
+
+    @property
+    def repo(self) -> str | None:
+        """``owner/name``; None for a folder of the user's."""
+        return self.source.repo or None
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 by path, for a receipt."""
+        return {path: file.sha256 for path, file in self.files.items()}
+
+
+def from_record(source: Source, cache: RepoCache, record: Record) -> LocalWeights:
+    """The weights that a record tells of."""
+    return LocalWeights(source, cache.snapshot(record.commit), record.commit, record.files)
+
+
+def from_folder(source: Source) -> LocalWeights:
+    """The weights in a folder of the user's.
+
+    Raises:
+        DamagedFileError: the folder or a needed file isn't there.
+    """
+    folder = source.folder or Path()
+    if not folder.is_dir():
+        raise DamagedFileError(
+            f"The folder for {source.name} is not there.",
+            where=folder,
+            step="Correct its name, or leave it out to use the model's own repository.",
+        )
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    if lacking := source.files.lacking(names):
+        raise DamagedFileError(
+            f"This folder lacks {', '.join(lacking[:5])}"
+            f"{f' and {len(lacking) - 5} more' if len(lacking) > 5 else ''}.",
+            where=folder,
+            step="Put the missing files there.",
+        )
+    return LocalWeights(source, folder, None, {})
+
+
+def find(source: Source, cache: RepoCache) -> Record | None:
+    """The record of a complete download that is still there. Opens no file but the record."""
+    record = records.load(cache, source.revision, source.files)
+    if record is not None and records.complete(cache, record):
+        return record
+    return None
+
+
+def leftover(source: Source, cache: RepoCache) -> tuple[str, list[str]] | None:
+    """Files that other tools downloaded and that are all that is needed: commit and paths."""
+    commit = cache.commit_of(source.revision)
+    if commit is None or not cache.snapshot(commit).is_dir():
+        return None
+    names = cache.names_in(commit)
+    chosen = source.files.choose(names)
+    listed = _listing(cache, commit)
+    if listed is not None:
+        complete = set(source.files.choose(list(listed))) <= set(names)
+    else:
+        complete = not source.files.lacking(names)
+    return (commit, chosen) if chosen and complete else None
+
+
+def adopt(source: Source, cache: RepoCache, commit: str, paths: list[str], progress: Progress,
+          *, unchecked: bool) -> Record | None:  # fmt: skip
+    """Takes over files that other tools downloaded, where their hashes are right.
+
+    Args:
+        source, cache, commit, paths: what ``leftover`` found.
+        progress: shows the bytes that are read.
+        unchecked: take files without a known hash, too.
+
+    Returns:
+        Their record, saved; None where a file isn't what it should be.
+    """
+    known = _known(cache, commit)
+    pointers = {path: cache.pointer(commit, path) for path in paths}
+    etags = {path: cache.etag_of(pointer) or known.get(path) for path, pointer in pointers.items()}
+    if None in etags.values() and not unchecked:
+        return None
+    files: dict[str, FileRecord] = {}
+    try:
+        total = sum(pointer.stat().st_size for pointer in pointers.values())
+        with progress.task(f"{source.name}: checking", total, "B") as task:
+            for path, pointer in pointers.items():
+                hashes, etag = hash_file(pointer, task.advance), etags[path]
+                if etag is not None and not hashes.agrees(etag):
+                    return None
+                size = pointer.stat().st_size
+                files[path] = FileRecord(size, hashes.sha256, etag or hashes.sha256)
+    except OSError:
+        return None
+    checked: Literal["hub", "found"] = "found" if None in etags.values() else "hub"
+    record = Record(source.repo, source.revision, commit, files, checked)
+    records.save(cache, record, source.files)
+    return record
+
+
+def _known(cache: RepoCache, commit: str) -> dict[str, str]:
+    """Names of contents by path, as far as records and the client's own notes tell."""
+    known = dict(_listing(cache, commit) or {})
+    for _, record in records.every(cache):
+        if record.commit == commit:
+            known |= {path: file.etag for path, file in record.files.items()}
+    return known
+
+
+def _listing(cache: RepoCache, commit: str) -> dict[str, str] | None:
+    """The client's own note of a commit's files: etag by path."""
+    try:
+        text = (cache.folder / "trees" / f"{commit}.json").read_text(encoding="utf-8")
+        files = json.loads(text)["files"]
+        found = {path: row.get("lfs_sha256") or row["blob_id"] for path, row in files.items()}
+        for path, etag in found.items():
+            cache.pointer(commit, path)
+            if not (SHA256.fullmatch(etag) or COMMIT.fullmatch(etag)):
+                return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, DownloadError):
+        return None
+    return found

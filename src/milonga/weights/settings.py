@@ -1,0 +1,94 @@
+"""What the environment says about the hub and its cache, read when it is asked for.
+
+``huggingface_hub`` reads the same variables once, when it is imported; a program that sets them
+later would be ignored, so milonga reads them itself.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from milonga.errors import ConfigError
+from milonga.runtime.config import WeightsConfig
+
+_TRUE = {"1", "ON", "YES", "TRUE"}
+HUB = "https://huggingface.co"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheChoice:
+    """The cache folder, and what named it."""
+
+    root: Path
+    named_by: str
+
+
+def is_set(name: str) -> bool:
+    """Whether a variable holds one of the values that the hub's client takes for yes."""
+    return os.environ.get(name, "").upper() in _TRUE
+
+
+def is_offline() -> bool:
+    """Whether the environment forbids the network (``HF_HUB_OFFLINE``)."""
+    return is_set("HF_HUB_OFFLINE") or is_set("TRANSFORMERS_OFFLINE")
+
+
+def endpoint() -> str:
+    """The hub's address: ``HF_ENDPOINT``, for a mirror, or the public hub.
+
+    Raises:
+        ConfigError: the variable holds no web address.
+    """
+    address = os.environ.get("HF_ENDPOINT") or HUB
+    if not address.startswith(("http://", "https://")):
+        raise ConfigError(
+            f"HF_ENDPOINT is {address!r}, which is no web address.",
+            step="Give the whole address, such as https://huggingface.co, or unset the variable.",
+        )
+    return address.rstrip("/")
+
+
+def read_timeout() -> float:
+    """Seconds without a byte after which a connection counts as broken
+    (``HF_HUB_DOWNLOAD_TIMEOUT``)."""
+    try:
+        return max(1.0, float(os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT", "")))
+    except ValueError:
+        return 15.0
+
+
+def hf_home() -> Path:
+    """The Hugging Face folder: ``HF_HOME`` or the platform's usual one."""
+    if named := os.environ.get("HF_HOME"):
+        return _path(named)
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path("~", ".cache"))
+    return _path(base) / "huggingface"
+
+
+def choose_cache(option: Path | None, config: WeightsConfig) -> CacheChoice:
+    """The cache folder: the option, else the environment, else the configuration, else the
+    Hugging Face cache that every tool shares."""
+    if option is not None:
+        return CacheChoice(option.expanduser().absolute(), "--cache-dir")
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if value := os.environ.get(name):
+            return CacheChoice(_path(value), name)
+    if os.environ.get("HF_HOME"):
+        return CacheChoice(hf_home() / "hub", "HF_HOME")
+    if config.cache_dir is not None:
+        return CacheChoice(config.cache_dir.absolute(), "cache_dir in the configuration")
+    return CacheChoice(hf_home() / "hub", "the default")
+
+
+def quiet_libraries() -> None:
+    """Keeps the Hugging Face libraries from sending figures about their use.
+
+    They read this variable when they are imported, so call it before importing one.
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expandvars(text)).expanduser().absolute()

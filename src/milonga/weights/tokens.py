@@ -1,0 +1,73 @@
+"""The access token: found, used, and never shown."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from milonga.weights.settings import hf_home, is_set
+
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and where it came from; its value stays out of every text made of this object.
+
+    Attributes:
+        origin: for people, such as ``the variable HF_TOKEN``.
+        from_environment: whether a variable holds it, which overrides ``hf auth login``.
+    """
+
+    value: str = field(repr=False)
+    origin: str
+    from_environment: bool = False
+
+    @property
+    def sendable(self) -> bool:
+        """Whether it can stand in a header at all (a pasted line break can't)."""
+        return _SENDABLE.fullmatch(self.value) is not None
+
+    def hidden_in(self, text: str) -> str:
+        """``text`` without the token, for what a server sent back."""
+        return text.replace(self.value, "<token>") if self.value else text
+
+
+def find_token(*, renew: bool = False) -> Token | None:
+    """The token that the Hugging Face tools would use, None where there is none or where
+    ``HF_HUB_DISABLE_IMPLICIT_TOKEN`` keeps it from being sent.
+
+    Args:
+        renew: let the hub's client renew a login that is about to expire, over the network.
+    """
+    if is_set("HF_HUB_DISABLE_IMPLICIT_TOKEN"):
+        return None
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        if value := os.environ.get(name, "").strip():
+            return Token(value, f"the variable {name}", from_environment=True)
+    path = token_file()
+    try:
+        value = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    if not value:
+        return None
+    return Token(_renewed(path, value) if renew else value, f"the login stored in {path}")
+
+
+def token_file() -> Path:
+    """Where ``hf auth login`` keeps the token."""
+    if named := os.environ.get("HF_TOKEN_PATH"):
+        return Path(os.path.expandvars(named)).expanduser()
+    return hf_home() / "token"
+
+
+def _renewed(path: Path, value: str) -> str:
+    from huggingface_hub import constants, get_token
+
+    # The client knows only the file that the environment named when it was imported.
+    if Path(constants.HF_TOKEN_PATH) != path or os.environ.get("HF_OIDC_RESOURCE"):
+        return value
+    return get_token() or value
