@@ -46,6 +46,8 @@ class Request(BaseModel):
     tempo: float = Field(gt=0)
     key: str
     seed: int = Field(ge=0)
+    accompanied: bool = False
+    """Whether another layer of the segment plays the music that a voice is sung to."""
     options: dict[str, Any] = Field(default_factory=dict)
 
     @property

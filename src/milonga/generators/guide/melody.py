@@ -88,13 +88,21 @@ def _phrases(request: Request, kind: SectionKind) -> tuple[Slot, ...]:
         letter = "AABA"[len(slots) % 4]
         draw = dice(request.seed, "phrase", kind, letter)
         share = (end - start) / length
-        wanted = draw.integers(5, 10) * length * beat_s / 4.0 * share
-        count = max(1, min(round(wanted), int((end - start) * 2), 14))
-        stressed = tuple(bool(b) for b in draw.random(14) < 0.5)[:count]
+        wanted = draw.integers(*_BUSY.get(kind, (5, 10))) * length * beat_s / 4.0 * share
+        count = max(1, min(round(wanted), int((end - start) * 2), 20))
+        stressed = tuple(bool(b) for b in draw.random(20) < 0.5)[:count]
         breath = Breath("", (), stressed)
         slots.append(Slot(len(slots), start, end, (Placed(breath, start, end),)))
         start += length
     return tuple(slots)
+
+
+_BUSY: dict[SectionKind, tuple[int, int]] = {
+    "instrumental": (8, 14),
+    "chorus": (7, 11),
+    "breakdown": (3, 6),
+}
+"""Notes in four seconds of an instrumental phrase, where not the usual 5 to 9."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +127,21 @@ class _Tune:
     def line(self, number: int, slot: Slot) -> list[MelodyLine]:
         """The line's own words, then each of its answers."""
         favoured = favoured_eighths(self.seed, self.kind)
+        hold_s = 2.0 if self.kind in ("chorus", "outro") else 1.3
         main: list[MelodyNote] = []
         answers: list[MelodyLine] = []
         first_index = 0
         words = [p for p in slot.breaths if not p.breath.answer]
         own: list[Placed] = []
         for order, placed in enumerate(slot.breaths):
-            timing = place(placed.breath.stressed, placed.start, placed.end, self.tempo, favoured)
+            timing = place(
+                placed.breath.stressed,
+                placed.start,
+                placed.end,
+                self.tempo,
+                favoured,
+                hold_s=hold_s,
+            )
             events = _events(timing.onsets, timing.ends, placed)
             closing = placed is slot.breaths[-1] or placed in words[-1:]
             pitches = self._pitches(number, order, events, closing)
@@ -188,7 +204,7 @@ class _Tune:
             cost = 0.3 * np.abs(notes - height) + self._harmony(notes, event)
             cost += 0.8 * taste[int(event.along * 15), notes]
             if event.last and ends_home:
-                cost += np.where(notes % 12 == self.key.tonic, 0.0, 3.0)
+                cost += np.where(notes % 12 == self.key.tonic, 0.0, 6.0 if final else 3.0)
             elif event.last:
                 cost += np.where(notes % 12 == self.key.tonic, 1.0, 0.0)
             if position:

@@ -52,6 +52,7 @@ def place(
     tempo: float,
     favoured: frozenset[int] = frozenset(),
     ideal_s: float | None = None,
+    hold_s: float = 1.4,
 ) -> Timing:
     """Sets a phrase into the beats from ``start`` to ``end``; its first syllable is at ``start``.
 
@@ -61,6 +62,7 @@ def place(
         tempo: beats per minute.
         favoured: eighths of the bar (0 to 7) that the tune leans on.
         ideal_s: distance of syllables to aim for; by default what fills two thirds of the span.
+        hold_s: longest that the last syllable is held.
     """
     beat_s = 60.0 / tempo
     count, span = len(stressed), end - start
@@ -78,7 +80,7 @@ def place(
         onsets = [start + i * gap for i in range(count)]
     else:
         onsets = _path(stressed, start, room, step, ideal_s / beat_s, favoured)
-    return Timing(tuple(onsets), _ends(onsets, end - breath, beat_s, ideal_s / beat_s))
+    return Timing(tuple(onsets), _ends(onsets, end - breath, beat_s, ideal_s / beat_s, hold_s))
 
 
 def _step(count: int, room: float, beat_s: float, ideal_s: float) -> float | None:
@@ -145,9 +147,11 @@ def _metre(stressed: bool, last: bool, weight: float) -> float:
     return 1.6 * (1.3 - weight) if stressed else 0.9 * weight
 
 
-def _ends(onsets: Sequence[float], limit: float, beat_s: float, ideal: float) -> tuple[float, ...]:
+def _ends(
+    onsets: Sequence[float], limit: float, beat_s: float, ideal: float, hold_s: float
+) -> tuple[float, ...]:
     """Notes are held to the next one, save for a small breath where that is far off."""
     ends = [min(b, a + max(2.0 * ideal, 0.5)) for a, b in pairwise(onsets)]
-    hold = max(min(2.5 / beat_s, 4.0), BREATH_S / beat_s)
+    hold = max(min(hold_s / beat_s, 4.0), BREATH_S / beat_s)
     last = min(limit, onsets[-1] + hold)
     return (*ends, max(last, onsets[-1] + 0.1))

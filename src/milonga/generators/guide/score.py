@@ -59,7 +59,8 @@ class Part:
 
     ``program`` is General MIDI from 0; ``drums`` selects the drum kit of that number instead.
     ``level_db`` is the loudness of the part against the others, ``pan`` runs from -1 (left) to 1,
-    ``reverb`` from 0 to 1. ``synth`` names a sound that we make ourselves in place of a program.
+    ``reverb`` from 0 to 1. ``synth`` names a sound that we make ourselves in place of a program,
+    ``duck`` is how far the kick pushes the part down, from 0 to 1.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Part:
     pan: float = 0.0
     reverb: float = 0.3
     synth: str = ""
+    duck: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ _ONSETS = frozenset(
 ) | {"ch", "ll", "rr", "qu"}
 _WEAK_WORDS = frozenset(
     words(
-        "el la los las un una de del al y e o u que en con por para sin mi tu su mis tus sus me te se "
-        "lo le nos os les"
+        "el la los las un una de del al y e o u que en con por para sin mi tu su mis tus sus me "
+        "te se lo le nos os les"
     )
 )
 

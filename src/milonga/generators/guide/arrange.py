@@ -1,0 +1,74 @@
+"""From a request to a written score: which parts play, and what."""
+
+from __future__ import annotations
+
+from milonga.generators.base import Request
+from milonga.generators.guide.drums import Grid, drum_parts
+from milonga.generators.guide.harmony import lay_out, parse_key
+from milonga.generators.guide.harmony_parts import bass_part, chords_part, pad_part
+from milonga.generators.guide.lead import (
+    answer_part,
+    lead_part,
+    lead_range,
+    second_part,
+    sparkle_part,
+)
+from milonga.generators.guide.melody import compose_melody
+from milonga.generators.guide.score import Part, Score
+from milonga.generators.guide.sections import section_kind
+from milonga.generators.guide.styles import band_for
+
+
+def arrange(
+    request: Request,
+    *,
+    lead: str = "",
+    drums: bool | None = None,
+    tune: bool | None = None,
+    band: bool = True,
+) -> Score:
+    """Writes the score of a request.
+
+    Args:
+        lead: plays the tune in place of what the style names (see ``instruments``).
+        drums: overrules the style.
+        tune: whether an instrument plays the tune. By default it does, save in a backing with
+            lyrics, where it answers the singer.
+        band: whether anything but the tune is played.
+
+    Raises:
+        GeneratorError: the key can't be read.
+    """
+    key, kind = parse_key(request.key), section_kind(request.section)
+    players = band_for(request, lead, drums)
+    bars = lay_out(request.tempo, request.seconds, key, kind, request.seed)
+    melody = compose_melody(request, lead_range(players.lead))
+    grid = Grid.of(request.tempo, request.seconds, players.groove.swing)
+    if tune is None:
+        tune = not (request.role == "backing" and request.sung)
+    parts: list[Part | None] = []
+    if request.role == "texture":
+        parts += [
+            pad_part(players, bars, key, kind, request.seed, texture=True),
+            sparkle_part(players, melody),
+        ]
+        if players.pad is None:
+            parts.append(chords_part(players, bars, key, grid, kind, request.seed))
+    else:
+        if tune:
+            quiet = request.role == "backing"
+            parts.append(lead_part(players, melody, -5.0 if quiet else 0.0))
+            if request.role == "instrumental" and players.energy > 0.8:
+                parts.append(second_part(players, melody, bars))
+        elif band and request.sung:
+            parts.append(answer_part(players, melody, bars, key, request.tempo, kind, request.seed))
+        if band:
+            if players.drums:
+                parts += drum_parts(players, bars, grid, kind, request.seed)
+            parts += [
+                bass_part(players, bars, grid, kind, request.seed),
+                chords_part(players, bars, key, grid, kind, request.seed),
+                pad_part(players, bars, key, kind, request.seed),
+            ]
+    written = {part.name: part for part in parts if part is not None and part.notes}
+    return Score(request.tempo, key.name, request.seconds, bars, melody, written)

@@ -1,0 +1,181 @@
+"""``Guide``: the generator that needs no download."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import sha256
+from importlib.metadata import version
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, Field, field_validator
+
+from milonga.audio.clip import Clip
+from milonga.errors import GeneratorError, MilongaError, Problem
+from milonga.generators.base import Assessment, Generator, Licence, Model, Request, Role
+from milonga.generators.guide import midi
+from milonga.generators.guide.arrange import arrange
+from milonga.generators.guide.harmony import parse_key
+from milonga.generators.guide.instruments import INSTRUMENTS
+from milonga.generators.guide.phrasing import FASTEST, breaths_of, set_lines
+from milonga.generators.guide.render import render_score
+from milonga.generators.guide.score import Score
+from milonga.generators.guide.sections import SHAPES, section_kind
+from milonga.runtime.progress import Progress
+
+SLOWEST_BPM, FASTEST_BPM = 20.0, 400.0
+SHORTEST_S, LONGEST_S = 0.1, 3600.0
+
+_LEADS = tuple(sorted(name for name, i in INSTRUMENTS.items() if "lead" in i.jobs))
+
+
+class Guide(Generator):
+    """A scratch track: a small band that plays what the style words say, in the segment's tempo
+    and key, with the tune that the singing guide sings.
+
+    Clips are 44.1 kHz stereo, exactly as long as asked, the same for the same request.
+
+    Raises:
+        MissingExtraError: the extra 'guide' isn't installed.
+    """
+
+    name: ClassVar[str] = "guide"
+    roles: ClassVar[frozenset[Role]] = frozenset(("vocals", "backing", "instrumental", "texture"))
+    length: ClassVar[Literal["exact", "natural"]] = "exact"
+
+    class Options(Generator.Options):
+        """What can be set of the guide; the rest follows from the style words."""
+
+        lead: str | None = Field(
+            default=None,
+            description="The instrument that plays the tune, in place of what the style says: "
+            + ", ".join(_LEADS),
+        )
+        drums: bool | None = Field(
+            default=None, description="Whether there are drums; by default what the style says."
+        )
+        a_cappella: bool = Field(
+            default=False,
+            description="Vocals without the band, also where no other layer plays under them.",
+        )
+
+        @field_validator("lead")
+        @classmethod
+        def _known_lead(cls, value: str | None) -> str | None:
+            if value is not None and value not in _LEADS:
+                raise ValueError(f"no lead instrument {value!r}; known: {', '.join(_LEADS)}")
+            return value
+
+    def __init__(self, options: BaseModel | None = None) -> None:
+        super().__init__(options)
+        midi.soundfont_path()
+
+    def assess(self, request: Request) -> Assessment:
+        """Problems: a key that can't be read, a tempo or length out of range, and for vocals words
+        that nobody could sing in the seconds."""
+        problems = [*_range_problems(request), *_key_problems(request)]
+        notes = []
+        if request.sung and not problems:
+            setting = set_lines(request.sung, request.tempo, request.seconds)
+            if request.role == "vocals" and not setting.fits:
+                problems.append(_too_fast(request, setting.needed_s))
+            silent = [line.text for line in request.sung if not breaths_of(line)]
+            if silent:
+                notes.append(f"No words to sing in: {', '.join(silent)}.")
+        return Assessment(
+            problems=tuple(problems), notes=tuple(notes), estimate_s=0.5 + 0.06 * request.seconds
+        )
+
+    def score(self, request: Request) -> Score:
+        """What will be played.
+
+        Raises:
+            GeneratorError: the request has problems that ``assess`` names.
+        """
+        problems = self.assess(request).problems
+        if problems:
+            raise GeneratorError(
+                problems[0].message, where=problems[0].where or None, step=problems[0].step or None
+            )
+        return arrange(
+            request,
+            lead=self._setting("lead") or "",
+            drums=self._setting("drums"),
+            band=not (request.role == "vocals" and self._alone(request)),
+        )
+
+    def render(self, request: Request, progress: Progress) -> Clip:
+        score = self.score(request)
+        return render_score(score, SHAPES[section_kind(request.section)].lufs, progress)
+
+    def model(self) -> Model:
+        return Model(
+            name="guide",
+            files={midi.soundfont_path().name: _soundfont_hash()},
+            libraries={
+                name: version(name) for name in ("midirenderer", "pretty_midi", "numpy", "soxr")
+            },
+            licences=LICENCES,
+        )
+
+    def _setting(self, name: str) -> Any:
+        return getattr(self.options, name)
+
+    def _alone(self, request: Request) -> bool:
+        return bool(self._setting("a_cappella")) or request.accompanied
+
+
+LICENCES = (
+    Licence(
+        what="soundfont TimGM6mb.sf2 (instruments of the guide)",
+        name="GPL-2.0",
+        url="https://packages.debian.org/sid/timgm6mb-soundfont",
+        commercial_use="yes",
+        note="The licence covers the soundfont file. Music played with a soundfont is commonly "
+        "regarded as the musician's own, but this licence does not say so in words.",
+    ),
+    Licence(
+        what="midirenderer (plays the soundfont)",
+        name="MIT",
+        url="https://github.com/ryzhakar/midirenderer",
+    ),
+)
+
+
+@lru_cache(maxsize=1)
+def _soundfont_hash() -> str:
+    return sha256(midi.soundfont_path().read_bytes()).hexdigest()
+
+
+def _range_problems(request: Request) -> Iterable[Problem]:
+    if not SLOWEST_BPM <= request.tempo <= FASTEST_BPM:
+        yield Problem(
+            f"A tempo of {request.tempo:g} BPM can't be played.",
+            "tempo",
+            step=f"Use {SLOWEST_BPM:g} to {FASTEST_BPM:g}.",
+        )
+    if not SHORTEST_S <= request.seconds <= LONGEST_S:
+        yield Problem(
+            f"{request.seconds:g} seconds can't be played.",
+            "seconds",
+            step=f"Use {SHORTEST_S:g} to {LONGEST_S:g}.",
+        )
+
+
+def _key_problems(request: Request) -> Iterable[Problem]:
+    try:
+        parse_key(request.key)
+    except MilongaError as error:
+        yield Problem(error.message, "key", step=error.step or "")
+
+
+def _too_fast(request: Request, needed_s: float) -> Problem:
+    count = sum(breath.syllables for line in request.sung for breath in breaths_of(line))
+    needed = int(10 * needed_s + 1) / 10
+    return Problem(
+        f"{count} syllables in {len(request.sung)} lines don't fit into {request.seconds:g} s at "
+        f"{request.tempo:g} BPM: sung at {FASTEST:g} syllables a second, with a breath after each "
+        f"phrase and each line on a bar, they take {needed:g} s.",
+        "seconds",
+        step=f"Give the segment {needed:g} seconds or more, or fewer words.",
+    )

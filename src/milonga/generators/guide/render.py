@@ -1,0 +1,103 @@
+"""A score to audio: every part by itself, levelled, placed, and mixed."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milonga.audio.clip import Clip
+from milonga.audio.limiter import level_to
+from milonga.audio.resampling import resample
+from milonga.generators.guide import midi
+from milonga.generators.guide.score import Part, Score
+from milonga.generators.guide.synth import Samples, synthesise
+from milonga.runtime.progress import Progress
+
+RATE = 44_100
+
+_BODY_DB = -20.0
+"""Level that a pitched part is brought to while it plays, RMS."""
+
+_DRUM_PEAK_DB = -5.0
+_BLOCK = 2048
+_CEILING_DBTP = -1.3
+
+
+def render_score(score: Score, lufs: float, progress: Progress) -> Clip:
+    """The whole score at 44.1 kHz, exactly ``round(seconds * 44100)`` samples long, with a short
+    fade at its end, at a loudness, its true peak under -1 dBTP.
+
+    Raises:
+        Cancelled: the user stopped it.
+    """
+    frames = round(score.seconds * midi.RATE)
+    total = np.zeros((2, frames), dtype=np.float32)
+    for part in score.parts.values():
+        total += stem(part, score, progress)
+    hold_s = score.bars[-1].end_s - score.bars[-1].start_s if score.bars[-1].hold else 0.0
+    _fade_out(total, max(0.012, min(0.5 * hold_s, 0.8)))
+    clip = resample(Clip(total, midi.RATE), RATE).fitted(max(1, round(score.seconds * RATE)))
+    progress.check()
+    if clip.seconds < 0.5 and clip.peak > 0:
+        # Too short for a loudness to be defined.
+        return clip.scaled(0.4 / clip.peak)
+    return level_to(clip, lufs, ceiling_dbtp=_CEILING_DBTP)
+
+
+def stem(part: Part, score: Score, progress: Progress) -> Samples:
+    """One part by itself, ``[2, time]`` at 48 kHz, with its level and place in the mix."""
+    frames = round(score.seconds * midi.RATE)
+    if part.synth:
+        progress.check()
+        raw = synthesise(part, frames, midi.RATE)
+    else:
+        raw = midi.play(part, score.seconds, progress)
+    placed = _placed(raw * np.float32(_gain(raw, part)), part.pan)
+    kicks = score.parts.get("kick")
+    if part.duck and kicks is not None:
+        placed *= _ducking(kicks, part.duck, frames)
+    return placed
+
+
+def _gain(raw: Samples, part: Part) -> float:
+    """Brings a part to its level: drums by their peak, the rest by its body while it plays."""
+    if part.drums:
+        peak = float(np.abs(raw).max(initial=0.0))
+        return float(10 ** ((_DRUM_PEAK_DB + part.level_db) / 20)) / peak if peak > 1e-4 else 0.0
+    count = max(1, raw.shape[1] // _BLOCK)
+    blocks = raw[:, : count * _BLOCK].astype(np.float64) ** 2
+    power = (
+        blocks.reshape(2, count, -1).mean(axis=(0, 2))
+        if raw.shape[1] >= _BLOCK
+        else (np.array([blocks.mean()]))
+    )
+    playing = power[power > 0.1 * power.max(initial=0.0)]
+    if not len(playing) or playing.mean() < 1e-10:
+        return 0.0
+    return float(10 ** ((_BODY_DB + part.level_db) / 20) / np.sqrt(playing.mean()))
+
+
+def _placed(stem: Samples, pan: float) -> Samples:
+    """Balance between left and right, equal power."""
+    angle = (pan + 1) * np.pi / 4
+    gains = np.array([[np.cos(angle)], [np.sin(angle)]]) * np.sqrt(2)
+    placed: Samples = stem * gains.astype(np.float32)
+    return placed
+
+
+def _ducking(kicks: Part, depth: float, frames: int) -> NDArray[np.float32]:
+    """A gain that falls with each kick and comes back within a fifth of a second."""
+    onsets = np.array(sorted(note.start_s for note in kicks.notes))
+    t = np.arange(frames) / midi.RATE
+    last = np.searchsorted(onsets, t + 0.004, side="right") - 1
+    since = np.where(last >= 0, t - onsets[np.maximum(last, 0)], np.inf)
+    # The gain falls within 4 ms before the kick, without a jump.
+    fall = np.clip((since + 0.004) / 0.004, 0.0, 1.0)
+    gain = 1.0 - depth * fall * np.exp(-np.maximum(since, 0.0) / 0.09)
+    return np.asarray(gain, dtype=np.float32)
+
+
+def _fade_out(samples: Samples, seconds: float) -> None:
+    count = min(round(seconds * midi.RATE), samples.shape[1])
+    ramp = 0.5 + 0.5 * np.cos(np.linspace(0.0, np.pi, count))
+    samples[:, samples.shape[1] - count :] *= ramp.astype(np.float32)

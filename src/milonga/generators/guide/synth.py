@@ -1,0 +1,93 @@
+"""Sounds that the soundfont lacks: a sub bass that glides (808), and a synthetic pluck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milonga.generators.guide.score import Note, Part
+
+Samples = NDArray[np.float32]
+
+_GLIDE_S = 0.07
+_DECAY_808_S = 0.9
+_PARTIALS = 12
+_FADE_S = 0.008
+
+
+def synthesise(part: Part, frames: int, rate: int) -> Samples:
+    """The samples of a part whose ``synth`` is set, ``[2, frames]``."""
+    make = {"808": _eight_oh_eight, "pluck": _plucks}[part.synth]
+    mono = make(part.notes, frames, rate)
+    return np.stack([mono, mono]).astype(np.float32)
+
+
+def _hertz(pitch: float) -> float:
+    return float(440.0 * 2.0 ** ((pitch - 69) / 12))
+
+
+def _eight_oh_eight(notes: Sequence[Note], frames: int, rate: int) -> NDArray[np.float64]:
+    """A sine that starts with a short fall in pitch, dies slowly and is driven into saturation.
+
+    One voice: a new note cuts the old one and slides from its pitch where they touch.
+    """
+    out = np.zeros(frames)
+    before: Note | None = None
+    ordered = sorted(notes, key=lambda n: n.start_s)
+    for index, note in enumerate(ordered):
+        following = ordered[index + 1].start_s if index + 1 < len(ordered) else note.end_s + 0.6
+        start = round(note.start_s * rate)
+        length = min(
+            round((min(following, note.end_s + 0.6) - note.start_s) * rate), frames - start
+        )
+        if length <= 0:
+            continue
+        t = np.arange(length) / rate
+        target = _hertz(note.pitch)
+        touching = before is not None and note.start_s - before.end_s < 0.05
+        origin = _hertz(before.pitch) if before is not None and touching else target
+        slide = target * (origin / target) ** np.exp(-t / (_GLIDE_S / 3))
+        knock = 1.0 + 1.6 * np.exp(-t / 0.012)
+        phase = 2 * np.pi * np.cumsum(slide * knock) / rate
+        envelope = np.exp(-t / _DECAY_808_S) * (note.velocity / 127)
+        tone = np.tanh(2.2 * np.sin(phase) * envelope) / np.tanh(2.2)
+        out[start : start + length] += tone * _edges(length, rate, round(_FADE_S * rate))
+        before = note
+    return out
+
+
+def _plucks(notes: Sequence[Note], frames: int, rate: int) -> NDArray[np.float64]:
+    """A saw whose higher partials die sooner, as if a filter closed over it."""
+    out = np.zeros(frames)
+    for note in notes:
+        start = round(note.start_s * rate)
+        sounding = max(note.end_s - note.start_s, 0.12) + 0.15
+        length = min(round(sounding * rate), frames - start)
+        if length <= 0:
+            continue
+        t = np.arange(length) / rate
+        base = _hertz(note.pitch)
+        tone = np.zeros(length)
+        for n in range(1, _PARTIALS + 1):
+            if base * n > 0.4 * rate:
+                break
+            # Two saws a few cents apart.
+            beat = np.cos(2 * np.pi * 0.003 * base * n * t)
+            tone += np.sin(2 * np.pi * base * n * t) * beat * np.exp(-t * (3.0 + 2.2 * n)) / n
+        release = np.clip((sounding - t) / 0.15, 0.0, 1.0)
+        envelope = release * _edges(length, rate, round(0.003 * rate)) * (note.velocity / 127)
+        out[start : start + length] += tone * envelope
+    return out
+
+
+def _edges(length: int, rate: int, fade: int) -> NDArray[np.float64]:
+    """Ones with short ramps at both ends, against clicks."""
+    window = np.ones(length)
+    fade = min(fade, length // 2)
+    if fade:
+        ramp = np.linspace(0.0, 1.0, fade, endpoint=False)
+        window[:fade] *= ramp
+        window[-fade:] *= ramp[::-1]
+    return window
