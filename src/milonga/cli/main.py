@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("milonga.cli.replay:replay", "Render a take again and say whether it is the same."),
     "compare": ("milonga.cli.compare:compare", "Compare recordings with a baseline by figures."),
     "report": ("milonga.cli.report:report", "Write the report of a rendered song anew."),
+    "weights": ("milonga.cli.weights:weights", "List, download, verify and remove models."),
+    "doctor": ("milonga.cli.doctor:doctor", "Find what would stop the work, and how to mend it."),
 }
 """Command name -> where it lives, and its line in the overview."""
 

@@ -59,7 +59,7 @@ _META = Licence(
     "The weights may not be used commercially.",
 )
 _STABILITY = Licence(
-    "Stability AI Community License",
+    "Stability AI Community",
     "https://huggingface.co/stabilityai/stable-audio-open-1.0/blob/main/LICENSE.md",
     "conditional",
     "Commercial use is free below a yearly revenue that the licence names; above it needs a "

@@ -114,6 +114,7 @@ def ensure(
     progress: Progress | None = None,
 ) -> LocalWeights:
     """As ``ensure_weights``, with all that is known of the files: commit, sizes, hashes."""
+    settings.quiet_libraries()
     config = load_config()
     source = find_source(name, config, like=like, revision=revision)
     if source.folder is not None:
