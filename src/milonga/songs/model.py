@@ -213,6 +213,11 @@ class Sheet(_Part):
             tempo=self.tempo_of(segment),
             key=self.key_of(segment),
             seed=seed,
+            accompanied=any(
+                other.role in ("backing", "instrumental")
+                for other in segment.layers
+                if other is not layer
+            ),
             options=dict(options or {}),
         )
 
