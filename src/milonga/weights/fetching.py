@@ -17,7 +17,7 @@ from milonga.weights.records import FileRecord, Record
 from milonga.weights.retries import Attempts, Retry
 from milonga.weights.sources import Source
 
-SMALL = 4_000_000
+SMALL = 1_000_000
 """Files up to this many bytes are fetched several at a time: waiting is most of their cost."""
 _AT_ONCE = 6
 _STALE_S = 14 * 24 * 3600

@@ -315,7 +315,8 @@ def _gone(repo: str, response: httpx2.Response, error: Exception) -> DownloadErr
             where=repo,
             step="Check the revision's name; milonga weights get KEY --update takes the newest.",
         )
-    name = response.url.path.rpartition("/")[2]
+    first = response.history[0] if response.history else response
+    name = first.url.path.rpartition("/")[2]
     return DownloadError(
         f"The hub has no file {name!r} in this repository (any more).",
         where=repo,

@@ -1,0 +1,59 @@
+"""Fixtures for every folder of tests."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def _support(name):
+    path = Path(__file__).parent / "support" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"milonga_test_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_hub = _support("loopback_hub")
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A model hub on this machine; everything in this process and its children uses it.
+
+    ``hub.add("owner/name", {path: contents})`` makes a repository, ``hub.fault(...)`` makes it
+    misbehave, ``hub.requests`` and ``hub.bytes_served`` tell what came (see
+    support/loopback_hub.py).
+    """
+    for name in _hub.ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    with _hub.LoopbackHub() as hub:
+        for name, value in hub.environment(tmp_path).items():
+            monkeypatch.setenv(name, value)
+        hub.cache = tmp_path / "huggingface" / "hub"
+        hub.home = tmp_path
+        hub.account = _hub.Account
+        yield hub
+
+
+@pytest.fixture
+def run_python(tmp_path):
+    """Runs code in a process of its own, which must end well; returns what it printed."""
+
+    def run(code, **env):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **env},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
