@@ -15,9 +15,9 @@ from milonga.errors import MilongaError, PlanError, Problem
 from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.progress import Progress
 from milonga.songs.mix import Voice, mix_song
+from milonga.songs.model import Layer, Segment, Sheet
 from milonga.songs.plan import PlannedTake, layer_folder
 from milonga.songs.receipts import findings_text, intact_clip
-from milonga.songs.model import Layer, Segment, Sheet
 from milonga.songs.takes import Take, takes_in
 
 RECORD = "session.json"
@@ -137,7 +137,7 @@ class Session:
             PlanError: with every segment, role or take that doesn't exist.
         """
         promised = {take.sound_path for take in coming}
-        problems = []
+        problems: list[Problem] = []
         for key, name in choices.items():
             try:
                 segment, layer = self._layer(key)
