@@ -1,0 +1,89 @@
+"""What a comparison is held against: the same figures for recordings whose answer is known.
+
+A similarity means little alone. Against the baseline itself it is as good as it gets; silence,
+noise of the same colour and the baseline with its seconds in random order show how much of it
+any recording would reach.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milonga.analysis.filters import N_FFT, hann
+from milonga.analysis.spectra import magnitudes
+from milonga.audio.clip import Clip
+
+SEED = 0
+"""Of the noise and the order of the pieces: the same baseline has the same controls always."""
+
+
+class NoControlError(Exception):
+    """A control has no meaning for this baseline; the message says why."""
+
+
+def silence(clip: Clip) -> Clip:
+    """Digital silence of the clip's length, rate and channels."""
+    return Clip(np.zeros_like(clip.samples), clip.rate)
+
+
+def noise(clip: Clip, seed: int = SEED) -> Clip:
+    """Gaussian noise with the long-term spectrum and RMS level of the clip's mono mix.
+
+    All channels are the same.
+
+    Raises:
+        NoControlError: the mono mix is silent, or shorter than one frame of 2048 samples.
+    """
+    mono = clip.mono
+    if len(mono) < N_FFT:
+        raise NoControlError(f"The baseline is shorter than one frame ({N_FFT} samples).")
+    level = _rms(mono)
+    if level == 0.0:
+        raise NoControlError("The baseline is silent: it has no spectrum.")
+    white = np.random.default_rng(seed).standard_normal(len(mono), dtype=np.float32)
+    shaped = _filtered(white, _long_term_response(mono))
+    shaped *= np.float32(level / _rms(shaped))
+    return Clip(np.broadcast_to(shaped, (clip.channels, len(shaped))), clip.rate)
+
+
+def shuffled(clip: Clip, seed: int = SEED) -> Clip:
+    """The clip's one-second pieces in random order; a rest is a piece, too.
+
+    Raises:
+        NoControlError: the clip has no second piece.
+    """
+    starts = np.arange(0, clip.frames, clip.rate)
+    if len(starts) < 2:
+        raise NoControlError("The baseline is not longer than one second: nothing to shuffle.")
+    order = np.random.default_rng(seed).permutation(len(starts))
+    if (order == np.arange(len(starts))).all():
+        order = np.roll(order, 1)
+    pieces = [clip.samples[:, at : at + clip.rate] for at in starts[order]]
+    return Clip(np.concatenate(pieces, axis=1), clip.rate)
+
+
+def _long_term_response(mono: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Symmetric impulse response ``[2048]`` whose spectrum is the mean spectrum."""
+    power, frames = np.zeros(N_FFT // 2 + 1), 0
+    for magnitude in magnitudes(mono):
+        power += np.einsum("ij,ij->j", magnitude, magnitude, dtype=np.float64)
+        frames += len(magnitude)
+    return np.roll(np.fft.irfft(np.sqrt(power / frames)), N_FFT // 2) * hann(N_FFT)
+
+
+def _filtered(signal: NDArray[np.float32], response: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The convolution, as long as the signal, by overlap-add."""
+    step, taps = 14_336, len(response)
+    size = step + taps
+    spectrum = np.fft.rfft(response, size)
+    out = np.zeros(len(signal) + size, dtype=np.float32)
+    for at in range(0, len(signal), step):
+        block = np.fft.irfft(np.fft.rfft(signal[at : at + step], size) * spectrum, size)
+        out[at : at + size] += block
+    # The response is symmetric around its middle.
+    return out[taps // 2 : taps // 2 + len(signal)]
+
+
+def _rms(signal: NDArray[np.float32]) -> float:
+    return float(np.sqrt(np.einsum("i,i->", signal, signal, dtype=np.float64) / len(signal)))

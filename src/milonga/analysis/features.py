@@ -1,0 +1,254 @@
+"""The figures that describe a recording, as librosa 0.11's defaults define them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milonga.analysis.filters import (
+    HOP,
+    N_FFT,
+    N_MELS,
+    N_MFCC,
+    bin_frequencies,
+    chroma_bank,
+    dct_matrix,
+    mel_bank,
+    product,
+)
+from milonga.analysis.spectra import BLOCK, decibels, frame_count, framed, magnitudes
+from milonga.analysis.tempo import median_rises, onset_envelope, tempo_bpm
+from milonga.analysis.tuning import TuningEstimate
+from milonga.audio.clip import Clip
+from milonga.audio.loudness import loudness_lufs, true_peak_dbtp
+from milonga.errors import ComparisonError
+
+_ROLLOFF = np.float32(0.85)
+_TOP_DB = np.float32(80.0)
+_NO_CROSSING = np.float32(1e-10)
+_KEPT_FRAMES = 8192
+"""Spectra of shorter clips (95 s at 44.1 kHz) are kept for the second pass: 40 MB at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What describes one recording. A value that isn't defined is None.
+
+    All but the last two are of the mono mix at the recording's own rate: means over centred
+    frames of 2048 samples, 512 apart. ``mfcc_mean[0]``, ``rms_mean``, ``loudness_lufs`` and
+    ``true_peak_dbtp`` depend on the level; the others hardly do.
+
+    Attributes:
+        duration_s: seconds.
+        sample_rate: samples per second.
+        channels: number of channels.
+        tempo_bpm: beats per minute (``librosa.beat.beat_track``). None without onsets, or when
+            the recording is shorter than one beat.
+        spectral_centroid_hz: mean frequency, weighted by magnitude. None for silence.
+        spectral_bandwidth_hz: deviation around the centroid. None for silence.
+        spectral_rolloff_hz: frequency below which 85 % of the magnitude lies. None for silence.
+        mfcc_mean: 13 mel-frequency cepstral coefficients from 128 bands in dB, at most 80 dB
+            under the loudest. Defined for silence through librosa's floor of -100 dB.
+        chroma_mean: share of the twelve pitch classes from C, each frame's strongest being 1.
+            None for silence.
+        zcr_mean: zero crossings per sample.
+        rms_mean: root mean square, full scale 1.
+        loudness_lufs: integrated loudness of all channels (BS.1770). None for silence and
+            under 0.4 s.
+        true_peak_dbtp: largest peak between the samples of any channel, in dB relative to full
+            scale. None for silence.
+    """
+
+    duration_s: float
+    sample_rate: int
+    channels: int
+    tempo_bpm: float | None
+    spectral_centroid_hz: float | None
+    spectral_bandwidth_hz: float | None
+    spectral_rolloff_hz: float | None
+    mfcc_mean: tuple[float, ...]
+    chroma_mean: tuple[float, ...] | None
+    zcr_mean: float
+    rms_mean: float
+    loudness_lufs: float | None
+    true_peak_dbtp: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON object of the comparison document."""
+        return {key: _plain(value) for key, value in asdict(self).items()}
+
+
+def features(clip: Clip) -> Features:
+    """The features of a clip, within three decimals of librosa's own.
+
+    Works in blocks: memory beyond the clip's own stays small however long it is.
+
+    Args:
+        clip: ``[channels, time]``, at least one sample.
+
+    Raises:
+        ComparisonError: the clip is empty.
+
+    References:
+        McFee et al., "librosa: Audio and music signal analysis in Python", SciPy 2015.
+        ITU-R BS.1770-4.
+    """
+    if not clip.frames:
+        raise ComparisonError("There is nothing to measure: the recording is empty.")
+    mono = clip.mono
+    shape = _Shape(mono, clip.rate)
+    spectral = shape.measured()
+    return Features(
+        duration_s=clip.seconds,
+        sample_rate=clip.rate,
+        channels=clip.channels,
+        tempo_bpm=spectral.tempo,
+        spectral_centroid_hz=spectral.centroid,
+        spectral_bandwidth_hz=spectral.bandwidth,
+        spectral_rolloff_hz=spectral.rolloff,
+        mfcc_mean=spectral.mfcc,
+        chroma_mean=spectral.chroma,
+        zcr_mean=_zero_crossing_rate(mono),
+        rms_mean=_root_mean_square(mono),
+        loudness_lufs=loudness_lufs(clip),
+        true_peak_dbtp=true_peak_dbtp(clip),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Spectral:
+    tempo: float | None
+    centroid: float | None
+    bandwidth: float | None
+    rolloff: float | None
+    mfcc: tuple[float, ...]
+    chroma: tuple[float, ...] | None
+
+
+class _Shape:
+    """Two passes over the spectra of one signal.
+
+    The tuning of the chroma bank and the floor of the mel levels depend on the whole signal;
+    so the first pass finds them, along with all that needs no second look.
+    """
+
+    def __init__(self, mono: NDArray[np.float32], rate: int) -> None:
+        self._mono, self._rate = mono, rate
+        self._frames = frame_count(len(mono))
+        self._mel_bank = mel_bank(rate)
+        self._kept: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+
+    def measured(self) -> _Spectral:
+        if not self._mono.any():
+            # All bands at the floor: only coefficient 0, their sum over sqrt(128), isn't zero.
+            mfcc = (-100.0 * math.sqrt(N_MELS), *[0.0] * (N_MFCC - 1))
+            return _Spectral(None, None, None, None, mfcc, None)
+        moments = _Moments(self._rate)
+        tuning = TuningEstimate(self._rate)
+        loudest = np.float32(-np.inf)
+        for magnitude in magnitudes(self._mono):
+            power, levels = self._derived(magnitude)
+            moments.add(magnitude)
+            tuning.add(power)
+            loudest = max(loudest, levels.max())
+            if self._frames <= _KEPT_FRAMES:
+                self._kept.append((power, levels))
+        centroid, bandwidth, rolloff = moments.means()
+        mfcc, chroma, rises = self._second_pass(tuning.semitones(), loudest - _TOP_DB)
+        return _Spectral(
+            tempo_bpm(onset_envelope(rises), self._rate), centroid, bandwidth, rolloff, mfcc, chroma
+        )
+
+    def _derived(
+        self, magnitude: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        power = magnitude * magnitude
+        return power, decibels(self._mel_bank(power))
+
+    def _second_pass(
+        self, semitones: float, floor: np.float32
+    ) -> tuple[tuple[float, ...], tuple[float, ...], NDArray[np.float32]]:
+        bank = chroma_bank(self._rate, semitones)
+        level_sum = np.zeros(N_MELS)
+        chroma_sum = np.zeros(bank.shape[1])
+        rises = []
+        before: NDArray[np.float32] | None = None
+        for power, levels in self._again():
+            levels = np.maximum(levels, floor)
+            level_sum += levels.sum(axis=0, dtype=np.float64)
+            chroma_sum += _each_to_peak(product(power, bank)).sum(axis=0, dtype=np.float64)
+            joined = levels if before is None else np.concatenate((before, levels))
+            rises.append(median_rises(joined))
+            before = levels[-1:]
+        return (
+            tuple((dct_matrix() @ (level_sum / self._frames)).tolist()),
+            tuple((chroma_sum / self._frames).tolist()),
+            np.concatenate(rises),
+        )
+
+    def _again(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        if self._kept:
+            yield from self._kept
+        else:
+            yield from (self._derived(magnitude) for magnitude in magnitudes(self._mono))
+
+
+class _Moments:
+    """Centroid, bandwidth and roll-off, summed over frames. A silent frame counts as 0 Hz."""
+
+    def __init__(self, rate: int) -> None:
+        self._hertz = bin_frequencies(rate)
+        self._powers = np.stack((np.ones_like(self._hertz), self._hertz, self._hertz**2), axis=1)
+        self._sums, self._frames = np.zeros(3), 0
+
+    def add(self, magnitude: NDArray[np.float32]) -> None:
+        moments = product(magnitude.astype(np.float64), self._powers)
+        total = moments[:, 0]
+        total[total < np.finfo(np.float32).tiny] = 1.0
+        centroid = moments[:, 1] / total
+        variance = np.maximum(moments[:, 2] / total - centroid**2, 0.0)
+        cumulated = np.cumsum(magnitude, axis=1)
+        reached = np.count_nonzero(cumulated < _ROLLOFF * cumulated[:, -1:], axis=1)
+        self._sums += [centroid.sum(), np.sqrt(variance).sum(), self._hertz[reached].sum()]
+        self._frames += len(magnitude)
+
+    def means(self) -> tuple[float, float, float]:
+        centroid, bandwidth, rolloff = (self._sums / self._frames).tolist()
+        return centroid, bandwidth, rolloff
+
+
+def _each_to_peak(chroma: NDArray[np.float32]) -> NDArray[np.float32]:
+    peak = chroma.max(axis=1, keepdims=True)
+    peak[peak < np.finfo(np.float32).tiny] = 1.0
+    return np.asarray(chroma / peak)
+
+
+def _root_mean_square(mono: NDArray[np.float32]) -> float:
+    frames, total = frame_count(len(mono)), 0.0
+    for first in range(0, frames, BLOCK):
+        block = framed(mono, first, min(first + BLOCK, frames))
+        total += float(np.sqrt(np.einsum("ij,ij->i", block, block) / N_FFT).sum(dtype=np.float64))
+    return total / frames
+
+
+def _zero_crossing_rate(mono: NDArray[np.float32]) -> float:
+    """Changes of sign within each frame; the signal goes on level beyond both ends."""
+    negative = mono < -_NO_CROSSING
+    crossings = np.flatnonzero(negative[1:] != negative[:-1]) + 1
+    # A frame from a to b sees the crossings between its own samples: at a + 1 to b - 1.
+    starts = np.arange(frame_count(len(mono))) * HOP - N_FFT // 2
+    counts = np.searchsorted(crossings, starts + N_FFT) - np.searchsorted(crossings, starts + 1)
+    return float(counts.mean() / N_FFT)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
