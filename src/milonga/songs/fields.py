@@ -19,7 +19,7 @@ TEMPO = (20.0, 300.0)
 NUMBERS = (1, 9999)
 GAIN_DB = (-60.0, 24.0)
 NAME_LENGTH = 200
-OPTION_DEPTH = 4
+OPTION_DEPTH = 5
 
 
 def _blank_is_none(value: object) -> object:
@@ -84,7 +84,8 @@ def _language(value: str) -> str:
     return value
 
 
-def _baseline(value: str) -> str:
+def check_baseline(value: str) -> str:
+    """A baseline's path as a sheet may give it; raises ValueError with the reason."""
     value = texts.one_line(value)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", value):
         raise ValueError("A baseline is a file on this machine. Download it and give its path.")
@@ -115,34 +116,40 @@ def is_absolute(path: str) -> bool:
 def _options(value: object) -> object:
     if not isinstance(value, dict):
         return value  # pydantic says so
+    read = {}
     for generator, settings in value.items():
-        _generator(generator)
+        _generator(str(generator))
         if not isinstance(settings, dict):
             raise ValueError(
                 f"The options of {generator} are settings by name, "
                 f"for example {{{generator}: {{temperature: 0.7}}}}."
             )
-        for key, setting in settings.items():
+        read[generator] = _setting(settings, str(generator), OPTION_DEPTH)
+    return read
+
+
+def _setting(value: object, where: str, depth: int) -> object:
+    """The value as JSON would give it back; raises ValueError for what JSON can't hold."""
+    if not depth:
+        raise ValueError(f"{where}: it is nested too deep.")
+    if isinstance(value, dict):
+        for key in value:
             if not isinstance(key, str) or not re.fullmatch(r"\w[\w.-]{0,63}", key):
-                raise ValueError(f"{key!r} can't be the name of an option.")
-            _option(setting, f"{generator}, {key}", OPTION_DEPTH)
-    return value
-
-
-def _option(value: object, where: str, depth: int) -> None:
+                raise ValueError(f"{where}: {key!r} can't be the name of an option.")
+        return {k: _setting(v, f"{where}, {k}", depth - 1) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_setting(part, where, depth - 1) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{where}: {value} is not a finite number.")
-    if isinstance(value, list | tuple | dict):
-        if not depth:
-            raise ValueError(f"{where}: it is nested too deep.")
-        for part in value.values() if isinstance(value, dict) else value:
-            _option(part, where, depth - 1)
-    elif isinstance(value, str):
+    if isinstance(value, int) and abs(value) >= 10**18:
+        raise ValueError(f"{where}: {value} is too large.")
+    if isinstance(value, str):
         found = texts.control_character(value.replace("\n", " "))
         if found:
             raise ValueError(f"{where}: it holds a control character ({found}).")
     elif not isinstance(value, bool | int | float | None):
         raise ValueError(f"{where}: {type(value).__name__} is no kind of setting.")
+    return value
 
 
 Text = Annotated[str, AfterValidator(texts.one_line)]
@@ -153,7 +160,7 @@ Language = Annotated[
     Annotated[str, AfterValidator(_language)] | None, BeforeValidator(_blank_is_none)
 ]
 Baseline = Annotated[
-    Annotated[str, AfterValidator(_baseline)] | None, BeforeValidator(_blank_is_none)
+    Annotated[str, AfterValidator(check_baseline)] | None, BeforeValidator(_blank_is_none)
 ]
 Generators = Annotated[
     tuple[Annotated[str, AfterValidator(_generator)], ...], AfterValidator(_distinct)

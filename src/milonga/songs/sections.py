@@ -14,7 +14,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
     ("pre-chorus", r"pre[- ]?(?:chorus|coro|estribillo|hook|refrain)|build(?:[- ]?up)?|precoro"),
     ("post-chorus", r"post[- ]?(?:chorus|coro|estribillo)"),
     ("chorus", r"chorus|hook|refrain|coro|estribillo"),
-    ("intro", r"intro(?:duction|duccion)?|opening|preludio?|prelude|apertura"),
+    ("intro", r"intro(?:duccion)?|opening|preludio?|prelude|apertura"),
     ("outro", r"outro|ending|coda|finale|cierre"),
     ("bridge", r"bridge|puente|middle (?:8|eight)"),
     ("breakdown", r"breakdown|quiebre"),

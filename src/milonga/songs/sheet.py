@@ -55,8 +55,17 @@ def parse_sheet(text: str, source: Path | None = None) -> Sheet:
     Raises:
         SheetError: something in it is wrong, as for ``load_sheet``.
     """
-    document = read_yaml(text)
-    sheet, faults = _validated(document)
+    step = "Is this Markdown? Then: milonga song import" if _looks_like_markdown(text) else None
+    return validated(read_yaml(text), source, step)
+
+
+def validated(document: Document, source: Path | None, step: str | None = None) -> Sheet:
+    """The sheet that a document holds.
+
+    Raises:
+        SheetError: with what was wrong in the document already, and what its values are.
+    """
+    sheet, faults = _modelled(document)
     if sheet is not None and source is not None:
         sheet = sheet.with_source(source)
         faults += _escaping(sheet, document)
@@ -69,11 +78,11 @@ def parse_sheet(text: str, source: Path | None = None) -> Sheet:
         else f"The song sheet has {len(problems)} problems.",
         list(dict.fromkeys(problems)),
         where=source,
-        step="Is this Markdown? Then: milonga song import" if _looks_like_markdown(text) else None,
+        step=step,
     )  # fmt: skip
 
 
-def _validated(document: Document) -> tuple[Sheet | None, list[Fault]]:
+def _modelled(document: Document) -> tuple[Sheet | None, list[Fault]]:
     faults = list(document.faults)
     if not document.values and faults:
         return None, faults

@@ -38,7 +38,9 @@ def plain(text: str) -> str:
 
 def control_character(text: str) -> str | None:
     """The name of the first character that no text holds ("U+0007"), or None."""
-    found = next((c for c in text if unicodedata.category(c) in ("Cc", "Cs")), None)
+    found = next(
+        (c for c in text if unicodedata.category(c) in ("Cc", "Cs") or c in "\ufffe\uffff"), None
+    )
     return None if found is None else f"U+{ord(found):04X}"
 
 

@@ -183,11 +183,13 @@ class _Reader:
             return None
         return str(node.value)
 
-    def options(self, node: yaml.Node, loc: Loc) -> Any:
+    def options(self, node: yaml.Node, loc: Loc, depth: int = DEPTH_LIMIT) -> Any:
         """Settings of any kind: here a plain scalar means what YAML 1.2's core schema says."""
         self._count(node)
+        if not depth:  # an alias to what holds it has no end
+            raise _TooMuchError("It is nested deeper than any sheet.", node)
         if isinstance(node, yaml.SequenceNode):
-            return [self.options(child, loc) for child in node.value]
+            return [self.options(child, loc, depth - 1) for child in node.value]
         if isinstance(node, yaml.MappingNode):
             found: dict[str, Any] = {}
             for key, value in node.value:
@@ -195,7 +197,7 @@ class _Reader:
                 if name in found:
                     self.fault(loc, f"{name!r} stands here for the second time.", key)
                 elif name is not None:
-                    found[name] = self.options(value, loc)
+                    found[name] = self.options(value, loc, depth - 1)
             return found
         plain = isinstance(node, yaml.ScalarNode) and node.style is None
         return _core_scalar(node.value) if plain else str(node.value)

@@ -1,0 +1,47 @@
+"""Marks of Markdown within a line: escapes, entities, emphasis."""
+
+from __future__ import annotations
+
+import html
+import re
+
+_ESCAPED = re.compile(
+    r"\\([!-/:-@\[-`{-~])|&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]*);"
+)
+_EMPHASIS = re.compile(r"(\*{1,3}|_{1,3}|`+|~~)(?=\S)(.+?)(?<=\S)\1")
+_QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "'": "'", "‘": "’"}
+
+
+def escape(text: str) -> str:
+    """A text for a line of Markdown, shown as it is written."""
+    return re.sub(r"([\\`*_\[\]<>#&~|])", r"\\\1", text)
+
+
+def unescape(text: str) -> str:
+    """The text that a line of Markdown shows, as to escapes and entities."""
+    return _ESCAPED.sub(lambda m: m[1] or html.unescape(m[0]), text)
+
+
+def bare(text: str) -> str:
+    """A text without the emphasis or quotation marks that enclose all of it."""
+    text = text.strip()
+    while True:
+        match = _EMPHASIS.fullmatch(text)
+        if match:
+            text = match[2].strip()
+        elif len(text) > 1 and _QUOTES.get(text[0]) == text[-1] and text[-1] not in text[1:-1]:
+            text = text[1:-1].strip()
+        else:
+            return text
+
+
+def shown(text: str) -> str:
+    """A value as a reader sees it: no emphasis around it, escapes resolved."""
+    return unescape(bare(text)).strip()
+
+
+def without_break(text: str) -> str:
+    """A line without the mark for a hard line break at its end (a single backslash)."""
+    text = text.rstrip()
+    backslashes = len(text) - len(text.rstrip("\\"))
+    return text[:-1].rstrip() if backslashes % 2 else text
