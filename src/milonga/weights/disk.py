@@ -14,7 +14,7 @@ from milonga.weights.cache import RepoCache
 from milonga.weights.settings import CacheChoice
 
 SPARE = 64 * 1024 * 1024
-"""Bytes that stay free beside a download, for records, logs and other programs."""
+"""Bytes that stay free beside a large download, for other programs."""
 
 
 def write_fault(cache: RepoCache) -> str | None:
@@ -81,7 +81,7 @@ def check_space(folder: Path, needed: int) -> None:
         free = shutil.disk_usage(there).free
     except OSError:
         return
-    if needed + min(SPARE, needed) > free:
+    if needed + min(SPARE, needed // 20) > free:
         raise CacheError(
             f"The disk has {size_text(free)} free, and the download needs {size_text(needed)}.",
             where=folder,

@@ -72,6 +72,7 @@ class Hub:
         self._progress, self._retry = progress, retry
         self._endpoint = settings.endpoint()
         self._token, self._lock = token, threading.Lock()
+        self._refused: tuple[Token, Refusal] | None = None
         timeout = settings.read_timeout()
         self._client = httpx2.Client(
             headers={"user-agent": f"milonga/{__version__}", "accept-encoding": "identity"},
@@ -192,35 +193,38 @@ class Hub:
     def _allowed(
         self, repo: str, url: str, headers: dict[str, str], method: str
     ) -> httpx2.Response:
-        token = self._token
-        refusal = None
+        token, refused = self._token, self._refused
         if token is not None:
-            if token.sendable:
-                authorised = {**headers, "authorization": f"Bearer {token.value}"}
-                answer = self._send(repo, url, authorised, method)
-                if not isinstance(answer, Refusal):
-                    return answer
-                refusal = answer
-            else:
-                refusal = Refusal(401, False, "the token holds characters that can't be sent")
-            if refusal.status == 404:
-                raise access_error(repo, refusal, token)
+            answer = self._with_token(token, repo, url, headers, method)
+            if not isinstance(answer, Refusal):
+                return answer
+            if answer.status == 404:
+                raise access_error(repo, answer, token)
+            refused = (token, answer)
         answer = self._send(repo, url, headers, method)
         if isinstance(answer, Refusal):
-            if refusal is None or token is None:
+            if refused is None:
                 raise access_error(repo, answer, None)
-            raise access_error(repo, refusal, token, anonymous=answer)
-        if token is not None:
-            self._drop(token)
+            raise access_error(repo, refused[1], refused[0], anonymous=answer)
+        if token is not None and refused is not None:
+            self._drop(token, refused[1])
         return answer
 
-    def _drop(self, token: Token) -> None:
+    def _with_token(
+        self, token: Token, repo: str, url: str, headers: dict[str, str], method: str
+    ) -> httpx2.Response | Refusal:
+        if not token.sendable:
+            return Refusal(401, False, "the token holds characters that can't be sent")
+        return self._send(repo, url, {**headers, "authorization": f"Bearer {token.value}"}, method)
+
+    def _drop(self, token: Token, refusal: Refusal) -> None:
+        """Goes on without a token that the hub refuses where it answers without: a wrong token
+        must not keep anyone from a public repository."""
         with self._lock:
             if self._token is not None:
-                self._token = None
+                self._token, self._refused = None, (token, refusal)
                 self._progress.message(
-                    f"The access token in {token.origin} was refused; going on without it, as "
-                    "this repository is public."
+                    f"The hub refuses the access token in {token.origin}; going on without it."
                 )
 
     def _send(
