@@ -43,7 +43,7 @@ def arrange(
     players = band_for(request, lead, drums)
     bars = lay_out(request.tempo, request.seconds, key, kind, request.seed)
     melody = compose_melody(request, lead_range(players.lead))
-    grid = Grid.of(request.tempo, request.seconds, players.groove.swing)
+    grid = Grid.of(request.tempo, request.seconds, players.groove)
     if tune is None:
         tune = not (request.role == "backing" and request.sung)
     parts: list[Part | None] = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from milonga.generators.guide.grooves import STEPS
+from milonga.generators.guide.grooves import STEPS, Groove
 from milonga.generators.guide.score import Bar, Note, Part, dice
 from milonga.generators.guide.sections import SectionKind
 from milonga.generators.guide.styles import Band
@@ -31,14 +31,18 @@ class Grid:
     swing: float
 
     @classmethod
-    def of(cls, tempo: float, seconds: float, swing: float) -> Grid:
-        stretch = 2.0 if tempo >= 180 else 0.5 if tempo < 60 else 1.0
-        return cls(15.0 / tempo * stretch, seconds, swing)
+    def of(cls, tempo: float, seconds: float, groove: Groove) -> Grid:
+        stretch = 2.0 if tempo >= groove.halves_at else 0.5 if tempo < 60 else 1.0
+        return cls(15.0 / tempo * stretch, seconds, groove.swing)
 
     @property
     def count(self) -> int:
         """Steps that begin early enough to be heard."""
         return max(1, int((self.seconds - 0.06) / self.step_s) + 1)
+
+    def weight(self, place: int) -> float:
+        """Softens what lies off the beat where it comes fast, as hands do."""
+        return 0.35 if self.step_s < 0.112 and place % 4 else 1.0
 
     def time(self, step: float) -> float:
         late = self.swing if int(step) % 2 else 0.0
@@ -103,12 +107,12 @@ def drum_parts(
             kit.hit(step, backbeat, mark)
         if energy >= 0.2 and (mark := _mark(hats, place)):
             ride = energy > 0.9 and groove.kit in (0, 16) and cycle % 2 == 1
-            kit.hit(step, _RIDE if ride else _CLOSED, 0.85 * mark)
+            kit.hit(step, _RIDE if ride else _CLOSED, 0.85 * mark * grid.weight(place))
             if band.rolls and energy > 0.4 and place % 2 == 0 and draw.random() < 0.12:
                 kit.roll(step)
         for note, pattern in extras.items():
             if energy >= (0.45 if note == _OPEN else 0.3) and (mark := _mark(pattern, place)):
-                kit.hit(step, note, 0.75 * mark)
+                kit.hit(step, note, 0.75 * mark * grid.weight(place))
         if energy > 0.85 and place == 0 and cycle and cycle % 4 == 0:
             kit.hit(step, _CRASH, 84)
     if kind == "pre-chorus" and steps >= STEPS:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 
-from milonga.generators.guide.sections import plain
-from milonga.generators.guide.spelling import cut, digits, divide, words
+from milonga.generators.guide.spelling import cut, digits, divide, lowered, words
 
 _ONSETS = frozenset(
     words(
@@ -80,7 +79,7 @@ _DIGITS = ("ze-ro", "one", "two", "three", "four", "five", "six", "sev-en", "eig
 
 def split(word: str) -> list[str]:
     """English syllables by rules and a list of exceptions; at least one a word."""
-    if word.isdigit():
+    if word.isdecimal():
         return digits(word, _DIGITS)
     lower = word.casefold().replace("’", "'")
     bare = lower.removesuffix("'s").removesuffix("'")
@@ -89,7 +88,8 @@ def split(word: str) -> list[str]:
         known = _KNOWN.get(bare[:-1])
     if known is not None:
         return cut(word, known)
-    return divide(word, _nuclei(plain(lower)), lower, _ONSETS)
+    letters = lowered(word, accents=False)
+    return divide(word, _nuclei(letters.replace("’", "'")), letters, _ONSETS)
 
 
 def _nuclei(word: str) -> list[tuple[int, int]]:
@@ -111,9 +111,9 @@ def _nuclei(word: str) -> list[tuple[int, int]]:
     if len(nuclei) > 1 and _silent_ending(word, nuclei[-1]):
         nuclei.pop()
     heard = [n for n in nuclei if not _silent_inside(word, n, len(nuclei))]
-    # The m of "rhythm" and "prism" is a syllable of its own.
-    if heard and re.search(r"(?:th|s)ms?$", word):
-        heard.append((word.rindex("m"), len(word)))
+    # The m of "rhythm" and the n of "isn't" are syllables of their own.
+    if heard and (match := re.search(r"(?<=th|.s)ms?$|(?<=[ds])n't$", word)):
+        heard.append((match.start(), len(word)))
     return heard
 
 

@@ -36,6 +36,7 @@ class Groove:
         rolls: hi-hats break into triplets and thirty-seconds.
         sevenths: chords get their seventh.
         duck: how far the kick pushes the rest down, 0 to 1.
+        halves_at: tempo from which it is played in half time, a pattern over two bars.
     """
 
     usual: Usual
@@ -54,6 +55,7 @@ class Groove:
     rolls: bool = False
     sevenths: bool = False
     duck: float = 0.0
+    halves_at: float = 180.0
 
 
 def _usual(lead: str, chords: str, pad: str, bass: str) -> Usual:
@@ -109,8 +111,8 @@ GROOVES: dict[str, Groove] = {
         kick=("x..o..x.x..o..x.",),
         snare=("......o.......o.",),
         hats=("x.o.x.o.x.o.x.o.",),
-        bass=("r--f--r-r--f--r-", "r--fr-f-r--fr-f-", "r-----f-r-----f-"),
-        comp=("X..x..x.X..x..x.", "X..xx.x.X..xx.x.", "12.32.3.12.32.4."),
+        bass=("r--fr-f-r--fr-f-", "r--rf-r-r--rf-r-", "r--fr-r-r--ff-a-"),
+        comp=("X..xX.x.X..xX.x.", "X..xx.o.X..xx.o.", "12.32.3.12.32.4."),
         drums=False,
         kit=40,
         signature=True,
@@ -143,15 +145,16 @@ GROOVES: dict[str, Groove] = {
     "bossa": Groove(
         _usual("flute, saxophone", "nylon guitar, electric piano", "strings", "upright bass"),
         kick=("x..xx..xx..xx..x",),
-        snare=("x..x..x...x..x..",),
+        snare=("o..o..o...o..o..",),
         hats=("XgogXgogXgogXgog",),
-        bass=("r-----f-f-----r-",),
+        bass=("r-----ff------rr", "r---..f-f---..r-"),
         comp=("x..x..x.//x..x//", "//x..x..x..x..x."),
         kit=40,
         backbeat=(37, 37),
         push=-0.05,
         signature=True,
         sevenths=True,
+        halves_at=170.0,
     ),
     "flamenco": Groove(
         _usual("nylon guitar", "nylon guitar", "strings", "fretless bass"),
@@ -162,6 +165,7 @@ GROOVES: dict[str, Groove] = {
         bass=("r-----r-f-----r-",),
         comp=("X..xx.x.X..xx.xx", "X.x.o.x.X.x.o.x."),
         signature=True,
+        halves_at=140.0,
     ),
     "house": Groove(
         _usual("saw synth, pluck synth", "synth, piano", "warm pad", "synth bass"),
@@ -198,6 +202,7 @@ GROOVES: dict[str, Groove] = {
         push=-0.1,
         sevenths=True,
         duck=0.15,
+        halves_at=120.0,
     ),
     "hip-hop": Groove(
         _usual("electric piano, vibraphone", "electric piano, piano", "strings", "electric bass"),
@@ -209,6 +214,7 @@ GROOVES: dict[str, Groove] = {
         comp=("X.......x.......", "X..x......x....."),
         swing=0.12,
         duck=0.15,
+        halves_at=135.0,
     ),
     "rock": Groove(
         _usual("overdriven guitar", "distorted guitar, clean guitar", "organ", "picked bass"),
@@ -229,6 +235,7 @@ GROOVES: dict[str, Groove] = {
         comp=("..s..s.s..s..s.s", "s..s..s...s.s..."),
         sevenths=True,
         push=0.05,
+        halves_at=140.0,
     ),
     "reggae": Groove(
         _usual("organ, trombone", "clean guitar, organ", "organ", "electric bass"),
@@ -239,6 +246,7 @@ GROOVES: dict[str, Groove] = {
         comp=("//..s...//..s...",),
         swing=0.1,
         signature=True,
+        halves_at=130.0,
     ),
     "jazz": Groove(
         _usual("saxophone, trumpet", "piano", "strings", "upright bass"),
@@ -279,6 +287,7 @@ GROOVES: dict[str, Groove] = {
         bass=("r---------------", "r-------r-------"),
         comp=("X.o.X.o.X.o.X.o.", "X...o...X...o...", "1.2.3.2.1.2.3.2."),
         kit=48,
+        halves_at=140.0,
     ),
     "ballad": Groove(
         _usual("piano, violin", "piano", "strings", "electric bass"),
@@ -288,6 +297,7 @@ GROOVES: dict[str, Groove] = {
         bass=("r-------r-----f-", "r---------f-----"),
         comp=("X...x...x...x...", "1.2.3.2.4.2.3.2.", "X...o...x...o..."),
         push=-0.08,
+        halves_at=120.0,
     ),
     "pop": Groove(
         _usual(

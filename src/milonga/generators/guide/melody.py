@@ -125,7 +125,7 @@ class _Tune:
     count: int
 
     def line(self, number: int, slot: Slot) -> list[MelodyLine]:
-        """The line's own words, then each of its answers."""
+        """The line's own words and each of its answers, by their starts."""
         favoured = favoured_eighths(self.seed, self.kind)
         hold_s = 2.0 if self.kind in ("chorus", "outro") else 1.3
         main: list[MelodyNote] = []
@@ -154,7 +154,7 @@ class _Tune:
                 main += notes
                 first_index += len(notes)
         lines = [self._whole(slot, main, own, answer=False)] if main else []
-        return lines + answers
+        return sorted(lines + answers, key=lambda line: line.start_s)
 
     def _whole(
         self, slot: Slot, notes: Sequence[MelodyNote], placed: Sequence[Placed], answer: bool
@@ -203,10 +203,13 @@ class _Tune:
             height = _CENTRE + SHAPES[self.kind].register + np.interp(event.along, *contour)
             cost = 0.3 * np.abs(notes - height) + self._harmony(notes, event)
             cost += 0.8 * taste[int(event.along * 15), notes]
-            if event.last and ends_home:
-                cost += np.where(notes % 12 == self.key.tonic, 0.0, 6.0 if final else 3.0)
-            elif event.last:
-                cost += np.where(notes % 12 == self.key.tonic, 1.0, 0.0)
+            if event.last:
+                # Home where the line closes, elsewhere anything but; never against the chord.
+                wish = (6.0 if final else 3.0) if ends_home else -1.0
+                away = notes % 12 != self.key.tonic
+                cost += np.where(away, wish, 0.0) * (
+                    self.key.tonic in self._bar_at(event.onset).chord.pitch_classes
+                )
             if position:
                 steps = total[:, np.newaxis] + leaps
                 source = steps.argmin(axis=0)
@@ -219,8 +222,11 @@ class _Tune:
             path.append(int(source[path[-1]]))
         return [int(notes[i]) for i in reversed(path)]
 
+    def _bar_at(self, beat: float) -> Bar:
+        return self.bars[min(int(beat / BEATS + 1e-6), len(self.bars) - 1)]
+
     def _harmony(self, notes: NDArray[np.int_], event: _Event) -> NDArray[np.float64]:
-        bar = self.bars[min(int(event.onset / BEATS + 1e-6), len(self.bars) - 1)]
+        bar = self._bar_at(event.onset)
         tones = np.isin(notes % 12, bar.chord.pitch_classes)
         scale = np.isin(notes % 12, sorted(bar_scale(self.key, bar)))
         length = (event.end - event.onset) * 60.0 / self.tempo
@@ -230,7 +236,7 @@ class _Tune:
         outside = 9.0 if long else 2.5 if strong else 0.5
         cost: NDArray[np.float64] = np.where(tones, 0.0, np.where(scale, outside, 40.0))
         # A note held over a bar line should suit the next chord as well.
-        after = self.bars[min(int(event.end / BEATS - 0.02), len(self.bars) - 1)]
+        after = self._bar_at(event.end - 0.08)
         if after is not bar and length >= SUSTAINED_S:
             cost = cost + np.where(np.isin(notes % 12, after.chord.pitch_classes), 0.0, 4.0)
         return cost

@@ -97,8 +97,8 @@ class MelodyLine:
         line_index: which of ``request.sung`` it sets; for instrumental phrases, which phrase.
         text: the words sung here, without round brackets; empty for an instrumental phrase.
         start_s, end_s: first onset, and end of the last note.
-        bar: the bar it starts in. A line starts exactly on its bar, save where ``answer`` is set
-            or where the words only fit with two lines to a bar.
+        bar: the bar it starts in. A line starts exactly on its bar, save where it is an
+            answer or begins with one, or where the words only fit with two lines to a bar.
         notes: one a syllable, in order, without overlaps.
         answer: the words stood in round brackets: a second, quieter voice.
         words: the syllables of each word, as the notes were counted from.

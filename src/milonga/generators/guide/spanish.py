@@ -7,7 +7,7 @@ hiatus and the written accent.
 from __future__ import annotations
 
 from milonga.generators.guide.sections import plain
-from milonga.generators.guide.spelling import digits, divide, words
+from milonga.generators.guide.spelling import digits, divide, lowered, words
 
 _STRONG, _ACCENTED_WEAK = "aeoáéóàèò", "íú"
 _VOWELS = _STRONG + _ACCENTED_WEAK + "iuüy"
@@ -24,9 +24,9 @@ _WEAK_WORDS = frozenset(
 
 def split(word: str) -> list[str]:
     """Spanish syllables: diphthongs stay whole, hiatus splits, ``chr`` joins as in "Cris-to"."""
-    if word.isdigit():
+    if word.isdecimal():
         return digits(word, _DIGITS)
-    lower = word.casefold()
+    lower = lowered(word, accents=True)
     return divide(word, _nuclei(lower), lower, _ONSETS)
 
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from milonga.generators.guide.sections import plain
+
 
 def words(text: str) -> list[str]:
     """A word list written as running text."""
     return text.split()
 
 
+def lowered(word: str, *, accents: bool) -> str:
+    """The word in small letters, as many as it has, with or without its diacritics."""
+    return "".join((c.lower() if accents else plain(c) or c)[0] for c in word)
+
+
 def divide(
     word: str, nuclei: list[tuple[int, int]], lower: str, onsets: frozenset[str]
 ) -> list[str]:
     """Cuts a word between its nuclei, giving each syllable the longest onset it may have."""
-    if len(lower) != len(word):
-        lower = word.lower()
     cuts: list[int] = []
     for (_, left), (right, _) in pairwise(nuclei):
         start = right
