@@ -1,0 +1,6 @@
+"""A page for listening and comparing: players, pictures, figures, controls, receipts, licences."""
+
+from milonga.analysis.report.model import Report, ReportSection, ReportTrack
+from milonga.analysis.report.page import write_comparison_report, write_report
+
+__all__ = ["Report", "ReportSection", "ReportTrack", "write_comparison_report", "write_report"]

@@ -1,0 +1,253 @@
+"""Figures as a reader sees them: rounding, signs, units, and why one is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+
+CONTROLS: dict[str, tuple[str, str]] = {
+    "self": ("Baseline again", "the same recording: the best that any figure can be"),
+    "shuffled": (
+        "Baseline shuffled",
+        "its one-second pieces in random order: the same sounds, another piece of music",
+    ),
+    "noise": (
+        "Noise",
+        "noise with the baseline's long-term spectrum: its average colour, none of its music",
+    ),
+    "silence": ("Silence", "digital silence of the same length"),
+}
+"""The controls in the order shown: name for people, what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A figure of the table.
+
+    Attributes:
+        label: its heading.
+        about: what it tells, for a tooltip.
+        value: key among the features; empty for similarities.
+        difference: key among the differences.
+        unit: of both, unless ``difference_unit`` says otherwise.
+        decimals: of the value and its difference.
+        percent: key of the difference in percent, where there is one.
+        undefined: why the value can be missing.
+    """
+
+    label: str
+    about: str
+    value: str
+    difference: str
+    unit: str = ""
+    decimals: int = 0
+    difference_unit: str | None = None
+    percent: str = ""
+    undefined: str = "Not defined for this recording."
+
+
+_SILENT = "Not defined: one of the two recordings is silent."
+_SPECTRUM = "Not defined: silence has no spectrum."
+
+COLUMNS: tuple[Column, ...] = (
+    Column("Length", "Duration in seconds.", "duration_s", "duration_diff_s", "s", 2),
+    Column(
+        "Tempo",
+        "Estimated beats per minute. Half and double tempo are easily confused.",
+        "tempo_bpm",
+        "tempo_diff_bpm",
+        "BPM",
+        1,
+        undefined="Not defined: no beat was found.",
+    ),
+    Column(
+        "MFCC",
+        "Cosine similarity of the 13 mean MFCCs. The first, which follows the level, outweighs "
+        "the others.",
+        "",
+        "mfcc_similarity",
+        "",
+        3,
+        undefined=_SILENT,
+    ),
+    Column(
+        "Timbre",
+        "The same without the first coefficient: 1 is the same average tone colour at any level.",
+        "",
+        "timbre_similarity",
+        "",
+        3,
+        undefined=_SILENT,
+    ),
+    Column(
+        "Harmony",
+        "Cosine similarity of the mean chroma: 1 is the same balance of the twelve notes.",
+        "",
+        "chroma_similarity",
+        "",
+        3,
+        undefined=_SILENT,
+    ),
+    Column(
+        "Centroid",
+        "Spectral centroid: the centre of gravity of the spectrum. Higher sounds brighter.",
+        "spectral_centroid_hz",
+        "spectral_centroid_diff_hz",
+        "Hz",
+        percent="spectral_centroid_diff_pct",
+        undefined=_SPECTRUM,
+    ),
+    Column(
+        "Bandwidth",
+        "Spectral bandwidth: how far the spectrum spreads around its centroid.",
+        "spectral_bandwidth_hz",
+        "spectral_bandwidth_diff_hz",
+        "Hz",
+        percent="spectral_bandwidth_diff_pct",
+        undefined=_SPECTRUM,
+    ),
+    Column(
+        "Rolloff",
+        "Spectral rolloff: 85 % of the spectrum lies below this frequency.",
+        "spectral_rolloff_hz",
+        "spectral_rolloff_diff_hz",
+        "Hz",
+        percent="spectral_rolloff_diff_pct",
+        undefined=_SPECTRUM,
+    ),
+    Column(
+        "Zero crossings",
+        "Share of samples where the wave changes sign: high for hiss, low for bass.",
+        "zcr_mean",
+        "zcr_diff",
+        "",
+        4,
+    ),
+    Column("RMS", "Mean level of the wave, full scale 1.", "rms_mean", "rms_diff", "", 4),
+    Column(
+        "Loudness",
+        "Integrated loudness (ITU-R BS.1770).",
+        "loudness_lufs",
+        "loudness_diff_lu",
+        "LUFS",
+        1,
+        "LU",
+        undefined="Not defined: under 0.4 s, or too quiet to measure.",
+    ),
+    Column(
+        "True peak",
+        "Highest peak, between samples too.",
+        "true_peak_dbtp",
+        "true_peak_diff_db",
+        "dBTP",
+        1,
+        "dB",
+        undefined="Not defined: silence has no peak.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One figure: the value, its difference under it, and why it is missing (if it is)."""
+
+    value: str = ""
+    difference: str = ""
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One recording or control of the table."""
+
+    label: str
+    about: str
+    kind: str
+    cells: tuple[Cell, ...]
+
+
+def number(value: float, decimals: int, *, signed: bool = False) -> str:
+    """``-1234.5`` as "−1,234.5". Zero has no sign; "+" only where ``signed``."""
+    text = f"{abs(value):,.{decimals}f}"
+    if not text.strip("0.,"):
+        return text
+    if value < 0:
+        return MINUS + text
+    return f"+{text}" if signed else text
+
+
+def cell(
+    column: Column, features: Mapping[str, Any] | None, differences: Mapping[str, Any] | None
+) -> Cell:
+    """A figure from a document; a key that is absent leaves its line empty, null is a dash."""
+    value = difference = missing = ""
+    if features is not None and column.value in features:
+        raw = features[column.value]
+        value = DASH if raw is None else _with(number(raw, column.decimals), column.unit)
+        missing = column.undefined if raw is None else ""
+    if differences is not None and column.difference in differences:
+        raw = differences[column.difference]
+        if raw is None:
+            difference, missing = DASH, missing or column.undefined
+        elif not column.value:
+            difference = number(raw, column.decimals)
+        else:
+            unit = column.unit if column.difference_unit is None else column.difference_unit
+            difference = _with(number(raw, column.decimals, signed=True), unit)
+            percent = differences.get(column.percent)
+            if percent is not None:
+                difference = f"{number(percent, 0, signed=True)} %"
+    if not column.value:
+        return Cell(difference, "", missing)
+    if value == difference == DASH:
+        difference = ""
+    return Cell(value, difference, missing)
+
+
+def control_parts(
+    controls: Mapping[str, Any] | None, name: str
+) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """Features and differences of a control, None where it could not be made."""
+    control = (controls or {}).get(name)
+    if not isinstance(control, Mapping):
+        return None, None
+    return control.get("features"), control.get("differences")
+
+
+def control_rows(controls: Mapping[str, Any] | None) -> list[Row]:
+    """The controls as rows of the table; one that could not be made has its reason."""
+    rows = []
+    for name, (label, about) in CONTROLS.items():
+        if name not in (controls or {}):
+            continue
+        features, differences = control_parts(controls, name)
+        if differences is None:
+            reason = str((controls or {})[name].get("reason") or "It could not be made.")
+            cells: tuple[Cell, ...] = (Cell(DASH),) * len(COLUMNS)
+            rows.append(Row(label, reason.rstrip("."), "control", cells))
+        else:
+            cells = tuple(cell(column, features, differences) for column in COLUMNS)
+            rows.append(Row(label, about, "control", cells))
+    return rows
+
+
+def match_gains(loudness: Sequence[float | None]) -> list[float | None]:
+    """Gains in dB, none above 0, that bring recordings to one loudness.
+
+    A page can only turn players down, so all come down to the quietest; one that is more than
+    30 LU under the loudest is left out, or all would become inaudible. None where a recording
+    can't be matched.
+    """
+    known = [lufs for lufs in loudness if lufs is not None]
+    if not known:
+        return [None] * len(loudness)
+    within = [lufs for lufs in known if lufs >= max(known) - 30.0]
+    target = min(within)
+    return [None if lufs is None or lufs < target else target - lufs for lufs in loudness]
+
+
+def _with(text: str, unit: str) -> str:
+    return f"{text}\N{NO-BREAK SPACE}{unit}" if unit else text

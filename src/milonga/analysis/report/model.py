@@ -1,0 +1,93 @@
+"""What a report says, before it is a page: tracks, sections, licences, how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Finding = tuple[str, str]
+"""A defect of a take: its code and a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTrack:
+    """One recording on the page.
+
+    Attributes:
+        label: its name for people, for example ``"guide-s0"``.
+        path: the audio file on disk. One that can't be read is shown as missing.
+        kind: the recording that others are compared with, or a take.
+        chosen: whether the mix uses it.
+        findings: what the take checks found, as (code, message).
+        differences: against the section's baseline, as ``milonga compare`` gives them.
+        features: as ``milonga compare`` gives them.
+        receipt: how the take was made.
+        note: a line shown under the label.
+    """
+
+    label: str
+    path: Path
+    kind: Literal["baseline", "take"] = "take"
+    chosen: bool = False
+    findings: Sequence[Finding] = ()
+    differences: Mapping[str, Any] | None = None
+    features: Mapping[str, Any] | None = None
+    receipt: Mapping[str, Any] | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSection:
+    """Recordings that belong together: a segment of a song, or one comparison.
+
+    Attributes:
+        title: a heading.
+        subtitle: a line under it.
+        details: shown as a list (tempo, key, style); text of several lines is folded (lyrics).
+        tracks: in the order they are shown; a baseline is put first.
+        controls: of the baseline, by name (self, silence, noise, shuffled).
+    """
+
+    title: str
+    subtitle: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+    tracks: Sequence[ReportTrack] = ()
+    controls: Mapping[str, Any] | None = None
+
+    @property
+    def ordered(self) -> list[ReportTrack]:
+        """The baseline first, then the takes in their order."""
+        return sorted(self.tracks, key=lambda track: track.kind != "baseline")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole page.
+
+    Attributes:
+        title: of the song or comparison.
+        subtitle: the artist, or another line.
+        sections: in order.
+        song: the finished mix, shown above the sections.
+        licences: of everything used: ``what``, ``name``, ``url``, ``commercial_use`` ("yes",
+            "no", "conditional"), ``note``.
+        warnings: sentences shown at the top.
+        made: how the page came to be (versions, date, command), by name.
+    """
+
+    title: str
+    subtitle: str = ""
+    sections: Sequence[ReportSection] = ()
+    song: ReportTrack | None = None
+    licences: Sequence[Mapping[str, Any]] = ()
+    warnings: Sequence[str] = ()
+    made: Mapping[str, str] = field(default_factory=dict)
+
+    def groups(self) -> Iterator[list[ReportTrack]]:
+        """The tracks that share one scale: each section's, and the song alone."""
+        if self.song is not None:
+            yield [self.song]
+        for section in self.sections:
+            yield section.ordered

@@ -1,0 +1,307 @@
+"""From a report's model and its files to what the templates print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from milonga.analysis.report.axes import NOTES, Tick
+from milonga.analysis.report.figures import (
+    COLUMNS,
+    DASH,
+    Row,
+    cell,
+    control_rows,
+    number,
+)
+from milonga.analysis.report.model import Finding, Report, ReportSection, ReportTrack
+from milonga.analysis.report.scales import Scale, scales
+
+_FOLDED_FROM = 160
+"""Characters from which a detail is folded rather than shown in line."""
+
+_LAYOUTS = ("mono", "stereo")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The pictures of one recording: URLs and sizes, SVG paths."""
+
+    peak: str
+    rms: str
+    columns: int
+    mel: str
+    mel_height: int
+    chroma: str
+    chroma_height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptView:
+    """A receipt: what matters first, then all of it."""
+
+    facts: list[tuple[str, str]]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrackView:
+    """A card of the page.
+
+    ``gain_db`` matches its level to the others', ``lufs`` is its loudness as it is played;
+    ``trouble`` says why there is nothing to play.
+    """
+
+    id: str
+    letter: str
+    label: str
+    kind: str
+    chosen: bool
+    findings: tuple[Finding, ...]
+    note: str
+    facts: str
+    length: str
+    seconds: float
+    gain_db: float | None
+    lufs: float | None
+    url: str
+    trouble: str
+    picture: Picture | None
+    receipt: ReceiptView | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Mean vectors of several recordings as a table."""
+
+    name: str
+    heads: tuple[str, ...]
+    rows: list[tuple[str, list[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """What a section's pictures share."""
+
+    span: float
+    preload: str
+    top_level: str
+    hertz: list[Tick]
+    hertz_range: str
+    notes: list[Tick]
+    seconds: list[Tick]
+
+
+@dataclass(frozen=True, slots=True)
+class SectionView:
+    """A section of the page."""
+
+    id: str
+    title: str
+    subtitle: str
+    facts: list[tuple[str, str]]
+    folded: list[tuple[str, str]]
+    axes: Axes
+    tracks: list[TrackView]
+    rows: list[tuple[str, Row]]
+    control_rows: list[tuple[str, Row]]
+    scales: list[Scale]
+    vectors: list[Vectors]
+
+    @property
+    def across(self) -> int:
+        """Cards beside each other on a wide screen."""
+        return {1: 1, 2: 2, 4: 2}.get(len(self.tracks), 3)
+
+    @property
+    def takes(self) -> list[TrackView]:
+        return [track for track in self.tracks if track.kind == "take"]
+
+    @property
+    def lead(self) -> TrackView | None:
+        """The one chosen take; the first where there is none, or one for each layer."""
+        takes = self.takes
+        chosen = [take for take in takes if take.chosen]
+        return chosen[0] if len(chosen) == 1 else takes[0] if takes else None
+
+    @property
+    def flawed(self) -> int:
+        """Takes that have findings."""
+        return sum(bool(take.findings) for take in self.takes)
+
+    def scale(self, name: str) -> Scale | None:
+        return next((scale for scale in self.scales if scale.name == name), None)
+
+
+def section_view(
+    index: int, section: ReportSection, tracks: list[TrackView], axes: Axes
+) -> SectionView:
+    """Everything of a section; ``tracks`` are its ``ordered`` ones, already made."""
+    ordered = section.ordered
+    rows = [
+        (view.letter, Row(track.label, "", track.kind, _cells(track)))
+        for track, view in zip(ordered, tracks, strict=True)
+        if track.features is not None or track.differences is not None
+    ]
+    details = [(key, value.strip()) for key, value in section.details.items() if value.strip()]
+    return SectionView(
+        id=f"s{index}",
+        title=section.title,
+        subtitle=section.subtitle,
+        facts=[pair for pair in details if not _is_long(pair[1])],
+        folded=[pair for pair in details if _is_long(pair[1])],
+        axes=axes,
+        tracks=tracks,
+        rows=rows,
+        control_rows=[("", row) for row in control_rows(section.controls)] if rows else [],
+        scales=scales(
+            [(t.label, t.differences) for t in ordered if t.kind == "take"], section.controls
+        ),
+        vectors=_vectors(ordered),
+    )
+
+
+def _is_long(text: str) -> bool:
+    return "\n" in text or len(text) > _FOLDED_FROM
+
+
+def _cells(track: ReportTrack) -> tuple[Any, ...]:
+    differences = None if track.kind == "baseline" else track.differences
+    return tuple(cell(column, track.features, differences) for column in COLUMNS)
+
+
+def _vectors(tracks: Sequence[ReportTrack]) -> list[Vectors]:
+    tables = []
+    for key, name, heads, decimals in (
+        ("mfcc_mean", "Mean MFCCs", tuple(str(n) for n in range(1, 14)), 1),
+        ("chroma_mean", "Mean chroma", NOTES, 3),
+    ):
+        rows = [
+            (t.label, [number(v, decimals) for v in t.features[key]])
+            for t in tracks
+            if t.features and t.features.get(key)
+        ]
+        if rows:
+            tables.append(Vectors(name, heads, rows))
+    return tables
+
+
+def track_facts(
+    seconds: float, rate: int, channels: int, features: Mapping[str, Any] | None
+) -> str:
+    """ "10.0 s · 44.1 kHz · stereo · −14.2 LUFS"."""
+    layout = _LAYOUTS[channels - 1] if channels <= len(_LAYOUTS) else f"{channels} channels"
+    facts = [f"{number(seconds, 1)} s", f"{rate / 1000:g} kHz", layout]
+    loudness = (features or {}).get("loudness_lufs")
+    if loudness is not None:
+        facts.append(f"{number(loudness, 1)} LUFS")
+    return " · ".join(fact.replace(" ", "\N{NO-BREAK SPACE}") for fact in facts)
+
+
+def receipt_view(receipt: Mapping[str, Any]) -> ReceiptView:
+    """What identifies a take, then the whole document as indented JSON."""
+    model = _mapping(receipt, "model")
+    sound = _mapping(receipt, "sound")
+    attempt = receipt.get("attempt")
+    if attempt not in (None, 1):
+        attempt = f"{attempt}, with seed {receipt.get('seed_used')}"
+    took = receipt.get("duration_s")
+    facts = {
+        "Generator": receipt.get("generator"),
+        "Model": model.get("repo") or model.get("name"),
+        "Revision": model.get("revision"),
+        "Seed": receipt.get("seed"),
+        "Attempt": attempt,
+        "Device": " ".join(str(model[key]) for key in ("device", "dtype") if model.get(key)),
+        "Made": str(receipt.get("started") or "").replace("T", " ")[:19],
+        "Took": f"{number(took, 1)} s" if isinstance(took, int | float) else None,
+        "SHA-256": sound.get("sha256"),
+        "milonga": receipt.get("milonga_version"),
+    }
+    shown = [(key, str(value)) for key, value in facts.items() if value not in (None, "")]
+    return ReceiptView(shown, json.dumps(receipt, indent=2, ensure_ascii=False, default=str))
+
+
+def _mapping(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = document.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceView:
+    """A line of the licence roll-up."""
+
+    what: str
+    name: str
+    url: str
+    use: str
+    use_text: str
+    note: str
+
+
+_USE = {"no": "non-commercial only", "conditional": "under conditions", "yes": "allowed"}
+
+
+def licence_views(licences: Sequence[Mapping[str, Any]]) -> list[LicenceView]:
+    """The licences, those that restrict first. An unknown permission counts as restricted."""
+    views = []
+    for licence in licences:
+        use = str(licence.get("commercial_use", ""))
+        url = str(licence.get("url") or "")
+        views.append(
+            LicenceView(
+                what=str(licence.get("what", "")),
+                name=str(licence.get("name", "")) or DASH,
+                # Any other scheme could run code when clicked.
+                url=url if url.lower().startswith(("https://", "http://")) else "",
+                use=use if use in _USE else "conditional",
+                use_text=_USE.get(use, "not known"),
+                note=str(licence.get("note") or ""),
+            )
+        )
+    return sorted(views, key=lambda view: list(_USE).index(view.use))
+
+
+def licence_summary(licences: Sequence[LicenceView]) -> str:
+    """What the roll-up means for somebody who wants to publish the song."""
+    barred = sum(view.use == "no" for view in licences)
+    conditional = sum(view.use == "conditional" for view in licences)
+    if barred:
+        part = "One part forbids" if barred == 1 else f"{barred} parts forbid"
+        return f"{part} commercial use: as it is, the song may not be sold or used in advertising."
+    if conditional:
+        part = "One part sets" if conditional == 1 else f"{conditional} parts set"
+        return f"{part} conditions on commercial use: read them before you publish the song."
+    return "Nothing that went into this restricts commercial use."
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A count under the title."""
+
+    count: int
+    what: str
+    alert: bool = False
+
+
+def tally(report: Report, licences: Sequence[LicenceView]) -> list[Fact]:
+    """The counts under the title; what needs attention is marked."""
+    takes = [t for s in report.sections for t in s.tracks if t.kind == "take"]
+    flawed = sum(bool(take.findings) for take in takes)
+    barred = sum(view.use == "no" for view in licences)
+    facts = [
+        Fact(len(report.sections), _plural("segment", len(report.sections))),
+        Fact(len(takes), _plural("take", len(takes))),
+        Fact(flawed, _plural("take", flawed) + " with findings", alert=True),
+        Fact(barred, _plural("non-commercial part", barred), alert=True),
+    ]
+    if len(report.sections) == 1:
+        del facts[0]
+    return [fact for fact in facts if fact.count or not fact.alert]
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"

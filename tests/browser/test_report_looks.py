@@ -1,0 +1,143 @@
+import re
+from itertools import pairwise
+
+import pytest
+
+from milonga.analysis.report import Report, ReportSection, ReportTrack, write_report
+
+HOSTILE = (
+    "</title></script><script>alert(1)</script><img src=x onerror=alert(1)>\"' onclick=alert(1) "
+)
+
+CONTRASTS = """() => {
+  const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const linear = (v) => v <= 10.04 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
+  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const ground = (e) => {
+    for (; e; e = e.parentElement) {
+      const colour = parse(getComputedStyle(e).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const e = walk.currentNode.parentElement, text = walk.currentNode.data.trim();
+    if (!text || e.closest("script, style, .sr, .skip") || !e.checkVisibility()) continue;
+    const style = getComputedStyle(e);
+    const ink = luminance(parse(e instanceof SVGElement ? style.fill : style.color));
+    const paper = luminance(ground(e));
+    const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+    if (ratio < 4.5) found.push(`${ratio.toFixed(2)} ${e.tagName} ${text.slice(0, 30)}`);
+  }
+  return found;
+}"""
+"""Texts below the contrast of 4.5 that WCAG 2.2 asks for (1.4.3, with its formula)."""
+
+UNNAMED = """() => {
+  const named = (e) => e.getAttribute("aria-label") || e.getAttribute("alt")
+    || e.textContent.trim() || (e.labels && e.labels[0].textContent.trim());
+  const all = document.querySelectorAll("button, a, input, img, [role=img], [role=region]");
+  return [...all].filter((e) => !named(e)).map((e) => e.outerHTML.slice(0, 80));
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 375, 768, 1280, 1920])
+def test_the_page_never_scrolls_sideways(visit, song, width):
+    page = visit(song, width=width, height=800)
+    for summary in page.locator(".fold > summary").all():
+        summary.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("innerWidth") == width
+
+
+def test_wide_tables_scroll_inside_and_can_be_reached(visit, song):
+    page = visit(song, width=375, height=800)
+    box = page.locator("#s1 .figures-box")
+    assert box.evaluate("e => e.scrollWidth > e.clientWidth")
+    box.focus()
+    assert box.evaluate("e => document.activeElement === e")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast_in_light_and_dark(visit, song, scheme):
+    page = visit(song, color_scheme=scheme)
+    for summary in page.locator(".fold > summary").all():
+        summary.click()
+    page.get_by_role("switch", name="Match levels").check()
+    assert page.evaluate(CONTRASTS) == []
+
+
+def test_dark_and_light_differ(visit, song):
+    colours = []
+    for scheme in ("light", "dark"):
+        page = visit(song, color_scheme=scheme)
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        colours.append(sum(map(int, re.findall(r"\d+", ground)[:3])))
+    # Sum of three channels up to 255 each.
+    assert colours[0] > 600
+    assert colours[1] < 150
+
+
+def test_hostile_text_runs_nothing(visit, tmp_path, song):
+    track = ReportTrack(HOSTILE, song.parent.parent / "song.wav", findings=[(HOSTILE, HOSTILE)])
+    section = ReportSection(HOSTILE, HOSTILE, {HOSTILE: HOSTILE}, [track, track])
+    report = Report(HOSTILE, sections=[section, section], made={HOSTILE: HOSTILE})
+    page = visit(write_report(report, tmp_path / "report"))
+    assert page.title().startswith(HOSTILE.strip()[:30])
+    assert page.locator("script").count() == 1
+    page.locator("#s1 .play").first.click()
+    page.keyboard.press("b")
+    assert page.locator("#dock-title").text_content() == HOSTILE
+    for element in page.locator("h1, h2, h3, summary").all():
+        assert element.evaluate("e => e.querySelector('script, img') === null")
+
+
+def test_every_control_and_picture_has_a_name(visit, song):
+    page = visit(song)
+    assert page.evaluate(UNNAMED) == []
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
+    assert len(ids) == len(set(ids))
+    assert page.evaluate("document.documentElement.lang") == "en"
+    levels = page.locator("h1, h2, h3, h4").evaluate_all("all => all.map(e => +e.tagName[1])")
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_pictures_share_their_scales(visit, song):
+    page = visit(song)
+    page.locator("img").evaluate_all("images => images.forEach(i => { i.loading = 'eager' })")
+    page.wait_for_function("() => [...document.images].every(i => i.complete && i.naturalWidth)")
+    boxes = [box for view in page.locator("#s1 .view").all() if (box := view.bounding_box())]
+    assert len({round(box["width"]) for box in boxes}) == 1
+    assert len({round(box["y"]) for box in boxes}) == 1
+
+
+def test_reduced_motion_still_follows_the_sound(visit, song):
+    page = visit(song, reduced_motion="reduce")
+    page.locator("#s1 .play").first.click()
+    page.wait_for_function(
+        "() => { const t = document.querySelector('#s1 .playhead').style.transform;"
+        " return parseFloat(t.slice(11)) > 5 }"
+    )
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+
+
+def test_print_leaves_the_controls_out(visit, song):
+    page = visit(song)
+    page.emulate_media(media="print")
+    assert page.locator(".dock").is_hidden()
+    assert page.locator(".track .play").first.is_hidden()
+    assert page.locator("#s1 .figures").is_visible()
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(255, 255, 255)"
+
+
+def test_findings_and_licences_stand_out(visit, song):
+    page = visit(song)
+    assert page.locator('#s1 [data-label="guide-s1"] .badge.warn').text_content().strip() == (
+        "1 finding"
+    )
+    assert page.locator("#licences .badge.stop").text_content().strip() == "non-commercial only"
+    assert page.locator("#licences tbody tr").first.locator("th").text_content() == "musicgen"
