@@ -87,7 +87,7 @@ def product(rows: NDArray[F], matrix: NDArray[F]) -> NDArray[F]:
     OpenBLAS wakes its threads for larger products. They gain nothing at our sizes, and on a
     busy machine, or in several workers at once, waiting for them took a hundred times longer.
     """
-    step = max(1, _SINGLE_THREADED // matrix.size)
+    step = max(1, _SINGLE_THREADED // max(1, matrix.size))
     if len(rows) <= step:
         return np.asarray(rows @ matrix)
     return np.concatenate([rows[at : at + step] @ matrix for at in range(0, len(rows), step)])
