@@ -28,6 +28,15 @@ TINY = {
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_torch_thread():
+    """Tiny models gain nothing from more, and lose much when other tests run beside them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def oracle():
     """Makes the reference generator of a config, with weights at levels like those of trained
@@ -62,7 +71,7 @@ def oracle():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mel():
     def make(frames, bands=20, batch=1, seed=0):
         values = np.random.default_rng(seed).normal(-4, 2, (batch, bands, frames))
@@ -71,15 +80,14 @@ def mel():
     return make
 
 
-@pytest.fixture
-def folder(tmp_path, oracle):
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory, oracle):
     """Writes a model as NVIDIA publishes it; returns the folder and the reference."""
 
-    def make(changes=None, name="model", seed=0):
+    def make(changes=None, seed=0):
         config = TINY | (changes or {})
         model = oracle(config, seed)
-        target = tmp_path / name
-        target.mkdir()
+        target = tmp_path_factory.mktemp("model")
         (target / "config.json").write_text(json.dumps(config))
         torch.save({"generator": model.state_dict()}, target / "bigvgan_generator.pt")
         return target, model

@@ -8,7 +8,7 @@ from milonga.errors import UnknownNameError
 from milonga.vocoders import VocoderError, get_vocoder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def vocoder(folder):
     return get_vocoder("bigvgan", "cpu", model=folder()[0])
 

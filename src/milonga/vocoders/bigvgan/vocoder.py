@@ -49,6 +49,15 @@ class TorchEngine:
         return out
 
 
+def kernels_missing() -> str | None:
+    """Why the compiled kernels can't be used on this machine; None if they can."""
+    try:
+        from milonga.vocoders.bigvgan.fast.engine import why_not
+    except ImportError:
+        return "llvmlite isn't installed"
+    return why_not()
+
+
 class BigVGAN(VocoderBase):
     """BigVGAN-v2 of any published size.
 
@@ -84,7 +93,26 @@ class BigVGAN(VocoderBase):
         self._engine = self._make_engine(engine)
 
     def _make_engine(self, engine: EngineName) -> Engine:
-        return TorchEngine(self._generator, self._device)
+        reason = self._why_not_fast()
+        if engine == "fast" and reason:
+            raise VocoderError(
+                f"The fast engine doesn't work here: {reason}.", step="Use the engine 'auto'."
+            )
+        if engine == "torch" or reason:
+            return TorchEngine(self._generator, self._device)
+        from milonga.vocoders.bigvgan.fast.engine import FastEngine
+
+        return FastEngine(self._generator)
+
+    def _why_not_fast(self) -> str | None:
+        if self._device != "cpu":
+            return f"it runs on the CPU, not on {self._device}"
+        reason = kernels_missing()
+        if reason is None:
+            from milonga.vocoders.bigvgan.fast.engine import fits
+
+            reason = None if fits(self.config) else "no kernels for convolutions this long"
+        return reason
 
     @property
     def mel_spec(self) -> MelSpec:

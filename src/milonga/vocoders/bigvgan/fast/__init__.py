@@ -1,0 +1,1 @@
+"""Compiled kernels for the processor: minimal filtering and fused activations through LLVM."""

@@ -1,0 +1,103 @@
+"""The anti-aliased activation in one pass: up, snake, down.
+
+For each vector of channels the doubled signal lives in registers only: ten values behind and two
+new ones make the next output.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numpy.polynomial import Chebyshev, Polynomial
+
+from milonga.vocoders.bigvgan.fast.emit import INT, POINTER, Emitter, Value
+from milonga.vocoders.bigvgan.filters import HALF_BAND
+
+ARGS = (
+    ("x", POINTER), ("y", POINTER), ("length", INT), ("channels", INT), ("alpha", POINTER),
+    ("gain", POINTER), ("first", INT), ("last", INT),
+)  # fmt: skip
+
+_AHEAD = 12
+"""Rows between a prefetch and its use."""
+
+
+def sine_square_terms(count: int = 7) -> list[float]:
+    """Coefficients ``q`` with ``sin(pi w)^2 = s (q[0] + q[1] s + ...)``, ``s = w^2 <= 1/4``.
+
+    Seven of them are off by less than 1e-8.
+    """
+    nodes = 0.125 * (1 - np.cos(np.pi * (np.arange(200) + 0.5) / 200))
+    values = np.sin(np.pi * np.sqrt(nodes)) ** 2 / nodes
+    fit = Chebyshev.fit(nodes, values, count - 1, domain=[0.0, 0.25])
+    return [float(c) for c in fit.convert(kind=Polynomial).coef]
+
+
+def emit_activation(module: ir.Module, width: int) -> None:
+    """``y[t] = down(snake(up(x)))`` for rows ``first`` (0, or at least 3) to ``last``.
+
+    ``alpha`` is the snake's frequency over pi, ``gain`` the factor of the squared sine.
+    """
+    e = Emitter(module, "activation", ARGS, width)
+    a = e.args
+    length, channels = a["length"], a["channels"]
+    doubled = e.b.mul(length, e.index(2))
+    taps = [float(tap) for tap in HALF_BAND]
+    terms = sine_square_terms()
+
+    def vectors(c: Value, _: list[Value]) -> None:
+        source, target = e.at(a["x"], c), e.at(a["y"], c)
+        alpha, gain = e.load(e.at(a["alpha"], c)), e.load(e.at(a["gain"], c))
+
+        def row(index: Value) -> Value:
+            inside = e.max(e.index(0), e.min(index, e.b.sub(length, e.index(1))))
+            return e.load(e.at(source, e.b.mul(inside, channels)))
+
+        def snake(u: Value) -> Value:
+            turns = e.b.fmul(alpha, u)
+            w = e.b.fsub(turns, e.round(turns))
+            s = e.b.fmul(w, w)
+            poly = e.constant(terms[-1])
+            for term in terms[-2::-1]:
+                poly = e.fma(poly, s, e.constant(term))
+            return e.fma(e.b.fmul(gain, s), poly, u)
+
+        def up(x: list[Value], odd: bool) -> Value:
+            """Between or at samples: six of ``x`` with every second tap, from the last."""
+            numbers = taps[10::-2] if odd else taps[11::-2]
+            return snake(e.weighted([(2 * n, v) for n, v in zip(numbers, x, strict=True)]))
+
+        start = a["first"]
+        around = [row(e.b.add(start, e.index(i))) for i in range(-5, 5)]
+        window: list[Value] = []
+        for n in range(-5, 5):
+            # u[2 t] sees x[t - 3 .. t + 2], u[2 t + 1] sees x[t - 2 .. t + 3].
+            left = n // 2 - 3 + n % 2 + 5
+            value = up(around[left : left + 6], odd=n % 2 == 1)
+            if n > 0:
+                place = e.b.add(e.b.mul(start, e.index(2)), e.index(n))
+                value = e.b.select(e.b.icmp_signed("<", place, doubled), value, window[-1])
+            window.append(value)
+        at_start = e.b.icmp_signed("==", start, e.index(0))
+        window[:5] = [e.b.select(at_start, window[5], value) for value in window[:5]]
+
+        def step(t: Value, carried: list[Value]) -> list[Value]:
+            x, u = carried[:5], carried[5:]
+            ahead = e.b.mul(
+                e.min(e.b.add(t, e.index(_AHEAD)), e.b.sub(length, e.index(1))), channels
+            )
+            e.prefetch(e.at(source, ahead))
+            x = [*x, row(e.b.add(t, e.index(5)))]
+            for n in (5, 6):
+                place = e.b.add(e.b.mul(t, e.index(2)), e.index(n))
+                value = up(x, odd=n == 5)
+                u = [*u, e.b.select(e.b.icmp_signed("<", place, doubled), value, u[-1])]
+            # The filter is symmetric: equal taps share a product.
+            folded = [(taps[i], e.b.fadd(u[i], u[11 - i])) for i in range(6)]
+            e.store(e.weighted(folded), e.at(target, e.b.mul(t, channels)))
+            return [*x[1:], *u[2:]]
+
+        e.loop(start, a["last"], 1, step, [*around[5:], *window])
+
+    e.loop(e.index(0), channels, width, vectors)
+    e.finish()

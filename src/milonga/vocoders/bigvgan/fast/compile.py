@@ -1,0 +1,89 @@
+"""From emitted kernels to callable machine code for this processor."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+from milonga.vocoders.bigvgan.fast.activation import ARGS as ACTIVATION_ARGS
+from milonga.vocoders.bigvgan.fast.activation import emit_activation
+from milonga.vocoders.bigvgan.fast.emit import POINTER
+from milonga.vocoders.bigvgan.fast.gemm import ARGS as GEMM_ARGS
+from milonga.vocoders.bigvgan.fast.gemm import Tiling, emit_gemm
+from milonga.vocoders.bigvgan.fast.minimal import Filtering
+from milonga.vocoders.bigvgan.fast.transforms import CONV_ARGS, conv_name, emit_conv
+
+Kernel = Callable[..., None]
+_LOCK = threading.Lock()
+
+
+class Kernels:
+    """The kernels of one tiling.
+
+    Args:
+        tiling: of the matrix product.
+        filterings: one for each convolution.
+    """
+
+    def __init__(self, tiling: Tiling, filterings: Sequence[Filtering]) -> None:
+        self.tiling = tiling
+        module = ir.Module("milonga")
+        gemm = emit_gemm(module, tiling)
+        emit_activation(module, tiling.width)
+        for filtering in filterings:
+            emit_conv(module, gemm, filtering, tiling)
+        with _LOCK:
+            self._engine = _compile(str(module))
+        self.gemm = self._kernel("gemm", GEMM_ARGS)
+        self.activation = self._kernel("activation", ACTIVATION_ARGS)
+        self.convs = {f: self._kernel(conv_name(f), CONV_ARGS) for f in filterings}
+
+    def _kernel(self, name: str, args: Sequence[tuple[str, Any]]) -> Kernel:
+        kinds = [ctypes.c_void_p if kind is POINTER else ctypes.c_int64 for _, kind in args]
+        # A call through ctypes lets other Python threads run meanwhile.
+        function: Kernel = ctypes.CFUNCTYPE(None, *kinds)(self._engine.get_function_address(name))
+        return function
+
+
+@lru_cache(maxsize=1)
+def _machine() -> llvm.TargetMachine:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
+    )
+
+
+@lru_cache(maxsize=1)
+def has_wide_vectors() -> bool:
+    """Whether the processor has AVX-512: vectors of 16 floats, 32 registers."""
+    return bool(llvm.get_host_cpu_features().get("avx512f", False))
+
+
+def _compile(text: str) -> llvm.ExecutionEngine:
+    module = llvm.parse_assembly(text)
+    module.verify()
+    machine = _machine()
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    # The kernels are vectors already, and unrolled as far as the registers go.
+    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    engine = llvm.create_mcjit_compiler(module, _machine_copy())
+    engine.finalize_object()
+    return engine
+
+
+def _machine_copy() -> llvm.TargetMachine:
+    # An engine owns its machine.
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
+    )

@@ -1,0 +1,93 @@
+"""The matrix product that all convolutions end in.
+
+A tile of ``rows x columns`` sums stays in registers while the inner index runs. ``b`` is packed
+in panels of that many columns, so that it is read in one stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from milonga.vocoders.bigvgan.fast.emit import INT, POINTER, Emitter, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How many sums are kept in registers.
+
+    Attributes:
+        width: floats in a vector.
+        vectors: vectors of columns.
+        rows: rows of ``a``.
+    """
+
+    width: int
+    vectors: int
+    rows: int
+
+    @property
+    def columns(self) -> int:
+        return self.width * self.vectors
+
+
+ARGS = (
+    ("a", POINTER), ("a_row", INT), ("a_batch", INT), ("b", POINTER), ("b_batch", INT),
+    ("c", POINTER), ("c_row", INT), ("c_batch", INT), ("bias", POINTER),
+    ("rows", INT), ("inner", INT), ("panels", INT), ("batches", INT),
+)  # fmt: skip
+
+
+def emit_gemm(module: ir.Module, tiling: Tiling) -> ir.Function:
+    """``c[n, i, j] = bias[j] + sum_k a[n, i, k] b[n, k, j]``; strides are counted in floats."""
+    e = Emitter(module, "gemm", ARGS, tiling.width)
+    args = e.args
+    panel_size = e.b.mul(args["inner"], e.index(tiling.columns))
+    whole = e.b.mul(e.b.sdiv(args["rows"], e.index(tiling.rows)), e.index(tiling.rows))
+
+    def batch(n: Value, _: list[Value]) -> None:
+        a = e.at(args["a"], e.b.mul(n, args["a_batch"]))
+        b = e.at(args["b"], e.b.mul(n, args["b_batch"]))
+        c = e.at(args["c"], e.b.mul(n, args["c_batch"]))
+
+        def panel(p: Value, _: list[Value]) -> None:
+            columns = e.at(b, e.b.mul(p, panel_size))
+            offset = e.b.mul(p, e.index(tiling.columns))
+            bias = e.at(args["bias"], offset)
+            target = e.at(c, offset)
+
+            def strip(count: int, row: Value) -> None:
+                _micro_kernel(e, tiling, count, a, columns, target, bias, row)
+
+            e.loop(e.index(0), whole, tiling.rows, lambda row, _: strip(tiling.rows, row))
+            e.loop(whole, args["rows"], 1, lambda row, _: strip(1, row))
+
+        e.loop(e.index(0), args["panels"], 1, panel)
+
+    e.loop(e.index(0), args["batches"], 1, batch)
+    return e.finish()
+
+
+def _micro_kernel(
+    e: Emitter, tiling: Tiling, count: int, a: Value, b: Value, c: Value, bias: Value, row: Value
+) -> None:
+    stride, out = e.args["a_row"], e.args["c_row"]
+    starts = [e.at(a, e.b.mul(e.b.add(row, e.index(i)), stride)) for i in range(count)]
+    first = [e.load(e.at(bias, e.index(v * tiling.width))) for v in range(tiling.vectors)]
+
+    def step(k: Value, sums: list[Value]) -> list[Value]:
+        line = e.at(b, e.b.mul(k, e.index(tiling.columns)))
+        columns = [e.load(e.at(line, e.index(v * tiling.width))) for v in range(tiling.vectors)]
+        following = []
+        for i, start in enumerate(starts):
+            factor = e.splat(e.at(start, k))
+            for v, column in enumerate(columns):
+                following.append(e.fma(factor, column, sums[i * tiling.vectors + v]))
+        return following
+
+    sums = e.loop(e.index(0), e.args["inner"], 1, step, first * count)
+    for i in range(count):
+        line = e.at(c, e.b.mul(e.b.add(row, e.index(i)), out))
+        for v in range(tiling.vectors):
+            e.store(sums[i * tiling.vectors + v], e.at(line, e.index(v * tiling.width)))

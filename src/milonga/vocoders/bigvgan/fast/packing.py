@@ -1,0 +1,134 @@
+"""Weights in the form that the kernels read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from milonga.vocoders.bigvgan.fast.gemm import Tiling
+from milonga.vocoders.bigvgan.fast.minimal import Filtering
+from milonga.vocoders.bigvgan.generator import Activation
+
+Floats = NDArray[np.float32]
+
+LANES = 8
+"""Channels are padded with zeros to a multiple of this."""
+
+
+def padded(channels: int) -> int:
+    """The width that a signal of ``channels`` has in memory."""
+    return -(-channels // LANES) * LANES
+
+
+@dataclass(frozen=True, slots=True)
+class PackedConv:
+    """A convolution of equal width in and out.
+
+    Attributes:
+        filtering: how it is computed.
+        factors: ``[products, panels, channels in, columns]``.
+        bias: ``[channels]``.
+        dilation: samples between taps.
+    """
+
+    filtering: Filtering
+    factors: Floats
+    bias: Floats
+    dilation: int
+
+
+@dataclass(frozen=True, slots=True)
+class PackedProduct:
+    """A convolution or upsampler as one matrix product over consecutive rows.
+
+    Attributes:
+        factors: ``[panels, inner, columns]``.
+        bias: ``[panels * columns]``.
+        inner: floats of input behind each row of output.
+        taps: rows of input behind each row of output.
+    """
+
+    factors: Floats
+    bias: Floats
+    inner: int
+    taps: int
+
+
+@dataclass(frozen=True, slots=True)
+class PackedActivation:
+    """Frequency over pi and amplitude, ``[channels]`` each."""
+
+    alpha: Floats
+    gain: Floats
+
+
+def pack_conv(conv: nn.Conv1d, filtering: Filtering, tiling: Tiling) -> PackedConv:
+    """Transforms the taps; in double precision, since it is done once."""
+    width = padded(conv.in_channels)
+    weight = _widened(conv.weight, (width, width, filtering.taps))
+    taps = weight.permute(2, 1, 0).reshape(filtering.taps, width, -1, tiling.columns)
+    flat = taps.transpose(1, 2).reshape(filtering.taps, -1)
+    factors = torch.from_numpy(filtering.kernel_matrix) @ flat
+    return PackedConv(filtering, _floats(factors), _bias(conv.bias, width), conv.dilation[0])
+
+
+def pack_product(conv: nn.Conv1d, tiling: Tiling, *, inputs: int, gain: float) -> PackedProduct:
+    """A convolution without dilation over rows of ``inputs`` channels, its input times ``gain``."""
+    width = -(-conv.out_channels // tiling.columns) * tiling.columns
+    taps = conv.kernel_size[0]
+    weight = _widened(conv.weight, (width, inputs, taps)) * gain
+    matrix = weight.permute(2, 1, 0).reshape(taps * inputs, width)
+    bias = _bias(conv.bias, width)
+    return PackedProduct(_panels(matrix, tiling), bias, taps * inputs, taps)
+
+
+def pack_upsampler(up: nn.ConvTranspose1d, tiling: Tiling, gain: float) -> PackedProduct:
+    """A transposed convolution: ``rate`` output rows are side by side in one row of the product.
+
+    With ``n + padding = rate q + r``, output ``n`` sums input ``q - j`` times tap ``r + rate j``.
+    """
+    rate, kernel = up.stride[0], up.kernel_size[0]
+    inputs, outputs = padded(up.in_channels), padded(up.out_channels)
+    taps = math.ceil(kernel / rate)
+    weight = _widened(up.weight, (inputs, outputs, taps * rate)) * gain
+    split = weight.view(inputs, outputs, taps, rate).flip(2)
+    matrix = split.permute(2, 0, 3, 1).reshape(taps * inputs, rate * outputs)
+    bias = np.tile(_bias(up.bias, outputs), rate)
+    return PackedProduct(_panels(matrix, tiling), bias, taps * inputs, taps)
+
+
+def pack_activation(activation: Activation, scale: float = 1.0) -> PackedActivation:
+    """``scale * snake(x / scale)``: the mean over blocks is taken by whoever reads the result."""
+    alpha, gain = (value.detach().double() for value in activation.act.coefficients())
+    width = padded(len(alpha))
+    return PackedActivation(
+        _floats(_widened(alpha / (math.pi * scale), (width,))),
+        _floats(_widened(gain * scale, (width,))),
+    )
+
+
+def _panels(matrix: Tensor, tiling: Tiling) -> Floats:
+    inner, columns = matrix.shape
+    panels = matrix.view(inner, columns // tiling.columns, tiling.columns).transpose(0, 1)
+    return _floats(panels)
+
+
+def _widened(value: Tensor, shape: tuple[int, ...]) -> Tensor:
+    wide = torch.zeros(shape, dtype=torch.float64)
+    wide[tuple(slice(size) for size in value.shape)] = value.detach().double()
+    return wide
+
+
+def _bias(bias: Tensor | None, width: int) -> Floats:
+    if bias is None:
+        return np.zeros(width, np.float32)
+    return _floats(_widened(bias, (width,)))
+
+
+def _floats(value: Tensor) -> Floats:
+    return np.ascontiguousarray(value.to(torch.float32).contiguous().numpy())
