@@ -131,11 +131,24 @@ def _recorded(source: Source, cache: RepoCache, record: Record) -> Row:
 
 
 def _has_any(source: Source, cache: RepoCache) -> bool:
-    return bool(
-        any(records.of_choice(cache, source.files))
-        or local.leftover(source, cache)
-        or _files_in(cache.parts)
-    )
+    return bool(_everything(source, cache) or _files_in(cache.parts))
+
+
+def _everything(source: Source, cache: RepoCache) -> set[tuple[str, str]]:
+    """Every file of a model, whole or not, in every commit that is here: commit and path."""
+    found = {
+        (record.commit, path)
+        for _, record in records.of_choice(cache, source.files)
+        for path in record.files
+    }
+    for folder in cache.snapshots.glob("*"):
+        names = [
+            path.relative_to(folder).as_posix()
+            for path in folder.rglob("*")
+            if path.is_file() or path.is_symlink()
+        ]
+        found |= {(folder.name, path) for path in source.files.choose(names)}
+    return found
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -165,9 +178,7 @@ class _Removal:
             if file not in {own for own, _ in mine}
             for path in record.files
         }
-        gone = {(record.commit, path) for _, record in mine for path in record.files}
-        if there := local.leftover(self._source, cache):
-            gone |= {(there[0], path) for path in there[1]}
+        gone = _everything(self._source, cache)
         try:
             # The records first: from here on nothing counts as complete.
             for file, _ in mine:

@@ -13,6 +13,7 @@ import json
 import os
 import pickle
 import re
+import warnings
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from milonga.errors import DamagedFileError, MissingExtraError, UnsafeFileError,
 if TYPE_CHECKING:
     import numpy as np
 
-_NAMED = re.compile(r"GLOBAL ([\w.]+)|class ([\w.]+)|[Uu]nsupported (?:global|operand|class)")
+_NAMED = re.compile(r"GLOBAL ([\w.]+)|class ([\w.]+)|[Uu]nsupported (?:global|class|operand)")
 _OLDEST_TORCH = (2, 6)
 
 
@@ -121,9 +122,14 @@ def _load_pickle(path: Path) -> Any:
     # Only the zip format (torch 1.6 and later) can be memory-mapped.
     mapped = zipfile.is_zipfile(path)
     try:
-        return torch.load(str(path), map_location="cpu", weights_only=True, mmap=mapped)
+        with warnings.catch_warnings():
+            # Of newer pickle protocols: what can't be read raises, the rest is no news.
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
+            return torch.load(str(path), map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
-        if found := _NAMED.search(str(error)):
+        # Text and noise are refused, too, as operations that the unpickler doesn't know.
+        found = _NAMED.search(str(error))
+        if found and (mapped or _starts_as_pickle(path)):
             raise _unsafe(path, found[1] or found[2] or "") from error
         raise _damaged(path, "This is no checkpoint that torch knows.") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError,
@@ -132,10 +138,15 @@ def _load_pickle(path: Path) -> Any:
         raise _damaged(path, f"This checkpoint can't be read: {reason.rstrip('.')}.") from error
 
 
+def _starts_as_pickle(path: Path) -> bool:
+    with path.open("rb") as handle:
+        return handle.read(1) == pickle.PROTO
+
+
 def _unsafe(path: Path, name: str) -> UnsafeFileError:
     what = f" (it asks for {name})" if name else ""
     return UnsafeFileError(
-        f"This file wants to run code when it is loaded{what}. It was not loaded, and nothing "
+        f"Reading this file would mean letting it run code{what}. It was not read, and nothing "
         "of it ran.",
         where=path,
         step="Don't use it. Take the model from its owner's repository: milonga weights verify "

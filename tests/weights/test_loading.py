@@ -1,0 +1,150 @@
+"""No file can run code; what can't be loaded is explained."""
+
+import io
+import json
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from milonga.errors import DamagedFileError, UnsafeFileError
+from milonga.weights import load_array, load_checkpoint, load_json
+
+
+class Malicious:
+    """On unpickling, it would make a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+def tensors():
+    generator = torch.Generator().manual_seed(0)
+    return {"a": torch.randn(3, 4, generator=generator), "b": torch.arange(5)}
+
+
+def same(left, right):
+    return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
+
+
+def test_safetensors(tmp_path):
+    save_file(tensors(), tmp_path / "x.safetensors")
+    assert same(load_checkpoint(tmp_path / "x.safetensors"), tensors())
+
+
+def test_a_checkpoint(tmp_path):
+    torch.save({"generator": tensors(), "steps": 5}, tmp_path / "x.pt")
+    loaded = load_checkpoint(tmp_path / "x.pt")
+    assert same(loaded["generator"], tensors())
+    assert loaded["steps"] == 5
+    assert loaded["generator"]["a"].device.type == "cpu"
+
+
+def test_a_checkpoint_of_the_old_format(tmp_path):
+    torch.save(tensors(), tmp_path / "x.pt", _use_new_zipfile_serialization=False)
+    assert same(load_checkpoint(tmp_path / "x.pt"), tensors())
+
+
+def malicious_files(folder, mark):
+    evil = Malicious(mark)
+    torch.save({"generator": evil}, folder / "zip.pt")
+    torch.save({"generator": evil}, folder / "old.pt", _use_new_zipfile_serialization=False)
+    (folder / "bare.pt").write_bytes(pickle.dumps(evil))
+    (folder / "bare.bin").write_bytes(pickle.dumps({"a": evil}, protocol=2))
+    with zipfile.ZipFile(folder / "made.pt", "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(evil, protocol=2))
+        archive.writestr("archive/version", "3\n")
+    return [folder / name for name in ("zip.pt", "old.pt", "bare.pt", "bare.bin", "made.pt")]
+
+
+def test_a_malicious_pickle_runs_nothing(tmp_path):
+    mark = tmp_path / "it ran".replace(" ", "_")
+    files = malicious_files(tmp_path, mark)
+    for path in files:
+        with pytest.raises(UnsafeFileError, match="letting it run code") as caught:
+            load_checkpoint(path)
+        assert str(path) in str(caught.value)
+        assert "nothing of it ran" in str(caught.value)
+    assert "it asks for posix.system" in str(caught.value)
+    assert not mark.exists()
+    # It is a real one: free unpickling would have run it.
+    pickle.loads((tmp_path / "bare.pt").read_bytes())
+    assert mark.exists()
+
+
+@pytest.mark.parametrize("name", ["x.pt", "x.safetensors", "x.bin"])
+@pytest.mark.parametrize(
+    "contents", [b"", b"not a checkpoint", b"\x80\x02}q\x00.", b"PK\x03\x04broken", b"\0" * 5000]
+)
+def test_what_is_no_checkpoint(tmp_path, name, contents):
+    path = tmp_path / name
+    path.write_bytes(contents)
+    if name != "x.safetensors" and contents.startswith(b"\x80\x02"):
+        # A whole pickle, but not one of torch's.
+        with pytest.raises(DamagedFileError):
+            load_checkpoint(path)
+        return
+    with pytest.raises(DamagedFileError) as caught:
+        load_checkpoint(path)
+    assert "milonga weights verify" in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.99])
+def test_a_truncated_checkpoint(tmp_path, suffix, keep):
+    path = tmp_path / f"x{suffix}"
+    big = {"a": torch.zeros(1000, 100)}
+    save_file(big, path) if suffix == ".safetensors" else torch.save(big, path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
+    with pytest.raises(DamagedFileError):
+        load_checkpoint(path)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DamagedFileError, match="not there"):
+        load_checkpoint(tmp_path / "x.pt")
+
+
+def test_a_pickle_called_safetensors(tmp_path):
+    mark = tmp_path / "ran"
+    (tmp_path / "x.safetensors").write_bytes(pickle.dumps(Malicious(mark)))
+    with pytest.raises(DamagedFileError):
+        load_checkpoint(tmp_path / "x.safetensors")
+    assert not mark.exists()
+
+
+def test_json(tmp_path):
+    (tmp_path / "x.json").write_text(json.dumps({"a": 1}))
+    assert load_json(tmp_path / "x.json") == {"a": 1}
+    for text in ("", "[1]", "{"):
+        (tmp_path / "x.json").write_text(text)
+        with pytest.raises(DamagedFileError):
+            load_json(tmp_path / "x.json")
+    with pytest.raises(DamagedFileError):
+        load_json(tmp_path / "none.json")
+
+
+def test_arrays(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(6))
+    assert load_array(tmp_path / "x.npy").tolist() == [0, 1, 2, 3, 4, 5]
+    mark = tmp_path / "ran"
+    np.save(tmp_path / "evil.npy", np.array([Malicious(mark)], dtype=object), allow_pickle=True)
+    with pytest.raises(UnsafeFileError):
+        load_array(tmp_path / "evil.npy")
+    assert not mark.exists()
+    for contents in (b"", b"text", (tmp_path / "x.npy").read_bytes()[:-4]):
+        (tmp_path / "bad.npy").write_bytes(contents)
+        with pytest.raises((DamagedFileError, UnsafeFileError)):
+            load_array(tmp_path / "bad.npy")
+    buffer = io.BytesIO()
+    np.savez(buffer, a=np.arange(3))
+    (tmp_path / "many.npy").write_bytes(buffer.getvalue())
+    with pytest.raises(DamagedFileError, match="collection"):
+        load_array(tmp_path / "many.npy")
