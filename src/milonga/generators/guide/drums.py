@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from milonga.generators.guide.grooves import STEPS, Groove
+from milonga.generators.guide.grooves import STEPS, Groove, choose
 from milonga.generators.guide.score import Bar, Note, Part, dice
 from milonga.generators.guide.sections import SectionKind
 from milonga.generators.guide.styles import Band
@@ -88,8 +88,11 @@ def drum_parts(
 ) -> list[Part]:
     """Kick and kit for a section, with fills before every fourth bar line and at its end."""
     groove, draw, energy = band.groove, dice(seed, "drums", kind), band.energy
-    kick, snare, hats = (_choice(p, draw) for p in (groove.kick, groove.snare, groove.hats))
-    extras = {note: _choice(patterns, draw) for note, patterns in groove.extra.items()}
+    kick, snare, hats = (choose(p, draw, energy) for p in (groove.kick, groove.snare, groove.hats))
+    extras = {note: choose(patterns, draw, energy) for note, patterns in groove.extra.items()}
+    if kind == "breakdown":
+        kick, snare, extras = "." * STEPS, "." * STEPS, {}
+        hats = "".join(mark if place % 4 == 0 else "." for place, mark in enumerate(hats))
     backbeat = groove.backbeat[1 if energy > 0.5 else 0]
     kit = _Kit(grid, 0.72 + 0.28 * energy, draw)
     steps = _playing_steps(bars, grid)
@@ -123,11 +126,6 @@ def drum_parts(
         Part("drums", groove.kit, tuple(kit.rest), True, level_db=-0.5, reverb=0.15),
     ]
     return [part for part in parts if part.notes]
-
-
-def _choice(patterns: Sequence[str], draw: np.random.Generator) -> str:
-    pick = int(draw.integers(1 << 16))
-    return patterns[pick % len(patterns)] if patterns else "." * STEPS
 
 
 def _mark(pattern: str, place: int) -> int:

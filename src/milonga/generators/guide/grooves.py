@@ -2,15 +2,17 @@
 
 Drums: ``X`` accent, ``x`` hit, ``o`` soft, ``g`` ghost, ``.`` rest. Bass: ``r`` root, ``f`` fifth,
 ``o`` octave, ``t`` third, ``a`` a step that leads to the next root, ``-`` hold, ``.`` rest.
-Chords: ``X``/``x``/``o`` strike and hold to the next mark, ``S``/``s`` a short stab, ``.`` hold,
+Chords: ``X``/``x``/``o`` strike and hold to the next mark, ``S``/``s``/``w`` a short stab (accented, plain, weak), ``.`` hold,
 ``/`` silence; ``1`` to ``4`` single notes of the chord from below, for broken chords.
 Several patterns for a voice are alternatives among which the seed chooses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from milonga.generators.guide.instruments import Job
 
@@ -58,6 +60,20 @@ class Groove:
     halves_at: float = 180.0
 
 
+def choose(patterns: Sequence[str], draw: np.random.Generator, energy: float) -> str:
+    """One of the alternatives, from the busier half in energetic sections, else the calmer."""
+
+    def marks(pattern: str) -> float:
+        # A broken chord's single notes count a third of a struck chord.
+        return sum(0.0 if c in "./-" else 0.33 if c.isdigit() else 1.0 for c in pattern)
+
+    order = sorted(patterns, key=lambda pattern: (marks(pattern), pattern))
+    half = (len(order) + 1) // 2
+    usable = order[len(order) - half :] if energy >= 0.65 else order[:half]
+    pick = int(draw.integers(1 << 16))
+    return usable[pick % len(usable)] if usable else "." * STEPS
+
+
 def _usual(lead: str, chords: str, pad: str, bass: str) -> Usual:
     return {
         "lead": tuple(lead.split(", ")),
@@ -101,7 +117,7 @@ GROOVES: dict[str, Groove] = {
         kick=("o...............",),
         hats=("................",),
         bass=("r-..f-..r-..f-..", "r-..r-..f-..a-..", "r-....f-....r-a-"),
-        comp=("S///s///S///s///", "S/////s/////s///", "s///s///X.../.s/"),
+        comp=("S///s///S///s///", "S/w///S/w///S/w/", "s///s///X.../.s/"),
         drums=False,
         kit=40,
         signature=True,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from milonga.generators.guide.drums import Grid
-from milonga.generators.guide.grooves import STEPS
+from milonga.generators.guide.grooves import STEPS, choose
 from milonga.generators.guide.harmony import Key
 from milonga.generators.guide.instruments import Instrument
 from milonga.generators.guide.score import Bar, Note, Part, dice
@@ -15,7 +15,7 @@ from milonga.generators.guide.sections import SectionKind
 from milonga.generators.guide.styles import Band
 from milonga.generators.guide.voicing import voicings
 
-_FORCE = {"X": 104, "x": 90, "o": 72, "S": 106, "s": 92}
+_FORCE = {"X": 104, "x": 90, "o": 72, "S": 106, "s": 92, "w": 70}
 _GAP_S = 0.02
 _LEAST_S = 0.06
 
@@ -29,7 +29,7 @@ def bass_part(
         return None
     draw = dice(seed, "bass", kind)
     source = band.groove.bass if band.drums else band.comping.bass
-    pattern = source[int(draw.integers(len(source)))] if band.energy >= 0.45 else "r" + "-" * 15
+    pattern = choose(source, draw, band.energy) if band.energy >= 0.45 else "r" + "-" * 15
     notes: list[Note] = []
     for bar in bars:
         steps = _steps_of(bar, grid)
@@ -96,10 +96,9 @@ def chords_part(
     if instrument is None:
         return None
     draw = dice(seed, "chords", kind)
-    patterns = band.comping.comp
-    pattern = patterns[int(draw.integers(len(patterns)))]
-    if band.energy < 0.3 and band.drums and not band.comping.signature:
-        pattern = "X" + "." * 15
+    pattern = choose(band.comping.comp, draw, band.energy)
+    if band.energy < 0.3 and (band.drums or band.comping.signature):
+        pattern = "X..............." if band.drums else "X...o...x...o..."
     centre = 56.0 + band.shade + float(draw.integers(-2, 4))
     centre = min(max(centre, instrument.low + 7.0), instrument.high - 9.0)
     shapes = voicings([bar.chord for bar in bars], centre, key, band.comping.sevenths)
@@ -153,7 +152,7 @@ def _comp(
             velocity = 84 * accent * force * float(draw.uniform(0.94, 1.04))
             notes.append(_note(start_s, end_s, pitch, velocity))
             continue
-        short = mark in "sS"
+        short = mark in "Ssw"
         end = step + 2 if short else _until(pattern, step, steps[-1], "", held=".")
         length = grid.time(end) - start_s
         end_s = min(start_s + (0.7 * length if short else length - _GAP_S), bar.end_s)
@@ -173,7 +172,7 @@ def pad_part(
 ) -> Part | None:
     """Held chords behind everything, in full sections and in bare ones."""
     instrument = band.pad
-    if instrument is None or (0.3 <= band.energy < 0.62 and not texture):
+    if instrument is None or (0.3 <= band.energy < 0.62 and not (band.bed or texture)):
         return None
     centre = 61.0 + band.shade + float(dice(seed, "pad", kind).integers(-2, 3))
     centre = min(max(centre, instrument.low + 7.0), instrument.high - 9.0)

@@ -66,6 +66,7 @@ class Band:
         comping: whose chord pattern is played (a tango in a trap beat keeps its 3-3-2).
         lead, chords, pad, bass: the instruments; None for a job that nobody does.
         drums: whether there are drums at all.
+        bed: whether the pad also plays where a section is neither full nor bare.
         rolls: whether hi-hats roll.
         energy: 0 to 1, from the section, nudged by mood words.
         shade: semitones that mood words move the chords by: dark down, bright up.
@@ -79,6 +80,7 @@ class Band:
     pad: Instrument | None
     bass: Instrument | None
     drums: bool
+    bed: bool
     rolls: bool
     energy: float
     shade: int
@@ -112,6 +114,7 @@ def band_for(request: Request, lead: str = "", drums: bool | None = None) -> Ban
         pad=jobs["pad"],
         bass=jobs["bass"],
         drums=drums,
+        bed=jobs["pad"] in named.wanted or not (drums or comping.signature),
         rolls=any(GROOVES[genre].rolls for genre in genres),
         energy=min(max(energy, 0.1), 1.0),
         shade=3 * (_has(_BRIGHT, mood) - _has(_DARK, mood)),
@@ -146,6 +149,26 @@ def _style_names(style: str, negative: str, seed: int) -> tuple[str, ...]:
     return (*beats, *vague)
 
 
+_SPARE: dict[Job, tuple[str, ...]] = {
+    "lead": ("piano", "flute", "vibraphone", "synth"),
+    "chords": ("piano", "nylon guitar", "organ", "synth"),
+    "pad": ("strings", "warm pad", "choir"),
+    "bass": ("electric bass", "synth bass", "upright bass"),
+}
+"""Who steps in where everybody usual for a genre is refused."""
+
+_FAMILIES = {"nylon guitar": "guitar", "electric bass": "bass", "synth": "synth", "warm pad": "pad"}
+"""Instruments that stand for all of their kind: "no guitars" means none at all."""
+
+
+def _refused(name: str, unwanted: frozenset[str]) -> bool:
+    if name == "808" and "electric bass" in unwanted:
+        return True
+    return name in unwanted or any(
+        one in unwanted and family in name for one, family in _FAMILIES.items()
+    )
+
+
 def _cast(named: Named, groove: Groove, comping: Groove, seed: int) -> dict[Job, Instrument | None]:
     """Gives each job to an instrument the style names, else to one usual for the genre."""
     taken: dict[Job, Instrument] = {}
@@ -155,10 +178,11 @@ def _cast(named: Named, groove: Groove, comping: Groove, seed: int) -> dict[Job,
                 taken[job] = instrument
                 break
     jobs: dict[Job, Instrument | None] = {}
-    all_jobs: tuple[Job, ...] = ("lead", "chords", "pad", "bass")
-    for job in all_jobs:
+    for job, spare in _SPARE.items():
         source = comping if job in ("lead", "chords") and comping.signature else groove
-        usual = [n for n in source.usual[job] if n not in named.unwanted]
+        usual = [name for name in source.usual[job] if not _refused(name, named.unwanted)]
+        if source.usual[job] and not usual:
+            usual = [name for name in spare if not _refused(name, named.unwanted)][:1]
         if job in taken:
             jobs[job] = taken[job]
         elif usual:
@@ -166,7 +190,4 @@ def _cast(named: Named, groove: Groove, comping: Groove, seed: int) -> dict[Job,
             jobs[job] = INSTRUMENTS[usual[pick]]
         else:
             jobs[job] = None
-    if jobs["lead"] is None:
-        fallback = next(n for n in ("piano", "flute", "synth") if n not in named.unwanted)
-        jobs["lead"] = INSTRUMENTS[fallback]
     return jobs
