@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from milonga.errors import DamagedFileError, NotDownloadedError, UnsafeFileError
 from milonga.vocoders import VocoderError, get_vocoder
 from milonga.vocoders.bigvgan.loading import load_generator
 
@@ -92,15 +93,15 @@ def test_folders_that_hold_no_model_are_explained(folder, tmp_path):
     with pytest.raises(VocoderError, match="no checkpoint"):
         load_generator(path)
     (path / "bigvgan_generator.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
-    with pytest.raises(VocoderError, match="can't be read"):
+    with pytest.raises(DamagedFileError, match="checkpoint"):
         load_generator(path)
     torch.save({"generator": {"conv_pre.bias": torch.zeros(3)}}, path / "bigvgan_generator.pt")
     with pytest.raises(VocoderError, match=r"missing: conv_pre\.weight.* more.*wrong shape"):
         load_generator(path)
     (path / "config.json").write_text("{")
-    with pytest.raises(VocoderError, match="JSON"):
+    with pytest.raises(DamagedFileError, match="JSON"):
         load_generator(path)
-    with pytest.raises(VocoderError, match=r"config\.json"):
+    with pytest.raises(DamagedFileError, match=r"config\.json"):
         load_generator(tmp_path)
 
 
@@ -112,7 +113,7 @@ def test_a_checkpoint_that_wants_to_run_code_is_refused(folder, tmp_path):
             return (open, (str(tmp_path / "ran"), "w"))
 
     torch.save({"generator": Evil()}, path / "bigvgan_generator.pt")
-    with pytest.raises(VocoderError, match="run code"):
+    with pytest.raises(UnsafeFileError, match="run code"):
         load_generator(path)
     assert not (tmp_path / "ran").exists()
 
@@ -135,3 +136,12 @@ def test_impossible_configs_are_refused(folder, changes, message):
     (path / "config.json").write_text(json.dumps(config | changes))
     with pytest.raises(VocoderError, match=message):
         load_generator(path)
+
+
+def test_weights_that_are_not_here_are_an_error_when_offline(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(NotDownloadedError, match="bigvgan"):
+        get_vocoder("bigvgan", "cpu")
+    with pytest.raises(NotDownloadedError, match="bigvgan_v2_24khz"):
+        get_vocoder("bigvgan", "cpu", model="nvidia/bigvgan_v2_24khz_100band_256x")

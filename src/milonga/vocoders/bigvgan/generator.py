@@ -62,9 +62,13 @@ class Activation(nn.Module):
     def __init__(self, channels: int, config: BigVGANConfig) -> None:
         super().__init__()
         self.act = Snake(channels, config)
+        self.make_filters()
+
+    def make_filters(self) -> None:
+        """Makes the constant filters, which the published weights need not hold."""
         taps = torch.from_numpy(HALF_BAND)
         # The interpolator's two phases see seven samples around each, one tap of them zero.
-        phases = torch.zeros(2, 1, 7)
+        phases = torch.zeros(2, 1, 7, device="cpu")
         phases[0, 0, :6] = 2 * taps[1::2].flip(0)
         phases[1, 0, 1:] = 2 * taps[0::2].flip(0)
         self.register_buffer("up", phases, persistent=False)

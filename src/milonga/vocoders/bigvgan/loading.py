@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from milonga.vocoders.base import VocoderError
 from milonga.vocoders.bigvgan.config import BigVGANConfig
+from milonga.weights.loading import load_checkpoint, load_json
 
 if TYPE_CHECKING:
     import torch
@@ -28,20 +27,29 @@ def load_generator(folder: str | os.PathLike[str]) -> Generator:
     """The generator in a folder, on the CPU, ready to run.
 
     Raises:
-        VocoderError: a file is missing or damaged, the config describes no generator, or the
-            weights are of another one.
+        VocoderError: there is no checkpoint, the config describes no generator, or the weights
+            are of another one.
+        DamagedFileError: a file is missing or can't be read.
+        UnsafeFileError: the checkpoint wants to run code.
     """
-    from milonga.vocoders.bigvgan.generator import Generator
+    import torch
+
+    from milonga.vocoders.bigvgan.generator import Activation, Generator
 
     folder = Path(folder)
     config = read_config(folder / "config.json")
     path = _checkpoint(folder)
     weights = fold_weight_norm(_read_weights(path))
-    generator = Generator(config)
+    # Without this torch would first draw 122 million random numbers.
+    with torch.device("meta"):
+        generator = Generator(config)
     expected = {name: tuple(value.shape) for name, value in generator.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in weights.items()}
     _check_shapes(path, expected, found)
-    generator.load_state_dict(weights)
+    generator.load_state_dict(weights, assign=True)
+    for module in generator.modules():
+        if isinstance(module, Activation):
+            module.make_filters()
     return generator.eval().requires_grad_(False)
 
 
@@ -49,20 +57,11 @@ def read_config(path: Path) -> BigVGANConfig:
     """Reads ``config.json``.
 
     Raises:
-        VocoderError: it is missing, no JSON, or describes no generator.
+        DamagedFileError: it is missing or no JSON object.
+        VocoderError: it describes no generator.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise VocoderError(
-            "There is no such file.", where=path, step="A BigVGAN folder holds a config.json."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise VocoderError(f"It can't be read as JSON: {error}.", where=path) from None
-    if not isinstance(values, dict):
-        raise VocoderError("It holds no JSON object.", where=path)
-    try:
-        return BigVGANConfig.from_dict(values)
+        return BigVGANConfig.from_dict(load_json(path))
     except VocoderError as error:
         raise VocoderError(error.message, where=path) from None
 
@@ -107,25 +106,7 @@ def _checkpoint(folder: Path) -> Path:
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     import torch
 
-    loaded: Any
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            loaded = load_file(path)
-        else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except pickle.UnpicklingError:
-        raise VocoderError(
-            "It holds more than weights and would run code when loaded, so it was not.",
-            where=path,
-            step="Use the published checkpoint or a .safetensors file.",
-        ) from None
-    except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise VocoderError(
-            f"The checkpoint can't be read ({first}).", where=path, step="Download it again."
-        ) from error
+    loaded = load_checkpoint(path)
     if isinstance(loaded, dict) and isinstance(loaded.get("generator"), dict):
         loaded = loaded["generator"]
     if not isinstance(loaded, dict) or not all(

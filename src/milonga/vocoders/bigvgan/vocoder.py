@@ -17,6 +17,7 @@ from milonga.vocoders.base import Floats, VocoderBase, VocoderError
 from milonga.vocoders.bigvgan.chunks import Plan, plan_chunk
 from milonga.vocoders.bigvgan.generator import Generator
 from milonga.vocoders.bigvgan.loading import load_generator
+from milonga.weights import ensure_bigvgan_weights, ensure_weights
 
 EngineName = Literal["auto", "fast", "torch"]
 
@@ -173,7 +174,8 @@ def load_bigvgan(
     engine: EngineName = "auto",
     half: bool = False,
 ) -> BigVGAN:
-    """BigVGAN from a folder, a repository, or the weights that milonga downloaded.
+    """BigVGAN from a folder, a repository or a key of the catalogue; without ``model`` the
+    44.1 kHz one with hop 512. What isn't on this machine is downloaded first.
 
     Raises:
         VocoderError: the files don't make a generator.
@@ -184,8 +186,8 @@ def load_bigvgan(
 
 
 def _folder(model: str | os.PathLike[str] | None) -> Path:
-    if model is not None and Path(model).is_dir():
+    if model is None:
+        return ensure_bigvgan_weights()
+    if Path(model).is_dir():
         return Path(model)
-    raise VocoderError(
-        "There is no such folder.", where=model, step="Give a folder with config.json."
-    )
+    return ensure_weights(os.fspath(model), like="bigvgan")
