@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from milonga.analysis.report import pictures
+from milonga.analysis.report.axes import hertz_ticks
 from milonga.analysis.report.colours import palette
+from milonga.analysis.spectra import mel_picture, picture_hertz
 from milonga.audio import Clip
 
 
@@ -62,6 +64,25 @@ def test_a_spectrogram_is_loud_where_the_level_is_and_ends_where_the_sound_ends(
     assert np.all(image[0, : pictures.WIDTH // 2, :3] == palette(64)[0])
     assert np.all(image[:, : pictures.WIDTH // 2, 3] == 255)
     assert np.all(image[:, pictures.WIDTH // 2 :, 3] == 0)
+
+
+@pytest.mark.parametrize("hertz", [500, 1000, 4000])
+def test_a_tone_lies_beside_its_label(hertz):
+    clip = Clip(0.5 * np.sin(2 * np.pi * hertz * np.arange(44100) / 44100), 44100)
+    image = decoded(pictures.spectrogram_png(mel_picture(clip), 1.0, 1.0, -6.0))
+    brightest = int(image[:, 560, :3].sum(axis=1).argmax())
+    name = f"{hertz // 1000}k" if hertz >= 1000 else str(hertz)
+    (label,) = [tick for tick in hertz_ticks(picture_hertz().tolist()) if tick.text == name]
+    # Half a band, and the rounding of the label's place.
+    assert abs(brightest + 0.5 - label.at / 100 * len(image)) < 1.01
+
+
+def test_a_recording_at_8_khz_is_empty_above_4_khz():
+    clip = Clip(np.random.default_rng(0).normal(0, 0.1, 8000), 8000)
+    image = decoded(pictures.spectrogram_png(mel_picture(clip), 1.0, 1.0, 0.0))
+    above = picture_hertz()[::-1] > 4200
+    assert np.all(image[above, :, 3] == 0)
+    assert np.all(image[picture_hertz()[::-1] < 3800, :, 3] == 255)
 
 
 def test_bands_beyond_a_sampling_rate_are_transparent():

@@ -109,6 +109,20 @@ def test_clicking_a_picture_seeks(visit, song):
     page.wait_for_function(MOVES, arg=[2, 3.1])
 
 
+def test_a_tap_seeks_and_a_swipe_does_not(visit, song):
+    page = visit(song, width=375, height=800, has_touch=True)
+    view = card(page, "s1", "guide-s0").locator(".view")
+    view.scroll_into_view_if_needed()
+    box = view.bounding_box()
+    x, y = box["x"] + 0.5 * box["width"], box["y"] + 60
+    page.touchscreen.tap(x, y)
+    # One pixel of some 290 for 4 s is 14 ms.
+    assert time_of(page, "s1", "guide-s0") == pytest.approx(2.0, abs=0.03)
+    touch = {"pointerType": "touch", "clientX": box["x"] + 5, "clientY": y, "bubbles": True}
+    view.dispatch_event("pointerdown", touch)
+    assert time_of(page, "s1", "guide-s0") == pytest.approx(2.0, abs=0.03)
+
+
 def test_a_place_beyond_a_shorter_take_starts_it_anew(visit, song):
     page = visit(song)
     card(page, "s1", "Original").locator(".play").click()

@@ -51,7 +51,7 @@ def hertz_ticks(centres: Sequence[float]) -> list[Tick]:
         band = float(np.interp(hertz, centres, np.arange(bands)))
         at = 100 * (1 - (band + 0.5) / bands)
         # The bottom is where the unit stands.
-        if 3 <= at <= 84 and (not ticks or ticks[-1].at - at >= 9):
+        if 3 <= at <= 88 and (not ticks or ticks[-1].at - at >= 9):
             ticks.append(Tick(round(at, 2), f"{hertz // 1000}k" if hertz >= 1000 else str(hertz)))
     return ticks
 

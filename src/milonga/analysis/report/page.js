@@ -80,20 +80,25 @@
     }
 
     scrub(view) {
-      const to = (event) => {
+      const place = (event) => {
         const box = view.getBoundingClientRect();
-        this.deck.seek(((event.clientX - box.left) / box.width) * this.deck.span);
+        return ((event.clientX - box.left) / box.width) * this.deck.span;
       };
-      view.addEventListener("pointerdown", (event) => {
-        if (event.button !== 0) return;
+      const go = (event) => {
         const goOn = this.deck === current && this.deck.playing;
         if (this.deck !== current || this.deck.active !== this) this.deck.pick(this, false);
-        to(event);
+        this.deck.seek(place(event));
         if (goOn) this.start(this.deck.position);
-        if (event.pointerType !== "mouse") return;
+      };
+      // A finger that comes down may be about to scroll the page: only its tap counts.
+      view.addEventListener("click", (event) => { if (event.pointerType !== "mouse") go(event); });
+      view.addEventListener("pointerdown", (event) => {
+        if (event.button !== 0 || event.pointerType !== "mouse") return;
+        go(event);
         view.setPointerCapture(event.pointerId);
-        view.addEventListener("pointermove", to);
-        const stop = () => view.removeEventListener("pointermove", to);
+        const drag = (moved) => this.deck.seek(place(moved));
+        const stop = () => view.removeEventListener("pointermove", drag);
+        view.addEventListener("pointermove", drag);
         view.addEventListener("pointerup", stop, { once: true });
         view.addEventListener("pointercancel", stop, { once: true });
       });
@@ -253,7 +258,7 @@
   const match = byId("match");
   if (!volumeWorks()) {
     match.disabled = true;
-    match.closest("label").title = "This browser does not let a page set the volume";
+    match.nextElementSibling.textContent = "Levels can’t be matched in this browser";
   }
   match.addEventListener("change", () => matchLevels(match.checked));
   // Browsers restore checkboxes on reload.
