@@ -115,15 +115,21 @@ class Hub:
                     files.append(file)
         return files
 
-    def check_access(self, repo: str, path: str, commit: str = "main") -> None:
+    def check_access(self, repo: str, path: str, revision: str) -> None:
         """Asks for a file without its contents.
 
         Raises:
             AccessError: the hub would refuse it.
+            DownloadError: the hub can't be asked.
         """
-        # Not followed to the store of the contents, whose signed address allows GET alone.
-        with self._answer(repo, self._url(repo, commit, path), method="HEAD"):
-            pass
+        attempts = Attempts(self._retry, self._progress, repo)
+        while True:
+            try:
+                # Not followed to the store of the contents, whose address allows GET alone.
+                with self._answer(repo, self._url(repo, revision, path), method="HEAD"):
+                    return
+            except PassingError as error:
+                attempts.failed(error)
 
     @contextlib.contextmanager
     def content(self, repo: str, commit: str, path: str, start: int) -> Iterator[httpx2.Response]:

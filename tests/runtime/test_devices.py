@@ -1,0 +1,49 @@
+"""Devices: which there are, which work, which is picked."""
+
+import psutil
+import pytest
+
+from milonga.errors import DeviceError
+from milonga.runtime.devices import device_names, fault_of, is_out_of_memory, pick_device
+from milonga.runtime.memory import available_memory, total_memory
+
+
+def test_the_processor_is_always_there_and_works():
+    assert device_names()[-1] == "cpu"
+    assert fault_of("cpu") is None
+    assert pick_device("cpu") == "cpu"
+
+
+def test_auto_picks_one_that_works():
+    assert fault_of(pick_device()) is None
+    assert pick_device() in device_names()
+
+
+def test_a_device_that_torch_can_not_use_has_a_fault():
+    assert fault_of("cuda:99")
+    assert fault_of("nonsense")
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "gpu", "", "tpu"])
+def test_a_device_that_is_not_there(name):
+    with pytest.raises(DeviceError, match="no device") as caught:
+        pick_device(name)
+    assert "cpu" in caught.value.step
+
+
+def test_out_of_memory_is_recognised():
+    import torch
+
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.float32)
+    assert is_out_of_memory(caught.value)
+    assert is_out_of_memory(MemoryError())
+    assert not is_out_of_memory(RuntimeError("shapes differ"))
+    assert not is_out_of_memory(ValueError("out of memory"))
+
+
+def test_memory_is_what_the_system_says():
+    machine = psutil.virtual_memory()
+    # A container's limit may be below what the machine has; psutil knows only the machine.
+    assert 0 < total_memory() <= machine.total
+    assert 0 < available_memory() <= machine.total
