@@ -124,12 +124,15 @@ def test_reduced_motion_still_follows_the_sound(visit, song):
     assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
 
 
-def test_print_leaves_the_controls_out(visit, song):
-    page = visit(song)
+def test_print_leaves_the_controls_out_and_no_column(visit, song):
+    # The width of an A4 page within Chromium's margins, in CSS pixels.
+    page = visit(song, width=718)
     page.emulate_media(media="print")
     assert page.locator(".dock").is_hidden()
     assert page.locator(".track .play").first.is_hidden()
     assert page.locator("#s1 .figures").is_visible()
+    tables = page.locator(".figures-box, .glance .scroller")
+    assert tables.evaluate_all("all => all.every(e => e.scrollWidth <= e.clientWidth)")
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == "rgb(255, 255, 255)"
 
