@@ -18,6 +18,9 @@ ARGS = (
     ("gain", POINTER), ("first", INT), ("last", INT),
 )  # fmt: skip
 
+_BLOCK = 128
+"""Rows that all channels go through before the next: they share cache lines and pages."""
+
 _AHEAD = 12
 """Rows between a prefetch and its use."""
 
@@ -45,7 +48,7 @@ def emit_activation(module: ir.Module, width: int) -> None:
     taps = [float(tap) for tap in HALF_BAND]
     terms = sine_square_terms()
 
-    def vectors(c: Value, _: list[Value]) -> None:
+    def vectors(c: Value, start: Value, stop: Value) -> None:
         source, target = e.at(a["x"], c), e.at(a["y"], c)
         alpha, gain = e.load(e.at(a["alpha"], c)), e.load(e.at(a["gain"], c))
 
@@ -67,7 +70,6 @@ def emit_activation(module: ir.Module, width: int) -> None:
             numbers = taps[10::-2] if odd else taps[11::-2]
             return snake(e.weighted([(2 * n, v) for n, v in zip(numbers, x, strict=True)]))
 
-        start = a["first"]
         around = [row(e.b.add(start, e.index(i))) for i in range(-5, 5)]
         window: list[Value] = []
         for n in range(-5, 5):
@@ -97,7 +99,11 @@ def emit_activation(module: ir.Module, width: int) -> None:
             e.store(e.weighted(folded), e.at(target, e.b.mul(t, channels)))
             return [*x[1:], *u[2:]]
 
-        e.loop(start, a["last"], 1, step, [*around[5:], *window])
+        e.loop(start, stop, 1, step, [*around[5:], *window])
 
-    e.loop(e.index(0), channels, width, vectors)
+    def rows(start: Value, _: list[Value]) -> None:
+        stop = e.min(e.b.add(start, e.index(_BLOCK)), a["last"])
+        e.loop(e.index(0), channels, width, lambda c, _: vectors(c, start, stop))
+
+    e.loop(a["first"], a["last"], _BLOCK, rows)
     e.finish()
