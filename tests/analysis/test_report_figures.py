@@ -71,12 +71,12 @@ def test_controls_are_rows_and_one_that_could_not_be_made_says_why():
         "shuffled": {"features": None, "differences": None, "reason": "Too short to shuffle."},
         "self": {"features": {"duration_s": 2.0}, "differences": {"duration_diff_s": 0.0}},
     }
-    rows = control_rows(controls)
+    rows = control_rows(controls, COLUMNS)
     assert [row.label for row in rows] == ["Baseline again", "Baseline shuffled", "Noise"]
     assert rows[1].about == "Too short to shuffle"
     assert {cell.value for cell in rows[1].cells} == {DASH}
     assert rows[0].cells[0].value.startswith("2.00")
-    assert control_rows(None) == []
+    assert control_rows(None, COLUMNS) == []
 
 
 @given(st.lists(st.none() | st.floats(-70, 10), max_size=8))

@@ -358,6 +358,27 @@ def test_a_receipt_shows_what_matters_and_holds_the_rest(out):
     assert json.loads(next(text for text in reader.text if text.startswith("{"))) == receipt
 
 
+def test_without_a_baseline_the_figures_stand_alone(out):
+    features = {"duration_s": 0.6, "loudness_lufs": None, "chroma_mean": [0.1] * 12}
+    track = ReportTrack("t", out / "song.wav", features=features, receipt={"seed": 1})
+    layers = ReportTrack("all layers", out / "song.wav", features=features)
+    section = ReportSection("S", tracks=[track, layers])
+    page = write_report(Report("R", sections=[section, section]), out / "report")
+    reader = read_page(page)
+    assert (
+        reader.values("abbr", "title")
+        == [
+            "Duration in seconds.",
+            "Integrated loudness (ITU-R BS.1770).",
+        ]
+        * 2
+    )
+    text = " ".join(" ".join(reader.text).split())
+    assert "There is no baseline to compare with" in text
+    assert "What the similarities are worth" not in text
+    assert "2 segments 2 takes" in text
+
+
 def test_a_comparison_stands_alone(tmp_path):
     (tmp_path / "a").mkdir()
     audio.write(tmp_path / "a" / "x.wav", tone())

@@ -217,7 +217,7 @@ def control_parts(
     return control.get("features"), control.get("differences")
 
 
-def control_rows(controls: Mapping[str, Any] | None) -> list[Row]:
+def control_rows(controls: Mapping[str, Any] | None, columns: Sequence[Column]) -> list[Row]:
     """The controls as rows of the table; one that could not be made has its reason."""
     rows = []
     for name, (label, about) in CONTROLS.items():
@@ -226,10 +226,10 @@ def control_rows(controls: Mapping[str, Any] | None) -> list[Row]:
         features, differences = control_parts(controls, name)
         if differences is None:
             reason = str((controls or {})[name].get("reason") or "It could not be made.")
-            cells: tuple[Cell, ...] = (Cell(DASH),) * len(COLUMNS)
+            cells: tuple[Cell, ...] = (Cell(DASH),) * len(columns)
             rows.append(Row(label, reason.rstrip("."), "control", cells))
         else:
-            cells = tuple(cell(column, features, differences) for column in COLUMNS)
+            cells = tuple(cell(column, features, differences) for column in columns)
             rows.append(Row(label, about, "control", cells))
     return rows
 

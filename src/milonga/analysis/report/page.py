@@ -18,7 +18,7 @@ from milonga import audio
 from milonga._version import __version__
 from milonga.analysis.report import pictures
 from milonga.analysis.report.axes import hertz_ticks, note_ticks, time_ticks
-from milonga.analysis.report.figures import COLUMNS, match_gains, number
+from milonga.analysis.report.figures import match_gains, number
 from milonga.analysis.report.media import Folder, check_page_is_ours
 from milonga.analysis.report.model import Report, ReportSection, ReportTrack
 from milonga.analysis.report.scales import MEASURES
@@ -290,7 +290,6 @@ def _render(
             measures=[n for n, _ in MEASURES.values() if any(s.scale(n) for s in sections)],
             tally=tally(report, licences),
             made=list(report.made.items()),
-            columns=COLUMNS,
             range_db=f"{pictures.RANGE_DB:.0f}",
         )
     )

@@ -11,6 +11,8 @@ from milonga.analysis.report.axes import NOTES, Tick
 from milonga.analysis.report.figures import (
     COLUMNS,
     DASH,
+    Cell,
+    Column,
     Row,
     cell,
     control_rows,
@@ -106,6 +108,7 @@ class SectionView:
     folded: list[tuple[str, str]]
     axes: Axes
     tracks: list[TrackView]
+    columns: list[Column]
     rows: list[tuple[str, Row]]
     control_rows: list[tuple[str, Row]]
     scales: list[Scale]
@@ -115,6 +118,10 @@ class SectionView:
     def across(self) -> int:
         """Cards beside each other on a wide screen."""
         return {1: 1, 2: 2, 4: 2}.get(len(self.tracks), 3)
+
+    @property
+    def has_baseline(self) -> bool:
+        return any(track.kind == "baseline" for track in self.tracks)
 
     @property
     def takes(self) -> list[TrackView]:
@@ -141,11 +148,13 @@ def section_view(
 ) -> SectionView:
     """Everything of a section; ``tracks`` are its ``ordered`` ones, already made."""
     ordered = section.ordered
+    columns = _columns(ordered)
     rows = [
-        (view.letter, Row(track.label, "", track.kind, _cells(track)))
+        (view.letter, Row(track.label, "", track.kind, _cells(track, columns)))
         for track, view in zip(ordered, tracks, strict=True)
         if track.features is not None or track.differences is not None
     ]
+    controls = control_rows(section.controls, columns) if rows else []
     details = [(key, value.strip()) for key, value in section.details.items() if value.strip()]
     return SectionView(
         id=f"s{index}",
@@ -155,8 +164,9 @@ def section_view(
         folded=[pair for pair in details if _is_long(pair[1])],
         axes=axes,
         tracks=tracks,
+        columns=columns,
         rows=rows,
-        control_rows=[("", row) for row in control_rows(section.controls)] if rows else [],
+        control_rows=[("", row) for row in controls],
         scales=scales(
             [(t.label, t.differences) for t in ordered if t.kind == "take"], section.controls
         ),
@@ -168,9 +178,17 @@ def _is_long(text: str) -> bool:
     return "\n" in text or len(text) > _FOLDED_FROM
 
 
-def _cells(track: ReportTrack) -> tuple[Any, ...]:
+def _columns(tracks: Sequence[ReportTrack]) -> list[Column]:
+    """The columns that any recording has a value for; without a baseline, no similarities."""
+    keys = {
+        key for track in tracks for key in (*(track.features or ()), *(track.differences or ()))
+    }
+    return [c for c in COLUMNS if c.value in keys or c.difference in keys]
+
+
+def _cells(track: ReportTrack, columns: Sequence[Column]) -> tuple[Cell, ...]:
     differences = None if track.kind == "baseline" else track.differences
-    return tuple(cell(column, track.features, differences) for column in COLUMNS)
+    return tuple(cell(column, track.features, differences) for column in columns)
 
 
 def _vectors(tracks: Sequence[ReportTrack]) -> list[Vectors]:
@@ -290,6 +308,8 @@ class Fact:
 def tally(report: Report, licences: Sequence[LicenceView]) -> list[Fact]:
     """The counts under the title; what needs attention is marked."""
     takes = [t for s in report.sections for t in s.tracks if t.kind == "take"]
+    # Where there are receipts, what has none is no take: layers put together to be heard.
+    takes = [take for take in takes if take.receipt is not None] or takes
     flawed = sum(bool(take.findings) for take in takes)
     barred = sum(view.use == "no" for view in licences)
     facts = [
