@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -160,33 +162,43 @@ def test_the_fallback_is_taken_where_the_user_agreed(hub, bigvgan, tmp_path, log
     assert len(hub.requests) == before
 
 
+@pytest.fixture
+def open_place():
+    """A folder that any user may enter, which pytest's own isn't."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o777)
+        yield place
+
+
 @pytest.mark.parametrize("owned", ["cache", "repository", "locks"])
-def test_a_cache_of_another_user(hub, bigvgan, tmp_path, folder, owned):
+def test_a_cache_of_another_user(hub, bigvgan, folder, open_place, owned):
     """As after one run with sudo: some folders belong to root."""
-    tmp_path.chmod(0o777)
-    for parent in (tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(parent.stat().st_mode | 0o011)
-    hub.cache.mkdir(parents=True)
+    cache = open_place / "hub"
     foreign = {
-        "cache": hub.cache,
-        "repository": folder / "blobs",
-        "locks": hub.cache / ".locks" / folder.name,
+        "cache": cache,
+        "repository": cache / folder.name / "blobs",
+        "locks": cache / ".locks" / folder.name,
     }[owned]
-    foreign.mkdir(parents=True, exist_ok=True)
-    for each in [tmp_path / "huggingface", hub.cache, folder, hub.cache / ".locks"]:
-        if each.exists() and each != foreign:
+    foreign.mkdir(parents=True)
+    for each in foreign.parents:
+        if each.is_relative_to(cache):
             each.chmod(0o777)
-    foreign.chmod(0o555 if os.geteuid() else 0o755)
-    if os.geteuid() == 0:
-        command = [sys.executable, "-c", AS_NOBODY, "get", "bigvgan"]
-    else:
-        command = [sys.executable, "-m", "milonga", "weights", "get", "bigvgan"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    root = os.geteuid() == 0
+    foreign.chmod(0o755 if root else 0o555)
+    program = ["-c", AS_NOBODY] if root else ["-m", "milonga", "weights"]
+    done = subprocess.run(
+        [sys.executable, *program, "get", "bigvgan"],
+        env={**os.environ, "HF_HUB_CACHE": str(cache), "MILONGA_HOME": str(open_place / "data")},
+        cwd=open_place,
+        capture_output=True,
+        text=True,
+    )
     foreign.chmod(0o755)
     assert done.returncode == 1
     assert "can't be written" in done.stderr
     assert str(foreign) in done.stderr
-    if os.geteuid() == 0:
+    if root:
         assert "is owned by root, and you are nobody" in done.stderr
         assert "sudo chown -R nobody" in done.stderr
     assert "Traceback" not in done.stderr

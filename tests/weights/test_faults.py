@@ -107,8 +107,9 @@ def test_a_redirect_loop(hub, bigvgan, quickly, where):
         quickly()
 
 
-def test_answers_that_no_retry_mends(hub, bigvgan, quickly):
-    hub.fault(WEIGHTS, status=418, times=None)
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"\xff\xfe", b"", b"<html>", b'{"error": [1]}'])
+def test_answers_that_no_retry_mends(hub, bigvgan, quickly, body):
+    hub.fault(WEIGHTS, status=418, times=None, body=body)
     with pytest.raises(DownloadError, match="answers 418"):
         quickly()
     assert sum(seen.path.endswith(WEIGHTS) for seen in hub.requests if seen.server == "store") == 1
@@ -168,7 +169,5 @@ def test_pages_that_lead_to_another_host(hub, bigvgan, quickly):
 def test_who_cancels_does_not_wait_for_a_pause(hub, bigvgan, quickly, log):
     hub.fault(WEIGHTS, status=503, times=None)
     threading.Timer(0.5, log.cancel).start()
-    began = time.monotonic()
     with pytest.raises(Cancelled):
-        quickly(progress=log, retry=Retry(first_s=30))
-    assert time.monotonic() - began < 10
+        quickly(progress=log, retry=Retry(first_s=600, longest_s=600))

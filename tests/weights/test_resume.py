@@ -60,10 +60,8 @@ def test_any_number_of_broken_connections(hub, bigvgan, quickly, tmp_path, cuts)
 
 def test_a_stalled_connection(hub, bigvgan, quickly, monkeypatch):
     monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "1")
-    hub.fault("bigvgan_generator.pt", stall_at=1_000_000, stall_s=4)
-    began = time.monotonic()
+    hub.fault("bigvgan_generator.pt", stall_at=1_000_000, stall_s=5)
     check(quickly(), bigvgan)
-    assert time.monotonic() - began < 4
     assert starts(hub) == [0, 1_000_000]
 
 
@@ -129,10 +127,11 @@ def test_ctrl_c_and_again(hub, bigvgan, folder, start_python):
     while time.monotonic() < until and hub.bytes_served < 2_000_000:
         time.sleep(0.01)
     time.sleep(0.2)
-    began = time.monotonic()
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=30)
-    assert time.monotonic() - began < 5
+    _, error = process.communicate(timeout=60)
+    assert error.rstrip().endswith("KeyboardInterrupt")
+    # It did not wait until the connection timed out and was made anew.
+    assert starts(hub) == [0]
     # Also what had not filled a block is kept.
     assert part_of(folder, bigvgan).stat().st_size == 2_000_000
 

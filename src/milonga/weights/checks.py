@@ -107,7 +107,7 @@ def access(context: Context) -> Iterator[Finding]:
         return
     if not rows:
         return
-    with Hub(Progress(), Retry(attempts=1), token) as hub:
+    with Hub(Progress(), Retry(attempts=1), token, connect_s=3.0) as hub:
         for row in to_get if context.keys or token else []:
             yield _ask(hub, row, asked_for=bool(context.keys))
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Self
 
 from milonga.errors import DownloadError
 from milonga.runtime.words import size_text
+from milonga.weights.answers import RemoteFile
 from milonga.weights.disk import write_error
 from milonga.weights.hashing import BLOCK, Digest
-from milonga.weights.hub import Hub, RemoteFile
+from milonga.weights.hub import Hub
 from milonga.weights.retries import Attempts, PassingError
 
 if TYPE_CHECKING:

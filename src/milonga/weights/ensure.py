@@ -11,9 +11,10 @@ from milonga.runtime.config import Config, load_config
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import numbered
 from milonga.weights import disk, local, records, settings
+from milonga.weights.answers import RemoteFile
 from milonga.weights.cache import RepoCache
 from milonga.weights.fetching import Fetcher
-from milonga.weights.hub import Hub, RemoteFile
+from milonga.weights.hub import Hub
 from milonga.weights.local import LocalWeights
 from milonga.weights.records import Record
 from milonga.weights.retries import Retry

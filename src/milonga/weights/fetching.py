@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from milonga.errors import DownloadError
 from milonga.runtime.progress import Progress, Task
 from milonga.weights import disk
+from milonga.weights.answers import RemoteFile
 from milonga.weights.cache import RepoCache
 from milonga.weights.download import fetch
 from milonga.weights.hashing import hash_file
-from milonga.weights.hub import Hub, RemoteFile
+from milonga.weights.hub import Hub
 from milonga.weights.records import FileRecord, Record
 from milonga.weights.retries import Attempts, Retry
 from milonga.weights.sources import Source
@@ -128,7 +129,10 @@ class Fetcher:
             self._task.advance(size)
 
     def _sweep(self, wanted: set[str]) -> None:
-        """Removes parts of downloads that nobody went on with for two weeks."""
+        """Removes what killed runs left: links without a name, and parts of downloads that nobody
+        went on with for two weeks."""
+        for link in self._cache.snapshots.rglob(".part-*"):
+            link.unlink(missing_ok=True)
         try:
             parts = list(self._cache.parts.iterdir())
         except OSError:

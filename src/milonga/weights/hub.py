@@ -12,47 +12,29 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from milonga._version import __version__
-from milonga.errors import DownloadError, WeightsError
+from milonga.errors import DownloadError
 from milonga.runtime.progress import Progress
 from milonga.weights import settings
 from milonga.weights.access import Refusal, access_error
-from milonga.weights.cache import COMMIT, SHA256, safe_path
+from milonga.weights.answers import (
+    CHECK_ENDPOINT,
+    RemoteFile,
+    file_of,
+    not_a_hub,
+    passing,
+    refusal_of,
+)
+from milonga.weights.cache import COMMIT
 from milonga.weights.retries import Attempts, PassingError, Retry
 from milonga.weights.tokens import Token
 
 if TYPE_CHECKING:
     import httpx2
-
-_PASSING = (408, 429, 500, 502, 503, 504)
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """One file of a repository.
-
-    Attributes:
-        path: within the repository.
-        size: bytes.
-        etag: the name of its contents: their SHA-256, or git's SHA-1 of them for small files.
-        sha256: of its contents, where it is known.
-    """
-
-    path: str
-    size: int
-    etag: str
-    sha256: str | None
-
-    @property
-    def git_sha1(self) -> str | None:
-        """Git's hash of the contents, where that is their name."""
-        return self.etag if COMMIT.fullmatch(self.etag) else None
 
 
 class Hub:
@@ -63,9 +45,12 @@ class Hub:
         retry: how patient to be.
         token: sent to the hub and nowhere else; dropped where the hub refuses it and answers
             without.
+        connect_s: how long to wait for a connection.
     """
 
-    def __init__(self, progress: Progress, retry: Retry, token: Token | None) -> None:
+    def __init__(
+        self, progress: Progress, retry: Retry, token: Token | None, *, connect_s: float = 10.0
+    ) -> None:
         import httpx2
 
         settings.quiet_libraries()
@@ -76,7 +61,7 @@ class Hub:
         timeout = settings.read_timeout()
         self._client = httpx2.Client(
             headers={"user-agent": f"milonga/{__version__}", "accept-encoding": "identity"},
-            timeout=httpx2.Timeout(timeout, connect=10.0, pool=None),
+            timeout=httpx2.Timeout(timeout, connect=connect_s, pool=None),
             follow_redirects=True,
             max_redirects=10,
         )
@@ -98,7 +83,7 @@ class Hub:
         found = self._json(repo, self._endpoint + path, f"{repo} at {revision}")[0]
         commit = found.get("sha") if isinstance(found, dict) else None
         if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
-            raise _not_a_hub(self._endpoint)
+            raise not_a_hub(self._endpoint)
         return commit
 
     def files(self, repo: str, commit: str) -> list[RemoteFile]:
@@ -108,9 +93,9 @@ class Hub:
         while url is not None:
             page, url = self._json(repo, url, repo)
             if not isinstance(page, list):
-                raise _not_a_hub(self._endpoint)
+                raise not_a_hub(self._endpoint)
             for row in page:
-                file = _file_of(row, self._endpoint)
+                file = file_of(row, self._endpoint)
                 if file is not None:
                     files.append(file)
         return files
@@ -158,12 +143,12 @@ class Hub:
             except PassingError as error:
                 attempts.failed(error)
             except ValueError as error:
-                raise _not_a_hub(self._endpoint) from error
+                raise not_a_hub(self._endpoint) from error
         if following is not None:
             # A mirror may pass on the public hub's links.
             following = following.replace(settings.HUB, self._endpoint)
             if not following.startswith(self._endpoint + "/"):
-                raise _not_a_hub(self._endpoint)
+                raise not_a_hub(self._endpoint)
         return document, following
 
     @contextlib.contextmanager
@@ -180,13 +165,13 @@ class Hub:
                 response.close()
         except httpx2.TooManyRedirects as error:
             raise DownloadError(
-                "The hub's addresses lead in a circle.", where=repo, step=_CHECK_ENDPOINT
+                "The hub's addresses lead in a circle.", where=repo, step=CHECK_ENDPOINT
             ) from error
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError) as error:
             raise DownloadError(
                 f"The address of the hub can't be used: {type(error).__name__}.",
                 where=self._endpoint,
-                step=_CHECK_ENDPOINT,
+                step=CHECK_ENDPOINT,
             ) from error
         except httpx2.ProxyError as error:
             raise DownloadError(
@@ -194,7 +179,7 @@ class Hub:
                 step="Check the variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY.",
             ) from error
         except (httpx2.TransportError, httpx2.DecodingError) as error:
-            raise _passing(error, self._endpoint) from error
+            raise passing(error, self._endpoint) from error
 
     def _allowed(
         self, repo: str, url: str, headers: dict[str, str], method: str
@@ -244,120 +229,6 @@ class Hub:
         if response.has_redirect_location and not follow:
             return response
         try:
-            return self._refusal(repo, response)
+            return refusal_of(repo, response, self._token)
         finally:
             response.close()
-
-    def _refusal(self, repo: str, response: httpx2.Response) -> Refusal:
-        from huggingface_hub import errors
-        from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
-
-        status = response.status_code
-        if status in _PASSING:
-            raise PassingError(f"the hub answers {status}", wait_s=_wait_of(response))
-        gated, message = False, ""
-        try:
-            hf_raise_for_status(response)
-        except (errors.RevisionNotFoundError, errors.RemoteEntryNotFoundError) as error:
-            raise _gone(repo, response, error) from error
-        except errors.HfHubHTTPError as error:
-            gated = isinstance(error, errors.GatedRepoError)
-            message = error.server_message or ""
-        if status in (401, 403, 404):
-            return Refusal(status, gated, message)
-        words = self._token.hidden_in(message) if self._token else message
-        raise DownloadError(
-            f"The hub answers {status}{f': {words[:200]}' if words else ''}.",
-            where=repo,
-            step=_CHECK_ENDPOINT,
-        )
-
-
-_CHECK_ENDPOINT = (
-    "Check HF_ENDPOINT if it is set; otherwise see https://status.huggingface.co and try later."
-)
-
-
-def _passing(error: Exception, endpoint: str) -> WeightsError | PassingError:
-    import httpx2
-
-    text = str(error)
-    if isinstance(error, httpx2.ConnectError) and "CERTIFICATE" in text.upper():
-        return DownloadError(
-            f"The certificate of {endpoint} can't be verified.",
-            step="Behind a company's proxy, set SSL_CERT_FILE to its certificate; otherwise check "
-            "this machine's date and time.",
-        )
-    if isinstance(error, httpx2.ConnectError):
-        return PassingError(f"no connection to {endpoint}", unreachable=True)
-    if isinstance(error, httpx2.ConnectTimeout):
-        return PassingError(f"no answer from {endpoint}", unreachable=True)
-    if isinstance(error, httpx2.TimeoutException):
-        return PassingError("nothing arrived for too long")
-    return PassingError("the connection broke")
-
-
-def _wait_of(response: httpx2.Response) -> float | None:
-    from huggingface_hub.utils import (  # type: ignore[attr-defined]
-        parse_ratelimit_headers,
-    )
-
-    value = response.headers.get("retry-after", "").strip()
-    if value.isdigit():
-        return float(value)
-    if value:
-        with contextlib.suppress(ValueError, TypeError):
-            date = parsedate_to_datetime(value)
-            now = parsedate_to_datetime(response.headers.get("date", ""))
-            return max(0.0, (date - now).total_seconds())
-    limit = parse_ratelimit_headers(response.headers)
-    if response.status_code == 429 and limit is not None and limit.remaining == 0:
-        return float(limit.reset_in_seconds)
-    return None
-
-
-def _gone(repo: str, response: httpx2.Response, error: Exception) -> DownloadError:
-    from huggingface_hub.errors import RevisionNotFoundError
-
-    if isinstance(error, RevisionNotFoundError):
-        return DownloadError(
-            "The hub has no such revision of this repository (any more).",
-            where=repo,
-            step="Check the revision's name; milonga weights get KEY --update takes the newest.",
-        )
-    first = response.history[0] if response.history else response
-    name = first.url.path.rpartition("/")[2]
-    return DownloadError(
-        f"The hub has no file {name!r} in this repository (any more).",
-        where=repo,
-        step="milonga weights get KEY --update takes the newest revision.",
-    )
-
-
-def _not_a_hub(endpoint: str) -> DownloadError:
-    return DownloadError(
-        "What answers there does not speak the hub's protocol.",
-        where=endpoint,
-        step="Check HF_ENDPOINT if it is set; otherwise a proxy or a login page of the network "
-        "may answer in the hub's place.",
-    )
-
-
-def _file_of(row: Any, endpoint: str) -> RemoteFile | None:
-    try:
-        if row["type"] != "file":
-            return None
-        large = row.get("lfs")
-        sha256 = large["oid"].removeprefix("sha256:") if large else None
-        file = RemoteFile(
-            path=str(safe_path(row["path"])),
-            size=int(large["size"] if large else row["size"]),
-            etag=sha256 or row["oid"],
-            sha256=sha256,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _not_a_hub(endpoint) from error
-    pattern = SHA256 if file.sha256 else COMMIT
-    if file.size < 0 or not pattern.fullmatch(file.etag):
-        raise _not_a_hub(endpoint)
-    return file

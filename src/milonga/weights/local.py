@@ -12,6 +12,7 @@ from milonga.errors import DamagedFileError, DownloadError
 from milonga.runtime.progress import Progress
 from milonga.weights import records
 from milonga.weights.cache import COMMIT, SHA256, RepoCache
+from milonga.weights.catalogue import Licence
 from milonga.weights.hashing import hash_file
 from milonga.weights.records import FileRecord, Record
 from milonga.weights.sources import Source
@@ -39,6 +40,11 @@ class LocalWeights:
     def repo(self) -> str | None:
         """``owner/name``; None for a folder of the user's."""
         return self.source.repo or None
+
+    @property
+    def licence(self) -> Licence | None:
+        """The terms; None for a repository that the catalogue doesn't know."""
+        return self.source.entry.licence if self.source.entry else None
 
     @property
     def hashes(self) -> dict[str, str]:

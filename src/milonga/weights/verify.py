@@ -11,11 +11,12 @@ from milonga.runtime.config import load_config
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import numbered, size_text
 from milonga.weights import disk, local, records, settings
+from milonga.weights.answers import RemoteFile
 from milonga.weights.cache import RepoCache
 from milonga.weights.ensure import Options, Waiting, roots
 from milonga.weights.fetching import Fetcher
 from milonga.weights.hashing import hash_file
-from milonga.weights.hub import Hub, RemoteFile
+from milonga.weights.hub import Hub
 from milonga.weights.records import FileRecord, Record
 from milonga.weights.sources import Source, find_source
 from milonga.weights.tokens import find_token
