@@ -34,13 +34,15 @@ class Guess:
 
 @dataclass(slots=True)
 class Draft:
-    """Values gathered so far. ``joined`` holds texts that may come in parts."""
+    """Values gathered so far. ``joined`` holds texts that may come in parts, ``lines`` where a
+    single value stands."""
 
     song: bool = False
     line: int = 1
     values: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
     joined: dict[str, list[str]] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
     lyrics: list[Line] = field(default_factory=list)
     generators: tuple[str, ...] = ()
     number: int | None = None
@@ -85,5 +87,6 @@ class Draft:
             self.leave(value, f"too long for a {name}")
             return
         there = self.values.setdefault(name, text)
+        self.lines.setdefault(name, value.number)
         if there != text:
             self.leave(value, f"the {name} is {there!r} already")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from milonga.songs.lyrics import has_words
 from milonga.songs.markdown_draft import Draft
@@ -93,7 +93,7 @@ class _Gatherer:
             self._whole_song()
         for draft in self.drafts:
             if draft.prose and not draft.labelled and not draft.lyrics:
-                draft.lyrics = draft.prose
+                draft.lyrics = list(_with_rests(draft.prose))
                 draft.guess("lyrics", "text without a label", draft.prose[0].number)
             else:
                 for line in draft.prose:
@@ -108,7 +108,7 @@ class _Gatherer:
         lines = song.lyrics
         if not lines:
             first = next((n for n, line in enumerate(song.prose) if marker(line)), len(song.prose))
-            lines, song.prose = song.prose[first:], song.prose[:first]
+            lines, song.prose = list(_with_rests(song.prose[first:])), song.prose[:first]
         if not lines and not (song.joined.get("style") and song.labelled):
             return
         song.lyrics = []
@@ -143,3 +143,13 @@ class _Gatherer:
             put_tag(self.song, Line(line.number, tag[1]))
         else:
             self.song.leave(line)
+
+
+def _with_rests(lines: Sequence[Line]) -> Iterator[Line]:
+    """The lines, with an empty one wherever some were skipped."""
+    last = None
+    for line in lines:
+        if last is not None and line.number > last + 1:
+            yield Line(last + 1, "")
+        yield line
+        last = line.number

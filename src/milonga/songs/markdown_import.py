@@ -19,7 +19,7 @@ from milonga.songs.markdown_draft import Draft, Guess, Unplaced
 from milonga.songs.markdown_exact import read_exact
 from milonga.songs.markdown_gather import gather
 from milonga.songs.markdown_lyrics import take_lyrics
-from milonga.songs.markdown_source import is_exact, read_parts
+from milonga.songs.markdown_source import Line, is_exact, read_parts
 from milonga.songs.model import DEFAULT_TEMPO, Layer, Segment, Sheet
 from milonga.songs.quantities import find_tempo
 from milonga.songs.source_file import read_source
@@ -233,12 +233,10 @@ def _leave_song_fields(song: Draft) -> None:
     """Lists what a whole song was given and only a segment has."""
     for name in ("section", "baseline"):
         if name in song.values:
-            song.unplaced.append(
-                Unplaced(song.line, f"{name}: {song.values[name]}", "belongs to a segment")
-            )
+            song.leave(Line(song.lines[name], song.values[name]), f"a {name} is a segment's")
     if "seconds" in song.numbers:
         text = f"{number_text(song.numbers['seconds'])} s"
-        song.unplaced.append(Unplaced(song.line, text, "each segment has a length of its own"))
+        song.leave(Line(song.lines["seconds"], text), "each segment has a length of its own")
     if song.instrumental is not None:
         song.leave(song.instrumental, "belongs to a segment")
     if song.bars is not None:

@@ -80,7 +80,7 @@ def take_lyrics(draft: Draft) -> str | None:
                 kept.append(line.text)
             continue
         found = marker(line)
-        if found is not None and not marked and not kept and _agrees(draft, found[0]):
+        if found is not None and not marked and not kept and _agrees(draft, found):
             marked = True
             _set_section(draft, found, line)
             if found[2]:
@@ -90,9 +90,14 @@ def take_lyrics(draft: Draft) -> str | None:
     return lyrics_text("\n".join(kept)) or None
 
 
-def _agrees(draft: Draft, section: str) -> bool:
+def _agrees(draft: Draft, found: tuple[str, str, str]) -> bool:
+    section, written, _ = found
     there = draft.values.get("section")
-    return there is None or there.split(" ")[0] == section.split(" ")[0]
+    if there is None:
+        return True
+    # Within music alone a solo or a drop is an event.
+    event = re.fullmatch(r"solo|drop", plain(written)) is not None
+    return there.split(" ")[0] == section.split(" ")[0] and not event
 
 
 def _set_section(draft: Draft, found: tuple[str, str, str], line: Line) -> None:

@@ -77,6 +77,8 @@ def put(draft: Draft, name: str, value: Line) -> None:
         handler(draft, value)
     elif name in ("mood", "voice", "negative"):
         draft.add(name, value.text)
+    elif name == "artist" and not draft.song:
+        draft.leave(value, "the artist is the song's")
     elif name in ("title", "name", "artist", "key"):
         draft.once({"title": "name"}.get(name, name), value)
     else:
@@ -188,6 +190,7 @@ def _put_seconds(draft: Draft, value: Line) -> None:
         draft.leave(value, "no length in seconds")
         return
     rest = _words_left(text, found.start, found.end)
+    draft.lines.setdefault("seconds", value.number)
     if found.unit == "bars":
         draft.bars = draft.bars or (found.value, value)
     elif not SECONDS[0] <= found.value <= SECONDS[1]:

@@ -159,14 +159,22 @@ def _escaping(sheet: Sheet, document: Document) -> list[Fault]:
             continue
         loc = ("segments", index, "baseline")
         try:
-            inside = (sheet.folder / segment.baseline).resolve()
-            leaves = not inside.is_relative_to(sheet.folder.resolve())
+            leaves = not _resolved(sheet.folder / segment.baseline).is_relative_to(
+                sheet.folder.resolve()
+            )
         except (OSError, RuntimeError, ValueError):  # a loop of links, a name too long
             found.append(Fault(loc, "The path can't be followed.", document.line(loc)))
             continue
         if leaves:
             found.append(Fault(loc, LEAVES_FOLDER, document.line(loc)))
     return found
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve(strict=True)  # says so where links lead in a circle
+    except FileNotFoundError:
+        return path.resolve()
 
 
 def _problem(fault: Fault, values: Mapping[str, Any]) -> Problem:
