@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from milonga import audio
 from milonga.analysis.report import (
@@ -314,9 +315,18 @@ def test_progress_counts_the_recordings(out):
 def test_silence_and_a_single_sample_have_their_pictures(out):
     audio.write(out / "silent.wav", Clip(np.zeros(8000), 8000))
     audio.write(out / "one.wav", Clip(np.array([0.5]), 44100))
-    tracks = [ReportTrack("silent", out / "silent.wav"), ReportTrack("one", out / "one.wav")]
-    page = write_report(Report("R", sections=[ReportSection("S", tracks=tracks)]), out / "report")
-    assert len(read_page(page).values("img", "src")) == 4
+    sections = [
+        ReportSection(name, tracks=[ReportTrack(name, out / f"{name}.wav")])
+        for name in ("silent", "one")
+    ]
+    page = write_report(Report("R", sections=sections), out / "report")
+    images = read_page(page).values("img", "src")
+    assert len(images) == 4
+    silence = np.asarray(Image.open(page.parent / images[0]).convert("RGBA"))
+    drawn = silence[silence[..., 3] == 255]
+    assert len(drawn)
+    # The darkest colour: silence isn't drawn as the loudest thing of a silent section.
+    assert drawn[:, :3].max() < 30
 
 
 def test_licences_that_restrict_come_first_and_stand_out(out):

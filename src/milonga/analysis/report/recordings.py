@@ -1,0 +1,163 @@
+"""The cards of a section's recordings: each is read once, drawn on the scales they share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milonga import audio
+from milonga.analysis.report import pictures
+from milonga.analysis.report.axes import hertz_ticks, note_ticks, time_ticks
+from milonga.analysis.report.figures import match_gains, number
+from milonga.analysis.report.media import Folder
+from milonga.analysis.report.model import ReportTrack
+from milonga.analysis.report.views import (
+    Axes,
+    Picture,
+    TrackView,
+    receipt_view,
+    track_facts,
+)
+from milonga.analysis.spectra import chroma_picture, mel_picture, picture_hertz
+from milonga.errors import AudioError
+from milonga.runtime.progress import Task
+
+_QUIETEST_TOP_DB, _QUIETEST_PEAK = -50.0, 0.01
+"""Scales go no lower, or silence would be drawn as if it were loud."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What is kept of a recording until its section's common scale is known."""
+
+    seconds: float
+    rate: int
+    channels: int
+    loudness: float | None
+    url: str
+    note: str
+    wave: pictures.Wave
+    mel: NDArray[np.float32]
+    chroma: NDArray[np.float32]
+
+
+def group(
+    name: str, tracks: Sequence[ReportTrack], place: Folder, preload: str, task: Task
+) -> tuple[list[TrackView], Axes]:
+    """The cards of recordings that share their scales, and those scales."""
+    found: list[_Measured | AudioError] = []
+    span = _span(tracks)
+    for track in tracks:
+        try:
+            found.append(_measure(track, span, place))
+        except AudioError as error:
+            found.append(error)
+        task.advance()
+    heard = [one for one in found if isinstance(one, _Measured)]
+    top_db = max([_QUIETEST_TOP_DB, *(float(np.nanmax(one.mel)) for one in heard)])
+    full_scale = max([_QUIETEST_PEAK, *(one.wave.peak for one in heard)])
+    gains = match_gains([one.loudness if isinstance(one, _Measured) else None for one in found])
+    views = []
+    for index, (track, one, gain) in enumerate(zip(tracks, found, gains, strict=True)):
+        letter = chr(ord("A") + index) if index < 26 else str(index + 1)
+        picture = None
+        if isinstance(one, _Measured):
+            picture = _picture(f"{name}-{index}", one, span, top_db, full_scale, place)
+        views.append(_track_view(f"{name}-{index}", letter, track, one, gain, picture))
+    centres = picture_hertz().tolist()
+    axes = Axes(
+        span=round(span, 4),
+        preload=preload,
+        top_level=number(20 * float(np.log10(full_scale)), 0),
+        hertz=hertz_ticks(centres),
+        hertz_range=f"{centres[0]:.0f} Hz to {centres[-1] / 1000:.0f} kHz",
+        notes=note_ticks(),
+        seconds=time_ticks(span),
+    )
+    return views, axes
+
+
+def _span(tracks: Sequence[ReportTrack]) -> float:
+    """Duration of the longest recording that can be read; 1 if there is none."""
+    longest = 0.0
+    for track in tracks:
+        try:
+            longest = max(longest, audio.probe(track.path).seconds)
+        except AudioError:
+            continue
+    return longest or 1.0
+
+
+def _measure(track: ReportTrack, span: float, place: Folder) -> _Measured:
+    playable = place.playable(track.path)
+    clip = audio.read(track.path)
+    features = track.features or {}
+    loudness = features.get("loudness_lufs", None)
+    if loudness is None:
+        loudness = audio.loudness_lufs(clip)
+    return _Measured(
+        seconds=clip.seconds,
+        rate=clip.rate,
+        channels=clip.channels,
+        # As it will be played, which a conversion may have lowered.
+        loudness=None if loudness is None else loudness + playable.gain_db,
+        url=playable.url,
+        note=playable.note,
+        wave=pictures.wave(clip, span),
+        mel=mel_picture(clip),
+        chroma=chroma_picture(clip),
+    )
+
+
+def _picture(
+    name: str, one: _Measured, span: float, top_db: float, full_scale: float, place: Folder
+) -> Picture:
+    peak, rms = pictures.wave_paths(one.wave, full_scale)
+    mel = pictures.spectrogram_png(one.mel, one.seconds, span, top_db)
+    chroma = pictures.chromagram_png(one.chroma, one.seconds, span)
+    return Picture(
+        peak=peak,
+        rms=rms,
+        columns=pictures.WAVE_COLUMNS,
+        mel=place.picture(f"{name}-mel", mel),
+        mel_height=len(one.mel),
+        chroma=place.picture(f"{name}-chroma", chroma),
+        chroma_height=12 * pictures.CHROMA_ROW,
+        width=pictures.WIDTH,
+    )
+
+
+def _track_view(
+    name: str,
+    letter: str,
+    track: ReportTrack,
+    one: _Measured | AudioError,
+    gain: float | None,
+    picture: Picture | None,
+) -> TrackView:
+    heard = one if isinstance(one, _Measured) else None
+    facts = ""
+    if heard is not None:
+        facts = track_facts(heard.seconds, heard.rate, heard.channels, track.features)
+    notes = [note for note in (track.note, heard.note if heard else "") if note]
+    return TrackView(
+        id=name,
+        letter=letter,
+        label=track.label,
+        kind=track.kind,
+        chosen=track.chosen,
+        findings=tuple(track.findings),
+        note=" ".join(notes),
+        facts=facts,
+        length=f"{number(heard.seconds, 1)} s" if heard else "",
+        seconds=round(heard.seconds, 4) if heard else 0.0,
+        gain_db=None if gain is None else round(gain, 2),
+        lufs=None if heard is None or heard.loudness is None else round(heard.loudness, 2),
+        url=heard.url if heard else "",
+        trouble=f"{track.path.name}: {one.message}" if isinstance(one, AudioError) else "",
+        picture=picture,
+        receipt=None if track.receipt is None else receipt_view(track.receipt),
+    )
