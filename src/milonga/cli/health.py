@@ -35,47 +35,44 @@ def python(context: Context) -> Iterator[Finding]:
 
 def libraries(context: Context) -> Iterator[Finding]:
     """Installed versions against the supported ones, for the base and each extra."""
-    needed = _requirements()
-    extras = _needed_extras(context)
-    for extra in sorted(needed):
-        states = [(requirement, _version(requirement.name)) for requirement in needed[extra]]
-        absent = [requirement.name for requirement, version in states if version is None]
-        wrong = [
-            (requirement, version)
-            for requirement, version in states
-            if version is not None and not requirement.specifier.contains(version, prereleases=True)
-        ]
+    from milonga.weights.catalogue import CATALOGUE
+
+    entries = [CATALOGUE[key] for key in context.keys]
+    for extra, requirements in sorted(_requirements().items()):
         label = f"extra {extra}" if extra else "base"
-        install = f"pip install --upgrade 'milonga[{extra}]'" if extra else "pip install -U milonga"
-        for requirement, version in wrong:
+        run = f"pip install --upgrade 'milonga{f'[{extra}]' if extra else ''}'"
+        needed = {name for entry in entries if entry.extra == extra for name in entry.libraries}
+        if not extra:
+            needed = {requirement.name for requirement in requirements}
+        absent, right = [], []
+        for requirement in requirements:
+            version = _version(requirement.name)
+            if version is None:
+                absent.append(requirement.name)
+            elif requirement.specifier.contains(version, prereleases=True):
+                right.append(f"{requirement.name} {version}")
+            else:
+                yield Finding(
+                    "libraries",
+                    "problem" if requirement.name in needed else "warning",
+                    f"{requirement.name} {version} is not supported: {label} needs {requirement}",
+                    f"Run: {run}",
+                )
+        if lacking := sorted(needed.intersection(absent)):
             yield Finding(
-                "libraries",
-                "problem" if not extra or extra in extras else "warning",
-                f"{requirement.name} {version} is not supported ({label} needs "
-                f"{requirement.name}{requirement.specifier})",
-                f"Run: {install}",
+                "libraries", "problem", f"{label} lacks {', '.join(lacking)}", f"Run: {run}"
             )
-        if absent and (not extra or extra in extras):
-            yield Finding(
-                "libraries",
-                "problem",
-                f"{label} is not installed: {', '.join(absent)} missing",
-                f"Run: {install}",
-            )
-        elif absent and len(absent) < len(states):
+        elif not right:
+            yield Finding("libraries", "ok", f"{label} is not installed", f"If you want it: {run}")
+        elif absent:
             yield Finding(
                 "libraries",
                 "ok",
-                f"{label} is installed in part; {', '.join(absent)} missing",
-                f"If you want it: {install}",
+                f"{label}, in part: {', '.join(right)}; without {', '.join(absent)}",
+                f"If you want all of it: {run}",
             )
-        elif absent:
-            yield Finding(
-                "libraries", "ok", f"{label} is not installed", f"If you want it: {install}"
-            )
-        elif not wrong:
-            versions = ", ".join(f"{r.name} {version}" for r, version in states) or "nothing more"
-            yield Finding("libraries", "ok", f"{label}: {versions}")
+        else:
+            yield Finding("libraries", "ok", f"{label}: {', '.join(right)}")
 
 
 def configuration(context: Context) -> Iterator[Finding]:
@@ -240,12 +237,6 @@ def _requirements() -> dict[str, list[Requirement]]:
             if extra != "all" and row.marker.evaluate({"extra": extra}):
                 found.setdefault(extra, []).append(row)
     return found
-
-
-def _needed_extras(context: Context) -> set[str]:
-    from milonga.weights.catalogue import CATALOGUE
-
-    return {CATALOGUE[key].extra for key in context.keys}
 
 
 def _version(name: str) -> str | None:

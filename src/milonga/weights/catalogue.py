@@ -34,7 +34,8 @@ class Entry:
         size: bytes, about.
         licence: its terms.
         used_by: the part of milonga that loads it.
-        extra: the pip extra that this part needs.
+        libraries: what this part needs to load it.
+        extra: the pip extra that brings these.
         gated: whether the owner must grant access first.
     """
 
@@ -45,7 +46,8 @@ class Entry:
     size: int
     licence: Licence
     used_by: str
-    extra: str
+    libraries: tuple[str, ...]
+    extra: str = "models"
     gated: bool = False
 
 
@@ -135,18 +137,19 @@ _MB, _GB = 1_000_000, 1_000_000_000
 
 def _bigvgan(key: str, name: str, title: str, size: int) -> Entry:
     repo = f"nvidia/bigvgan_v2_{name}"
-    return Entry(key, title, repo, _BIGVGAN_FILES, size, _NVIDIA, "vocoder", "models")
+    return Entry(key, title, repo, _BIGVGAN_FILES, size, _NVIDIA, "vocoder", ("torch",))
 
 
 def _bark(key: str, title: str, size: int) -> Entry:
-    return Entry(key, title, f"suno/{key}", _BARK_FILES, size, _SUNO, "generator bark", "models")
+    libraries = ("torch", "transformers")
+    return Entry(key, title, f"suno/{key}", _BARK_FILES, size, _SUNO, "generator bark", libraries)
 
 
 def _musicgen(size_name: str, title: str, size: int) -> Entry:
     key = f"musicgen-{size_name}"
-    return Entry(
-        key, title, f"facebook/{key}", _MUSICGEN_FILES, size, _META, "generator musicgen", "models"
-    )
+    libraries = ("torch", "transformers")
+    return Entry(key, title, f"facebook/{key}", _MUSICGEN_FILES, size, _META,
+                 "generator musicgen", libraries)  # fmt: skip
 
 
 CATALOGUE: dict[str, Entry] = {
@@ -162,8 +165,8 @@ CATALOGUE: dict[str, Entry] = {
         _bark("bark", "Bark", 4_500 * _MB),
         _bark("bark-small", "Bark small", 1_700 * _MB),
         Entry("stable-audio", "Stable Audio Open 1.0", "stabilityai/stable-audio-open-1.0",
-              _STABLE_AUDIO_FILES, 5_300 * _MB, _STABILITY, "generator stable-audio", "models",
-              gated=True),
+              _STABLE_AUDIO_FILES, 5_300 * _MB, _STABILITY, "generator stable-audio",
+              ("torch", "transformers", "diffusers"), gated=True),
         _musicgen("small", "MusicGen small", 2_400 * _MB),
         _musicgen("medium", "MusicGen medium", 8 * _GB),
         _musicgen("large", "MusicGen large", 13_700 * _MB),

@@ -91,12 +91,12 @@ def access(context: Context) -> Iterator[Finding]:
     to_get = [row for row in gated if row.status not in ("ready", "found", "folder")]
     token = find_token()
     if token is None:
+        names = ", ".join(row.source.name for row in gated)
         wanted = bool(context.keys and to_get)
         yield Finding(
             "access",
             "problem" if wanted else "ok",
-            "there is no access token; only gated models need one"
-            f" ({', '.join(row.source.name for row in gated) or 'none of these'})",
+            f"there is no access token; {names or 'none of these'} needs one",
             "Run: hf auth login" if wanted else "",
         )
     else:
