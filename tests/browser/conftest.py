@@ -70,7 +70,8 @@ def build(out, baselines):
             kind = "take" if index else "baseline"
             folder = out / "takes" / f"{number:02d}" if index else baselines / f"{number}"
             path = folder / f"{label}.wav"
-            seconds = 3.0 if label == "guide-s1" else 4.0
+            # Long enough that no test reaches the end on a busy machine.
+            seconds = 9.0 if label == "guide-s1" else 12.0
             audio.write(path, tone(220 * (index + 2), seconds, level))
             features = {
                 "duration_s": seconds,
@@ -118,7 +119,7 @@ def build(out, baselines):
         sections.append(
             ReportSection(f"{number} · {title}", "tango-trap fusion", details, tracks, controls)
         )
-    audio.write(out / "song.wav", tone(330, 8.0, -14.0))
+    audio.write(out / "song.wav", tone(330, 16.0, -14.0))
     return Report(
         "Whispers del Futuro",
         "Geeks in the Woods",

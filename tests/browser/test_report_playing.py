@@ -43,7 +43,7 @@ def test_every_player_has_its_duration_and_plays(visit, song):
     )
     durations = page.locator("audio").evaluate_all("audios => audios.map(a => a.duration)")
     # Exact to a sample of 22,050 Hz.
-    assert durations == pytest.approx([8.0, 4.0, 4.0, 3.0, 4.0, 4.0, 3.0], abs=1e-3)
+    assert durations == pytest.approx([16.0, 12.0, 12.0, 9.0, 12.0, 12.0, 9.0], abs=1e-3)
     buttons = page.locator(".track .play")
     for index in range(buttons.count()):
         buttons.nth(index).click()
@@ -72,8 +72,8 @@ def test_switching_keeps_the_position(visit, song):
     page.keyboard.press("b")
     page.wait_for_function(MOVES, arg=[2, before])
     assert sounding(page) == ["guide-s0"]
-    # The switch itself takes some tens of milliseconds; a second is a slow machine.
-    assert before <= time_of(page, "s1", "guide-s0") < before + 1.0
+    # The switch takes some tens of milliseconds, reading it back up to seconds if busy.
+    assert before <= time_of(page, "s1", "guide-s0") < before + 4.0
     page.locator("#dock-switch button").nth(0).click()
     page.wait_for_function(MOVES, arg=[1, before])
     assert sounding(page) == ["Original"]
@@ -96,17 +96,15 @@ def test_clicking_a_picture_seeks(visit, song):
     view.scroll_into_view_if_needed()
     box = view.bounding_box()
     page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 100)
-    # One pixel of some 350 for 4 s is 12 ms.
-    assert time_of(page, "s1", "guide-s0") == pytest.approx(3.0, abs=0.03)
+    # One pixel of some 350 for 12 s is 35 ms.
+    assert time_of(page, "s1", "guide-s0") == pytest.approx(9.0, abs=0.07)
     assert sounding(page) == []
     playhead = card(page, "s1", "Original").locator(".playhead")
     assert playhead.is_visible()
-    left = playhead.bounding_box()["x"] - box["x"]
     width = card(page, "s1", "Original").locator(".view").bounding_box()
     assert playhead.bounding_box()["x"] - width["x"] == pytest.approx(0.75 * width["width"], abs=2)
-    assert left != 0
     page.keyboard.press(" ")
-    page.wait_for_function(MOVES, arg=[2, 3.1])
+    page.wait_for_function(MOVES, arg=[2, 9.2])
 
 
 def test_a_tap_seeks_and_a_swipe_does_not(visit, song):
@@ -116,20 +114,20 @@ def test_a_tap_seeks_and_a_swipe_does_not(visit, song):
     box = view.bounding_box()
     x, y = box["x"] + 0.5 * box["width"], box["y"] + 60
     page.touchscreen.tap(x, y)
-    # One pixel of some 290 for 4 s is 14 ms.
-    assert time_of(page, "s1", "guide-s0") == pytest.approx(2.0, abs=0.03)
+    # One pixel of some 290 for 12 s is 41 ms.
+    assert time_of(page, "s1", "guide-s0") == pytest.approx(6.0, abs=0.09)
     touch = {"pointerType": "touch", "clientX": box["x"] + 5, "clientY": y, "bubbles": True}
     view.dispatch_event("pointerdown", touch)
-    assert time_of(page, "s1", "guide-s0") == pytest.approx(2.0, abs=0.03)
+    assert time_of(page, "s1", "guide-s0") == pytest.approx(6.0, abs=0.09)
 
 
 def test_a_place_beyond_a_shorter_take_starts_it_anew(visit, song):
     page = visit(song)
     card(page, "s1", "Original").locator(".play").click()
-    page.locator("#dock-seek").fill("3.5")
+    page.locator("#dock-seek").fill("10.5")
     page.keyboard.press("c")
     page.wait_for_function(MOVES, arg=[3, 0.1])
-    assert time_of(page, "s1", "guide-s1") < 2.0
+    assert time_of(page, "s1", "guide-s1") < 8.0
 
 
 def test_matched_levels_turn_the_louder_ones_down(visit, song):
@@ -158,7 +156,7 @@ def test_the_keyboard_alone_is_enough(visit, song):
     seek = page.get_by_role("slider", name="Position")
     seek.focus()
     page.keyboard.press("End")
-    assert time_of(page, "s1", "guide-s0") == pytest.approx(4.0, abs=0.02)
+    assert time_of(page, "s1", "guide-s0") == pytest.approx(12.0, abs=0.02)
     page.get_by_role("switch", name="Shortcuts").uncheck()
     page.keyboard.press("a")
     assert page.locator("#dock-track").text_content() == "guide-s0"
