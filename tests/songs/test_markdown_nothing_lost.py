@@ -145,7 +145,7 @@ def accounted(imported: Imported) -> str:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(lines)
 def test_every_word_is_accounted_for(document: list[tuple[str, int]]) -> None:
     text, words = filled(document)
@@ -159,7 +159,7 @@ def test_every_word_is_accounted_for(document: list[tuple[str, int]]) -> None:
     assert parse_sheet(imported.to_yaml()) == imported.sheet
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(lines)
 def test_what_is_listed_stands_on_its_line(document: list[tuple[str, int]]) -> None:
     text, _ = filled(document)
@@ -174,7 +174,7 @@ def test_what_is_listed_stands_on_its_line(document: list[tuple[str, int]]) -> N
             assert word in there
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.text(st.sampled_from("#*[]():-`|>\n abZ1.~_\\&;é—"), max_size=200))
 def test_any_text_gives_a_sheet_or_an_explanation(text: str) -> None:
     try:

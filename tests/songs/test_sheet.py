@@ -370,13 +370,13 @@ class TestHostileInput:
         found = problems(BASE + "    lyrics: &a " + "la " * 10_000 + "\n" + many)
         assert "unfold" in found[0].message
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(st.text(st.sampled_from("title:segmnubr -[]{}&*!|>'\"%@`#\n\t \\~<,?1"), max_size=120))
     @example("title: \x85")
     def test_any_text_gives_a_sheet_or_problems(self, text):
         assert found_in(text) is None or found_in(text)
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=50, deadline=None)
     @given(
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -397,7 +397,7 @@ class TestHostileInput:
         text = yaml.safe_dump(document, allow_unicode=True)
         assert found_in(text) is None or found_in(text)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(data=st.binary(max_size=60), cut=st.integers(0, 90))
     def test_any_bytes_are_a_sheet_or_an_explanation(self, tmp_path_factory, data, cut):
         path = tmp_path_factory.mktemp("bytes") / "song.yaml"

@@ -148,13 +148,13 @@ sheets = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(sheets)
 def test_yaml(sheet: Sheet) -> None:
     assert parse_sheet(write_yaml(sheet)) == sheet
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(sheets)
 def test_markdown(sheet: Sheet) -> None:
     imported = import_markdown(export_markdown(sheet))
@@ -163,14 +163,14 @@ def test_markdown(sheet: Sheet) -> None:
     assert not imported.guesses
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(sheets)
 def test_json_document(sheet: Sheet) -> None:
     document = json.loads(json.dumps(sheet.model_dump(mode="json", exclude_none=True)))
     assert Sheet.restore(document, Path("song.yaml")) == sheet
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(sheets, st.dictionaries(
     st.sampled_from([(), ("title",), ("segments", 0), ("segments", 0, "seconds"), ("end",)]),
     st.lists(line, min_size=1, max_size=2)))  # fmt: skip
