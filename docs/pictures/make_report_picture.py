@@ -42,8 +42,9 @@ def make(page: Path, target: Path, section: str, seconds: float, dark: bool) -> 
         view.locator("#dock-play").click()
         view.evaluate("document.activeElement.blur()")
         view.mouse.move(0, 0)
-        # Lazy pictures and the last frame of the playhead.
-        view.wait_for_function("() => [...document.images].every(i => !i.src || i.complete)")
+        for image in deck.locator("img").all():
+            image.evaluate("i => { i.loading = 'eager'; return i.decode(); }")
+        # The last frame of the playhead, and colours that glide.
         view.wait_for_timeout(400)
         shot = view.screenshot()
         browser.close()
