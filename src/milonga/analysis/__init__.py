@@ -2,13 +2,12 @@
 
 from milonga.analysis.comparison import (
     Comparison,
-    Differences,
     Reference,
     compare,
     compare_clips,
-    differences,
     measure_baseline,
 )
+from milonga.analysis.differences import Differences, differences
 from milonga.analysis.features import Features, features
 
 __all__ = [

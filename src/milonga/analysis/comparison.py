@@ -2,56 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from milonga import audio
 from milonga.analysis import controls
+from milonga.analysis.differences import Differences, differences
 from milonga.analysis.features import Features, features
 from milonga.audio.clip import Clip
 from milonga.errors import MilongaError
 from milonga.runtime.progress import Progress
-
-_LEAST_FOR_SPREAD = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Differences:
-    """Candidate minus baseline; percentages are of the baseline. None where undefined.
-
-    Levels are compared as they are. ``mfcc_similarity`` depends on them through coefficient 0,
-    which is also so much larger than the others that it hides them; ``timbre_similarity``
-    leaves it out.
-
-    Attributes:
-        mfcc_similarity: cosine between the 13 mean MFCCs.
-        timbre_similarity: the same without coefficient 0: hardly depends on the level.
-        chroma_similarity: cosine between the 12 mean chroma values.
-    """
-
-    duration_diff_s: float
-    tempo_diff_bpm: float | None
-    tempo_diff_pct: float | None
-    spectral_centroid_diff_hz: float | None
-    spectral_centroid_diff_pct: float | None
-    spectral_bandwidth_diff_hz: float | None
-    spectral_bandwidth_diff_pct: float | None
-    spectral_rolloff_diff_hz: float | None
-    spectral_rolloff_diff_pct: float | None
-    mfcc_similarity: float | None
-    timbre_similarity: float | None
-    chroma_similarity: float | None
-    zcr_diff: float
-    rms_diff: float
-    loudness_diff_lu: float | None
-    true_peak_diff_db: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +113,10 @@ def compare(
         Cancelled: the user stopped it.
     """
     progress = progress or Progress()
-    with _Pool(workers) as pool, progress.task("Comparing", 1 + len(candidates)) as task:
+    with (
+        _Pool(workers) as pool,
+        progress.task("Comparing", 1 + len(candidates), "recordings") as task,
+    ):
         clip = audio.read(baseline)
         reference = _start_reference(clip, os.fspath(baseline), pool)
         del clip
@@ -161,7 +127,7 @@ def compare(
         for future in waiting:
             measured = future.result()
             found.append(_against(known, measured))
-            task.advance(label=f"Comparing: {Path(measured.path).name}")
+            task.advance()
     return Comparison(known, tuple(found))
 
 
@@ -201,78 +167,6 @@ def measure_baseline(
     """
     with _Pool(workers) as pool:
         return _start_reference(clip, path, pool)()
-
-
-def differences(baseline: Features, candidate: Features) -> Differences:
-    """Candidate minus baseline."""
-    centroid, bandwidth, rolloff, tempo = (
-        _changes(getattr(baseline, name), getattr(candidate, name))
-        for name in (
-            "spectral_centroid_hz",
-            "spectral_bandwidth_hz",
-            "spectral_rolloff_hz",
-            "tempo_bpm",
-        )
-    )
-    return Differences(
-        duration_diff_s=candidate.duration_s - baseline.duration_s,
-        tempo_diff_bpm=tempo[0],
-        tempo_diff_pct=tempo[1],
-        spectral_centroid_diff_hz=centroid[0],
-        spectral_centroid_diff_pct=centroid[1],
-        spectral_bandwidth_diff_hz=bandwidth[0],
-        spectral_bandwidth_diff_pct=bandwidth[1],
-        spectral_rolloff_diff_hz=rolloff[0],
-        spectral_rolloff_diff_pct=rolloff[1],
-        mfcc_similarity=similarity(baseline.mfcc_mean, candidate.mfcc_mean),
-        timbre_similarity=similarity(baseline.mfcc_mean[1:], candidate.mfcc_mean[1:]),
-        chroma_similarity=similarity(baseline.chroma_mean, candidate.chroma_mean),
-        zcr_diff=candidate.zcr_mean - baseline.zcr_mean,
-        rms_diff=candidate.rms_mean - baseline.rms_mean,
-        loudness_diff_lu=_changes(baseline.loudness_lufs, candidate.loudness_lufs)[0],
-        true_peak_diff_db=_changes(baseline.true_peak_dbtp, candidate.true_peak_dbtp)[0],
-    )
-
-
-def similarity(first: Sequence[float] | None, second: Sequence[float] | None) -> float | None:
-    """Cosine of the angle between two vectors; None if either is missing or all zeros."""
-    if first is None or second is None:
-        return None
-    a, b = np.asarray(first), np.asarray(second)
-    lengths = math.sqrt(float(a @ a) * float(b @ b))
-    # MFCCs of silence are zero but for rounding.
-    if lengths < 1e-9:
-        return None
-    return max(-1.0, min(1.0, float(a @ b) / lengths))
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """One figure over several candidates.
-
-    Attributes:
-        n: candidates that have it.
-        mean: None without any.
-        spread: sample standard deviation; None under three candidates, where it says nothing.
-    """
-
-    n: int
-    mean: float | None
-    spread: float | None
-
-
-def summarise(comparison: Comparison) -> dict[str, Summary]:
-    """Each difference over all candidates, by name."""
-    found = [c.differences for c in comparison.candidates if c.differences is not None]
-    summaries = {}
-    for field in fields(Differences):
-        values = [v for v in (getattr(d, field.name) for d in found) if v is not None]
-        summaries[field.name] = Summary(
-            len(values),
-            float(np.mean(values)) if values else None,
-            float(np.std(values, ddof=1)) if len(values) >= _LEAST_FOR_SPREAD else None,
-        )
-    return summaries
 
 
 class _Pool:
@@ -315,7 +209,8 @@ def _start_reference(clip: Clip, path: str, pool: _Pool) -> Callable[[], Referen
 
 def _of_control(make: Callable[[Clip], Clip], clip: Clip) -> Features | str:
     try:
-        return features(make(clip))
+        # Stationary controls may be shorter than what they stand for.
+        return replace(features(make(clip)), duration_s=clip.seconds)
     except controls.NoControlError as reason:
         return str(reason)
 
@@ -333,10 +228,3 @@ def _against(known: Reference | None, candidate: Candidate) -> Candidate:
     return Candidate(
         candidate.path, candidate.features, differences(known.features, candidate.features)
     )
-
-
-def _changes(before: float | None, after: float | None) -> tuple[float | None, float | None]:
-    """The difference, and it in percent of ``before``."""
-    if before is None or after is None:
-        return None, None
-    return after - before, 100 * (after - before) / before if before else None

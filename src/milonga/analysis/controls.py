@@ -22,15 +22,19 @@ class NoControlError(Exception):
     """A control has no meaning for this baseline; the message says why."""
 
 
+_LONGEST_S = 60
+"""Silence and noise are the same all along: more of them would change no figure."""
+
+
 def silence(clip: Clip) -> Clip:
-    """Digital silence of the clip's length, rate and channels."""
-    return Clip(np.zeros_like(clip.samples), clip.rate)
+    """Digital silence of the clip's length (up to 60 s), rate and channels."""
+    return Clip(np.zeros((clip.channels, _length(clip)), dtype=np.float32), clip.rate)
 
 
 def noise(clip: Clip, seed: int = SEED) -> Clip:
     """Gaussian noise with the long-term spectrum and RMS level of the clip's mono mix.
 
-    All channels are the same.
+    All channels are the same; it is as long as the clip, up to 60 s.
 
     Raises:
         NoControlError: the mono mix is silent, or shorter than one frame of 2048 samples.
@@ -41,7 +45,7 @@ def noise(clip: Clip, seed: int = SEED) -> Clip:
     level = _rms(mono)
     if level == 0.0:
         raise NoControlError("The baseline is silent: it has no spectrum.")
-    white = np.random.default_rng(seed).standard_normal(len(mono), dtype=np.float32)
+    white = np.random.default_rng(seed).standard_normal(_length(clip), dtype=np.float32)
     shaped = _filtered(white, _long_term_response(mono))
     shaped *= np.float32(level / _rms(shaped))
     return Clip(np.broadcast_to(shaped, (clip.channels, len(shaped))), clip.rate)
@@ -61,6 +65,10 @@ def shuffled(clip: Clip, seed: int = SEED) -> Clip:
         order = np.roll(order, 1)
     pieces = [clip.samples[:, at : at + clip.rate] for at in starts[order]]
     return Clip(np.concatenate(pieces, axis=1), clip.rate)
+
+
+def _length(clip: Clip) -> int:
+    return min(clip.frames, _LONGEST_S * clip.rate)
 
 
 def _long_term_response(mono: NDArray[np.float32]) -> NDArray[np.float64]:

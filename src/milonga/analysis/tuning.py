@@ -59,5 +59,14 @@ class TuningEstimate:
         if not self._strengths:
             return 0.0
         strengths = np.concatenate(self._strengths)
-        votes = np.concatenate(self._votes)[strengths >= np.median(strengths)]
+        votes = np.concatenate(self._votes)[strengths >= _median(strengths)]
         return float(_EDGES[np.argmax(np.bincount(votes, minlength=len(_EDGES) - 1))])
+
+
+def _median(values: NDArray[np.float32]) -> np.float32:
+    # np.median would import numpy.ma, a tenth of the time of a short comparison.
+    half = len(values) // 2
+    if len(values) % 2:
+        return np.float32(np.partition(values, half)[half])
+    middle = np.partition(values, (half - 1, half))[half - 1 : half + 1]
+    return np.float32(middle.mean())

@@ -52,10 +52,9 @@ def loudness_lufs(clip: Clip) -> float | None:
     """
     if clip.seconds < _BLOCK_S or clip.peak == 0.0:
         return None
-    tenths = sum(
-        weight * _weighted_energies(channel, clip.rate)
-        for weight, channel in zip(_WEIGHTS, clip.samples, strict=False)
-    )
+    measured = clip.samples[: len(_WEIGHTS)]
+    energies = np.stack([_weighted_energies(channel, clip.rate) for channel in measured])
+    tenths = np.asarray(_WEIGHTS[: len(energies)]) @ energies
     blocks = np.convolve(tenths, np.ones(_HOPS_PER_BLOCK), "valid")
     blocks /= _BLOCK_S * clip.rate
     gated = blocks[blocks > _power(_ABSOLUTE_GATE)]
@@ -101,7 +100,7 @@ def _k_weighting(rate: int) -> tuple[NDArray[np.complex128], int]:
     """Spectrum of the weighting's truncated impulse response, and that response's length."""
     taps = math.ceil(_RESPONSE_S * rate)
     size = 1 << (4 * taps - 1).bit_length()
-    hertz = np.fft.rfftfreq(size, 1 / rate)
+    hertz = np.asarray(np.fft.rfftfreq(size, 1 / rate), dtype=np.float64)
     response = np.fft.irfft(_shelf(hertz) * _high_pass(hertz, rate), size)[:taps]
     return np.fft.rfft(response, size), taps
 

@@ -1,0 +1,219 @@
+"""Take checks: what makes a rendering unusable, whatever the taste.
+
+Each check is one function of the samples. They were set by planting each defect in real
+recordings, and by real recordings and sequenced music, which must pass.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict
+
+from milonga.analysis.loops import stuck_loop
+from milonga.audio.clip import Clip, all_finite, check_rate
+from milonga.audio.loudness import loudness_lufs
+from milonga.errors import AudioError
+
+_QUIETEST_LUFS = -50.0
+_FRAME_S, _SILENT_DB, _SILENT_SHARE = 0.05, -60.0, 0.5
+_ONE_SHOT_S = 1.0
+_FULL_SCALE, _FLAT_RUN = 0.9999, 3
+_FLAT_RUNS, _FLAT_SHARE, _HEAVY_SHARE = 10, 0.001, 0.03
+_LENGTH_S = 0.02
+_OFFSET, _OFFSET_FRAME_S = 0.04, 0.1
+_DEAD_DB = -60.0
+
+
+class Finding(BaseModel):
+    """A defect of a take.
+
+    Attributes:
+        code: ``empty``, ``not_finite``, ``silent``, ``mostly_silent``, ``clipped``,
+            ``wrong_length``, ``loop``, ``dc_offset`` or ``dead_channel``.
+        message: what is wrong, one sentence.
+        value: the figure behind it, in the unit that the message names.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    message: str
+    value: float | None = None
+
+
+def check_take(
+    sound: Clip | ArrayLike,
+    rate: int | None = None,
+    *,
+    expected_s: float | None = None,
+    exact: bool = False,
+) -> tuple[Finding, ...]:
+    """The defects of a take; none is the normal case.
+
+    - NaN or infinite samples. Nothing else is measured then.
+    - Silence: under -50 LUFS (under 0.4 s, an RMS under -50 dBFS); or more than half of its
+      50 ms frames under -60 dBFS in all channels. Takes under 1 s are exempt from the latter:
+      a percussion hit is mostly its decay.
+    - Clipping: at least ten runs of three or more samples at full scale that make up 0.1 % of
+      the samples, or fewer that make up 3 %. Single flat tops pass: loud masters have them.
+    - Length: more than 20 ms off, where it is exact.
+    - A loop: the generator got stuck (see ``stuck_loop``).
+    - DC offset: half of all 100 ms frames lie more than 0.04 off zero to the same side.
+    - A dead channel: 60 dB under the loudest.
+
+    Args:
+        sound: a clip, or samples ``[channels, time]`` or ``[time]``, which may hold NaN.
+        rate: samples per second, for samples alone.
+        expected_s: the length asked for, in seconds.
+        exact: whether the generator promises that length.
+
+    Raises:
+        AudioError: samples without a rate, or of a wrong shape.
+    """
+    clip = sound if isinstance(sound, Clip) else _clip(sound, rate)
+    if isinstance(clip, Finding):
+        return (clip,)
+    if not clip.frames:
+        return (Finding(code="empty", message="It holds no sound at all (0 samples).", value=0),)
+    silent = _silence(clip)
+    found = [silent, _length(clip, expected_s) if exact else None]
+    if silent is None or silent.code != "silent":
+        found += [_clipping(clip), _offset(clip), _dead_channel(clip), _loop(clip)]
+    return tuple(finding for finding in found if finding is not None)
+
+
+def _clip(samples: ArrayLike, rate: int | None) -> Clip | Finding:
+    if rate is None:
+        raise AudioError("Samples were given without their rate.")
+    check_rate(rate)
+    array = np.atleast_2d(np.asarray(samples, dtype=np.float32))
+    if not all_finite(array):
+        bad = np.flatnonzero(~np.isfinite(array).all(axis=0))
+        return Finding(
+            code="not_finite",
+            message=f"{len(bad)} of {array.shape[1]} samples are NaN or infinite, "
+            f"the first at {bad[0] / rate:.2f} s.",
+            value=float(len(bad)),
+        )
+    return Clip(array, rate)
+
+
+def _silence(clip: Clip) -> Finding | None:
+    loudness = loudness_lufs(clip)
+    if loudness is None:
+        # Too short for gating blocks, or so quiet that every block is gated.
+        level = _decibels(float(np.sqrt(_mean_square(clip.samples).max())))
+        if level < _QUIETEST_LUFS:
+            return Finding(code="silent", message=f"It is silent ({_dbfs(level)}).", value=level)
+    elif loudness < _QUIETEST_LUFS:
+        message = f"It is as good as silent: {loudness:.1f} LUFS."
+        return Finding(code="silent", message=message, value=loudness)
+    if clip.seconds < _ONE_SHOT_S:
+        return None
+    size = round(_FRAME_S * clip.rate)
+    levels = _mean_square(_framed(clip.samples, size)).max(axis=0)
+    share = float(np.mean(levels < 10 ** (_SILENT_DB / 10)))
+    if share <= _SILENT_SHARE:
+        return None
+    message = f"{share:.0%} of it is silent (under {_SILENT_DB:.0f} dBFS)."
+    return Finding(code="mostly_silent", message=message, value=share)
+
+
+def _length(clip: Clip, expected_s: float | None) -> Finding | None:
+    if expected_s is None or abs(clip.seconds - expected_s) <= _LENGTH_S + 0.5 / clip.rate:
+        return None
+    off = clip.seconds - expected_s
+    message = (
+        f"It is {clip.seconds:.2f} s long instead of {expected_s:.2f} s "
+        f"({abs(off):.2f} s too {'long' if off > 0 else 'short'})."
+    )
+    return Finding(code="wrong_length", message=message, value=off)
+
+
+def _clipping(clip: Clip) -> Finding | None:
+    if clip.peak < _FULL_SCALE:
+        return None
+    runs = np.concatenate([_flat_runs(channel) for channel in clip.samples])
+    share = float(runs.sum() / clip.samples.size)
+    many = len(runs) >= _FLAT_RUNS and share > _FLAT_SHARE
+    if not (many or share > _HEAVY_SHARE):
+        return None
+    message = f"It clips: {len(runs)} flat tops at full scale, {share:.1%} of all samples."
+    return Finding(code="clipped", message=message, value=share)
+
+
+def _flat_runs(channel: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Lengths of the runs in which the waveform stays at full scale on one side.
+
+    Beyond full scale a float file still holds a curve; flat is what doesn't change.
+    """
+    lengths = []
+    for side in (channel, -channel):
+        top = np.flatnonzero(side >= _FULL_SCALE)
+        if not len(top):
+            continue
+        level = side[top]
+        apart = (np.diff(top) != 1) | (np.abs(np.diff(level)) > 1 - _FULL_SCALE)
+        edges = np.concatenate(([0], np.flatnonzero(apart) + 1, [len(top)]))
+        runs = np.diff(edges)
+        lengths.append(runs[runs >= _FLAT_RUN])
+    return np.concatenate(lengths) if lengths else np.zeros(0, dtype=np.int64)
+
+
+def _offset(clip: Clip) -> Finding | None:
+    size = min(clip.frames, round(_OFFSET_FRAME_S * clip.rate))
+    means = _framed(clip.samples, size).mean(axis=2, dtype=np.float64)
+    # The median: a low note's own asymmetry doesn't last.
+    offsets = np.median(means, axis=1)
+    worst = float(offsets[np.argmax(np.abs(offsets))])
+    if abs(worst) <= _OFFSET:
+        return None
+    message = f"It has a DC offset of {worst:+.3f} of full scale."
+    return Finding(code="dc_offset", message=message, value=worst)
+
+
+def _dead_channel(clip: Clip) -> Finding | None:
+    if clip.channels < 2:
+        return None
+    levels = _mean_square(clip.samples)
+    dead = np.flatnonzero(levels < levels.max() * 10 ** (_DEAD_DB / 10))
+    if not len(dead):
+        return None
+    names = ("left", "right") if clip.channels == 2 else range(1, clip.channels + 1)
+    which = ", ".join(str(names[index]) for index in dead)
+    message = f"Channel {which} is silent while {clip.channels - len(dead)} of "
+    message += f"{clip.channels} play."
+    return Finding(code="dead_channel", message=message, value=float(dead[0]))
+
+
+def _loop(clip: Clip) -> Finding | None:
+    loop = stuck_loop(clip.mono, clip.rate)
+    if loop is None:
+        return None
+    message = (
+        f"The same {loop.period_s:.2f} s come {loop.copies} times in a row "
+        f"from {loop.start_s:.1f} s on."
+    )
+    return Finding(code="loop", message=message, value=loop.period_s)
+
+
+def _framed(samples: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """``[channels, frames, size]`` without the rest."""
+    channels, length = samples.shape
+    return samples[:, : length // size * size].reshape(channels, -1, size)
+
+
+def _mean_square(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    energy = np.einsum("...i,...i->...", samples, samples, dtype=np.float64)
+    return np.asarray(energy / samples.shape[-1])
+
+
+def _decibels(value: float) -> float:
+    return 20 * math.log10(max(value, 1e-10))
+
+
+def _dbfs(level: float) -> str:
+    return "digital silence" if level <= -200 else f"{level:.0f} dBFS"

@@ -1,0 +1,124 @@
+"""Differences between two recordings' features, and what several of them have in common."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from milonga.analysis.features import Features
+
+_LEAST_FOR_SPREAD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Candidate minus baseline; percentages are of the baseline. None where undefined.
+
+    Levels are compared as they are. ``mfcc_similarity`` depends on them through coefficient 0,
+    which is also so much larger than the others that it hides them; ``timbre_similarity``
+    leaves it out.
+
+    Attributes:
+        mfcc_similarity: cosine between the 13 mean MFCCs.
+        timbre_similarity: the same without coefficient 0: hardly depends on the level.
+        chroma_similarity: cosine between the 12 mean chroma values.
+    """
+
+    duration_diff_s: float
+    tempo_diff_bpm: float | None
+    tempo_diff_pct: float | None
+    spectral_centroid_diff_hz: float | None
+    spectral_centroid_diff_pct: float | None
+    spectral_bandwidth_diff_hz: float | None
+    spectral_bandwidth_diff_pct: float | None
+    spectral_rolloff_diff_hz: float | None
+    spectral_rolloff_diff_pct: float | None
+    mfcc_similarity: float | None
+    timbre_similarity: float | None
+    chroma_similarity: float | None
+    zcr_diff: float
+    rms_diff: float
+    loudness_diff_lu: float | None
+    true_peak_diff_db: float | None
+
+
+def differences(baseline: Features, candidate: Features) -> Differences:
+    """Candidate minus baseline."""
+    centroid, bandwidth, rolloff, tempo = (
+        _changes(getattr(baseline, name), getattr(candidate, name))
+        for name in (
+            "spectral_centroid_hz",
+            "spectral_bandwidth_hz",
+            "spectral_rolloff_hz",
+            "tempo_bpm",
+        )
+    )
+    return Differences(
+        duration_diff_s=candidate.duration_s - baseline.duration_s,
+        tempo_diff_bpm=tempo[0],
+        tempo_diff_pct=tempo[1],
+        spectral_centroid_diff_hz=centroid[0],
+        spectral_centroid_diff_pct=centroid[1],
+        spectral_bandwidth_diff_hz=bandwidth[0],
+        spectral_bandwidth_diff_pct=bandwidth[1],
+        spectral_rolloff_diff_hz=rolloff[0],
+        spectral_rolloff_diff_pct=rolloff[1],
+        mfcc_similarity=similarity(baseline.mfcc_mean, candidate.mfcc_mean),
+        timbre_similarity=similarity(baseline.mfcc_mean[1:], candidate.mfcc_mean[1:]),
+        chroma_similarity=similarity(baseline.chroma_mean, candidate.chroma_mean),
+        zcr_diff=candidate.zcr_mean - baseline.zcr_mean,
+        rms_diff=candidate.rms_mean - baseline.rms_mean,
+        loudness_diff_lu=_changes(baseline.loudness_lufs, candidate.loudness_lufs)[0],
+        true_peak_diff_db=_changes(baseline.true_peak_dbtp, candidate.true_peak_dbtp)[0],
+    )
+
+
+def similarity(first: Sequence[float] | None, second: Sequence[float] | None) -> float | None:
+    """Cosine of the angle between two vectors; None if either is missing or all zeros."""
+    if first is None or second is None:
+        return None
+    a, b = np.asarray(first), np.asarray(second)
+    lengths = math.sqrt(float(a @ a) * float(b @ b))
+    # MFCCs of silence are zero but for rounding.
+    if lengths < 1e-9:
+        return None
+    return max(-1.0, min(1.0, float(a @ b) / lengths))
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One figure over several candidates.
+
+    Attributes:
+        n: candidates that have it.
+        mean: None without any.
+        spread: sample standard deviation; None under three candidates, where it says nothing.
+    """
+
+    n: int
+    mean: float | None
+    spread: float | None
+
+
+def summarise(found: Iterable[Differences]) -> dict[str, Summary]:
+    """Each difference over several candidates, by name."""
+    found = list(found)
+    summaries = {}
+    for field in fields(Differences):
+        values = [v for v in (getattr(d, field.name) for d in found) if v is not None]
+        summaries[field.name] = Summary(
+            len(values),
+            float(np.mean(values)) if values else None,
+            float(np.std(values, ddof=1)) if len(values) >= _LEAST_FOR_SPREAD else None,
+        )
+    return summaries
+
+
+def _changes(before: float | None, after: float | None) -> tuple[float | None, float | None]:
+    """The difference, and it in percent of ``before``."""
+    if before is None or after is None:
+        return None, None
+    return after - before, 100 * (after - before) / before if before else None

@@ -1,0 +1,170 @@
+"""Finding where a generator got stuck: a short stretch of sound repeated exactly, many times.
+
+Music repeats, and sequenced music repeats sample for sample. What a stuck model makes differs
+in four ways, and all are asked for here: the period is shorter than a bar; the copies are
+identical through every instrument and voice; they follow each other without a break for most
+of the take; and the period is a passage, neither a steady tone nor a drum pattern with gaps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milonga.analysis.filters import mel_bank
+from milonga.analysis.spectra import decibels, magnitudes
+
+_SHORTEST_S, _LONGEST_S = 0.05, 1.5
+_LEAST_COPIES = 4
+_LEAST_STRETCH_S, _LEAST_SHARE = 6.0, 0.6
+_IDENTICAL_DB, _UNHEARD_DB, _QUIET_DB, _GAP_DB = -40.0, -75.0, -60.0, -45.0
+_GAP_SHARE = 0.2
+_STEADY_DB = 1.3
+_SEARCH_RATE = 8_000
+_WINDOW_S = 4.0
+_BLOCK_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A passage repeated over and over.
+
+    Attributes:
+        period_s: length of the passage in seconds.
+        start_s: where the repetition begins.
+        length_s: how long it goes on.
+    """
+
+    period_s: float
+    start_s: float
+    length_s: float
+
+    @property
+    def copies(self) -> int:
+        """How often the passage is heard."""
+        return int(self.length_s / self.period_s + 0.01)
+
+
+def stuck_loop(mono: NDArray[np.float32], rate: int) -> Loop | None:
+    """The longest stretch in which the generator was stuck, or None.
+
+    Args:
+        mono: ``[time]``, finite.
+        rate: samples per second.
+
+    Returns:
+        A passage of 0.05 to 1.5 s, heard at least four times in a row without a difference
+        above -40 dB, through 6 s or three fifths of the take.
+    """
+    if len(mono) < rate * _SHORTEST_S * (_LEAST_COPIES + 1):
+        return None
+    found = []
+    tried: set[int] = set()
+    for lag in _candidate_lags(mono, rate):
+        lag = _exact_lag(mono, lag, rate)
+        if lag in tried:
+            continue
+        tried.add(lag)
+        loop = _identical_stretch(mono, lag, rate)
+        if loop is not None and _is_passage(mono, loop, rate):
+            found.append(loop)
+    return max(found, key=lambda loop: (loop.length_s, -loop.period_s), default=None)
+
+
+def _candidate_lags(mono: NDArray[np.float32], rate: int) -> list[int]:
+    """Lags in samples at which windows of the signal resemble themselves."""
+    step = max(1, rate // _SEARCH_RATE)
+    coarse = mono[: len(mono) // step * step].reshape(-1, step).mean(axis=1, dtype=np.float64)
+    # Smoothed, so that a lag between two coarse samples still shows.
+    coarse = np.convolve(coarse - coarse.mean(), np.ones(5) / 5, "same")
+    coarse_rate = rate / step
+    width = min(len(coarse), int(_WINDOW_S * coarse_rate))
+    low = int(_SHORTEST_S * coarse_rate)
+    high = min(int(_LONGEST_S * coarse_rate) + 2, width // 2)
+    lags: set[int] = set()
+    for start in range(0, len(coarse) - width + 1, max(1, width // 2)):
+        likeness = _likeness(coarse[start : start + width], high + 1)
+        inner = likeness[low:high]
+        peaks = np.flatnonzero(
+            (inner > likeness[low - 1 : high - 1]) & (inner >= likeness[low + 1 : high + 1])
+        )
+        peaks = peaks[inner[peaks] > 0.8]
+        best = peaks[np.argsort(inner[peaks])[::-1][:4]]
+        # The first is the period itself; later ones are its multiples.
+        lags.update((np.concatenate((peaks[:1], best)) + low).tolist())
+    return [lag * step for lag in sorted(lags)]
+
+
+def _likeness(window: NDArray[np.float64], lags: int) -> NDArray[np.float64]:
+    """Correlation of a window with itself at each lag, 1 for identity, ``[lags]``."""
+    size = 1 << (2 * len(window) - 1).bit_length()
+    spectrum = np.fft.rfft(window, size)
+    raw = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[:lags]
+    energy = np.concatenate(([0.0], np.cumsum(window**2)))
+    at = np.arange(lags)
+    head, tail = energy[len(window) - at], energy[-1] - energy[at]
+    return np.asarray(raw / np.maximum(np.sqrt(head * tail), 1e-12))
+
+
+def _exact_lag(mono: NDArray[np.float32], lag: int, rate: int) -> int:
+    """The lag near a coarse one with the smallest difference, over the likeliest second."""
+    reach = 2 * max(1, rate // _SEARCH_RATE)
+    length = min(rate, len(mono) - lag - reach)
+    if length <= 0:
+        return lag
+    start = (len(mono) - lag - reach - length) // 2
+    head = mono[start : start + length]
+    around = range(max(1, lag - reach), lag + reach + 1)
+    return min(around, key=lambda at: _energy(head - mono[start + at : start + at + length]))
+
+
+def _energy(signal: NDArray[np.float32]) -> float:
+    return float(np.einsum("i,i->", signal, signal))
+
+
+def _identical_stretch(mono: NDArray[np.float32], lag: int, rate: int) -> Loop | None:
+    size = max(1, round(_BLOCK_S * rate))
+    blocks = (len(mono) - lag) // size
+    if blocks < 1:
+        return None
+    now = mono[: blocks * size].reshape(blocks, size)
+    later = mono[lag : lag + blocks * size].reshape(blocks, size)
+    apart = now - later
+    difference = np.einsum("ij,ij->i", apart, apart)
+    level = np.einsum("ij,ij->i", now, now) + np.einsum("ij,ij->i", later, later)
+    allowed = np.maximum(level * 10 ** (_IDENTICAL_DB / 10), level.max() * 10 ** (_UNHEARD_DB / 10))
+    same = difference <= allowed
+    start, stop = _longest_run(same)
+    length_s = ((stop - start) * size + lag) / rate
+    wanted = min(_LEAST_STRETCH_S, _LEAST_SHARE * len(mono) / rate)
+    loop = Loop(lag / rate, start * size / rate, length_s)
+    return loop if length_s >= wanted and loop.copies >= _LEAST_COPIES else None
+
+
+def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
+    if not len(edges):
+        return 0, 0
+    starts, stops = edges[::2], edges[1::2]
+    longest = int(np.argmax(stops - starts))
+    return int(starts[longest]), int(stops[longest])
+
+
+def _is_passage(mono: NDArray[np.float32], loop: Loop, rate: int) -> bool:
+    """Whether a period sounds throughout, and changes: neither drum pattern nor steady tone."""
+    start = round(loop.start_s * rate)
+    period = mono[start : start + round(2 * loop.period_s * rate)]
+    size = max(1, round(0.025 * rate))
+    blocks = period[: len(period) // size * size].reshape(-1, size)
+    levels = decibels(np.einsum("ij,ij->i", blocks, blocks) / np.float32(size), 1e-12)
+    if np.mean(levels < levels.max() + _GAP_DB) > _GAP_SHARE:
+        return False
+    frame = 1 << int(np.log2(max(64, 0.03 * rate)))
+    bank = mel_bank(rate, frame, 24, 50.0, rate / 2)
+    spectra = [bank(m * m) for m in magnitudes(period, frame, frame // 4)]
+    # The outer frames see the cut.
+    mel = decibels(np.concatenate(spectra)[2:-2], 1e-12)
+    heard = mel.max(axis=0) > mel.max() + _QUIET_DB
+    return bool(mel[:, heard].std(axis=0).mean() > _STEADY_DB)

@@ -1,0 +1,204 @@
+"""A comparison as plain text that a musician can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from milonga.analysis.comparison import Candidate, Comparison, Reference
+from milonga.analysis.differences import Differences, summarise
+
+_DETAILED = 3
+"""Up to as many candidates are shown figure by figure."""
+
+_MINUS, _NONE = "\N{MINUS SIGN}", "\N{EN DASH}"
+_WIDEST_NAME = 40
+
+_CONTROLS = {
+    "self": "the baseline itself",
+    "shuffled": "its seconds shuffled",
+    "noise": "noise of its colour",
+    "silence": "silence",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A figure: its label, unit and decimals, and where its value and differences are."""
+
+    label: str
+    value: str
+    difference: str
+    unit: str
+    decimals: int
+    percent: str = ""
+
+
+_ROWS = (
+    _Row("length", "duration_s", "duration_diff_s", "s", 2),
+    _Row("tempo", "tempo_bpm", "tempo_diff_bpm", "BPM", 1, "tempo_diff_pct"),
+    _Row(
+        "brightness (spectral centroid)",
+        "spectral_centroid_hz",
+        "spectral_centroid_diff_hz",
+        "Hz",
+        0,
+        "spectral_centroid_diff_pct",
+    ),
+    _Row(
+        "spread of the spectrum (bandwidth)",
+        "spectral_bandwidth_hz",
+        "spectral_bandwidth_diff_hz",
+        "Hz",
+        0,
+        "spectral_bandwidth_diff_pct",
+    ),
+    _Row(
+        "upper edge of the spectrum (roll-off)",
+        "spectral_rolloff_hz",
+        "spectral_rolloff_diff_hz",
+        "Hz",
+        0,
+        "spectral_rolloff_diff_pct",
+    ),
+    _Row("zero crossings per sample", "zcr_mean", "zcr_diff", "", 4),
+    _Row("level (RMS)", "rms_mean", "rms_diff", "", 4),
+    _Row("loudness", "loudness_lufs", "loudness_diff_lu", "LUFS", 1),
+    _Row("true peak", "true_peak_dbtp", "true_peak_diff_db", "dBTP", 1),
+)
+
+_COLUMNS = (
+    ("MFCC", "mfcc_similarity", 3, False),
+    ("timbre", "timbre_similarity", 3, False),
+    ("chroma", "chroma_similarity", 3, False),
+    ("tempo", "tempo_diff_pct", 1, True),
+    ("brightness", "spectral_centroid_diff_pct", 1, True),
+    ("loudness", "loudness_diff_lu", 1, True),
+    ("length", "duration_diff_s", 2, True),
+)
+
+
+def table(comparison: Comparison) -> str:
+    """The text that ``milonga compare`` prints.
+
+    Up to three candidates are shown figure by figure; then come all of them in one line each,
+    above the controls, and for three or more their mean and spread.
+    """
+    baseline = comparison.baseline
+    if baseline is None:
+        return ""
+    read = [c for c in comparison.candidates if c.features is not None]
+    names = _names([baseline.path, *(c.path for c in read)])
+    parts = []
+    if len(read) <= _DETAILED:
+        parts = [
+            _detail(baseline, candidate, names[0], name)
+            for candidate, name in zip(read, names[1:], strict=True)
+        ]
+    parts.append(_overview(baseline, read, names))
+    return "\n\n".join(parts)
+
+
+def _detail(baseline: Reference, candidate: Candidate, first: str, second: str) -> str:
+    lines = [["", first, second, "difference"]]
+    for row in _ROWS:
+        before = getattr(baseline.features, row.value)
+        after = getattr(candidate.features, row.value)
+        change = getattr(candidate.differences, row.difference)
+        lines.append(
+            [
+                row.label,
+                _number(before, row.decimals, row.unit),
+                _number(after, row.decimals, row.unit),
+                _change(change, row, candidate.differences),
+            ]
+        )
+    return _aligned(lines)
+
+
+def _change(value: float | None, row: _Row, differences: Differences | None) -> str:
+    # A difference of levels is in dB or LU, not in the unit of the level itself.
+    unit = {"LUFS": "LU", "dBTP": "dB"}.get(row.unit, row.unit)
+    text = _number(value, row.decimals, unit, signed=True)
+    percent = getattr(differences, row.percent) if row.percent else None
+    return f"{text} ({_number(percent, 1, '%', signed=True)})" if percent is not None else text
+
+
+def _overview(baseline: Reference, read: Sequence[Candidate], names: Sequence[str]) -> str:
+    lines = [[f"against {names[0]}", *(heading for heading, *_ in _COLUMNS)]]
+    lines += [
+        _figures(name, candidate.differences)
+        for candidate, name in zip(read, names[1:], strict=True)
+    ]
+    if len(read) >= _DETAILED:
+        lines += _summary(read)
+    lines.append([])
+    reasons = []
+    for name, text in _CONTROLS.items():
+        control = baseline.controls[name]
+        if control.differences is None:
+            reasons.append(f"No control \N{LEFT DOUBLE QUOTATION MARK}{text}"
+                           f"\N{RIGHT DOUBLE QUOTATION MARK}: {control.reason}")  # fmt: skip
+        else:
+            lines.append(_figures(text, control.differences))
+    text = _aligned(lines)
+    return "\n".join([text, *(["", *reasons] if reasons else []), "", _READING])
+
+
+_READING = """\
+MFCC, timbre and chroma: similarity of the means over time, 1 is equal. MFCC depends on the level,
+timbre leaves it out. What the controls reach is worth nothing: noise holds no music, silence no sound.
+Tempo and brightness: difference in percent; loudness in LU; length in seconds."""
+
+
+def _figures(name: str, differences: Differences | None) -> list[str]:
+    return [
+        name,
+        *(
+            _number(getattr(differences, key), decimals, "", signed=signed)
+            for _, key, decimals, signed in _COLUMNS
+        ),
+    ]
+
+
+def _summary(read: Sequence[Candidate]) -> list[list[str]]:
+    found = summarise(c.differences for c in read if c.differences is not None)
+    means, spreads = [f"mean of {len(read)}"], ["standard deviation"]
+    for _, key, decimals, signed in _COLUMNS:
+        summary = found[key]
+        # A mean over fewer than all says so.
+        fewer = f" (of {summary.n})" if summary.n < len(read) and summary.n else ""
+        means.append(_number(summary.mean, decimals, "", signed=signed) + fewer)
+        spreads.append(_number(summary.spread, decimals, "") + fewer)
+    return [[], means, spreads]
+
+
+def _names(paths: Sequence[str]) -> list[str]:
+    """File names, or whole paths where names repeat."""
+    names = [Path(path).name or path for path in paths]
+    if len(set(names)) < len(set(paths)):
+        names = list(paths)
+    return [n if len(n) <= _WIDEST_NAME else f"…{n[1 - _WIDEST_NAME :]}" for n in names]
+
+
+def _number(value: float | None, decimals: int, unit: str, *, signed: bool = False) -> str:
+    if value is None:
+        return _NONE
+    text = f"{value:{'+' if signed else ''}.{decimals}f}"
+    if float(text) == 0:
+        text = text.replace("-", "").replace("+", "")
+    return f"{text.replace('-', _MINUS)}{' ' if unit else ''}{unit}"
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    """The first column to the left, the others to the right."""
+    columns = max(len(line) for line in lines)
+    widths = [max(len(line[i]) for line in lines if len(line) > i) for i in range(columns)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=False))
+        ).rstrip()
+        for line in lines
+    )
