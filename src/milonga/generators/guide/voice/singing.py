@@ -1,0 +1,186 @@
+"""A sung phrase: the parameters of speech, warped in time onto notes, on the notes' pitch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milonga.generators.guide.voice.alignment import Stretch, Syllable, stretches
+from milonga.generators.guide.voice.casting import Singer
+from milonga.generators.guide.voice.contour import pitch_contour
+from milonga.generators.guide.voice.phones import Phone
+from milonga.generators.guide.voice.speech import SpeechEngine
+from milonga.generators.guide.voice.world import STEP_S, Frames, synthesise
+
+Array = NDArray[np.float64]
+
+_FADE_S = 0.012
+_MARGIN_S = 0.03
+_EVENNESS = 0.7
+"""How much of the differences in level between spoken vowels is taken away."""
+
+_LARGEST_GAIN_DB = 12.0
+_NEPER = math.log(10) / 10
+"""What a decibel is in the natural logarithm of a power."""
+
+_SILENCE = -28.0
+"""Natural logarithm of the power envelope in rests."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sung:
+    """Samples ``[time]`` at a rate, and where they start in the song."""
+
+    samples: Array
+    rate: int
+    start_s: float
+
+
+def sing(
+    placed: Sequence[Syllable],
+    frames: Frames,
+    singer: Singer,
+    random: np.random.Generator,
+    *,
+    engine: SpeechEngine,
+    transpose: float = 0.0,
+) -> Sung:
+    """Sings syllables on their notes.
+
+    Args:
+        placed: at least one syllable.
+        frames: the speech that the syllables' phones lie in.
+        singer: manner and vocal tract.
+        random: draws what differs from one performance to another.
+        engine: who spoke; its tract and colour are turned into the singer's.
+        transpose: semitones.
+    """
+    pieces = stretches(placed)
+    start = max(0.0, pieces[0].target_s[0] - _MARGIN_S)
+    count = int(np.ceil((pieces[-1].target_s[1] + _MARGIN_S - start) / STEP_S)) + 1
+    times: Array = start + STEP_S * np.arange(count, dtype=np.float64)
+    source, held = _source(pieces, times)
+    sounding = ~np.isnan(source)
+    warped = _warped(frames, source, held)
+    notes = [note for syllable in placed for note in syllable.notes]
+    pitch = pitch_contour(notes, times, random, transpose=transpose, vibrato=singer.vibrato)
+    level = _gain_db(frames, placed, source) + _dynamics_db(placed, times)
+    ratio = singer.tract / engine.tract
+    envelope = _resized(warped.log_envelope, ratio)
+    envelope += level[:, np.newaxis] * _NEPER
+    noise = warped.aperiodicity
+    voiced = warped.voiced & sounding
+    if engine.colour:
+        hertz = np.arange(envelope.shape[1]) * frames.rate / (2 * (envelope.shape[1] - 1))
+        points = np.array(engine.colour)
+        colour = np.interp(hertz * singer.tract, points[:, 0], points[:, 1])
+        envelope[voiced] += colour * _NEPER
+    if singer.whisper:
+        envelope += _whisper_tilt(envelope.shape[1], frames.rate)
+        voiced, noise = np.zeros_like(voiced), np.ones_like(noise)
+    elif singer.air:
+        noise = np.sqrt(noise**2 * (1 - singer.air) + singer.air * _airiness(noise.shape[1]))
+    samples = synthesise(np.where(voiced, pitch, 0.0), Frames(envelope, noise, voiced, frames.rate))
+    return Sung(samples * _fades(sounding, len(samples), frames.rate), frames.rate, start)
+
+
+def _source(pieces: Sequence[Stretch], times: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Time in the speech for each time in the song (NaN in rests), and whether it is a vowel."""
+    source = np.full(len(times), np.nan)
+    held = np.zeros(len(times), np.bool_)
+    for piece in pieces:
+        (left, right), (start, end) = piece.source_s, piece.target_s
+        inside = (times >= start) & (times < end)
+        source[inside] = left + (times[inside] - start) * (right - left) / (end - start)
+        held[inside] = piece.held
+    return source, held
+
+
+def _warped(frames: Frames, source: Array, held: NDArray[np.bool_]) -> Frames:
+    """Frames at other times, between their neighbours; vowels are voiced throughout."""
+    position = np.clip(np.nan_to_num(source) / STEP_S, 0, len(frames) - 1)
+    low = np.minimum(position.astype(np.intp), len(frames) - 1)
+    high = np.minimum(low + 1, len(frames) - 1)
+    share = (position - low)[:, np.newaxis]
+    envelope = frames.log_envelope[low] * (1 - share) + frames.log_envelope[high] * share
+    noise = frames.aperiodicity[low] * (1 - share) + frames.aperiodicity[high] * share
+    spoken = frames.voiced[np.round(position).astype(np.intp)]
+    voiced = spoken | held
+    if frames.voiced.any():
+        usual = np.median(frames.aperiodicity[frames.voiced], axis=0)
+        noise[held & ~spoken] = usual
+        # Between a voiced and an unvoiced frame the mean is neither.
+        noise[held] = np.minimum(noise[held], usual + 0.15)
+    envelope[np.isnan(source)] = _SILENCE
+    return Frames(envelope, noise, voiced, frames.rate)
+
+
+def _resized(log_envelope: Array, ratio: float) -> Array:
+    """The envelope of a vocal tract ``ratio`` times as long: formants divided by it."""
+    if abs(ratio - 1) < 1e-3:
+        return log_envelope.copy()
+    bins = log_envelope.shape[1]
+    position = np.minimum(np.arange(bins) * ratio, bins - 1)
+    low = np.minimum(position.astype(np.intp), bins - 2)
+    share = position - low
+    out = log_envelope[:, low] * (1 - share) + log_envelope[:, low + 1] * share
+    # Above the old limit there is nothing: it falls off from there.
+    beyond = np.arange(bins) * ratio - (bins - 1)
+    return np.asarray(out - 0.04 * np.maximum(beyond, 0.0))
+
+
+def _gain_db(frames: Frames, placed: Sequence[Syllable], source: Array) -> Array:
+    """Gain that evens out the vowels; consonants keep their level against their vowels."""
+    levels = np.array([_level_db(frames, syllable.nucleus.phone) for syllable in placed])
+    at = np.array([_middle(syllable.nucleus.phone) for syllable in placed])
+    gains = np.clip(_EVENNESS * (np.median(levels) - levels), -_LARGEST_GAIN_DB, _LARGEST_GAIN_DB)
+    return np.asarray(np.interp(np.nan_to_num(source), at, gains))
+
+
+def _middle(phone: Phone) -> float:
+    return (phone.start_s + phone.end_s) / 2
+
+
+def _level_db(frames: Frames, phone: Phone) -> float:
+    first = min(int(phone.start_s / STEP_S), len(frames) - 1)
+    last = max(first + 1, int(phone.end_s / STEP_S))
+    power = np.exp(frames.log_envelope[first:last]).sum(axis=1)
+    return float(10 * np.log10(power.max() + 1e-20))
+
+
+def _dynamics_db(placed: Sequence[Syllable], times: Array) -> Array:
+    """Phrasing: stressed syllables come forward, the phrase swells a little and lets go."""
+    start, end = placed[0].start_s, placed[-1].end_s
+    along = np.clip((times - start) / max(end - start, 1e-3), 0.0, 1.0)
+    level = 1.5 * np.sin(np.pi * along**0.8) - 0.75
+    for syllable in placed:
+        if syllable.nucleus.phone.stressed:
+            level[(times >= syllable.start_s) & (times < syllable.end_s)] += 1.0
+    last = placed[-1].notes[-1]
+    letting_go = np.clip((times - last.start_s) / max(last.end_s - last.start_s, 1e-3), 0, 1)
+    level -= 4.0 * letting_go**2
+    return np.convolve(np.pad(level, 6, mode="edge"), np.full(13, 1 / 13), mode="valid")
+
+
+def _whisper_tilt(bins: int, rate: int) -> Array:
+    """Whispered vowels lose the low end that the vocal folds gave (about 12 dB below 500 Hz)."""
+    hertz = np.arange(bins) * rate / (2 * (bins - 1))
+    decibels = -14.0 / (1 + (hertz / 600.0) ** 2) - 3.0
+    return decibels * _NEPER
+
+
+def _airiness(bins: int) -> Array:
+    return np.linspace(0.1, 1.0, bins) ** 0.5
+
+
+def _fades(sounding: NDArray[np.bool_], count: int, rate: int) -> Array:
+    """Amplitude 0 in rests and 1 in sound, with short slopes, so that nothing clicks."""
+    width = max(1, round(2 * _FADE_S / STEP_S))
+    window = np.hanning(width + 2)[1:-1]
+    soft = np.convolve(sounding.astype(np.float64), window / window.sum(), mode="same")
+    soft[0] = soft[-1] = 0.0
+    return np.interp(np.arange(count) / rate, STEP_S * np.arange(len(soft)), soft)

@@ -1,0 +1,230 @@
+"""The whole vocal of a segment: who sings which line, how, and where it stands."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milonga.audio.clip import Clip
+from milonga.audio.resampling import resample
+from milonga.generators.base import LyricLine, Request
+from milonga.generators.guide.score import MelodyLine, dice
+from milonga.generators.guide.syllables import words_of
+from milonga.generators.guide.voice import casting, neural
+from milonga.generators.guide.voice.alignment import syllables
+from milonga.generators.guide.voice.casting import Cast, Singer
+from milonga.generators.guide.voice.espeak import Espeak
+from milonga.generators.guide.voice.language import line_languages, runs
+from milonga.generators.guide.voice.phones import Nucleus, nuclei
+from milonga.generators.guide.voice.room import RATE, in_room, placed
+from milonga.generators.guide.voice.singing import Sung, sing
+from milonga.generators.guide.voice.speech import Speech, SpeechEngine
+from milonga.generators.guide.voice.world import Frames, analyse
+from milonga.runtime.progress import Progress
+
+_LEVEL_DB = -20.0
+"""RMS of a line while it sounds; everything else is relative to it."""
+
+_ANSWER_DB, _WHISPER_DB, _BEHIND_DB = -5.0, -7.0, -12.0
+_ANSWER_PAN, _BEHIND_PAN = 0.35, -0.45
+_BEHIND_DELAY_S = 0.07
+
+_KEPT_LINES = 32
+_Key = tuple[str, str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """What stage directions make of a line: whispered, or doubled by a whisper behind it."""
+
+    whispered: bool = False
+    behind: bool = False
+
+
+@dataclass
+class Vocals:
+    """Sings segments; keeps what was spoken, so that a chorus costs once."""
+
+    engines: dict[str, SpeechEngine] = field(default_factory=dict)
+    """Those that spoke so far."""
+
+    _spoken: dict[_Key, tuple[Frames, list[Nucleus]]] = field(default_factory=dict)
+
+    def render(self, request: Request, melody: Sequence[MelodyLine], progress: Progress) -> Clip:
+        """The vocal alone, 44.1 kHz stereo, exactly ``round(seconds * 44100)`` samples long.
+
+        A line's level is -20 dBFS RMS where it sounds; the mix is the caller's. The same request
+        and melody give the same clip.
+
+        Raises:
+            GeneratorError: a language that no voice speaks.
+            Cancelled: the user stopped it.
+        """
+        frames = max(1, round(request.seconds * RATE))
+        total = np.zeros((2, frames), np.float32)
+        cast = casting.cast(request.voice)
+        languages = line_languages(request.sung)
+        manners = line_manners(request.lyrics)
+        sung_lines = [line for line in melody if line.words]
+        with progress.task("singing", len(sung_lines), "lines") as task:
+            for number, line in enumerate(sung_lines):
+                manner, language = manners[line.line_index], languages[line.line_index]
+                for sung, pan in self._line(request, cast, number, line, language, manner):
+                    _add(total, sung, pan)
+                task.advance()
+        return Clip(in_room(total), RATE)
+
+    def _line(
+        self,
+        request: Request,
+        cast: Cast,
+        number: int,
+        line: MelodyLine,
+        language: str,
+        manner: Manner,
+    ) -> Iterator[tuple[Sung, float]]:
+        """Everything that sounds for a line, each with its place between the speakers."""
+        other = line.answer or (cast.turns and line.line_index % 2 == 1)
+        singer = cast.answer if other else cast.lead
+        if manner.whispered or (line.answer and casting.whispers(line.text)):
+            singer = replace(singer, whisper=True)
+        level = (_WHISPER_DB if singer.whisper else 0.0) + (_ANSWER_DB if line.answer else 0.0)
+        pan = _ANSWER_PAN if line.answer else 0.0
+        transpose = float(singer.range.low - cast.lead.range.low)
+        for sung in self._phrases(request.seed, number, line, language, singer, transpose):
+            yield _levelled(sung, _LEVEL_DB + level), pan
+        if manner.behind and not line.answer:
+            ghost = replace(cast.answer, whisper=True)
+            for sung in self._phrases(request.seed, number, line, language, ghost, 0.0):
+                late = replace(sung, start_s=sung.start_s + _BEHIND_DELAY_S)
+                yield _levelled(late, _LEVEL_DB + _BEHIND_DB), _BEHIND_PAN
+
+    def _phrases(
+        self,
+        seed: int,
+        number: int,
+        line: MelodyLine,
+        language: str,
+        singer: Singer,
+        transpose: float,
+    ) -> Iterator[Sung]:
+        """A line sung, one piece for each language in it."""
+        words = words_of(line.text)
+        for first, stop, code in runs(words, language):
+            engine = self.engine(code)
+            frames, spoken = self._speak(engine, code, words[first:stop])
+            part = _part(line, first, stop)
+            if not spoken or not part.notes:
+                continue
+            together = syllables(part, spoken)
+            if together:
+                manner = "whisper" if singer.whisper else "voice"
+                random = dice(seed, manner, str(number), str(first))
+                yield sing(together, frames, singer, random, engine=engine, transpose=transpose)
+
+    def engine(self, language: str) -> SpeechEngine:
+        """The voice for a language: the neural one for English where it is installed."""
+        wanted = "hibari" if language.split("-")[0] == "en" and neural.available() else "espeak"
+        if wanted not in self.engines:
+            self.engines[wanted] = neural.Neural() if wanted == "hibari" else Espeak()
+        return self.engines[wanted]
+
+    def _speak(
+        self, engine: SpeechEngine, language: str, words: Sequence[str]
+    ) -> tuple[Frames, list[Nucleus]]:
+        key = (engine.name, language, tuple(words))
+        if key not in self._spoken:
+            speech = engine.speak(_spelled(words), language, engine.pace)
+            self._spoken[key] = (_analysed(speech), nuclei(speech.phones))
+            if len(self._spoken) > _KEPT_LINES:
+                del self._spoken[next(iter(self._spoken))]
+        return self._spoken[key]
+
+
+def line_manners(lyrics: Sequence[LyricLine]) -> list[Manner]:
+    """How each sung line is sung, in the order of ``Request.sung``.
+
+    A direction on a line is for that line. Alone on a line, "whispers" is for the lines that
+    follow up to the next direction, "background whispers" for the line before it (or, at the
+    start, the one after).
+    """
+    manners: list[Manner] = []
+    following = behind_next = False
+    for line in lyrics:
+        whisper = any(casting.whispers(d) and not casting.behind(d) for d in line.directions)
+        behind = any(casting.whispers(d) and casting.behind(d) for d in line.directions)
+        if line.text:
+            manners.append(Manner(whisper or following, behind or behind_next))
+            behind_next = False
+        elif line.directions:
+            following = whisper
+            if behind and manners:
+                manners[-1] = replace(manners[-1], behind=True)
+            else:
+                behind_next = behind
+    return manners
+
+
+def _part(line: MelodyLine, first: int, stop: int) -> MelodyLine:
+    """The notes of some of a line's words."""
+    if not line.words or (first, stop) == (0, len(line.words)):
+        return line
+    base = min((note.syllable_index for note in line.notes), default=0)
+    begin = base + sum(len(word) for word in line.words[:first])
+    end = begin + sum(len(word) for word in line.words[first:stop])
+    notes = tuple(note for note in line.notes if begin <= note.syllable_index < end)
+    return replace(line, notes=notes, words=line.words[first:stop])
+
+
+def _spelled(words: Sequence[str]) -> list[str]:
+    """Words as an engine should read them: numbers digit by digit, as their notes were counted,
+    shouted words as words, letters of fancy alphabets as letters."""
+    plain = [unicodedata.normalize("NFKC", word) for word in words]
+    letters = [word for word in plain if word.isalpha()]
+    shouted = len(letters) > 1 and all(word.isupper() for word in letters)
+    return [
+        " ".join(word)
+        if word.isdigit()
+        else word.lower()
+        if word.isupper() and len(word) > 1 and (shouted or len(word) > 3) and _sayable(word)
+        else word
+        for word in plain
+    ]
+
+
+def _sayable(word: str) -> bool:
+    """Whether a word in capitals has a vowel; "MTV" is spelled out."""
+    return not word.isascii() or any(letter in "AEIOUY" for letter in word)
+
+
+def _analysed(speech: Speech) -> Frames:
+    if not len(speech.samples):
+        return Frames(np.zeros((0, 513)), np.zeros((0, 513)), np.zeros(0, np.bool_), speech.rate)
+    return analyse(speech)
+
+
+def _levelled(sung: Sung, decibels: float) -> Sung:
+    """The phrase at an RMS level, measured where it sounds."""
+    power = sung.samples**2
+    sounding = power > 1e-3 * power.max(initial=0.0)
+    if not sounding.any():
+        return sung
+    gain = 10 ** (decibels / 20) / np.sqrt(power[sounding].mean())
+    return replace(sung, samples=sung.samples * gain)
+
+
+def _add(total: NDArray[np.float32], sung: Sung, pan: float) -> None:
+    mono = resample(Clip(sung.samples.astype(np.float32), sung.rate), RATE).samples[0]
+    at = round(sung.start_s * RATE)
+    room = total.shape[1] - at
+    if room <= 0:
+        return
+    if len(mono) > room:
+        mono = mono[:room].copy()
+        fade = min(room, round(0.01 * RATE))
+        mono[room - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    total[:, at : at + len(mono)] += placed(mono, pan)
