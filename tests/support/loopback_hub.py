@@ -145,7 +145,7 @@ class Seen:
     path: str
     token: str | None
     range: str | None
-    agent: str
+    user_agent: str
 
 
 class LoopbackHub:

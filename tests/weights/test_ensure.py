@@ -58,8 +58,8 @@ def test_nothing_but_the_download_is_asked_of_the_hub(hub, bigvgan, run_python):
         f"/api/models/{REPO}/revision/main",
         f"/api/models/{REPO}/tree/{bigvgan.commit}",
     }
-    assert all(seen.agent.startswith("milonga/") for seen in hub.requests)
-    assert not any("torch" in seen.agent for seen in hub.requests)
+    assert all(seen.user_agent.startswith("milonga/") for seen in hub.requests)
+    assert not any("torch" in seen.user_agent for seen in hub.requests)
 
 
 def test_later_uses_open_no_socket(hub, bigvgan, run_python):
@@ -176,7 +176,7 @@ def test_half_of_a_snapshot_is_nothing(hub, bigvgan, run_python, quickly):
     assert locate("bigvgan") is None
 
 
-def test_duplicates_are_left_alone(hub, contents):
+def test_copies_are_left_alone(hub, contents):
     hub.add(
         "facebook/musicgen-small",
         {
