@@ -499,3 +499,42 @@ class TestExportedAndEdited:
         with pytest.raises(SheetError) as caught:
             import_markdown(self.TEXT.replace("8 seconds", "long"))
         assert [(p.line, p.where) for p in caught.value.problems] == [(8, "segment 1, seconds")]
+
+
+SIZE = 40_000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "|" * SIZE + "x",
+        "# " + " " * SIZE + "x",
+        "# " + "#" * SIZE + " x",
+        "`" * SIZE,
+        "*" * SIZE,
+        "(" * SIZE,
+        "[" * SIZE,
+        "**a**: " + "*" * SIZE,
+        "# Chorus (vocal " + "y" * SIZE + "! instr)",
+        "**Tempo**: (" + " " * SIZE + "1",
+        "**Duration**: " + "1" * SIZE + ":30",
+        "- " * SIZE,
+        "**Duration**: " + "1:" * SIZE,
+        "**Tempo**: " + "9" * SIZE,
+        "> " * SIZE,
+        "# " + "a — " * SIZE,
+        "[Chorus" + " " * SIZE + "- x]",
+        "```a\n# b\n" * (SIZE // 8),
+        "&" * SIZE,
+        "\\" * SIZE,
+        "**Style**: " + "[" * SIZE + "]" * SIZE,
+        "[a\n" * (SIZE // 3),
+        "x\n" * (SIZE // 2),
+    ],
+    ids=range(23),
+)
+def test_hostile_lines_end(line):
+    """Each would take hours with a pattern that tries again from every place."""
+    text = f"## Verse\n**Lyrics**: la\n## Chorus\n{line}\n**Lyrics**:\n{line}\n"
+    imported = import_markdown(text)
+    assert parse_sheet(imported.to_yaml()) == imported.sheet

@@ -38,6 +38,7 @@ _LABELS = {
     "layers": "layers, layer, tracks, stems, capas",
     "segments": "segments, sections, parts, segmentos, partes",
 }
+LONGEST = 80
 _FIELDS = {label: field for field, line in _LABELS.items() for label in line.split(", ")}
 
 
@@ -49,7 +50,7 @@ def normalized(label: str) -> str:
 
 def field_of(label: str) -> str | None:
     """The field that a label means ("Style Tags" and "Estilo" mean ``style``), or None."""
-    return _FIELDS.get(normalized(label))
+    return _FIELDS.get(normalized(label)) if len(label) <= LONGEST else None
 
 
 def nearest_field(word: str, fields: list[str]) -> str | None:

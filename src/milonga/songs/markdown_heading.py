@@ -22,6 +22,10 @@ _BEFORE = (
     r"(?:(?:the|a|final|last|first|second|third|big|double|main|short|long|el|la|los|las|primer|"
     r"primera|segundo|segunda|ultimo|ultima|gran)\s+)*"
 )
+_PARTS = frozenset(
+    ("", "and", "with", "y", "con", "vocal", "vocals", "voz", "voces", "instrumental",
+     "instrumentals", "backing", "base")
+)  # fmt: skip
 _AFTER = r"(?:\s+(?:break|solo|part|section|final|reprise|instrumental))?"
 
 
@@ -65,7 +69,7 @@ def read_heading(text: str, *, numbered_only: bool = False) -> SegmentHeading | 
     "Segment 10 - Chorus (Vocal + Instrumental)", "7. Instrumental: Digital Bandoneón",
     "Verso 2 – Caos y Suerte". With ``numbered_only`` a bare section is none.
     """
-    text = re.sub(r"^[^\w\"“«'(\[*_`]+", "", bare(text))
+    text = re.sub(r"^[^\w\"“«'(\[*_`]+", "", bare(" ".join(text.split())))
     text = bare(re.sub(r"^\[(.*)\]$", r"\1", text))
     found = SegmentHeading()
     explicit, listed = _NUMBERED.match(text), _LISTED.match(text)
@@ -104,9 +108,7 @@ def _read_aside(text: str, found: SegmentHeading) -> None:
     words = plain(text)
     section = section_phrase(text)
     if re.search(r"\bvoc|\bvoz|\bvoces", words) and re.search(r"instr|backing|base", words):
-        if re.fullmatch(r"[\s+&,/y]*(?:and|vocals?|voz|voces|instrumentals?|backing|base)"
-                        r"(?:[\s+&,/y]+(?:and|vocals?|voz|voces|instrumentals?|backing|base)?)*",
-                        words):  # fmt: skip
+        if set(re.split(r"[\s+&,/]+", words)) <= _PARTS:
             found.with_backing = text
         else:
             found.rest.append(text)

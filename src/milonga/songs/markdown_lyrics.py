@@ -31,7 +31,7 @@ def marker(line: Line) -> tuple[str, str, str] | None:
     match = _MARKER.match(line.text)
     if match is None:
         return None
-    head, *rest = _SPLIT.split(match[1].strip(), maxsplit=1)
+    head, *rest = _SPLIT.split(" ".join(match[1].split()), maxsplit=1)
     section = section_phrase(head)
     tail = rest[0].strip() if rest else ""
     if section is None:

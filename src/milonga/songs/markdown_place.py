@@ -163,7 +163,7 @@ def _put_section(draft: Draft, value: Line) -> None:
 
 
 def _put_tempo(draft: Draft, value: Line) -> None:
-    text = unescape(value.text)
+    text = unescape(" ".join(value.text.split()))
     found = find_tempo(text)
     if found is None or not TEMPO[0] <= found.value <= TEMPO[1]:
         if found is None:
@@ -184,7 +184,7 @@ def _put_tempo(draft: Draft, value: Line) -> None:
 
 
 def _put_seconds(draft: Draft, value: Line) -> None:
-    text = unescape(value.text)
+    text = unescape(" ".join(value.text.split()))
     found = find_duration(text)
     if found is None:
         draft.leave(value, "no length in seconds")

@@ -63,7 +63,7 @@ Part = Heading | Labelled | Fence | Prose
 
 _FENCE = re.compile(r"^(?P<pad>\s*)(?P<mark>`{3,}(?=[^`]*$)|~{3,})\s*(?P<info>.*)$")
 _HEADING = re.compile(r"^ {0,3}(?P<marks>#{1,6})(?:[ \t]+(?P<text>.*?))?$")
-_RULE = re.compile(r"^\s*(?:(?:-\s*){3,}|(?:\*\s*){3,}|(?:_\s*){3,}|={3,}|[|:\-\s]*\|[|:\-\s]*)$")
+_RULE = re.compile(r"^\s*(?:(?:-\s*){3,}|(?:\*\s*){3,}|(?:_\s*){3,}|={3,}|(?=[^|]*\|)[|:\-\s]+)$")
 _BULLET = r"(?:[-*+•]\s+(?:\[[ xX]\]\s+)?|\d{1,3}[.)]\s+)?"
 _BOLD = re.compile(
     rf"^\s*{_BULLET}(?P<b>\*\*|__|\*|_)(?P<label>[^*\n:：]{{1,60}}?)"
@@ -135,8 +135,10 @@ class _Reader:
         match = _HEADING.match(text)
         if match:
             inner = match["text"] or ""
-            inner = inner if self._exact else re.sub(r"(?:^|\s+)#+\s*$", "", inner)
-            return Heading(Line(line.number, inner.strip()), len(match["marks"]))
+            return Heading(
+                Line(line.number, inner.strip() if self._exact else _opened(inner)),
+                len(match["marks"]),
+            )
         if self._exact:
             return None
         if self._underlined(text):
@@ -272,6 +274,13 @@ class _Reader:
                 return at
         self._unclosed.add(mark)
         return None
+
+
+def _opened(heading: str) -> str:
+    """A heading's text without the marks that may close it."""
+    text = heading.strip()
+    bare = text.rstrip("#")
+    return bare.rstrip() if not bare or bare[-1].isspace() else text
 
 
 def _unquoted(text: str) -> str:

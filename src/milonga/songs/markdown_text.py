@@ -8,7 +8,8 @@ import re
 _ESCAPED = re.compile(
     r"\\([!-/:-@\[-`{-~])|&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]*);"
 )
-_EMPHASIS = re.compile(r"(\*{1,3}|_{1,3}|`+|~~)(?=\S)(.+?)(?<=\S)\1")
+_EMPHASIS = re.compile(r"(\*{1,3}|_{1,3}|`{1,4}|~~)(?=\S)(.+?)(?<=\S)\1")
+_NESTED = 6
 _QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "'": "'", "‘": "’"}
 
 
@@ -25,14 +26,15 @@ def unescape(text: str) -> str:
 def bare(text: str) -> str:
     """A text without the emphasis or quotation marks that enclose all of it."""
     text = text.strip()
-    while True:
+    for _ in range(_NESTED):
         match = _EMPHASIS.fullmatch(text)
         if match:
             text = match[2].strip()
         elif len(text) > 1 and _QUOTES.get(text[0]) == text[-1] and text[-1] not in text[1:-1]:
             text = text[1:-1].strip()
         else:
-            return text
+            break
+    return text
 
 
 def shown(text: str) -> str:

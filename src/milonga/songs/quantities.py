@@ -13,7 +13,10 @@ _SECONDS = r"(?:s|secs?|seconds?|segs?|segundos?|\"|″)"
 _MINUTES = r"(?:m|mins?|minutes?|minutos?|'|′)"
 _BARS = r"(?:bars?|measures?|compas(?:es)?)"
 
-_AMOUNT = rf"(?:\d+:[0-5]\d(?:[.,]\d+)?|{_NUMBER}\s*{_MINUTES}\s*{_NUMBER}\s*{_SECONDS}?|{_NUMBER})"
+_AMOUNT = (
+    rf"(?:\d{{1,4}}:[0-5]\d(?:[.,]\d+)?|{_NUMBER}\s*{_MINUTES}\s*{_NUMBER}\s*{_SECONDS}?"
+    rf"|{_NUMBER})"
+)
 _DURATION = re.compile(
     rf"(?<![\w.,:])(?:(?P<low>{_AMOUNT})\s*(?P<lowunit>{_MINUTES}|{_SECONDS})?\s*{_DASH}\s*)?"
     rf"(?P<high>{_AMOUNT})\s*(?P<unit>{_MINUTES}|{_SECONDS}|{_BARS})?(?![\w:])"

@@ -152,7 +152,7 @@ class _Reader:
         if kind == "names":
             if not isinstance(node, yaml.SequenceNode):
                 one = self.scalar(node, loc)
-                return None if one is None else re.split(r"\s*,\s*", one.strip(" ,"))
+                return None if one is None else [n for p in one.split(",") if (n := p.strip())]
             self._count(node)
             names = [self.scalar(child, loc) for child in node.value]
             return None if None in names else names
