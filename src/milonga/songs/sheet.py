@@ -14,7 +14,7 @@ from milonga.errors import Problem, SheetError
 from milonga.generators.base import Role
 from milonga.songs.fields import LEAVES_FOLDER, is_absolute
 from milonga.songs.labels import nearest_field
-from milonga.songs.model import TWO_LAYERS, TWO_SEGMENTS, Layer, Segment, Sheet, repeated
+from milonga.songs.model import TWO_LAYERS, TWO_SEGMENTS, Layer, Segment, Sheet
 from milonga.songs.source_file import MARKDOWN, read_source
 from milonga.songs.yaml_document import Document, Fault, Loc
 from milonga.songs.yaml_source import read_yaml
@@ -143,12 +143,14 @@ def _doubles(document: Document) -> list[Fault]:
 
 
 def _second(entries: list[Mapping[str, Any]], field: str) -> list[int]:
-    values = [entry.get(field) for entry in entries]
-    return [
-        index
-        for index, value in enumerate(values)
-        if value in set(repeated(v for v in values if v is not None)) and value in values[:index]
-    ]
+    """Which entries repeat an earlier one's value."""
+    seen: set[Any] = set()
+    found = []
+    for index, value in enumerate(entry.get(field) for entry in entries):
+        if value is not None and value in seen:
+            found.append(index)
+        seen.add(value)
+    return found
 
 
 def _escaping(sheet: Sheet, document: Document) -> list[Fault]:
