@@ -37,7 +37,7 @@ def main() -> int:
         print(f"bench: {name} ...", file=sys.stderr, flush=True)
         try:
             text = import_module(f"bench.{name}").run(quick=arguments.quick).strip()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the other sections go on
             failed.append(name)
             print(f"bench: {name} failed: {type(error).__name__}: {error}", file=sys.stderr)
             continue
@@ -58,7 +58,8 @@ def _sections(page: str) -> dict[str, str]:
 
 def _machine() -> str:
     return (
-        f"_Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_processor()}, {os.cpu_count()} cores, "
+        f"_Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_processor()}, "
+        f"{os.cpu_count()} cores, "
         f"{platform.system()}, Python {platform.python_version()}._"
     )
 

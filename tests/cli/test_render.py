@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,7 +110,7 @@ def test_json_again_mix_replay_and_report(milonga, song, out):
     assert (out / "again.flac").exists()
 
     page = milonga("report", out, "--json").json["report"]
-    assert "guide-s1" in open(page, encoding="utf-8").read()
+    assert "guide-s1" in Path(page).read_text()
 
 
 def test_wrong_choices_are_refused_before_any_work(milonga, song, out):
@@ -190,10 +191,10 @@ def test_an_interrupted_render_goes_on(milonga, song, out, tmp_path, kind):
     while len(list(out.rglob("guide-*.json"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(kind)
-    stdout, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == (-9 if kind == signal.SIGKILL else 130)
     assert "Traceback" not in stderr
-    finished = [p for p in out.rglob("guide-*.json")]
+    finished = list(out.rglob("guide-*.json"))
     for receipt in finished:
         assert intact_clip(read_receipt(receipt), receipt.parent) is not None
     result = milonga("render", song, "-o", out, "--takes", "30", "--json", "--no-report")

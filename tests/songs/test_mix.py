@@ -43,7 +43,8 @@ def test_nothing_to_mix():
 
 
 def test_layers_keep_the_gain_between_them():
-    voices = [Voice(tone(level=0.9), "bark/vocals"), Voice(tone(level=0.001), "guide/backing", -6.0)]
+    loud, soft = tone(level=0.9), tone(level=0.001)
+    voices = [Voice(loud, "bark/vocals"), Voice(soft, "guide/backing", -6.0)]
     levels = [
         loudness_lufs(voice.clip) + gain
         for voice, gain in zip(voices, balance(voices), strict=True)

@@ -150,7 +150,8 @@ def test_a_baseline_that_vanished_is_a_warning(rendered, tmp_path):
     session, _ = rendered({"baseline": "gone.wav"})
     page = write_song_report(session, Progress())
     assert "no comparison" in page.read_text()
-    assert json.loads((session.out / "comparison.json").read_text())["segments"][0]["baseline"] is None
+    document = json.loads((session.out / "comparison.json").read_text())
+    assert document["segments"][0]["baseline"] is None
 
 
 def test_licences_of_the_chosen_takes_strictest_first(rendered):

@@ -78,12 +78,10 @@ class Task:
     def update(self, finished: bool = False) -> Update:
         return Update(self._label, self.done, self.total, self._unit, finished)
 
-    def advance(self, amount: float = 1, label: str | None = None) -> None:
+    def advance(self, amount: float = 1) -> None:
         """Counts ``amount`` more; raises Cancelled if the user asked to stop."""
         self._progress.check()
         self.done += amount
-        if label is not None:
-            self._label = label
         self._progress.show(self.update())
 
 

@@ -125,9 +125,10 @@ def make_plan(
     planner.check_disk()
     if planner.problems:
         raise PlanError(
-            "This can't be rendered as asked; nothing was started.", planner.problems,
+            "This can't be rendered as asked; nothing was started.",
+            planner.problems,
             where=sheet.source,
-        )  # fmt: skip
+        )
     return Plan(tuple(planner.takes), tuple(dict.fromkeys(planner.notes)), planner.bytes_needed)
 
 
@@ -236,7 +237,7 @@ class _Planner:
                 self.problems.append(
                     Problem(
                         f"{path}: {error.message}", f"segment {segment.number}, baseline", step=step
-                    )  # fmt: skip
+                    )
                 )
             else:
                 self.notes.append(f"segment {segment.number}: its baseline {path} can't be used.")

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from milonga import audio
 from milonga._version import __version__
+from milonga.analysis.checks import Finding
 from milonga.audio.clip import Clip
 from milonga.errors import ReceiptError
 from milonga.generators.base import Model, Request
@@ -26,14 +27,6 @@ _LIMIT = 4 << 20
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Finding(_Part):
-    """A defect that the take checks found."""
-
-    code: str
-    message: str
-    value: float | None = None
 
 
 class Sound(_Part):

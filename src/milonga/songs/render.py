@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from milonga import audio
-from milonga.analysis.checks import check_take
+from milonga.analysis.checks import Finding, check_take
 from milonga.audio.clip import Clip
 from milonga.errors import AudioError, GeneratorError, MilongaError, OutputError
 from milonga.generators.base import Model
@@ -17,7 +17,6 @@ from milonga.runtime.files import sweep_parts
 from milonga.runtime.progress import Progress
 from milonga.songs.plan import Plan, PlannedTake
 from milonga.songs.receipts import (
-    Finding,
     Receipt,
     attempt_seed,
     read_receipt,
@@ -126,8 +125,7 @@ class _Attempt:
 
 def _findings(planned: PlannedTake, clip: Clip) -> tuple[Finding, ...]:
     exact = planned.generator.length == "exact"
-    found = check_take(clip, expected_s=planned.request.seconds, exact=exact)
-    return tuple(found)
+    return check_take(clip, expected_s=planned.request.seconds, exact=exact)
 
 
 def _written(planned: PlannedTake, clip: Clip, attempt: _Attempt) -> Outcome:

@@ -75,7 +75,7 @@ def write_song_report(
             "milonga": __version__,
             "Python": f"{sys.version_info.major}.{sys.version_info.minor}",
             "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-            "sheet": str(session.sheet.source or ""),
+            "sheet": session.sheet.source.name if session.sheet.source else "",
         },
     )
     write_text(

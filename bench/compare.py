@@ -1,0 +1,128 @@
+"""``milonga compare`` against the same figures by librosa, and 200 short clips."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from bench.timing import in_turns, run_process
+from milonga import audio
+
+REFERENCE = Path(__file__).with_name("reference_compare.py")
+MILONGA = str(Path(sys.executable).with_name("milonga"))
+
+
+def run(quick: bool = False) -> str:
+    runs = 3 if quick else 9
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pair = [str(path) for path in _clips(folder, 2, 20.0)]
+        ours = [MILONGA, "compare", *pair, "--json"]
+        theirs = [sys.executable, str(REFERENCE), *pair]
+        worst = _agreement(ours, theirs)
+        warm = in_turns(
+            lambda: run_process(ours).seconds, lambda: run_process(theirs).seconds, runs
+        )
+        cold = in_turns(
+            lambda: run_process(ours, _nothing_compiled(folder)).seconds,
+            lambda: run_process(theirs, _nothing_compiled(folder)).seconds,
+            runs=1 if quick else 3,
+            warm_up=0,
+        )
+        many = [str(path) for path in _clips(folder, 200, 3.0)]
+        one, two, ratio, peak, few = _many(many, 1 if quick else 3)
+    return f"""## `milonga compare`
+
+Two clips of 20 s, whole process; milonga also measures its four controls:
+
+| caches | `milonga compare` | librosa calls in order | ratio |
+| --- | --- | --- | --- |
+| warm | {warm[0]:.2f} s | {warm[1]:.2f} s | {warm[2]:.1f} |
+| nothing was ever compiled | {cold[0]:.2f} s | {cold[1]:.2f} s | {cold[2]:.1f} |
+
+Goal: 3. {runs} and {1 if quick else 3} runs in turns; the largest relative difference between the
+figures of the two is {worst:.1e}.
+
+200 clips of 3 s against one baseline:
+
+| workers | wall time | peak memory |
+| --- | --- | --- |
+| 1 | {one:.2f} s | |
+| {os.cpu_count()} | {two:.2f} s | {peak:.0f} MB (20 clips: {few:.0f} MB) |
+
+All cores are {ratio:.2f} times as fast as one.
+"""
+
+
+def _clips(folder: Path, count: int, seconds: float) -> list[Path]:
+    """Music-like clips: chords over a beat, each with its own key and tempo."""
+    rng = np.random.default_rng(count)
+    rate, paths = 44_100, []
+    for number in range(count):
+        time_s = np.arange(round(seconds * rate)) / rate
+        root, beat = rng.uniform(110, 220), rng.uniform(0.4, 0.7)
+        tone = sum(np.sin(2 * np.pi * root * r * time_s) for r in (1, 1.26, 1.5, 2, 3))
+        wave = 0.05 * tone * np.exp(-3 * (time_s % beat))
+        wave += 0.2 * rng.standard_normal(len(time_s)) * np.exp(-40 * (time_s % (beat / 2)))
+        path = folder / f"{count}-{number}.wav"
+        audio.write(path, audio.Clip(np.stack([wave, 0.9 * wave]), rate), on_clip="level")
+        paths.append(path)
+    return paths
+
+
+def _agreement(ours: list[str], theirs: list[str]) -> float:
+    """The largest relative difference between the two programs' features.
+
+    Raises:
+        AssertionError: they differ by more than the third decimal.
+    """
+    document = json.loads(subprocess.run(ours, capture_output=True, check=True).stdout)
+    reference = json.loads(subprocess.run(theirs, capture_output=True, check=True).stdout)
+    worst = 0.0
+    for mine, other in zip([document["baseline"], *document["candidates"]], reference, strict=True):
+        for key, expected in other["features"].items():
+            found = np.atleast_1d(mine["features"][key]).astype(float)
+            apart = np.abs(found - np.atleast_1d(expected))
+            # BS.1770 meters may differ by 0.1.
+            bound = 0.1 if key in ("loudness_lufs", "true_peak_dbtp") else 5e-4
+            scale = np.maximum(1.0, np.abs(expected))
+            assert (apart <= bound * scale).all(), (key, found, expected)
+            if bound < 0.1:
+                worst = max(worst, float((apart / scale).max()))
+    assert math.isfinite(worst)
+    return worst
+
+
+def _nothing_compiled(folder: Path) -> Mapping[str, str]:
+    """Empty caches for Python's byte code and numba's machine code."""
+    fresh = tempfile.mkdtemp(dir=folder)
+    return {"PYTHONPYCACHEPREFIX": f"{fresh}/py", "NUMBA_CACHE_DIR": f"{fresh}/numba"}
+
+
+def _many(paths: list[str], runs: int) -> tuple[float, float, float, float, float]:
+    from milonga.analysis import compare
+
+    def timed(workers: int | None) -> float:
+        begun = time.perf_counter()
+        compare(paths[0], paths, workers=workers)
+        return time.perf_counter() - begun
+
+    both, one, ratio = in_turns(lambda: timed(None), lambda: timed(1), runs)
+    peaks = [
+        statistics.median(
+            run_process([MILONGA, "compare", paths[0], *paths[:n], "--json"]).peak_mb
+            for _ in range(runs)
+        )
+        for n in (len(paths), 20)
+    ]
+    return one, both, ratio, peaks[0], peaks[1]
