@@ -403,6 +403,19 @@ class TestSegments:
         assert left(imported) == [(2, "12 min")]
         assert imported.sheet.segments[0].seconds == 2
 
+    def test_several_labels_on_a_line(self):
+        sheet = import_markdown("# S\n**Tempo:** 98 BPM | **Key**: D minor\n## Verse\nla\n").sheet
+        assert (sheet.tempo, sheet.key, sheet.style) == (98, "D minor", None)
+
+    def test_slanted_labels(self):
+        assert segments("## Verse\n*Voice: low*\n_Mood: dark_\n")[0].voice == "low"
+
+    def test_the_length_in_a_heading(self):
+        text = (
+            "# S\n**Tempo**: 120\n## Verse (0:10-0:25)\nla\n## Solo (8 bars)\n## Outro (7 s)\nla\n"
+        )
+        assert [segment.seconds for segment in segments(text)] == [15, 16, 7]
+
     def test_marks_of_markdown(self):
         found = segments("## Verse\n**Title**: **A \\*star\\***\n**Style**: R&amp;B, *slow*\n")[0]
         assert (found.name, found.style) == ("A *star*", "R&B, *slow*")
@@ -422,6 +435,9 @@ class TestSegments:
         ("10) Coro: “Susurra Conmigo”", 10, "chorus", "Susurra Conmigo"),
         ("Final Chorus x2", None, "chorus", None),
         ("Part 2 - Bridge", 2, "bridge", None),
+        ("3. Solo de bandoneón", 3, "instrumental", "Solo de bandoneón"),
+        ("Guitar Solo (8 bars)", None, "instrumental", "Guitar Solo"),
+        ("Final", None, "outro", None),
     ],
 )
 def test_headings_of_segments(heading, number, section, name):

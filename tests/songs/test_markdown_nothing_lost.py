@@ -11,6 +11,12 @@ from milonga.songs.sheet import parse_sheet
 
 # § stands for a word that occurs nowhere else.
 TEMPLATES = (
+    "**Mood**: § | **Voice**: §, **Tempo**: 99 §",
+    "**§**: § **§**: §",
+    "*Voice: §*",
+    "## § Solo (8 bars)",
+    "## Solo de § (§ bars)",
+    "## Final",
     "# §",
     "## §",
     "### § §",

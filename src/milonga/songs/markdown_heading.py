@@ -29,6 +29,13 @@ _PARTS = frozenset(
 _AFTER = r"(?:\s+(?:break|solo|part|section|final|reprise|instrumental))?"
 
 
+DESCRIBED = re.compile(
+    r"[\w'-]+(?: [\w'-]+)? (solo|interlude|interludio|break|intro|outro)s?"
+    r"|(solo|interludio) de [\w'-]+(?: [\w'-]+)?"
+)
+"""A section with what plays it: "Guitar Solo", "Solo de bandoneón"."""
+
+
 @dataclass(slots=True)
 class SegmentHeading:
     """A heading's parts; ``rest`` is what has no place in a sheet."""
@@ -42,6 +49,8 @@ class SegmentHeading:
     seconds: float | None = None
     tempo: float | None = None
     seconds_from: str = ""
+    bars: str = ""
+    played_by: str = ""
     rest: list[str] = field(default_factory=list)
 
 
@@ -51,6 +60,8 @@ def section_phrase(text: str) -> str | None:
     None for a text that says more ("Bridge the gap") or names no section.
     """
     words = " ".join(plain(text).split()).strip(" .:")
+    if words == "final":
+        return "outro"
     found = section_in(words)
     if found is None:
         return None
@@ -99,6 +110,10 @@ def _read_rest(text: str, found: SegmentHeading) -> None:
             found.section, found.section_text = section, shown(part)
         elif part:
             names.append(shown(part))
+            described = DESCRIBED.fullmatch(plain(part))
+            if described and found.section is None:
+                found.section = section_phrase(described[1] or described[2])
+                found.section_text = found.played_by = names[-1]
     found.name = " - ".join(names) or None
     for aside in asides:
         _read_aside(aside.strip(), found)
@@ -132,6 +147,9 @@ def _read_quantity(text: str, found: SegmentHeading) -> bool:
         found.seconds, found.seconds_from = float(ended - begun), text
         return ended > begun
     length = find_duration(text)
+    if length and length.unit == "bars" and not _words(text[: length.start] + text[length.end :]):
+        found.bars = text
+        return True
     if (
         length and length.unit == "seconds" and found.seconds is None
         and re.search(r"\d\s*[a-z:\"″]", plain(text))

@@ -218,7 +218,7 @@ def _seconds(draft: Draft, lyrics: str | None, tempo: float) -> float:
     count = word_count(lyrics or "")
     if count:
         seconds = _clamped(math.ceil(count / WORDS_PER_SECOND / bar) * bar)
-        draft.guess("seconds", f"none were given; estimated from {count} words")
+        draft.guess("seconds", f"none were given; estimated from {count} word{'s' * (count != 1)}")
     else:
         seconds = _clamped(INSTRUMENTAL_BARS * bar)
         draft.guess("seconds", f"none were given; {INSTRUMENTAL_BARS} bars")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from milonga.songs.labels import field_of
 from milonga.songs.lyrics import has_words, unbalanced
 from milonga.songs.markdown_draft import Draft
-from milonga.songs.markdown_heading import section_phrase
+from milonga.songs.markdown_heading import DESCRIBED, section_phrase
 from milonga.songs.markdown_place import put
 from milonga.songs.markdown_source import Line
 from milonga.songs.text import lyrics_text, plain
@@ -19,7 +19,6 @@ _NO_LYRICS = re.compile(
 )
 _MARKER = re.compile(r"^\s*\**\[([^\[\]]+)\]:?\**:?\s*$")
 _SPLIT = re.compile(r"\s*[:：,(;|]\s*|\s+[-–—]+\s*|\s*[–—]+\s*")
-_DESCRIBED = re.compile(r"[\w'-]+(?: [\w'-]+)? (solo|interlude|interludio|break|intro|outro)s?")
 _OPENING_FIELDS = ("tempo", "mood", "voice", "key", "style", "negative")
 _BRACKET_LINES = 6
 """The most lines that a stage direction may run over."""
@@ -35,8 +34,8 @@ def marker(line: Line) -> tuple[str, str, str] | None:
     section = section_phrase(head)
     tail = rest[0].strip() if rest else ""
     if section is None:
-        kind = _DESCRIBED.fullmatch(plain(head))
-        section = section_phrase(kind[1]) if kind else None
+        kind = DESCRIBED.fullmatch(plain(head))
+        section = section_phrase(kind[1] or kind[2]) if kind else None
         if section is None:
             return None
         tail = match[1].strip()  # what it is besides a solo or an intro matters

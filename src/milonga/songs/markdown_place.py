@@ -146,6 +146,11 @@ def put_heading(draft: Draft, found: SegmentHeading, line: Line) -> None:
     if found.seconds is not None:
         _put_seconds(draft, Line(line.number, f"{number_text(found.seconds)} s"))
         draft.guess("seconds", f"from {found.seconds_from!r} in the heading", line.number)
+    if found.played_by:
+        draft.add("style", found.played_by)
+        draft.guess("style", "from the heading", line.number)
+    if found.bars:
+        _put_seconds(draft, Line(line.number, found.bars))
     if found.instrumental:
         draft.instrumental = Line(line.number, found.instrumental)
     if found.with_backing:

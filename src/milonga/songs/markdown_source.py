@@ -70,6 +70,8 @@ _BOLD = re.compile(
     r"(?:\s*[:：]\s*(?P=b)|(?P=b)\s*[:：])(?P<value>.*)$"
 )
 _BOLD_ALONE = re.compile(r"^\s*(?:\*\*|__)([^*_]+)(?:\*\*|__)\s*$")
+_SLANTED = re.compile(r"^\s*([*_])(?![*_\s])([^*_]+)\1\s*$")
+_NEXT_LABEL = re.compile(r"\s*[|•·;,]?\s(?=\*\*[^*\n:：]{1,60}(?:[:：]\s*\*\*|\*\*\s*[:：]))|$")
 _PLAIN = re.compile(rf"^\s*{_BULLET}(?P<label>[^\W\d_][\w /()-]{{0,40}}?)\s*[:：](?P<value>.*)$")
 _ROW = re.compile(r"^\s*\|\s*\**(?P<label>[^|*]{1,60}?)[:：]?\**\s*\|(?P<value>[^|]*)\|?\s*$")
 _SEGMENT = re.compile(r"^(?:segment|segmento)\s+#?\d+\b", re.IGNORECASE)
@@ -100,8 +102,9 @@ def read_parts(text: str) -> tuple[list[Part], list[tuple[Line, str]]]:
 class _Reader:
     def __init__(self, text: str) -> None:
         self._exact = is_exact(text)
-        lines = text.split("\n") if self._exact else map(_unquoted, text.split("\n"))
-        self._lines = [Line(n, line) for n, line in enumerate(lines, 1)]
+        self._lines = [Line(n, line) for n, line in enumerate(text.split("\n"), 1)]
+        if not self._exact:
+            self._lines = [part for line in self._lines for part in _divided(line)]
         self._at = 0
         self._unclosed: set[str] = set()
         self.mended: list[tuple[Line, str]] = []
@@ -180,6 +183,8 @@ class _Reader:
             return match["label"].strip(), match["value"]
         if self._exact:
             return None
+        slanted = _SLANTED.match(text)
+        text = slanted[2] if slanted else text
         match = _BOLD_ALONE.match(text)
         if match and field_of(match[1]) in _BY_HEADING:
             return match[1], ""
@@ -274,6 +279,18 @@ class _Reader:
                 return at
         self._unclosed.add(mark)
         return None
+
+
+def _divided(line: Line) -> Iterator[Line]:
+    """A line without quote marks; one for each bold label where it holds several."""
+    text = _unquoted(line.text)
+    if text.count("**") < 4 or not _BOLD.match(text):
+        yield Line(line.number, text)
+        return
+    at = 0
+    for match in _NEXT_LABEL.finditer(" ".join(text.split())):
+        yield Line(line.number, " ".join(text.split())[at : match.start()])
+        at = match.end()
 
 
 def _opened(heading: str) -> str:
