@@ -162,7 +162,7 @@ def follow_peaks(magnitudes: Floats, spec: MelSpec, seed: int) -> Spectrum:
     """
     frames, bins = magnitudes.shape
     draw = np.random.default_rng(seed)
-    phase: NDArray[np.float64] = draw.uniform(0, 2 * np.pi, size=bins)
+    phase = np.asarray(draw.uniform(0, 2 * np.pi, size=bins))
     advance = 2 * np.pi * spec.hop / spec.n_fft
     # Seen from its middle, a window gives neighbouring bins of one sine opposite signs.
     alternate = np.pi * (np.arange(bins) % 2)

@@ -1,9 +1,10 @@
 """From band sums back to a spectrum that is nowhere negative.
 
 A mel has fewer bands than the spectrum has bins, so many spectra have the same mel. The least
-squares solution of a factor computed once is the start; where it is negative, or wrong because it
-was cut at zero, multiplicative updates mend it (Richardson and Lucy; Lee and Seung). They weigh
-bands by their relative error, so that quiet bands beside loud ones come out right.
+squares solution of a factor computed once is the start, cut where it is negative or more than a
+bin's bands have room for; multiplicative updates mend what that broke (Richardson and Lucy; Lee and
+Seung). They weigh bands by their relative error, so that quiet bands beside loud ones come out
+right.
 
 References:
     Lee, Seung, "Algorithms for Non-negative Matrix Factorization", NIPS 2000.
@@ -32,6 +33,7 @@ class MelInversion:
     def __init__(self, spec: MelSpec) -> None:
         self.spec = spec
         self._bank, self._start, self._share = _factors(spec)
+        self._rows = [np.flatnonzero(row) for row in self._bank]
         self._cover = np.maximum(self._bank.sum(axis=0), _TINY)[:, np.newaxis]
 
     def __call__(self, mel: Floats, updates: int = UPDATES) -> Floats:
@@ -47,6 +49,10 @@ class MelInversion:
         sums = self.spec.expand(mel).astype(np.float32)
         # A bin that starts at zero would stay there: keep some of its bands' mean.
         spectrum: Floats = np.maximum(self._start @ sums, 0.05 * (self._share @ sums))
+        for row, bins, total in zip(self._bank, self._rows, sums, strict=True):
+            # A quiet band says that its bins are quiet, however loud the next band is.
+            room = total / row[bins, np.newaxis]
+            spectrum[bins] = np.minimum(spectrum[bins], room)
         for _ in range(updates):
             ratio = sums / (self._bank @ spectrum + _TINY)
             spectrum *= (self._bank.T @ ratio) / self._cover
