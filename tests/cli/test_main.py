@@ -42,6 +42,14 @@ def test_wrong_usage_is_2_and_says_what(milonga, args, words):
     assert result.out == ""
 
 
+def test_a_terminal_without_unicode(milonga, tmp_path):
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert milonga("song", "new", "s.yaml", **plain).status == 0
+    result = milonga("song", "check", "s.yaml", **plain)
+    assert result.status == 0, result.err
+    assert "canci\\xf3n" in result.out
+
+
 def test_an_explained_failure_is_1_without_a_traceback(milonga):
     result = milonga("render", "nothing.yaml")
     assert result.status == 1

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from importlib import import_module
@@ -128,4 +129,8 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 def entry() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without Unicode shows an escape where it would else end in an error.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main())
