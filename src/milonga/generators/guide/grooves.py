@@ -2,9 +2,9 @@
 
 Drums: ``X`` accent, ``x`` hit, ``o`` soft, ``g`` ghost, ``.`` rest. Bass: ``r`` root, ``f`` fifth,
 ``o`` octave, ``t`` third, ``a`` a step that leads to the next root, ``-`` hold, ``.`` rest.
-Chords: ``X``/``x``/``o`` strike and hold to the next mark, ``S``/``s``/``w`` a short stab (accented, plain, weak), ``.`` hold,
-``/`` silence; ``1`` to ``4`` single notes of the chord from below, for broken chords.
-Several patterns for a voice are alternatives among which the seed chooses.
+Chords: ``X``/``x``/``o`` strike and hold to the next mark, ``S``/``s``/``w`` short stabs (accented,
+plain, weak), ``.`` hold, ``/`` silence; ``1`` to ``4`` single notes of the chord from below, for
+broken chords. Several patterns for a voice are alternatives among which the seed chooses.
 """
 
 from __future__ import annotations
@@ -102,11 +102,11 @@ GROOVES: dict[str, Groove] = {
             "pluck synth, flute, marimba", "pluck synth, nylon guitar", "warm pad", "synth bass"
         ),
         kick=("X...X...X...X...",),
-        snare=("...x..x....x..x.", "...x..X....x..X."),
-        hats=("x.x.x.x.x.x.x.x.", "..x...x...x...x."),
-        extra={70: ("xoxoxoxoxoxoxoxo",), 46: ("..............o.",)},
-        bass=("r--r--r-r--r--r-", "r-----f-r-----r-", "r--r--f-r--r--o-"),
-        comp=("x..s..s.x..s..s.", "X..x..x.X..x..x.", "//s.//s.//s.//s."),
+        snare=("...o..o....o..o.", "...o..x....o..x."),
+        hats=("X.o.X.o.X.o.X.o.", "X.oxX.o.X.oxX.o."),
+        extra={70: ("XgggXgggXgggXggg",), 46: ("..............o.",)},
+        bass=("r---r-f-r---r-o-", "r-----f-r-----r-", "r--rr-f-r--rr-o-"),
+        comp=("X..sx.s.X..sx.s.", "X..xo.x.X..xo.x.", "//s.//s.//s.//s."),
         kit=25,
         backbeat=(37, 38),
         push=0.05,
@@ -145,13 +145,13 @@ GROOVES: dict[str, Groove] = {
     ),
     "salsa": Groove(
         _usual("trumpet, piano", "piano", "brass", "electric bass"),
-        kick=("x.....o.........",),
+        kick=("X...o...x...o...",),
         hats=("................",),
         extra={
             75: ("x..x..x...x.x...", "..x.x...x..x..x."),
             63: ("......xx......xx",),
             62: ("..x...o...x...o.",),
-            56: ("x...x...x...x...",),
+            56: ("X.o.X.o.X.o.X.o.",),
         },
         bass=("r-----f-----o---", "......f-----r---"),
         comp=("x.s.x..s.s.x.s.s", "s..x.s.x.s.x.s.x"),

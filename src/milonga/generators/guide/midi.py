@@ -21,6 +21,9 @@ RATE = 48_000
 
 _TICKS_PER_BEAT = 960
 _TICK_S = 0.5 / _TICKS_PER_BEAT  # MIDI's default tempo: half a second a beat
+STROKE = 64
+"""Velocity of the strokes that kits are measured by."""
+
 _WINDOW_S = 30.0
 _TAIL_S = 3.0
 _DRUM_CHANNEL = 9
@@ -67,6 +70,14 @@ def play(part: Part, seconds: float, progress: Progress) -> Samples:
         sound = _rendered(part, notes, start_s, end_s)[:, : frames - first]
         out[:, first : first + sound.shape[1]] += sound
     return out
+
+
+@lru_cache(maxsize=64)
+def drum_peak(kit: int, drum: int) -> float:
+    """Peak of a single stroke of velocity ``STROKE``, to measure a kit by."""
+    note = Note(0.0, 0.2, drum, STROKE)
+    samples = _rendered(Part("stroke", kit, (note,), drums=True, reverb=0.0), [note], 0.0, 0.2)
+    return max(float(np.abs(samples).max(initial=0.0)), 1e-3)
 
 
 def _rendered(part: Part, notes: Sequence[Note], start_s: float, end_s: float) -> Samples:

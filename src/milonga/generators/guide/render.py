@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,15 @@ _BODY_DB = -20.0
 """Level that a pitched part is brought to while it plays, RMS."""
 
 _DRUM_PEAK_DB = -5.0
+"""Peak of a firm stroke on kick and snare."""
+_KICK, _SNARE, _FIRM = 36, 38, 112
+
+_BALANCE = {
+    **{37: 0.5, 39: 0.9, 42: 0.45, 46: 0.4, 49: 0.55, 51: 0.4},  # rim, clap and cymbals
+    **{54: 0.3, 56: 0.45, 62: 0.4, 63: 0.45, 70: 0.3, 73: 0.3, 75: 0.25},  # hand percussion
+}
+"""Peaks of strokes of the same velocity, against the snare's."""
+
 _BLOCK = 2048
 _CEILING_DBTP = -1.3
 
@@ -51,7 +62,7 @@ def stem(part: Part, score: Score, progress: Progress) -> Samples:
         progress.check()
         raw = synthesise(part, frames, midi.RATE)
     else:
-        raw = midi.play(part, score.seconds, progress)
+        raw = midi.play(_balanced(part), score.seconds, progress)
     placed = _placed(raw * np.float32(_gain(raw, part)), part.pan)
     kicks = score.parts.get("kick")
     if part.duck and kicks is not None:
@@ -60,10 +71,12 @@ def stem(part: Part, score: Score, progress: Progress) -> Samples:
 
 
 def _gain(raw: Samples, part: Part) -> float:
-    """Brings a part to its level: drums by their peak, the rest by its body while it plays."""
+    """Brings a part to its level: drums by a stroke of the kit's kick or snare, the rest by
+    its body while it plays."""
     if part.drums:
-        peak = float(np.abs(raw).max(initial=0.0))
-        return float(10 ** ((_DRUM_PEAK_DB + part.level_db) / 20)) / peak if peak > 1e-4 else 0.0
+        drum = _KICK if part.name == "kick" else _SNARE
+        firm = midi.drum_peak(part.program, drum) * (_FIRM / midi.STROKE) ** 2
+        return float(10 ** ((_DRUM_PEAK_DB + part.level_db) / 20)) / firm
     count = max(1, raw.shape[1] // _BLOCK)
     blocks = raw[:, : count * _BLOCK].astype(np.float64) ** 2
     power = (
@@ -75,6 +88,26 @@ def _gain(raw: Samples, part: Part) -> float:
     if not len(playing) or playing.mean() < 1e-10:
         return 0.0
     return float(10 ** ((_BODY_DB + part.level_db) / 20) / np.sqrt(playing.mean()))
+
+
+def _balanced(part: Part) -> Part:
+    """Drums at the levels that ``_BALANCE`` asks for, whatever the kit's own are."""
+    if not part.drums:
+        return part
+    snare = midi.drum_peak(part.program, _SNARE)
+    factors = {
+        # A stroke's amplitude goes with the square of its velocity.
+        drum: (level * snare / midi.drum_peak(part.program, drum)) ** 0.5
+        for drum in {note.pitch for note in part.notes}
+        if (level := _BALANCE.get(drum)) is not None
+    }
+    notes = tuple(
+        replace(
+            note, velocity=min(max(round(note.velocity * factors.get(note.pitch, 1.0)), 1), 127)
+        )
+        for note in part.notes
+    )
+    return replace(part, notes=notes)
 
 
 def _placed(stem: Samples, pan: float) -> Samples:

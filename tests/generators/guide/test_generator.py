@@ -1,0 +1,134 @@
+"""``Guide`` as the plan sees it: what it says before any work, its options, its licences."""
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from milonga.errors import GeneratorError
+from milonga.generators.base import LyricLine, Request
+from milonga.generators.guide import Guide
+from milonga.generators.registry import generator_class
+from milonga.runtime.progress import Progress
+
+VERSE = (
+    "We laugh at the chaos, we play with the luck,",
+    "Dreams synthetic but hearts imperfect. (susurra)",
+)
+
+
+def request(lines=VERSE, **changes):
+    lyrics = tuple(LyricLine(text=text) for text in lines)
+    usual = {"role": "vocals", "section": "verse", "key": "A minor", "tempo": 122.0, "seed": 0}
+    return Request(**{**usual, "seconds": 15.0, "lyrics": lyrics, **changes})
+
+
+def problems(asked):
+    return Guide().assess(asked).problems
+
+
+def test_the_registry_knows_it():
+    assert generator_class("guide") is Guide
+    assert Guide.length == "exact"
+    assert Guide.roles == {"vocals", "backing", "instrumental", "texture"}
+
+
+def test_a_good_request_has_no_problems():
+    assessment = Guide().assess(request())
+    assert assessment.problems == ()
+    assert assessment.notes == ()
+    assert assessment.estimate_s < 15
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"key": "H minor"}, "key"),
+        ({"key": ""}, "key"),
+        ({"tempo": 2.0}, "tempo"),
+        ({"tempo": 1e9}, "tempo"),
+        ({"seconds": 0.001}, "seconds"),
+        ({"seconds": 1e6}, "seconds"),
+    ],
+)
+def test_problems_name_the_field_and_the_step(changes, where):
+    (problem,) = problems(request(**changes))
+    assert problem.where == where
+    assert problem.step
+    with pytest.raises(GeneratorError, match=r".") as caught:
+        Guide().render(request(**changes), Progress())
+    assert caught.value.where == where
+
+
+def test_words_that_nobody_could_sing_are_refused_with_the_seconds_they_take():
+    (problem,) = problems(request(seconds=3.0))
+    assert problem.where == "seconds"
+    assert "23 syllables in 2 lines" in problem.message
+    needed = float(problem.step.split("Give the segment ")[1].split(" ")[0])
+    assert 4 < needed < 8
+    assert problems(request(seconds=needed)) == ()
+    assert problems(request(seconds=needed - 0.2))
+    # An instrument may hurry.
+    assert problems(request(seconds=3.0, role="backing")) == ()
+
+
+def test_lines_without_words_are_noted():
+    notes = Guide().assess(request(lines=("We laugh", "💔 💔"))).notes
+    assert notes == ("No words to sing in: 💔 💔.",)
+
+
+def test_options():
+    assert Guide(Guide.Options(lead="violin")).score(request()).parts["lead"].program == 40
+    assert "kick" not in Guide(Guide.Options(drums=False)).score(request(style="trap")).parts
+    with pytest.raises(ValidationError, match="no lead instrument 'kazoo'"):
+        Guide.Options(lead="kazoo")
+    with pytest.raises(ValidationError):
+        Guide.Options(loud=True)
+    for field in Guide.Options.model_fields.values():
+        assert field.description
+
+
+def test_vocals_bring_their_band_unless_there_is_one_or_it_is_refused():
+    assert set(Guide().score(request(style="pop")).parts) > {"lead", "bass", "chords"}
+    alone = Guide(Guide.Options(a_cappella=True)).score(request(style="pop"))
+    assert set(alone.parts) == {"lead"}
+    layered = Guide().score(request(style="pop", accompanied=True))
+    assert set(layered.parts) == {"lead"}
+
+
+def test_the_soundfont_s_licence_is_named():
+    model = Guide().model()
+    (soundfont,) = [one for one in model.licences if "TimGM6mb" in one.what]
+    assert soundfont.name == "GPL-2.0"
+    assert len(model.files["TimGM6mb.sf2"]) == 64
+    assert {"midirenderer", "pretty_midi"} <= set(model.libraries)
+
+
+def test_looking_it_up_loads_nothing_heavy():
+    code = (
+        "from milonga.generators.registry import generator_class\n"
+        "generator_class('guide')()\n"
+        "import sys\n"
+        "print({'pretty_midi', 'midirenderer', 'scipy', 'librosa', 'torch'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_missing_library_is_an_error_that_names_the_extra(tmp_path):
+    """An interpreter in which the library can't be found."""
+    code = (
+        "import importlib.util, sys\n"
+        "real = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *a: None if name == 'midirenderer'"
+        " else real(name, *a)\n"
+        "from milonga.generators.registry import generator_class\n"
+        "from milonga.errors import MissingExtraError\n"
+        "try:\n"
+        "    generator_class('guide')()\n"
+        "except MissingExtraError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'milonga[guide]'" in done.stdout
