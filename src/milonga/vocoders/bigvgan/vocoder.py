@@ -173,6 +173,7 @@ def load_bigvgan(
     model: str | os.PathLike[str] | None = None,
     engine: EngineName = "auto",
     half: bool = False,
+    progress: Progress | None = None,
 ) -> BigVGAN:
     """BigVGAN from a folder, a repository or a key of the catalogue; without ``model`` the
     44.1 kHz one with hop 512. What isn't on this machine is downloaded first.
@@ -182,12 +183,12 @@ def load_bigvgan(
         WeightsError: they can't be had.
         DeviceError: the device isn't there.
     """
-    return BigVGAN(load_generator(_folder(model)), device, engine=engine, half=half)
+    return BigVGAN(load_generator(_folder(model, progress)), device, engine=engine, half=half)
 
 
-def _folder(model: str | os.PathLike[str] | None) -> Path:
+def _folder(model: str | os.PathLike[str] | None, progress: Progress | None) -> Path:
     if model is None:
-        return ensure_bigvgan_weights()
+        return ensure_bigvgan_weights(progress=progress)
     if Path(model).is_dir():
         return Path(model)
-    return ensure_weights(os.fspath(model), like="bigvgan")
+    return ensure_weights(os.fspath(model), like="bigvgan", progress=progress)
