@@ -79,8 +79,10 @@ def test_lines_without_words_are_noted():
 
 
 def test_options():
-    assert Guide(Guide.Options(lead="violin")).score(request()).parts["lead"].program == 40
-    assert "kick" not in Guide(Guide.Options(drums=False)).score(request(style="trap")).parts
+    asked = request(role="instrumental", lines=(), style="trap")
+    assert Guide(Guide.Options(lead="violin")).score(asked).parts["lead"].program == 40
+    assert "kick" in Guide().score(asked).parts
+    assert "kick" not in Guide(Guide.Options(drums=False)).score(asked).parts
     with pytest.raises(ValidationError, match="no lead instrument 'kazoo'"):
         Guide.Options(lead="kazoo")
     with pytest.raises(ValidationError):
@@ -90,11 +92,40 @@ def test_options():
 
 
 def test_vocals_bring_their_band_unless_there_is_one_or_it_is_refused():
-    assert set(Guide().score(request(style="pop")).parts) > {"lead", "bass", "chords"}
+    assert set(Guide().score(request(style="pop")).parts) >= {"drums", "bass", "chords"}
     alone = Guide(Guide.Options(a_cappella=True)).score(request(style="pop"))
-    assert set(alone.parts) == {"lead"}
+    assert alone.parts == {}
     layered = Guide().score(request(style="pop", accompanied=True))
-    assert set(layered.parts) == {"lead"}
+    assert layered.parts == {}
+
+
+def test_without_a_voice_an_instrument_plays_the_words_tune():
+    """In an interpreter where the libraries that sing can't be found."""
+    code = (
+        "import importlib.util\n"
+        "real = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *a: None if name == 'pyworld'"
+        " else real(name, *a)\n"
+        "from milonga.generators.base import LyricLine, Request\n"
+        "from milonga.generators.guide import Guide\n"
+        "from milonga.runtime.progress import Progress\n"
+        "asked = Request(role='vocals', section='verse', key='A minor', tempo=120, seconds=4,"
+        " seed=0, accompanied=True, lyrics=(LyricLine(text='We laugh at the chaos'),))\n"
+        "guide = Guide()\n"
+        "print(len(guide.score(asked).parts['lead'].notes), guide.render(asked, Progress()).frames)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["6", "176400"]
+
+
+def test_a_sung_take_names_its_voice():
+    guide = Guide()
+    clip = guide.render(request(lines=("We laugh at the chaos",), seconds=4.0), Progress())
+    assert clip.frames == 4 * 44_100
+    sung = guide.model()
+    assert any("speech engine" in licence.what for licence in sung.licences)
+    guide.render(request(role="instrumental", lines=(), seconds=2.0), Progress())
+    assert not any("speech" in licence.what for licence in guide.model().licences)
 
 
 def test_the_soundfont_s_licence_is_named():

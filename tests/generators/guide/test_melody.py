@@ -14,7 +14,6 @@ from milonga.generators.guide.melody import (
     VoiceRange,
     bar_scale,
     compose_melody,
-    voice_range,
 )
 from milonga.generators.guide.phrasing import FASTEST, set_lines
 from milonga.generators.guide.sections import SHAPES, section_kind
@@ -64,9 +63,6 @@ def test_voices_sing_it_an_octave_apart():
     assert [p + 12 for p in pitches(low)] == pitches(high)
     assert min(pitches(low)) >= MALE.low
     assert max(pitches(high)) <= FEMALE.high
-    assert voice_range("smooth male lead") == MALE
-    assert voice_range("breathy female vocal") == FEMALE
-    assert voice_range("voz femenina") == FEMALE
 
 
 def test_the_chorus_has_its_tune_again_in_a_longer_segment_and_over_other_words():

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
-from typing import Any, ClassVar, Literal
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
@@ -17,11 +18,15 @@ from milonga.generators.guide import midi
 from milonga.generators.guide.arrange import arrange
 from milonga.generators.guide.harmony import parse_key
 from milonga.generators.guide.instruments import INSTRUMENTS
+from milonga.generators.guide.melody import compose_melody
 from milonga.generators.guide.phrasing import FASTEST, breaths_of, set_lines
 from milonga.generators.guide.render import render_score
 from milonga.generators.guide.score import Score
 from milonga.generators.guide.sections import SHAPES, section_kind
 from milonga.runtime.progress import Progress
+
+if TYPE_CHECKING:
+    from milonga.generators.guide.voice.vocals import Vocals
 
 SLOWEST_BPM, FASTEST_BPM = 20.0, 400.0
 SHORTEST_S, LONGEST_S = 0.1, 3600.0
@@ -69,6 +74,8 @@ class Guide(Generator):
     def __init__(self, options: BaseModel | None = None) -> None:
         super().__init__(options)
         midi.soundfont_path()
+        self._vocals: Vocals | None = None
+        self._sang = False
 
     def assess(self, request: Request) -> Assessment:
         """Problems: a key that can't be read, a tempo or length out of range, and for vocals words
@@ -101,28 +108,52 @@ class Guide(Generator):
             request,
             lead=self._setting("lead") or "",
             drums=self._setting("drums"),
+            tune=False if self._sings(request) else None,
             band=not (request.role == "vocals" and self._alone(request)),
         )
 
     def render(self, request: Request, progress: Progress) -> Clip:
         score = self.score(request)
-        return render_score(score, SHAPES[section_kind(request.section)].lufs, progress)
+        lufs = SHAPES[section_kind(request.section)].lufs
+        self._sang = self._sings(request)
+        voice = self._sing(request, progress) if self._sang else None
+        return render_score(score, lufs, progress, voice)
 
     def model(self) -> Model:
+        engines = list(self._vocals.engines.values()) if self._vocals and self._sang else []
+        libraries = ["midirenderer", "pretty_midi", "numpy", "soxr"]
+        if engines:
+            libraries += ["pyworld-prebuilt", *(engine.distribution for engine in engines)]
         return Model(
             name="guide",
             files={midi.soundfont_path().name: _soundfont_hash()},
-            libraries={
-                name: version(name) for name in ("midirenderer", "pretty_midi", "numpy", "soxr")
-            },
-            licences=LICENCES,
+            libraries={name: version(name) for name in libraries},
+            licences=LICENCES + tuple(one for engine in engines for one in engine.licences),
         )
+
+    def _sings(self, request: Request) -> bool:
+        """Whether there is a voice for the words; else an instrument plays their tune."""
+        words = any(breaths_of(line) for line in request.sung)
+        return request.role == "vocals" and words and voice_installed()
+
+    def _sing(self, request: Request, progress: Progress) -> Clip:
+        from milonga.generators.guide.voice.casting import cast
+        from milonga.generators.guide.voice.vocals import Vocals
+
+        self._vocals = self._vocals or Vocals()
+        melody = compose_melody(request, cast(request.voice).lead.range)
+        return self._vocals.render(request, melody, progress)
 
     def _setting(self, name: str) -> Any:
         return getattr(self.options, name)
 
     def _alone(self, request: Request) -> bool:
         return bool(self._setting("a_cappella")) or request.accompanied
+
+
+def voice_installed() -> bool:
+    """Whether the libraries that sing are there."""
+    return all(find_spec(name) is not None for name in ("pyworld", "espeakng_loader"))
 
 
 LICENCES = (

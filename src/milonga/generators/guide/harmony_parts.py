@@ -50,7 +50,7 @@ def bass_part(
             velocity = (92 if mark == "r" else 82) * (0.8 + 0.25 * band.energy)
             velocity *= float(draw.uniform(0.94, 1.05))
             notes.append(_note(start_s, end_s, pitch, velocity))
-    level = 1.0 if instrument.synth == "808" else -1.0
+    level = -1.0 if instrument.synth == "808" else -3.0
     return Part(
         "bass",
         instrument.program,
@@ -99,7 +99,7 @@ def chords_part(
     pattern = choose(band.comping.comp, draw, band.energy)
     if band.energy < 0.3 and (band.drums or band.comping.signature):
         pattern = "X..............." if band.drums else "X...o...x...o..."
-    centre = 56.0 + band.shade + float(draw.integers(-2, 4))
+    centre = 58.0 + band.shade + float(draw.integers(-2, 4))
     centre = min(max(centre, instrument.low + 7.0), instrument.high - 9.0)
     shapes = voicings([bar.chord for bar in bars], centre, key, band.comping.sevenths)
     if instrument.name == "distorted guitar":
@@ -112,7 +112,7 @@ def chords_part(
             notes += [_note(bar.start_s, bar.end_s, p, 92 * force) for p in shape]
             continue
         _comp(notes, pattern, bar, shape, grid, force, draw, instrument)
-    level = -7.0 + 2.5 * band.energy
+    level = -5.5 + 2.0 * band.energy
     return Part(
         "chords",
         instrument.program,
@@ -174,7 +174,7 @@ def pad_part(
     instrument = band.pad
     if instrument is None or (0.3 <= band.energy < 0.62 and not (band.bed or texture)):
         return None
-    centre = 61.0 + band.shade + float(dice(seed, "pad", kind).integers(-2, 3))
+    centre = 63.0 + band.shade + float(dice(seed, "pad", kind).integers(-2, 3))
     centre = min(max(centre, instrument.low + 7.0), instrument.high - 9.0)
     shapes = voicings([bar.chord for bar in bars], centre, key, band.groove.sevenths)
     velocity = 64 + 34 * band.energy

@@ -9,7 +9,6 @@ chord tones where notes are long or on strong beats, small steps between, no har
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,7 +21,7 @@ from milonga.generators.guide.harmony import Key, lay_out, parse_key
 from milonga.generators.guide.phrasing import Breath, Placed, Slot, set_lines
 from milonga.generators.guide.rhythm import favoured_eighths, place
 from milonga.generators.guide.score import BEATS, Bar, MelodyLine, MelodyNote, dice
-from milonga.generators.guide.sections import SHAPES, SectionKind, plain, section_kind
+from milonga.generators.guide.sections import SHAPES, SectionKind, section_kind
 
 SUSTAINED_S = 0.45
 
@@ -40,12 +39,6 @@ MALE = VoiceRange(45, 62)
 above. Both are the same tune, an octave apart."""
 
 _CENTRE = 63.0
-_FEMALE_WORDS = r"\b(female|woman|girl|lady|soprano|alto|mezzo|mujer|femenin[ao]|chica|her|she)\b"
-
-
-def voice_range(voice: str) -> VoiceRange:
-    """The range for a description of a voice ("smooth male lead"); else a man's."""
-    return FEMALE if re.search(_FEMALE_WORDS, plain(voice)) else MALE
 
 
 def compose_melody(request: Request, voice_range: VoiceRange = FEMALE) -> tuple[MelodyLine, ...]:

@@ -20,6 +20,9 @@ RATE = 44_100
 _BODY_DB = -20.0
 """Level that a pitched part is brought to while it plays, RMS."""
 
+_VOICE_DB = 2.0
+"""A singer stands a little before the instruments."""
+
 _DRUM_PEAK_DB = -5.0
 """Peak of a firm stroke on kick and snare."""
 _KICK, _SNARE, _FIRM = 36, 38, 112
@@ -34,20 +37,26 @@ _BLOCK = 2048
 _CEILING_DBTP = -1.3
 
 
-def render_score(score: Score, lufs: float, progress: Progress) -> Clip:
+def render_score(score: Score, lufs: float, progress: Progress, voice: Clip | None = None) -> Clip:
     """The whole score at 44.1 kHz, exactly ``round(seconds * 44100)`` samples long, with a short
     fade at its end, at a loudness, its true peak under -1 dBTP.
+
+    Args:
+        lufs: integrated loudness of the result.
+        voice: a vocal of the same length and rate to mix in, its lines at -20 dBFS RMS.
 
     Raises:
         Cancelled: the user stopped it.
     """
-    frames = round(score.seconds * midi.RATE)
-    total = np.zeros((2, frames), dtype=np.float32)
+    frames = max(1, round(score.seconds * RATE))
+    total = np.zeros((2, round(score.seconds * midi.RATE)), dtype=np.float32)
     for part in score.parts.values():
         total += stem(part, score, progress)
+    mix = resample(Clip(total, midi.RATE), RATE).fitted(frames).samples
+    if voice is not None:
+        mix = mix + voice.samples * np.float32(10 ** (_VOICE_DB / 20))
     hold_s = score.bars[-1].end_s - score.bars[-1].start_s if score.bars[-1].hold else 0.0
-    _fade_out(total, max(0.012, min(0.5 * hold_s, 0.8)))
-    clip = resample(Clip(total, midi.RATE), RATE).fitted(max(1, round(score.seconds * RATE)))
+    clip = Clip(mix * _fade_out(frames, max(0.012, min(0.5 * hold_s, 0.8))), RATE)
     progress.check()
     if clip.seconds < 0.5 and clip.peak > 0:
         # Too short for a loudness to be defined.
@@ -130,7 +139,8 @@ def _ducking(kicks: Part, depth: float, frames: int) -> NDArray[np.float32]:
     return np.asarray(gain, dtype=np.float32)
 
 
-def _fade_out(samples: Samples, seconds: float) -> None:
-    count = min(round(seconds * midi.RATE), samples.shape[1])
-    ramp = 0.5 + 0.5 * np.cos(np.linspace(0.0, np.pi, count))
-    samples[:, samples.shape[1] - count :] *= ramp.astype(np.float32)
+def _fade_out(frames: int, seconds: float) -> NDArray[np.float32]:
+    count = min(round(seconds * RATE), frames)
+    gain = np.ones(frames, dtype=np.float32)
+    gain[frames - count :] = 0.5 + 0.5 * np.cos(np.linspace(0.0, np.pi, count))
+    return gain
