@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -9,6 +10,8 @@ from pydantic import ValidationError
 from milonga.errors import GeneratorError
 from milonga.generators.base import LyricLine, Request
 from milonga.generators.guide import Guide
+from milonga.generators.guide.grooves import GROOVES
+from milonga.generators.guide.instruments import INSTRUMENTS
 from milonga.generators.registry import generator_class
 from milonga.runtime.progress import Progress
 
@@ -163,3 +166,10 @@ def test_a_missing_library_is_an_error_that_names_the_extra(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'milonga[guide]'" in done.stdout
+
+
+def test_the_page_names_every_genre_and_instrument():
+    page = (Path(__file__).parents[3] / "docs" / "guide.md").read_text()
+    table = page[page.index("| words |") : page.index("Genres mix")]
+    assert [name for name in (*GROOVES, *INSTRUMENTS) if name not in table] == []
+    assert [name for name in Guide.Options.model_fields if f"| `{name}` |" not in page] == []
