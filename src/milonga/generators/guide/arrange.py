@@ -57,7 +57,7 @@ def arrange(
     else:
         if tune:
             quiet = request.role == "backing"
-            parts.append(lead_part(players, melody, -5.0 if quiet else 0.0))
+            parts.append(lead_part(players, melody, -6.0 if quiet else -1.5))
             if request.role == "instrumental" and players.energy > 0.8:
                 parts.append(second_part(players, melody, bars))
         elif band and request.sung:

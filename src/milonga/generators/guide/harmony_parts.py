@@ -97,7 +97,8 @@ def chords_part(
         return None
     draw = dice(seed, "chords", kind)
     pattern = choose(band.comping.comp, draw, band.energy)
-    if band.energy < 0.3 and (band.drums or band.comping.signature):
+    bare = band.drums and not band.comping.signature and band.energy < 0.3
+    if bare or (kind == "breakdown" and (band.drums or band.comping.signature)):
         pattern = "X..............." if band.drums else "X...o...x...o..."
     centre = 58.0 + band.shade + float(draw.integers(-2, 4))
     centre = min(max(centre, instrument.low + 7.0), instrument.high - 9.0)
@@ -112,7 +113,7 @@ def chords_part(
             notes += [_note(bar.start_s, bar.end_s, p, 92 * force) for p in shape]
             continue
         _comp(notes, pattern, bar, shape, grid, force, draw, instrument)
-    level = -5.5 + 2.0 * band.energy
+    level = -5.0 + 2.0 * band.energy + (1.0 if not band.drums else 0.0)
     return Part(
         "chords",
         instrument.program,
@@ -190,7 +191,7 @@ def pad_part(
                 notes[notes.index(same)] = Note(same.start_s, bar.end_s, pitch, same.velocity)
             else:
                 notes.append(_note(bar.start_s, bar.end_s, pitch, velocity))
-    level = -6.0 if texture else -10.0 + 2.0 * band.energy
+    level = -6.0 if texture else -9.0 + 2.0 * band.energy + (2.0 if not band.drums else 0.0)
     return Part(
         "pad",
         instrument.program,
