@@ -1,23 +1,11 @@
-"""How good a result is: features, comparison with controls, take checks, the report."""
+"""How good a result is.
 
-from milonga.analysis.comparison import (
-    Comparison,
-    Reference,
-    compare,
-    compare_clips,
-    measure_baseline,
-)
-from milonga.analysis.differences import Differences, differences
-from milonga.analysis.features import Features, features
+- ``features.features(clip)``: the figures of one recording.
+- ``comparison.compare(baseline, candidates)``, ``compare_clips``: against a baseline, with
+  controls.
+- ``checks.check_take(clip)``: the defects of a take.
+- ``spectra.mel_picture(clip)``, ``chroma_picture``: what the report draws.
+- ``report``: the page.
 
-__all__ = [
-    "Comparison",
-    "Differences",
-    "Features",
-    "Reference",
-    "compare",
-    "compare_clips",
-    "differences",
-    "features",
-    "measure_baseline",
-]
+It takes clips, never songs, so it can judge any audio.
+"""

@@ -19,9 +19,11 @@ from milonga.errors import AudioError
 
 _QUIETEST_LUFS = -50.0
 _FRAME_S, _SILENT_DB, _SILENT_SHARE = 0.05, -60.0, 0.5
+_REST_S = 0.5
 _ONE_SHOT_S = 1.0
-_FULL_SCALE, _FLAT_RUN = 0.9999, 3
-_FLAT_RUNS, _FLAT_SHARE, _HEAVY_SHARE = 10, 0.001, 0.03
+_CEILING = 1e-4
+_FLAT_TOP, _FLAT_TOPS, _FLAT_SHARE, _HEAVY_SHARE = 3, 10, 0.001, 0.03
+_ANY_TOPS, _ANY_SHARE = 100, 0.015
 _LENGTH_S = 0.02
 _OFFSET, _OFFSET_FRAME_S = 0.04, 0.1
 _DEAD_DB = -60.0
@@ -54,11 +56,12 @@ def check_take(
     """The defects of a take; none is the normal case.
 
     - NaN or infinite samples. Nothing else is measured then.
-    - Silence: under -50 LUFS (under 0.4 s, an RMS under -50 dBFS); or more than half of its
-      50 ms frames under -60 dBFS in all channels. Takes under 1 s are exempt from the latter:
-      a percussion hit is mostly its decay.
-    - Clipping: at least ten runs of three or more samples at full scale that make up 0.1 % of
-      the samples, or fewer that make up 3 %. Single flat tops pass: loud masters have them.
+    - Silence: under -50 LUFS (under 0.4 s, an RMS under -50 dBFS); or more than half of it in
+      stretches of at least 0.5 s whose 50 ms frames are under -60 dBFS in all channels:
+      shorter ones are rests. Takes under 1 s are exempt: a percussion hit is mostly its decay.
+    - Clipping: flat tops of three or more samples at full scale, at least ten and 0.1 % of all
+      samples, or fewer and 3 %; or a hundred of any length and 1.5 %, as bright sounds clip in
+      single samples. Less passes: loud masters have it.
     - Length: more than 20 ms off, where it is exact.
     - A loop: the generator got stuck (see ``stuck_loop``).
     - DC offset: half of all 100 ms frames lie more than 0.04 off zero to the same side.
@@ -115,7 +118,8 @@ def _silence(clip: Clip) -> Finding | None:
         return None
     size = round(_FRAME_S * clip.rate)
     levels = _mean_square(_framed(clip.samples, size)).max(axis=0)
-    share = float(np.mean(levels < 10 ** (_SILENT_DB / 10)))
+    runs = _run_lengths(levels < 10 ** (_SILENT_DB / 10))
+    share = float(runs[runs >= _REST_S / _FRAME_S].sum() / len(levels))
     if share <= _SILENT_SHARE:
         return None
     message = f"{share:.0%} of it is silent (under {_SILENT_DB:.0f} dBFS)."
@@ -134,33 +138,30 @@ def _length(clip: Clip, expected_s: float | None) -> Finding | None:
 
 
 def _clipping(clip: Clip) -> Finding | None:
-    if clip.peak < _FULL_SCALE:
+    if clip.peak < 1 - _CEILING:
         return None
-    runs = np.concatenate([_flat_runs(channel) for channel in clip.samples])
-    share = float(runs.sum() / clip.samples.size)
-    many = len(runs) >= _FLAT_RUNS and share > _FLAT_SHARE
-    if not (many or share > _HEAVY_SHARE):
+    tops = np.concatenate([_flat_tops(channel) for channel in clip.samples])
+    flat = tops[tops >= _FLAT_TOP]
+    share, flat_share = (float(runs.sum() / clip.samples.size) for runs in (tops, flat))
+    if not (
+        (len(flat) >= _FLAT_TOPS and flat_share > _FLAT_SHARE)
+        or flat_share > _HEAVY_SHARE
+        or (len(tops) >= _ANY_TOPS and share > _ANY_SHARE)
+    ):
         return None
-    message = f"It clips: {len(runs)} flat tops at full scale, {share:.1%} of all samples."
+    message = f"It clips: {share:.1%} of all samples are at full scale, in {len(tops)} places."
     return Finding(code="clipped", message=message, value=share)
 
 
-def _flat_runs(channel: NDArray[np.float32]) -> NDArray[np.int64]:
+def _flat_tops(channel: NDArray[np.float32]) -> NDArray[np.int64]:
     """Lengths of the runs in which the waveform stays at full scale on one side.
 
-    Beyond full scale a float file still holds a curve; flat is what doesn't change.
+    Beyond full scale a float file still holds a curve.
     """
     lengths = []
     for side in (channel, -channel):
-        top = np.flatnonzero(side >= _FULL_SCALE)
-        if not len(top):
-            continue
-        level = side[top]
-        apart = (np.diff(top) != 1) | (np.abs(np.diff(level)) > 1 - _FULL_SCALE)
-        edges = np.concatenate(([0], np.flatnonzero(apart) + 1, [len(top)]))
-        runs = np.diff(edges)
-        lengths.append(runs[runs >= _FLAT_RUN])
-    return np.concatenate(lengths) if lengths else np.zeros(0, dtype=np.int64)
+        lengths.append(_run_lengths(np.abs(side - 1) <= _CEILING))
+    return np.concatenate(lengths)
 
 
 def _offset(clip: Clip) -> Finding | None:
@@ -198,6 +199,12 @@ def _loop(clip: Clip) -> Finding | None:
         f"from {loop.start_s:.1f} s on."
     )
     return Finding(code="loop", message=message, value=loop.period_s)
+
+
+def _run_lengths(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Lengths of the runs of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
+    return np.asarray(edges[1::2] - edges[::2])
 
 
 def _framed(samples: NDArray[np.float32], size: int) -> NDArray[np.float32]:

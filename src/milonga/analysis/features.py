@@ -238,12 +238,23 @@ def _root_mean_square(mono: NDArray[np.float32]) -> float:
 
 def _zero_crossing_rate(mono: NDArray[np.float32]) -> float:
     """Changes of sign within each frame; the signal goes on level beyond both ends."""
-    negative = mono < -_NO_CROSSING
-    crossings = np.flatnonzero(negative[1:] != negative[:-1]) + 1
-    # A frame from a to b sees the crossings between its own samples: at a + 1 to b - 1.
-    starts = np.arange(frame_count(len(mono))) * HOP - N_FFT // 2
-    counts = np.searchsorted(crossings, starts + N_FFT) - np.searchsorted(crossings, starts + 1)
-    return float(counts.mean() / N_FFT)
+    frames, around = frame_count(len(mono)), N_FFT // HOP // 2
+    # Crossings in each hop, and whether its first sample is one.
+    counts = np.zeros(frames + 2 * around, dtype=np.int64)
+    first = np.zeros_like(counts)
+    step = HOP * 1024
+    for at in range(0, len(mono), step):
+        negative = mono[max(at - 1, 0) : at + step] < -_NO_CROSSING
+        crossed = negative[1:] != negative[:-1]
+        if at == 0:
+            crossed = np.concatenate(([False], crossed))
+        hops = np.pad(crossed, (0, -len(crossed) % HOP)).reshape(-1, HOP)
+        place = slice(around + at // HOP, around + at // HOP + len(hops))
+        counts[place] = np.count_nonzero(hops, axis=1)
+        first[place] = hops[:, 0]
+    within = np.convolve(counts, np.ones(2 * around, dtype=np.int64), "valid")[:frames]
+    # A frame sees crossings between its own samples only.
+    return float((within - first[:frames]).mean() / N_FFT)
 
 
 def _plain(value: Any) -> Any:

@@ -148,8 +148,8 @@ def _overview(baseline: Reference, read: Sequence[Candidate], names: Sequence[st
 
 _READING = """\
 MFCC, timbre and chroma: similarity of the means over time, 1 is equal. MFCC depends on the level,
-timbre leaves it out. What the controls reach is worth nothing: noise holds no music, silence no sound.
-Tempo and brightness: difference in percent; loudness in LU; length in seconds."""
+timbre leaves it out. What the controls reach is worth nothing: noise holds no music, silence no
+sound. Tempo and brightness: difference in percent; loudness in LU; length in seconds."""
 
 
 def _figures(name: str, differences: Differences | None) -> list[str]:

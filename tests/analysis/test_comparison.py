@@ -1,0 +1,206 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from milonga import audio
+from milonga.analysis.comparison import compare, compare_clips, measure_baseline
+from milonga.analysis.differences import differences, similarity, summarise
+from milonga.analysis.features import features
+from milonga.audio import Clip
+from milonga.errors import AudioError, Cancelled, ComparisonError
+from milonga.runtime.files import dump_json
+from milonga.runtime.progress import Progress
+
+DIFFERENCES = {
+    "duration_diff_s",
+    "tempo_diff_bpm",
+    "tempo_diff_pct",
+    "spectral_centroid_diff_hz",
+    "spectral_centroid_diff_pct",
+    "spectral_bandwidth_diff_hz",
+    "spectral_bandwidth_diff_pct",
+    "spectral_rolloff_diff_hz",
+    "spectral_rolloff_diff_pct",
+    "mfcc_similarity",
+    "timbre_similarity",
+    "chroma_similarity",
+    "zcr_diff",
+    "rms_diff",
+    "loudness_diff_lu",
+    "true_peak_diff_db",
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, sample):
+    folder = tmp_path_factory.mktemp("clips")
+    paths = {}
+    for name in ("loop_garzul", "loop_amen", "drum_snare_hard"):
+        paths[name] = folder / f"{name}.wav"
+        audio.write(paths[name], sample(name), on_clip="level")
+    paths["broken"] = folder / "broken.wav"
+    paths["broken"].write_text("this is no recording")
+    return paths
+
+
+def test_document(files):
+    comparison = compare(files["loop_garzul"], [files["loop_amen"]])
+    # Through JSON as it is printed: no NaN, no tuple.
+    document = json.loads(dump_json(comparison.as_json()))
+    assert list(document) == ["baseline", "candidates", "controls"]
+    assert document["baseline"]["path"] == str(files["loop_garzul"])
+    (candidate,) = document["candidates"]
+    assert list(candidate) == ["path", "features", "differences"]
+    assert set(candidate["differences"]) == DIFFERENCES
+    assert list(document["controls"]) == ["self", "silence", "noise", "shuffled"]
+    for control in document["controls"].values():
+        assert set(control["differences"]) == DIFFERENCES
+        assert set(control["features"]) == set(candidate["features"])
+        assert control["reason"] is None
+
+
+def test_differences_are_candidate_minus_baseline(sample):
+    before, after = features(sample("loop_garzul")), features(sample("loop_amen"))
+    found = differences(before, after)
+    assert found.duration_diff_s == after.duration_s - before.duration_s
+    assert found.tempo_diff_bpm == after.tempo_bpm - before.tempo_bpm
+    assert found.tempo_diff_pct == pytest.approx(100 * (after.tempo_bpm / before.tempo_bpm - 1))
+    assert found.spectral_centroid_diff_pct == pytest.approx(
+        100 * (after.spectral_centroid_hz / before.spectral_centroid_hz - 1)
+    )
+    cosine = np.dot(before.mfcc_mean, after.mfcc_mean) / (
+        np.linalg.norm(before.mfcc_mean) * np.linalg.norm(after.mfcc_mean)
+    )
+    assert found.mfcc_similarity == pytest.approx(cosine, abs=1e-12)
+    assert found.loudness_diff_lu == after.loudness_lufs - before.loudness_lufs
+
+
+def test_order_is_kept_and_a_broken_candidate_stands_in_its_place(files):
+    order = ["drum_snare_hard", "broken", "loop_amen", "loop_garzul"] * 3
+    found = compare(files["loop_garzul"], [files[name] for name in order], workers=2)
+    assert [c.path for c in found.candidates] == [str(files[name]) for name in order]
+    assert [c.path for c in found.failed] == [str(files["broken"])] * 3
+    document = found.candidates[1].as_json()
+    assert set(document) == {"path", "error"}
+    assert "Not a recording" in document["error"]
+    assert found.candidates[3].differences.mfcc_similarity == 1.0
+
+
+def test_one_worker_and_two_find_the_same(files):
+    paths = [files["loop_amen"], files["drum_snare_hard"]]
+    one = compare(files["loop_garzul"], paths, workers=1)
+    two = compare(files["loop_garzul"], paths, workers=2)
+    assert one.as_json() == two.as_json()
+
+
+def test_a_broken_baseline_is_an_error(files):
+    with pytest.raises(AudioError, match="Not a recording"):
+        compare(files["broken"], [files["loop_amen"]])
+
+
+def test_cancelled_while_it_runs(files):
+    progress = Progress()
+    progress.cancel()
+    with pytest.raises(Cancelled):
+        compare(files["loop_garzul"], [files["loop_amen"]] * 50, progress=progress)
+
+
+def test_progress_counts_recordings(files):
+    seen = []
+    compare(files["loop_garzul"], [files["loop_amen"]] * 3, progress=Progress(seen.append))
+    assert [update.done for update in seen if update.unit == "recordings"][-1] == 4
+    assert seen[-1].total == 4
+
+
+def test_clips_in_memory_reuse_a_measured_baseline(sample):
+    baseline, other = sample("loop_garzul"), sample("loop_amen")
+    reference = measure_baseline(baseline, "garzul")
+    anew = compare_clips(baseline, {"amen": other})
+    reused = compare_clips(reference, {"amen": other})
+    assert anew.candidates == reused.candidates
+    assert reused.baseline is reference
+    assert reused.as_json()["baseline"]["path"] == "garzul"
+    assert reused.candidates[0].path == "amen"
+
+
+def test_without_a_baseline_there_are_features_alone(sample):
+    document = compare_clips(None, {"amen": sample("loop_amen")}).as_json()
+    assert document["baseline"] is None
+    assert document["controls"] is None
+    assert set(document["candidates"][0]) == {"path", "features"}
+
+
+def test_an_empty_clip_is_an_error(sample):
+    empty = Clip(np.zeros((1, 0), dtype=np.float32), 44_100)
+    with pytest.raises(ComparisonError):
+        compare_clips(sample("loop_amen"), {"empty": empty})
+    with pytest.raises(ComparisonError):
+        compare_clips(empty, {})
+
+
+@pytest.mark.parametrize("frames", [1, 500, 2047, 2048, 30_000, 44_100, 44_101])
+def test_baselines_of_any_length(frames, rng):
+    clip = Clip((0.1 * rng.standard_normal(frames)).astype(np.float32), 44_100)
+    document = compare_clips(clip, {"same": clip}).as_json()
+    dump_json(document)
+    for name, limit in (("noise", 2048), ("shuffled", 44_101)):
+        control = document["controls"][name]
+        missing = frames < limit
+        assert (control["differences"] is None) == missing
+        assert bool(control["reason"]) == missing
+    assert document["controls"]["self"]["differences"]["mfcc_similarity"] == 1.0
+
+
+def test_a_silent_baseline(sample):
+    silent = Clip(np.zeros((2, 3 * 44_100), dtype=np.float32), 44_100)
+    document = json.loads(dump_json(compare_clips(silent, {"x": sample("loop_amen")}).as_json()))
+    found = document["candidates"][0]["differences"]
+    undefined = {name for name, value in found.items() if value is None}
+    assert undefined == DIFFERENCES - {"duration_diff_s", "mfcc_similarity", "zcr_diff", "rms_diff"}
+    assert "silent" in document["controls"]["noise"]["reason"]
+    assert document["controls"]["self"]["differences"]["mfcc_similarity"] == 1.0
+
+
+def test_the_controls_show_what_a_similarity_is_worth(sample):
+    found = compare_clips(sample("loop_amen_full"), {}).baseline.controls
+    # Noise, which holds no music, reaches these; so a take that does has shown nothing yet.
+    assert found["noise"].differences.chroma_similarity > 0.99
+    assert found["noise"].differences.mfcc_similarity > 0.8
+    assert found["silence"].differences.mfcc_similarity > 0.4
+    # Means over time don't hear the order of a piece.
+    assert found["shuffled"].differences.mfcc_similarity > 0.999
+
+
+vectors = st.lists(st.floats(-1e3, 1e3), min_size=12, max_size=12)
+
+
+@given(vectors, vectors)
+def test_similarity_is_a_cosine(a, b):
+    found = similarity(a, b)
+    if found is None:
+        assert min(np.linalg.norm(a), np.linalg.norm(b)) < 1e-4
+    else:
+        assert -1 <= found <= 1
+        assert found == similarity(b, a)
+        # Rounding of numbers around 1.
+        assert similarity([2 * x for x in a], b) == pytest.approx(found, abs=1e-9)
+
+
+def test_similarity_is_undefined_without_a_direction():
+    assert similarity([0.0] * 12, [1.0] * 12) is None
+    assert similarity(None, [1.0] * 12) is None
+
+
+def test_a_spread_needs_three(sample):
+    before = features(sample("loop_garzul"))
+    others = [features(sample(n)) for n in ("loop_amen", "loop_mika", "loop_tabla")]
+    found = [differences(before, other) for other in others]
+    two, three = summarise(found[:2]), summarise(found)
+    assert (two["rms_diff"].n, two["rms_diff"].spread) == (2, None)
+    assert two["rms_diff"].mean == pytest.approx((found[0].rms_diff + found[1].rms_diff) / 2)
+    assert three["rms_diff"].spread == pytest.approx(np.std([d.rms_diff for d in found], ddof=1))
+    assert summarise([])["rms_diff"] == summarise([])["tempo_diff_bpm"]
+    assert summarise([])["rms_diff"].mean is None
