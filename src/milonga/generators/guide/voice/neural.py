@@ -1,7 +1,8 @@
 """The neural English voice of hibari-tts, with the timing of its phones.
 
 Its wheel holds the model, lexicon and grapheme-to-phoneme rules. The model predicts how long each
-phoneme lasts; that tensor is made an output, which gives the timing without any alignment.
+phoneme lasts; that tensor is made an output and tells about when each one sounds
+(``neural_timing`` makes it exact).
 
 References:
     hibari-tts 0.2.1, "ONNX interface": inputs ``ids``, ``speed``; outputs per 12.5 ms frame.
@@ -14,7 +15,6 @@ import threading
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from milonga.errors import GeneratorError
 from milonga.generators.base import Licence
+from milonga.generators.guide.voice.neural_timing import FRAME_S, aligned, voiced_pitch
 from milonga.generators.guide.voice.onnx_graph import inputs_of, with_output
 from milonga.generators.guide.voice.phones import Phone
 from milonga.generators.guide.voice.speech import Speech, SpeechEngine
@@ -31,16 +32,6 @@ _LONGEST = 380
 """Phonemes the model takes at once; longer lines are spoken in pieces."""
 
 _NOISE_SEED = 20_231
-
-_LATE_S = 0.037
-"""How much later than in the sound the summed durations put a phoneme (median, measured)."""
-
-_SNAP_S = 0.06
-_LOW_BINS = (4, 50)
-"""80 to 1,000 Hz, where voiced sounds have their energy."""
-
-_VOICED_DB = 8.0
-"""Level of the harmonic branch over which a frame counts as voiced; vowels have 20 to 30."""
 
 _PUNCTUATION = frozenset(';:,.!?—…"“”()')
 _lock = threading.Lock()
@@ -67,23 +58,22 @@ class Neural(SpeechEngine):
         spoken = _phonemes(words)
         pieces = [_run(piece, pace) for piece in _pieces(spoken)]
         if not pieces:
-            return Speech(np.zeros(0, np.float32), dsp.SR, (), np.zeros(0, np.float32), 0.0125)
+            return Speech(np.zeros(0, np.float32), dsp.SR, (), np.zeros(0, np.float32), FRAME_S)
         samples, pitch, phones, at = [], [], [], 0.0
-        frame_s = dsp.HOP / dsp.SR
         for symbols, parts, counts in pieces:
             # A fixed seed: equal words sound equal, variation is the singer's part.
             samples.append(dsp.synth(*parts, np.random.default_rng(_NOISE_SEED)))
-            pitch.append(_voiced_pitch(parts))
-            length = len(pitch[-1]) * frame_s
+            pitch.append(voiced_pitch(parts))
+            length = len(pitch[-1]) * FRAME_S
             timed = _timed(symbols, counts * (length / max(1, int(counts.sum()))))
-            phones += _moved(_snapped(timed, pitch[-1] > 0, frame_s), at)
+            phones += _moved(aligned(timed, parts, pace), at)
             at += length
         return Speech(
             np.concatenate(samples).astype(np.float32),
             dsp.SR,
             tuple(phones),
             np.concatenate(pitch).astype(np.float32),
-            frame_s,
+            FRAME_S,
         )
 
 
@@ -167,30 +157,13 @@ def _run(
     return symbols, [part[0] for part in parts], np.asarray(counts).reshape(-1)
 
 
-def _voiced_pitch(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The pitch where the harmonic branch of the model really sounds, else 0.
-
-    The model's own pitch runs on through short consonants.
-    """
-    harmonic, _, _, free, _, pitch = parts
-    low = slice(*_LOW_BINS)
-    sounding = _decibels(harmonic[low])
-    voiced = (sounding > _VOICED_DB) & (sounding > _decibels(free[low])) & (pitch > 40)
-    return np.where(voiced, pitch, np.float32(0))
-
-
-def _decibels(log_magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
-    power = np.exp(2 * np.minimum(log_magnitude, 7)).mean(axis=0)
-    return np.asarray(10 * np.log10(power + 1e-12))
-
-
 def _timed(symbols: Sequence[tuple[str, int]], lengths: NDArray[np.float64]) -> list[Phone]:
     """Phones with their times. Marks of stress and length last, too: the time of a stress mark
     belongs to the vowel after it, that of a length mark or space to the phone before it."""
     phones: list[Phone] = []
-    prefix, prefix_start, at = "", 0.0, -_LATE_S
+    prefix, prefix_start, at = "", 0.0, 0.0
     for (symbol, word), length in zip(symbols, lengths, strict=True):
-        start, at = max(0.0, at), at + float(length)
+        start, at = at, at + float(length)
         if symbol in "ˈˌ" and symbol:
             prefix, prefix_start = symbol, start
         elif symbol in "ːʰʲ " and symbol and phones:
@@ -203,30 +176,6 @@ def _timed(symbols: Sequence[tuple[str, int]], lengths: NDArray[np.float64]) -> 
             phones.append(Phone(prefix + symbol, prefix_start if prefix else start, at, word))
             prefix = ""
     return phones
-
-
-def _snapped(phones: Sequence[Phone], voiced: NDArray[np.bool_], frame_s: float) -> list[Phone]:
-    """Phones whose vowels begin and end with the voice, next to voiceless sounds.
-
-    The durations come in steps of 25 ms; the harmonic branch shows the change to a frame.
-    """
-    changes = np.flatnonzero(np.diff(voiced.astype(np.int8)))
-    rising = (changes[voiced[changes + 1]] + 1) * frame_s
-    falling = (changes[~voiced[changes + 1]] + 1) * frame_s
-    bounds = [phone.end_s for phone in phones]
-    for i, (left, right) in enumerate(pairwise(phones)):
-        edges = rising if right.voiced and not left.voiced else falling
-        if left.voiced == right.voiced or not len(edges):
-            continue
-        nearest = float(edges[np.argmin(np.abs(edges - bounds[i]))])
-        earliest = bounds[i - 1] if i else 0.0
-        if abs(nearest - bounds[i]) <= _SNAP_S and earliest < nearest < right.end_s:
-            bounds[i] = nearest
-    starts = [0.0, *bounds[:-1]]
-    return [
-        Phone(phone.symbol, start, end, phone.word)
-        for phone, start, end in zip(phones, starts, bounds, strict=True)
-    ]
 
 
 def _moved(phones: Sequence[Phone], by: float) -> list[Phone]:

@@ -24,6 +24,9 @@ _EVENNESS = 0.7
 """How much of the differences in level between spoken vowels is taken away."""
 
 _LARGEST_GAIN_DB = 12.0
+_HISS_UNDER_DB = 12.0
+"""How far voiceless sounds stay under the vowels, at least."""
+
 _NEPER = math.log(10) / 10
 """What a decibel is in the natural logarithm of a power."""
 
@@ -68,7 +71,7 @@ def sing(
     warped = _warped(frames, source, held)
     notes = [note for syllable in placed for note in syllable.notes]
     pitch = pitch_contour(notes, times, random, transpose=transpose, vibrato=singer.vibrato)
-    level = _gain_db(frames, placed, source) + _dynamics_db(placed, times)
+    level = _gain_db(frames, placed, source, warped) + _dynamics_db(placed, times)
     ratio = singer.tract / engine.tract
     envelope = _resized(warped.log_envelope, ratio)
     envelope += level[:, np.newaxis] * _NEPER
@@ -133,12 +136,20 @@ def _resized(log_envelope: Array, ratio: float) -> Array:
     return np.asarray(out - 0.04 * np.maximum(beyond, 0.0))
 
 
-def _gain_db(frames: Frames, placed: Sequence[Syllable], source: Array) -> Array:
-    """Gain that evens out the vowels; consonants keep their level against their vowels."""
+def _gain_db(frames: Frames, placed: Sequence[Syllable], source: Array, warped: Frames) -> Array:
+    """Gain that evens out the vowels and holds voiceless sounds under them.
+
+    Voiced consonants keep their level against their vowels. Hisses are never raised with a weak
+    vowel, and stay under the vowels: singers open their mouths for these, not for those.
+    """
     levels = np.array([_level_db(frames, syllable.nucleus.phone) for syllable in placed])
     at = np.array([_middle(syllable.nucleus.phone) for syllable in placed])
-    gains = np.clip(_EVENNESS * (np.median(levels) - levels), -_LARGEST_GAIN_DB, _LARGEST_GAIN_DB)
-    return np.asarray(np.interp(np.nan_to_num(source), at, gains))
+    usual = float(np.median(levels))
+    wanted = np.clip(_EVENNESS * (usual - levels), -_LARGEST_GAIN_DB, _LARGEST_GAIN_DB)
+    gain = np.interp(np.nan_to_num(source), at, wanted)
+    own = 10 * np.log10(np.exp(warped.log_envelope).sum(axis=1) + 1e-20)
+    held_down = np.minimum(np.minimum(gain, 0.0), usual - _HISS_UNDER_DB - own)
+    return np.asarray(np.where(warped.voiced, gain, held_down))
 
 
 def _middle(phone: Phone) -> float:

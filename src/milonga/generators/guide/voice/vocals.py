@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from milonga.audio.clip import Clip
 from milonga.audio.resampling import resample
+from milonga.errors import Problem
 from milonga.generators.base import LyricLine, Request
 from milonga.generators.guide.score import MelodyLine, dice
 from milonga.generators.guide.syllables import words_of
 from milonga.generators.guide.voice import casting, neural
 from milonga.generators.guide.voice.alignment import syllables
 from milonga.generators.guide.voice.casting import Cast, Singer
-from milonga.generators.guide.voice.espeak import Espeak
-from milonga.generators.guide.voice.language import line_languages, runs
+from milonga.generators.guide.voice.espeak import Espeak, has_voice
+from milonga.generators.guide.voice.language import language_code, line_languages, runs
 from milonga.generators.guide.voice.phones import Nucleus, nuclei
 from milonga.generators.guide.voice.room import RATE, in_room, placed
 from milonga.generators.guide.voice.singing import Sung, sing
@@ -49,9 +50,10 @@ class Manner:
 class Vocals:
     """Sings segments; keeps what was spoken, so that a chorus costs once."""
 
-    engines: dict[str, SpeechEngine] = field(default_factory=dict)
-    """Those that spoke so far."""
+    engines: dict[str, SpeechEngine] = field(default_factory=dict, init=False)
+    """Those that sang in the last render."""
 
+    _loaded: dict[str, SpeechEngine] = field(default_factory=dict)
     _spoken: dict[_Key, tuple[Frames, list[Nucleus]]] = field(default_factory=dict)
 
     def render(self, request: Request, melody: Sequence[MelodyLine], progress: Progress) -> Clip:
@@ -64,6 +66,7 @@ class Vocals:
             GeneratorError: a language that no voice speaks.
             Cancelled: the user stopped it.
         """
+        self.engines = {}
         frames = max(1, round(request.seconds * RATE))
         total = np.zeros((2, frames), np.float32)
         cast = casting.cast(request.voice)
@@ -129,8 +132,9 @@ class Vocals:
     def engine(self, language: str) -> SpeechEngine:
         """The voice for a language: the neural one for English where it is installed."""
         wanted = "hibari" if language.split("-")[0] == "en" and neural.available() else "espeak"
-        if wanted not in self.engines:
-            self.engines[wanted] = neural.Neural() if wanted == "hibari" else Espeak()
+        if wanted not in self._loaded:
+            self._loaded[wanted] = neural.Neural() if wanted == "hibari" else Espeak()
+        self.engines[wanted] = self._loaded[wanted]
         return self.engines[wanted]
 
     def _speak(
@@ -143,6 +147,20 @@ class Vocals:
             if len(self._spoken) > _KEPT_LINES:
                 del self._spoken[next(iter(self._spoken))]
         return self._spoken[key]
+
+
+def language_problems(lines: Sequence[LyricLine]) -> list[Problem]:
+    """What is wrong with the languages that a sheet gives its lines: those that no voice speaks."""
+    codes = {language_code(line.language): line for line in lines if line.language}
+    return [
+        Problem(
+            f"No voice speaks the language {line.language!r} of the line {line.text[:40]!r}.",
+            "lyrics",
+            step="Use a code such as en, es, pt, fr, it or de, or leave it out.",
+        )
+        for code, line in codes.items()
+        if not has_voice(code)
+    ]
 
 
 def line_manners(lyrics: Sequence[LyricLine]) -> list[Manner]:
