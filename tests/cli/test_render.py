@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -184,7 +185,7 @@ def test_folders_that_hold_no_song(milonga, tmp_path):
 def test_an_interrupted_render_goes_on(milonga, song, out, tmp_path, kind):
     many = ["render", str(song), "--out", str(out), "--takes", "30"]
     process = subprocess.Popen(
-        ["milonga", *many], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        [sys.executable, "-m", "milonga", *many], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
         env={**os.environ, "MILONGA_HOME": str(tmp_path / "home")},
     )  # fmt: skip
     deadline = time.monotonic() + 120

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,6 +38,10 @@ def small_disk(folder, size):
             subprocess.run(["umount", "-l", folder], check=True)
 
 
+def arrived(folder):
+    return max((part.stat().st_size for part in folder.rglob("*.part")), default=0)
+
+
 def test_a_disk_that_fills_up(hub, bigvgan, tmp_path):
     disk = tmp_path / "disk"
     filler = disk / "filler"
@@ -45,6 +50,10 @@ def test_a_disk_that_fills_up(hub, bigvgan, tmp_path):
         if limited:
             # There is room when the download starts; another program takes it meanwhile.
             def fill():
+                # What was sent may still be on its way to the disk.
+                deadline = time.monotonic() + 30
+                while arrived(disk) < MB and time.monotonic() < deadline:
+                    time.sleep(0.01)
                 with filler.open("wb") as handle, pytest.raises(OSError, match="space"):
                     handle.write(b"\0" * 4 * MB)
 
