@@ -183,11 +183,15 @@ def test_folders_that_hold_no_song(milonga, tmp_path):
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_render_goes_on(milonga, song, out, tmp_path, kind):
-    many = ["render", str(song), "--out", str(out), "--takes", "30"]
+    many = ["render", str(song), "--out", str(out), "--takes", "5"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "milonga", *many], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        [sys.executable, "-m", "milonga", *many],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
         env={**os.environ, "MILONGA_HOME": str(tmp_path / "home")},
-    )  # fmt: skip
+    )
     deadline = time.monotonic() + 120
     while len(list(out.rglob("guide-*.json"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -198,7 +202,7 @@ def test_an_interrupted_render_goes_on(milonga, song, out, tmp_path, kind):
     finished = list(out.rglob("guide-*.json"))
     for receipt in finished:
         assert intact_clip(read_receipt(receipt), receipt.parent) is not None
-    result = milonga("render", song, "-o", out, "--takes", "30", "--json", "--no-report")
+    result = milonga("render", song, "-o", out, "--takes", "5", "--json", "--no-report")
     assert result.status == 0
     kept = sum(take["status"] == "kept" for take in result.json["takes"])
     assert len(finished) <= kept + 1
