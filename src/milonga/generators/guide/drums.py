@@ -123,7 +123,7 @@ def drum_parts(
     _strike(bars, kit, energy)
     parts = [
         Part("kick", groove.kit, tuple(kit.kicks), True, level_db=0.0, reverb=0.05),
-        Part("drums", groove.kit, tuple(kit.rest), True, level_db=-0.5, reverb=0.15),
+        Part("drums", groove.kit, tuple(kit.rest), True, level_db=1.5, reverb=0.15),
     ]
     return [part for part in parts if part.notes]
 

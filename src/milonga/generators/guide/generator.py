@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from milonga.generators.guide.voice.vocals import Vocals
 
 SLOWEST_BPM, FASTEST_BPM = 20.0, 400.0
-SHORTEST_S, LONGEST_S = 0.1, 3600.0
+SHORTEST_S, LONGEST_S = 0.1, 1200.0
 
 _LEADS = tuple(sorted(name for name, i in INSTRUMENTS.items() if "lead" in i.jobs))
 
@@ -89,8 +89,9 @@ class Guide(Generator):
             silent = [line.text for line in request.sung if not breaths_of(line)]
             if silent:
                 notes.append(f"No words to sing in: {', '.join(silent)}.")
+        pace = 0.2 if self._sings(request) else 0.06
         return Assessment(
-            problems=tuple(problems), notes=tuple(notes), estimate_s=0.5 + 0.06 * request.seconds
+            problems=tuple(problems), notes=tuple(notes), estimate_s=0.5 + pace * request.seconds
         )
 
     def score(self, request: Request) -> Score:

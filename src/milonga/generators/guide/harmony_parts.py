@@ -50,7 +50,7 @@ def bass_part(
             velocity = (92 if mark == "r" else 82) * (0.8 + 0.25 * band.energy)
             velocity *= float(draw.uniform(0.94, 1.05))
             notes.append(_note(start_s, end_s, pitch, velocity))
-    level = -1.0 if instrument.synth == "808" else -3.0
+    level = -1.0 if instrument.synth == "808" else -2.0
     return Part(
         "bass",
         instrument.program,
