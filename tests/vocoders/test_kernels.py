@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from milonga.runtime.checks import Context
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.fast import engine as fast
 from milonga.vocoders.bigvgan.fast.activation import sine_square_terms
@@ -14,6 +15,8 @@ from milonga.vocoders.bigvgan.fast.packing import pack_activation, pack_conv
 from milonga.vocoders.bigvgan.fast.workers import Workers
 from milonga.vocoders.bigvgan.filters import HALF_BAND
 from milonga.vocoders.bigvgan.generator import Activation, Generator
+from milonga.vocoders.bigvgan.kernels import why_no_kernels
+from milonga.vocoders.checks import vocoder_kernels
 
 CONFIG = BigVGANConfig.from_dict(
     {
@@ -126,5 +129,12 @@ def test_a_failure_in_a_thread_is_not_lost():
 
 
 def test_the_engine_is_chosen_where_it_works():
-    assert fast.why_not() is None
+    assert why_no_kernels() is None
     assert fast.fits(CONFIG)
+
+
+def test_doctor_tells_which_engine_it_will_be():
+    [finding] = vocoder_kernels(Context())
+    assert finding.status == "ok"
+    assert "compiled kernels for" in finding.message
+    assert list(vocoder_kernels(Context(keys=("bark",)))) == []

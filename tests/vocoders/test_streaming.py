@@ -1,11 +1,16 @@
 """Chunks are what one pass gives, for every length and chunk size."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from milonga.runtime.progress import Progress
+from milonga.vocoders import VocoderError
 from milonga.vocoders.bigvgan.chunks import block_reach, plan_chunk, recomputed_share
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.generator import Generator
@@ -103,3 +108,77 @@ def test_pieces_come_one_by_one():
         assert len(list(stream)) == 4
     finally:
         vocoder._engine = engine
+
+
+class Cramped:
+    """An engine on a device whose memory holds a few frames only; no such device is here."""
+
+    name = "torch"
+
+    def __init__(self, engine, most):
+        self.engine, self.most, self.tried = engine, most, []
+
+    def chunk(self, mel, plan):
+        self.tried.append(plan.output.size // 12)
+        if plan.output.size // 12 > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return self.engine.chunk(mel, plan)
+
+
+class Messages(Progress):
+    def __init__(self):
+        super().__init__()
+        self.texts = []
+
+    def message(self, text):
+        self.texts.append(text)
+
+
+@pytest.mark.parametrize(("most", "device"), [(60, "cuda"), (0, "cpu")])
+def test_a_full_device_means_smaller_chunks_then_the_cpu(most, device):
+    vocoder = make("torch")
+    mel = np.random.default_rng(0).normal(-4, 2, (1, 10, 150)).astype(np.float32)
+    expected = vocoder.mel_to_waveform(mel)
+    vocoder._engine, vocoder._device = Cramped(vocoder._engine, most), "cuda"
+    messages = Messages()
+    found = vocoder.mel_to_waveform(mel, progress=messages)
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert vocoder.device == device
+    assert "ran out of memory" in messages.texts[0]
+    assert (device == "cpu") == any("on the CPU" in text for text in messages.texts)
+
+
+def test_half_precision_is_for_accelerators():
+    generator = Generator(BigVGANConfig.from_dict(SMALL))
+    with pytest.raises(VocoderError, match="accelerator"):
+        BigVGAN(generator, "cpu", half=True)
+
+
+PEAK = """
+import resource, sys, numpy as np, torch
+torch.set_num_threads(1)
+from milonga.vocoders.bigvgan.config import BigVGANConfig
+from milonga.vocoders.bigvgan.generator import Generator
+from milonga.vocoders.bigvgan.vocoder import BigVGAN
+config = BigVGANConfig.from_dict(eval(sys.argv[1]))
+vocoder = BigVGAN(Generator(config).eval().requires_grad_(False), "cpu")
+frames = int(float(sys.argv[2]) * config.mel_spec.frame_rate)
+mel = np.full((1, 10, frames), -5, np.float32)
+samples = sum(piece.shape[2] for piece in vocoder.stream(mel))
+assert samples == frames * 256
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_ten_minutes_take_the_memory_of_one():
+    config = SMALL | {
+        "upsample_rates": [16, 16], "upsample_kernel_sizes": [32, 32], "hop_size": 256,
+        "n_fft": 512, "win_size": 512, "upsample_initial_channel": 16,
+        "resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1]],
+    }  # fmt: skip
+
+    def peak(seconds):
+        command = [sys.executable, "-c", PEAK, repr(config), str(seconds)]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert peak(600) <= 1.1 * peak(60)

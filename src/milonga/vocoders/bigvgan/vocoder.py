@@ -16,6 +16,7 @@ from milonga.runtime.progress import Progress
 from milonga.vocoders.base import Floats, VocoderBase, VocoderError
 from milonga.vocoders.bigvgan.chunks import Plan, plan_chunk
 from milonga.vocoders.bigvgan.generator import Generator
+from milonga.vocoders.bigvgan.kernels import why_no_kernels
 from milonga.vocoders.bigvgan.loading import load_generator
 from milonga.weights import ensure_bigvgan_weights, ensure_weights
 
@@ -48,15 +49,6 @@ class TorchEngine:
             values = torch.from_numpy(mel).to(self.device, dtype)
             out: Floats = self.generator.chunk(values, plan).float().cpu().numpy()
         return out
-
-
-def kernels_missing() -> str | None:
-    """Why the compiled kernels can't be used on this machine; None if they can."""
-    try:
-        from milonga.vocoders.bigvgan.fast.engine import why_not
-    except ImportError:
-        return "llvmlite isn't installed"
-    return why_not()
 
 
 class BigVGAN(VocoderBase):
@@ -108,7 +100,7 @@ class BigVGAN(VocoderBase):
     def _why_not_fast(self) -> str | None:
         if self._device != "cpu":
             return f"it runs on the CPU, not on {self._device}"
-        reason = kernels_missing()
+        reason = why_no_kernels()
         if reason is None:
             from milonga.vocoders.bigvgan.fast.engine import fits
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -51,14 +52,19 @@ class Kernels:
         return function
 
 
-@lru_cache(maxsize=1)
-def _machine() -> llvm.TargetMachine:
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_default_triple()
-    return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
-    )
+def why_not() -> str | None:
+    """Why the kernels can't be used on this processor; None if they can."""
+    machine = platform.machine().lower()
+    if machine in ("x86_64", "amd64") and not llvm.get_host_cpu_features().get("fma", False):
+        return "the processor has no fused multiply-add"
+    if machine not in ("x86_64", "amd64", "arm64", "aarch64"):
+        return f"no kernels for {machine}"
+    return None
+
+
+def processor() -> str:
+    """Its name and the vectors that are used."""
+    return f"{llvm.get_host_cpu_name()}, vectors of {16 if has_wide_vectors() else 8}"
 
 
 @lru_cache(maxsize=1)
@@ -68,21 +74,22 @@ def has_wide_vectors() -> bool:
 
 
 def _compile(text: str) -> llvm.ExecutionEngine:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
     module = llvm.parse_assembly(text)
     module.verify()
-    machine = _machine()
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     # The kernels are vectors already, and unrolled as far as the registers go.
     options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-    builder = llvm.create_pass_builder(machine, options)
+    builder = llvm.create_pass_builder(_machine(), options)
     builder.getModulePassManager().run(module, builder)
-    engine = llvm.create_mcjit_compiler(module, _machine_copy())
+    engine = llvm.create_mcjit_compiler(module, _machine())
     engine.finalize_object()
     return engine
 
 
-def _machine_copy() -> llvm.TargetMachine:
-    # An engine owns its machine.
+def _machine() -> llvm.TargetMachine:
+    # A new one every time: an engine owns the one that it gets.
     target = llvm.Target.from_default_triple()
     return target.create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import platform
 from dataclasses import dataclass
 from functools import lru_cache
 
-import llvmlite.binding as llvm
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -40,16 +38,6 @@ _MOST_TILES = 1024
 _FEWEST_TILES = 64
 _CACHE_FLOATS = 300_000
 """Floats of transformed tiles that a thread works on at a time, so that they stay in its cache."""
-
-
-def why_not() -> str | None:
-    """Why the kernels can't be used on this processor; None if they can."""
-    machine = platform.machine().lower()
-    if machine in ("x86_64", "amd64") and not llvm.get_host_cpu_features().get("fma", False):
-        return "the processor has no fused multiply-add"
-    if machine not in ("x86_64", "amd64", "arm64", "aarch64"):
-        return f"no kernels for {machine}"
-    return None
 
 
 def fits(config: BigVGANConfig) -> bool:
