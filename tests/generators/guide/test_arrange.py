@@ -110,7 +110,10 @@ def test_other_refusals():
     assert band("trap, no bass").bass is None
     assert "guitar" not in band("folk, no guitars").chords.name
     assert band("pop with bells but no piano", seed=2).chords.name != "piano"
-    assert "trap" not in band("reggaeton", negative="trap").genres
+    assert band("trap with no drums but deep 808").bass.synth == "808"
+    assert band("pop without piano, with violin").lead.name == "violin"
+    assert "trap" not in band("reggaeton, no trap").genres
+    assert "trap" not in band("reggaeton trap", negative="trap").genres
     assert instruments_in("violin, no piano", "flute").unwanted == {"piano", "flute"}
     assert instruments_in("tango with drums").drums is True
     assert instruments_in("tango").drums is None

@@ -86,6 +86,8 @@ class Guide(Generator):
             setting = set_lines(request.sung, request.tempo, request.seconds)
             if request.role == "vocals" and not setting.fits:
                 problems.append(_too_fast(request, setting.needed_s))
+            if self._sings(request):
+                problems += _language_problems(request)
             silent = [line.text for line in request.sung if not breaths_of(line)]
             if silent:
                 notes.append(f"No words to sing in: {', '.join(silent)}.")
@@ -161,7 +163,7 @@ LICENCES = (
     Licence(
         what="soundfont TimGM6mb.sf2 (instruments of the guide)",
         name="GPL-2.0",
-        url="https://packages.debian.org/sid/timgm6mb-soundfont",
+        url="https://github.com/craffel/pretty-midi",
         commercial_use="yes",
         note="The licence covers the soundfont file. Music played with a soundfont is commonly "
         "regarded as the musician's own, but this licence does not say so in words.",
@@ -199,6 +201,12 @@ def _key_problems(request: Request) -> Iterable[Problem]:
         parse_key(request.key)
     except MilongaError as error:
         yield Problem(error.message, "key", step=error.step or "")
+
+
+def _language_problems(request: Request) -> Iterable[Problem]:
+    from milonga.generators.guide.voice.vocals import language_problems
+
+    return language_problems(request.sung)
 
 
 def _too_fast(request: Request, needed_s: float) -> Problem:

@@ -164,7 +164,9 @@ _DRUM_WORDS = (
     r"drums?|drumming|beats?|percussion|bateria|percusion(es)?|hi[- ]?hats?|kicks?|snares?|cajon"
     r"|congas?|bongos?|bombo"
 )
-_NOT = r"(?:no|without|sin|minus|ni|zero|non|not)\s+(?:\w+\s+)?"
+_REFUSAL = re.compile(
+    r"\b(?:no|without|sin|minus|ni|zero|non|not)\s+[^,.;]*?(?=\b(?:but|with|pero|con)\b|[,.;]|$)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +179,16 @@ class Named:
     """True where drums are asked for, False where they are refused, None where neither."""
 
 
+def split_refusals(text: str) -> tuple[str, str]:
+    """Plain words without "no drums", "without piano" and the like, and what those refused."""
+    words = plain(text)
+    return _REFUSAL.sub(" ", words), " , ".join(_REFUSAL.findall(words))
+
+
 def instruments_in(text: str, negative: str = "") -> Named:
     """Reads instruments out of style words, "no drums" and a negative prompt included."""
-    words = plain(text)
-    refused = " ".join(re.findall(rf"\b{_NOT}[^,.;]*", words)) + " , " + plain(negative)
-    words = re.sub(rf"\b{_NOT}[^,.;]*", " ", words)
+    words, refused = split_refusals(text)
+    refused += " , " + plain(negative)
     names, _ = _find(words)
     unwanted, _ = _find(refused)
     drums: bool | None = None

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from milonga.generators.base import Request
 from milonga.generators.guide.grooves import GROOVES, Groove
-from milonga.generators.guide.instruments import INSTRUMENTS, Instrument, Job, Named, instruments_in
+from milonga.generators.guide.instruments import (
+    INSTRUMENTS,
+    Instrument,
+    Job,
+    Named,
+    instruments_in,
+    split_refusals,
+)
 from milonga.generators.guide.score import dice
 from milonga.generators.guide.sections import SHAPES, plain, section_kind
 
@@ -127,8 +134,8 @@ def _has(pattern: str, words: str) -> int:
 
 def _style_names(style: str, negative: str, seed: int) -> tuple[str, ...]:
     """Genres in the order of the text; one from the seed where the text names none."""
-    words = re.sub(r"\b(?:no|without|sin)\s+[^,.;]*", " ", plain(style))
-    refused = plain(negative)
+    words, refused = split_refusals(style)
+    refused += " , " + plain(negative)
     found: dict[str, int] = {}
     for pattern, name in _GENRES:
         match = re.search(rf"\b(?:{pattern})\b", words)
