@@ -8,6 +8,7 @@ import pytest
 
 from milonga.errors import Cancelled, GeneratorError
 from milonga.generators.base import LyricLine
+from milonga.generators.guide import Guide
 from milonga.generators.guide.melody import compose_melody
 from milonga.generators.guide.voice.casting import cast
 from milonga.generators.guide.voice.vocals import Vocals, language_problems
@@ -232,6 +233,24 @@ def test_languages_are_checked_before_any_work():
     assert [problem.where for problem in problems] == ["lyrics"]
     assert "'tlh'" in problems[0].message
     assert "nuqneH" in problems[0].message
+
+
+def test_the_plan_names_a_language_nobody_speaks(make_request):
+    assessment = Guide().assess(make_request(LyricLine(text="nuqneH", language="tlh")))
+    assert "tlh" in assessment.problems[0].message
+    assert not Guide().assess(make_request("Hold on")).problems
+
+
+def test_receipts_name_the_engines_that_sang(make_request):
+    guide = Guide(Guide.Options(a_cappella=True))
+    guide.render(make_request("Hold on", seconds=3), Progress())
+    model = guide.model()
+    assert {"hibari-tts", "pyworld-prebuilt"} <= set(model.libraries)
+    assert "espeakng-loader" not in model.libraries
+    guide.render(make_request("Baila conmigo", seconds=3), Progress())
+    assert any(
+        "GPL" in licence.name and "eSpeak" in licence.what for licence in guide.model().licences
+    )
 
 
 def test_it_tells_who_sang_in_the_last_render(render, vocals):
