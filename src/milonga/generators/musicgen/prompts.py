@@ -1,0 +1,31 @@
+"""What MusicGen is told of a segment."""
+
+from __future__ import annotations
+
+from milonga.generators.base import Request
+
+_SAYS_NOTHING = ("instrumental", "music")
+"""Sections that every clip of MusicGen is."""
+
+
+def prompt_of(request: Request) -> str:
+    """The text for a request.
+
+    First what the music is like: style, mood, section, separated by commas; then tempo and key as
+    ``bpm: 122. key: A minor.``, the form in which such facts were joined to the descriptions when
+    the model was trained (MusicGen, arXiv:2306.05284, section 3). Lyrics and voice are left out:
+    the model was trained on music without vocals.
+    """
+    section = request.section.strip()
+    words = [request.style, request.mood]
+    if section.lower() not in _SAYS_NOTHING:
+        words.append(section)
+    if request.role in ("backing", "texture"):
+        words.append("backing track")
+    described = ", ".join(part for word in words if (part := _flat(word)))
+    facts = [f"bpm: {request.tempo:g}", f"key: {_flat(request.key)}"]
+    return ". ".join([part for part in (described, *facts) if part]) + "."
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split()).strip(" .,;")

@@ -1,0 +1,1 @@
+"""What the generators with neural networks share: loading, seeds, cancelling, estimates."""

@@ -1,0 +1,39 @@
+"""Cancelling inside a model's work, without changing the model."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from milonga.runtime.progress import Progress
+
+if TYPE_CHECKING:
+    import torch
+
+
+@contextlib.contextmanager
+def cancellable(model: torch.nn.Module, progress: Progress) -> Iterator[None]:
+    """Within the block, asks before every block of the model whether the user wants to stop.
+
+    One step of a large model can take many seconds on a processor, one of its blocks doesn't.
+    Blocks are the entries of the model's module lists: the layers of transformers and the stages
+    of codecs.
+
+    Raises:
+        Cancelled: from within the model's own call; the hooks are gone then.
+    """
+    import torch
+
+    def check(*_: Any) -> None:
+        progress.check()
+
+    handles = []
+    try:
+        for module in model.modules():
+            if isinstance(module, torch.nn.ModuleList):
+                handles += [block.register_forward_pre_hook(check) for block in module]
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

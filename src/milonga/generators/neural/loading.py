@@ -1,0 +1,134 @@
+"""Models from folders on this machine: found, brought, and loaded without a network.
+
+Transformers gets folders alone: given a repository's name it would ask the hub again and might
+start a conversion there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from milonga import weights
+from milonga.errors import GeneratorError
+from milonga.generators.base import Licence
+from milonga.runtime.progress import Progress
+from milonga.weights import LocalWeights
+from milonga.weights.hashing import hash_file
+from milonga.weights.settings import quiet_libraries
+
+
+def names_of(local: LocalWeights) -> list[str]:
+    """The files of a model that count, by their paths within its folder."""
+    if local.files:
+        return sorted(local.files)
+    there = [path for path in local.folder.rglob("*") if path.is_file()]
+    return local.source.files.choose([p.relative_to(local.folder).as_posix() for p in there])
+
+
+def size_of(local: LocalWeights) -> int:
+    """Bytes of a model's files."""
+    return sum((local.folder / name).stat().st_size for name in names_of(local))
+
+
+def hashes_of(local: LocalWeights, progress: Progress) -> dict[str, str]:
+    """SHA-256 by file. Those of a download are known; a folder of the user's is read once."""
+    if local.hashes:
+        return local.hashes
+    hashes = {}
+    with progress.task(f"{local.source.name}: hashing", size_of(local), "B") as task:
+        for name in names_of(local):
+            hashes[name] = hash_file(local.folder / name, task.advance).sha256
+    return hashes
+
+
+def licence_of(local: LocalWeights | None, name: str, like: str) -> Licence:
+    """The terms of a model's weights.
+
+    A model that the catalogue doesn't know is taken for one that was made from ``like``, so it
+    is at least as restricted.
+    """
+    known = weights.CATALOGUE.get(name)
+    if known is None and local is not None:
+        known = local.source.entry
+    if known is not None:
+        terms = known.licence
+        return Licence(
+            what=f"{known.title} (weights of {known.repo})",
+            name=terms.name,
+            url=terms.url,
+            commercial_use=terms.commercial_use,
+            note=terms.note,
+        )
+    terms = weights.entry(like).licence
+    return Licence(
+        what=f"weights of {name}",
+        name=f"unknown; taken as {terms.name}",
+        url=terms.url,
+        commercial_use=terms.commercial_use,
+        note=f"Milonga doesn't know this model's terms; those of {weights.entry(like).title} hold "
+        "for what was made from it.",
+    )
+
+
+@contextlib.contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keeps transformers' bars and advice out of the block's output; errors still show."""
+    quiet_libraries()
+    from transformers.utils import logging as transformers_logging
+
+    # The library's functions carry no types.
+    logging: Any = transformers_logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def load_pretrained(model_class: Any, folder: Path, name: str) -> Any:
+    """A model of transformers from a folder, in float32, ready to compute.
+
+    Args:
+        model_class: with ``from_pretrained``.
+        folder: with configuration and weights.
+        name: what the user calls it.
+
+    Raises:
+        GeneratorError: the files can't be loaded, or lack a part of the model. (Transformers
+            itself would fill that with random numbers.)
+    """
+    import torch
+
+    step = f"See whether the files are whole: milonga weights verify {name}"
+    try:
+        with quiet_transformers():
+            model, found = model_class.from_pretrained(
+                folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
+            )
+    except MemoryError:
+        raise
+    except Exception as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise GeneratorError(
+            f"{name} can't be loaded: {first}.", where=folder, step=step
+        ) from error
+    # Codebooks are buffers; other buffers follow from the configuration.
+    needed = {key for key, _ in model.named_parameters()}
+    needed |= {key for key, _ in model.named_buffers() if key.endswith("codebook.embed")}
+    lacking = sorted(needed & set(found["missing_keys"]))
+    lacking += sorted(str(key) for key in found.get("mismatched_keys") or ())
+    if lacking:
+        raise GeneratorError(
+            f"{name} lacks parts of the model: {', '.join(lacking[:3])}"
+            f"{f' and {len(lacking) - 3} more' if len(lacking) > 3 else ''}.",
+            where=folder,
+            step=step,
+        )
+    return model.eval()

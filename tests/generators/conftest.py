@@ -1,0 +1,102 @@
+"""Tiny models in the real formats, with random weights."""
+
+import pytest
+
+LINES = [
+    "Bandoneón solo with trap beats, 808 drops, tango-trap fusion. bpm: 120. key: A minor.",
+    "Latin trap reggaeton backing, playful and reflective, verse, backing track. bpm: 122.",
+    "calm piano, rain, night. bpm: 70. key: F# major. chorus, bridge, intro, outro",
+]
+
+
+@pytest.fixture(scope="session")
+def t5_tokenizer():
+    """A real tokenizer of T5's kind, trained on a few lines."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    inner = Tokenizer(models.Unigram())
+    inner.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["<pad>", "</s>", "<unk>"]
+    inner.train_from_iterator(
+        LINES,
+        trainers.UnigramTrainer(
+            vocab_size=120, special_tokens=special, unk_token="<unk>", show_progress=False
+        ),
+    )
+    inner.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", inner.token_to_id("</s>"))]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    )
+
+
+@pytest.fixture
+def one_thread(monkeypatch):
+    """Tiny models are slower with threads that wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def make_musicgen(tmp_path_factory, t5_tokenizer):
+    """``make_musicgen(channels=1, seed=0)``: a folder as ``save_pretrained`` writes it, 32 kHz
+    and 50 frames a second like the real ones, decoding in milliseconds."""
+    import torch
+    from transformers import (
+        EncodecConfig,
+        EncodecFeatureExtractor,
+        MusicgenConfig,
+        MusicgenDecoderConfig,
+        MusicgenForConditionalGeneration,
+        T5Config,
+    )
+
+    made = {}
+
+    def make(channels=1, seed=0):
+        if (channels, seed) in made:
+            return made[channels, seed]
+        config = MusicgenConfig(
+            text_encoder=T5Config(
+                vocab_size=len(t5_tokenizer), d_model=16, d_kv=8, d_ff=32, num_layers=2,
+                num_heads=2, decoder_start_token_id=0,
+            ).to_dict(),
+            audio_encoder=EncodecConfig(
+                sampling_rate=32_000, upsampling_ratios=[8, 5, 4, 4], num_filters=2,
+                hidden_size=8, codebook_size=64, use_causal_conv=False, target_bandwidths=[1.2],
+                num_lstm_layers=2, kernel_size=7, last_kernel_size=7,
+            ).to_dict(),
+            decoder=MusicgenDecoderConfig(
+                vocab_size=64, num_hidden_layers=2, ffn_dim=32, num_attention_heads=2,
+                hidden_size=16, num_codebooks=4 * channels, audio_channels=channels,
+                pad_token_id=64, bos_token_id=64,
+            ).to_dict(),
+        )  # fmt: skip
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = MusicgenForConditionalGeneration(config)
+            # Fresh weights give almost even odds whatever the text; fresh codebooks are zero.
+            for parameter in model.decoder.parameters():
+                if parameter.ndim > 1:
+                    parameter.data.normal_(std=0.5)
+            for layer in model.audio_encoder.quantizer.layers:
+                layer.codebook.embed.normal_()
+        folder = tmp_path_factory.mktemp("musicgen")
+        model.generation_config.update(
+            do_sample=True, guidance_scale=3.0, max_length=1500, pad_token_id=64,
+            bos_token_id=64, decoder_start_token_id=64,
+        )  # fmt: skip
+        model.save_pretrained(folder)
+        t5_tokenizer.save_pretrained(folder)
+        EncodecFeatureExtractor(feature_size=channels, sampling_rate=32_000).save_pretrained(folder)
+        made[channels, seed] = folder
+        return folder
+
+    return make

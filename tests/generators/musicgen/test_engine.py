@@ -1,0 +1,121 @@
+"""The engine against the library's own generation and decoding."""
+
+import numpy as np
+import pytest
+import torch
+
+from milonga.generators.musicgen.engine import Engine, Sampling
+from milonga.generators.neural.codec import decode
+from milonga.generators.neural.seeding import seeded
+from milonga.runtime.progress import Progress
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+PROMPT = "calm piano, night. bpm: 70."
+ALL = Sampling(top_k=0)
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["mono", "stereo"])
+def engine(request, make_musicgen):
+    return Engine.load(make_musicgen(request.param), "tiny", "cpu")
+
+
+def draw(engine, frames, seed=0, prompt=PROMPT, sampling=ALL, **windows):
+    plan = engine.plan(frames, **windows)
+    with Progress().task("", engine.steps(plan)) as task, seeded(seed):
+        tokens = engine.tokens(prompt, plan, sampling, task)
+    assert task.done == task.total == engine.steps(plan)
+    return tokens
+
+
+def test_changed_tokens_change_the_audio(engine):
+    tokens = draw(engine, 20)
+    before = engine.audio(tokens, Progress())
+    assert before.shape == (engine.channels, 20 * 640)
+    assert before.std() > 1e-3
+    for row in range(len(tokens)):
+        changed = tokens.clone()
+        changed[row, 10] = (changed[row, 10] + 1) % 64
+        after = engine.audio(changed, Progress())
+        # In stereo, left and right are codebooks of their own.
+        moved = [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+        assert moved == [row % engine.channels == channel for channel in range(engine.channels)]
+
+
+def test_seed_prompt_and_settings_decide_the_tokens(engine):
+    first = draw(engine, 20)
+    assert torch.equal(first, draw(engine, 20))
+    for change in [
+        {"seed": 1},
+        {"prompt": "trap beats"},
+        {"sampling": Sampling(guidance=1)},
+        {"sampling": Sampling(temperature=0.5)},
+        {"sampling": Sampling(top_k=3)},
+    ]:
+        assert not torch.equal(first, draw(engine, 20, **change)), change
+    likeliest = {"sampling": Sampling(top_k=1)}
+    assert torch.equal(draw(engine, 9, **likeliest), draw(engine, 9, seed=5, **likeliest))
+
+
+@pytest.mark.parametrize("frames", [1, 5, 41])
+def test_the_samples_are_those_of_the_library(engine, frames):
+    sound = engine.audio(draw(engine, frames), Progress())
+    text = engine._tokenizer([PROMPT], return_tensors="pt")
+    with seeded(0):
+        theirs = engine.model.generate(
+            **text, do_sample=True, guidance_scale=3.0, top_k=0, max_new_tokens=max(8, frames + 3)
+        )
+    theirs = theirs[0, :, : frames * 640].numpy()
+    if frames < 5:
+        # Theirs is longer: the shortest call makes five frames, and the decoder looks ahead.
+        assert sound.shape == (engine.channels, frames * 640)
+    else:
+        assert sound.shape == theirs.shape
+        # Float32 in another order of sums.
+        np.testing.assert_allclose(sound, theirs, atol=1e-5 * np.abs(theirs).max())
+
+
+def test_continuation_uses_the_tokens_before(engine):
+    windows = {"longest_s": 0.8, "kept_s": 0.3}
+    long = draw(engine, 90, **windows)
+    assert long.shape == (4 * engine.channels, 90)
+    # The first window is what it is alone, and each later one hangs on what came before it.
+    assert torch.equal(long[:, :40], draw(engine, 40))
+    plan = engine.plan(65, **windows)
+    assert [(w.kept, w.new) for w in plan] == [(0, 40), (15, 25)]
+    text = engine._tokenizer([PROMPT], return_tensors="pt")
+    kept, likeliest = long[:, 25:40], Sampling(top_k=1)
+    with Progress().task("") as task:
+        after = engine._call(text, kept, 25, likeliest, task)
+        other = engine._call(text, (kept + 1) % 64, 25, likeliest, task)
+        again = engine._call(text, kept.clone(), 25, likeliest, task)
+    assert torch.equal(after, again)
+    assert not torch.equal(after, other)
+
+
+def test_the_library_continues_alike(engine):
+    """What a window gets as its past is what the library would decode as the past."""
+    kept = draw(engine, 15)
+    text = engine._tokenizer([PROMPT], return_tensors="pt")
+    with Progress().task("") as task, seeded(3):
+        new = engine._call(text, kept, 10, ALL, task)
+    with seeded(3):
+        theirs = engine.model.generate(
+            **text, decoder_input_ids=kept, do_sample=True, guidance_scale=3.0, top_k=0,
+            max_new_tokens=13,
+        )  # fmt: skip
+    ours = engine.audio(torch.cat([kept, new], dim=1), Progress())
+    assert ours.shape == theirs[0].shape
+    np.testing.assert_allclose(ours, theirs[0].numpy(), atol=1e-5 * float(theirs.abs().max()))
+
+
+@pytest.mark.parametrize("frames", [1, 250, 251, 620])
+def test_decoding_in_pieces_is_decoding(engine, frames):
+    generator = torch.Generator().manual_seed(frames)
+    codes = torch.randint(0, 64, (2, 4, frames), generator=generator)
+    codec = engine.model.audio_encoder
+    with torch.inference_mode():
+        whole = codec.decode(codes[None], [None]).audio_values
+    pieces = decode(codec, codes, Progress())
+    assert pieces.shape == whole.shape == (2, 1, frames * 640)
+    # Float32 in another order of sums.
+    torch.testing.assert_close(pieces, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
