@@ -150,6 +150,18 @@ def test_background_whispers_are_heard_beside_the_line(render):
     assert 10 * np.log10(power.sum() / (plain.samples**2).mean(axis=1).sum()) < -6
 
 
+def test_layered_vocals_are_wider(render):
+    plain, _ = render("Hold on to me")
+    layered, _ = render("Hold on to me", voice="layered")
+
+    def side(clip):
+        left, right = clip.samples
+        return ((left - right) ** 2).mean() / ((left + right) ** 2).mean()
+
+    # Alone, only the room differs from side to side.
+    assert side(layered) > 2 * side(plain)
+
+
 def test_directions_are_never_sung(render):
     with_them, _ = render(LyricLine(text="Hold on", directions=("guitar solo",)))
     without, _ = render(LyricLine(text="Hold on"))

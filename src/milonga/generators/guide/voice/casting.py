@@ -30,11 +30,13 @@ class Singer:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who sings a segment: the lead, the one who answers, and whether they take turns."""
+    """Who sings a segment: the lead, the one who answers, whether they take turns, and whether
+    the lead is doubled on both sides."""
 
     lead: Singer
     answer: Singer
     turns: bool = False
+    layered: bool = False
 
 
 WOMAN = Singer(FEMALE, tract=1.0)
@@ -48,6 +50,11 @@ _MALE_WORDS = (
 _FEMALE_WORDS = (
     r"female|woman|women|girl|lady|feminin[oa]?|femenin[oa]|mujer|chica|soprano"
     r"|alto|contralto|mezzo|she|her|diva"
+)
+
+_LAYERED = (
+    r"layer(?:s|ed|ing)?|stacked|doubled?|double-tracked|harmon(?:y|ies|ised|ized)|choir|chorus"
+    r"|group|capas|dobladas?|coros?|armonias?"
 )
 
 _SHADES = (
@@ -84,7 +91,7 @@ def cast(voice: str) -> Cast:
         answer = replace(MAN, air=lead.air, vibrato=lead.vibrato, whisper=lead.whisper)
     else:
         answer = replace(lead, tract=lead.tract * (0.93 if lead.tract > 1.08 else 1.08))
-    return Cast(lead, answer, turns)
+    return Cast(lead, answer, turns, layered=_says(words, _LAYERED))
 
 
 def _says(words: str, pattern: str) -> bool:

@@ -65,7 +65,8 @@ class Neural(SpeechEngine):
             samples.append(dsp.synth(*parts, np.random.default_rng(_NOISE_SEED)))
             pitch.append(voiced_pitch(parts))
             length = len(pitch[-1]) * FRAME_S
-            timed = _timed(symbols, counts * (length / max(1, int(counts.sum()))))
+            lengths = counts.astype(np.float64) * (length / max(1, int(counts.sum())))
+            timed = _timed(symbols, lengths)
             phones += _moved(aligned(timed, parts, pace), at)
             at += length
         return Speech(

@@ -34,6 +34,10 @@ _ANSWER_DB, _WHISPER_DB, _BEHIND_DB = -5.0, -7.0, -12.0
 _ANSWER_PAN, _BEHIND_PAN = 0.35, -0.45
 _BEHIND_DELAY_S = 0.07
 
+_DOUBLE_DB = -8.0
+_DOUBLES = ((-0.75, -7.0, 0.012), (0.75, 6.0, 0.019))
+"""Pan, cents and seconds late of the two that double a layered lead."""
+
 _KEPT_LINES = 32
 _Key = tuple[str, str, tuple[str, ...]]
 
@@ -98,24 +102,33 @@ class Vocals:
         level = (_WHISPER_DB if singer.whisper else 0.0) + (_ANSWER_DB if line.answer else 0.0)
         pan = _ANSWER_PAN if line.answer else 0.0
         transpose = float(singer.range.low - cast.lead.range.low)
-        for sung in self._phrases(request.seed, number, line, language, singer, transpose):
+
+        def sing_as(who: Singer, part: str, semitones: float) -> Iterator[Sung]:
+            name = f"{number} {part}"
+            return self._phrases(request.seed, name, line, language, who, semitones)
+
+        for sung in sing_as(singer, "lead", transpose):
             yield _levelled(sung, _LEVEL_DB + level), pan
+        if cast.layered and not line.answer and not singer.whisper:
+            for side, cents, late_s in _DOUBLES:
+                for sung in sing_as(singer, f"double {side}", transpose + cents / 100):
+                    late = replace(sung, start_s=sung.start_s + late_s)
+                    yield _levelled(late, _LEVEL_DB + _DOUBLE_DB), side
         if manner.behind and not line.answer:
-            ghost = replace(cast.answer, whisper=True)
-            for sung in self._phrases(request.seed, number, line, language, ghost, 0.0):
+            for sung in sing_as(replace(cast.answer, whisper=True), "behind", 0.0):
                 late = replace(sung, start_s=sung.start_s + _BEHIND_DELAY_S)
                 yield _levelled(late, _LEVEL_DB + _BEHIND_DB), _BEHIND_PAN
 
     def _phrases(
         self,
         seed: int,
-        number: int,
+        performance: str,
         line: MelodyLine,
         language: str,
         singer: Singer,
         transpose: float,
     ) -> Iterator[Sung]:
-        """A line sung, one piece for each language in it."""
+        """A line sung, one piece for each language in it; ``performance`` draws what differs."""
         words = words_of(line.text)
         for first, stop, code in runs(words, language):
             engine = self.engine(code)
@@ -125,8 +138,7 @@ class Vocals:
                 continue
             together = syllables(part, spoken)
             if together:
-                manner = "whisper" if singer.whisper else "voice"
-                random = dice(seed, manner, str(number), str(first))
+                random = dice(seed, "voice", performance, str(first))
                 yield sing(together, frames, singer, random, engine=engine, transpose=transpose)
 
     def engine(self, language: str) -> SpeechEngine:
