@@ -20,9 +20,7 @@ def blocks(page: Path, language: str) -> list[str]:
 def run(page: Path, folder: Path) -> None:
     """Every sh and python block of a page in order, in one folder."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    found = re.findall(
-        r"^```(sh|python)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL
-    )
+    found = re.findall(r"^```(sh|python)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
     for language, text in found:
         command = ["bash", "-euc", text] if language == "sh" else [sys.executable, "-c", text]
         done = subprocess.run(

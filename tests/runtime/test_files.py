@@ -9,15 +9,27 @@ import time
 import pytest
 
 from milonga.errors import OutputError
-from milonga.runtime.files import atomic_path, dump_json, sweep_parts, write_bytes, write_text
+from milonga.runtime.files import (
+    atomic_path,
+    dump_json,
+    output_error,
+    sweep_parts,
+    write_bytes,
+    write_text,
+)
 
 
 def test_a_file_is_new_or_as_before(tmp_path):
     path = tmp_path / "deep" / "file.txt"
     write_text(path, "first\n")
-    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def fail_midway():
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_midway()
     assert path.read_text() == "first\n"
     write_text(path, "second\n")
     assert path.read_text() == "second\n"
@@ -47,27 +59,16 @@ def test_a_name_too_long_is_explained(tmp_path):
 
 def test_a_full_disk_is_explained():
     # /dev/full answers every write with ENOSPC, as a full disk does.
-    with pytest.raises(OutputError, match="disk is full") as caught:
-        with open("/dev/full", "w") as full, translated(full):
-            full.write("x")
-            full.flush()
-    assert "Free some space" in str(caught.value)
-
-
-class translated:
-    def __init__(self, handle):
-        self.handle = handle
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        from milonga.runtime.files import output_error
-
-        if isinstance(error, OSError):
-            # The handle flushes again on closing; keep that quiet.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.handle.fileno())
-            raise output_error(error, "somewhere") from error
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        with pytest.raises(OSError, match="space") as caught:
+            os.write(full, b"x")
+    finally:
+        os.close(full)
+    error = output_error(caught.value, "out/song.wav")
+    assert isinstance(error, OutputError)
+    assert "out/song.wav: The disk is full" in str(error)
+    assert "Free some space" in str(error)
 
 
 def test_kill_9_while_writing_keeps_the_old_file(tmp_path):

@@ -61,11 +61,15 @@ def test_lines_are_few_when_steps_are_many():
 @pytest.mark.parametrize("unit", ["B", "takes"])
 def test_the_bar_survives_tasks_within_tasks_and_errors(unit, capsys):
     progress = BarProgress()
-    with pytest.raises(RuntimeError):
+
+    def work():
         with progress.task("outer", 2, unit) as outer:
             with progress.task("inner", None, unit) as inner:
                 inner.advance(5)
             progress.message("[not markup]")
             outer.advance()
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        work()
     assert "[not markup]" in capsys.readouterr().err
