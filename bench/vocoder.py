@@ -8,7 +8,9 @@ own; the speeds come from one process in which both take turns.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import io
 import statistics
 import subprocess
 import sys
@@ -91,13 +93,13 @@ peak memory, MB | largest difference, of the peak |
 | --- | ---: | ---: | ---: | ---: | ---: |
 {table}
 
-{SECONDS:g} s of audio, float32, the same random weights and input, {runs} runs of each in turns \
-within one process, medians; the peak of the output is {peak:.2f}, its level {expected.std():.3f}. \
-The arithmetic limit is the {GFLOP_PER_SECOND:g} GFLOP that a second takes when summed directly, at \
-the {limit:.0f} GFLOP/s of a matrix product on this machine; minimal filtering needs about a third of \
-them, so more than 100 % is possible. Peak memory is that of a process that loads the model and \
-renders once; engine fast takes {growth[0]:,.0f} MB for {lengths[0]:g} s and {growth[1]:,.0f} MB for \
-{lengths[1]:g} s."""
+{SECONDS:g} s of audio, float32, the same random weights and input, {runs} runs of each in turns
+within one process, medians; the peak of the output is {peak:.2f}, its level {expected.std():.3f}.
+The arithmetic limit is the {GFLOP_PER_SECOND:g} GFLOP that a second takes when summed directly, at
+the {limit:.0f} GFLOP/s of a matrix product on this machine; minimal filtering needs about a third
+of them, so more than 100 % is possible. Peak memory is that of a process that loads the model and
+renders once; engine fast takes {growth[0]:,.0f} MB for {lengths[0]:g} s and {growth[1]:,.0f} MB
+for {lengths[1]:g} s."""
 
 
 def make_reference() -> Any:
@@ -128,8 +130,13 @@ def make_reference() -> Any:
         model(torch.randn(1, 128, 40, generator=draw) * 2 - 4)
         hook.remove()
         model.conv_post.weight_g.mul_(0.15 / before[0])
-        model.remove_weight_norm()
+        _fold(model)
     return model
+
+
+def _fold(model: Any) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        model.remove_weight_norm()
 
 
 def _runner(model: Any) -> Callable[[np.ndarray], np.ndarray]:
@@ -243,9 +250,9 @@ def _griffin_lim(quick: bool) -> str:
 | --- | ---: | ---: | ---: |
 {table}
 
-{len(clips)} recordings of the sonic-pi samples at 44.1 kHz, means over them. Both start from the same \
-inverted mel. The STFT distance is the mean of spectral convergence and log-magnitude difference at \
-512, 1024 and 2048 samples, against the original recording."""
+{len(clips)} recordings of the sonic-pi samples at 44.1 kHz, means over them. Both start from the
+same inverted mel. The STFT distance is the mean of spectral convergence and log-magnitude
+difference at 512, 1024 and 2048 samples, against the original recording."""
 
 
 def _stft_distance(one: np.ndarray, other: np.ndarray) -> float:
@@ -278,7 +285,7 @@ def _main() -> None:
             from bigvgan.env import AttrDict
 
             model = BigVGAN(AttrDict(dict(CONFIG))).eval()
-        model.remove_weight_norm()
+        _fold(model)
         model.load_state_dict(torch.load(arguments.weights, weights_only=True, mmap=True))
         work = _runner(model)
     else:
