@@ -76,7 +76,9 @@ def test_nothing_known_is_english():
         ),
         ("Te quiero baby, come with me", "en", [("es", 2), ("en", 4)]),
         ("Susurra conmigo baby", "es", [("es", 3)]),
+        ("Turn down the machines, dejá la luz", "en", [("en", 4), ("es", 3)]),
         ("Hold me", "en", [("en", 2)]),
+        ("Oh no, the city of Los Angeles", "en", [("en", 7)]),
         ("", "en", []),
     ],
 )

@@ -32,7 +32,7 @@ _WORDS: dict[str, str] = {
     "quieres quiere puedo tengo tiene dame dale dime baila bailar bailamos canta cantar susurra "
     "amor corazón corazon noche vida luz fuego cuerpo alma sueño sueños mar sol cielo calle ciudad "
     "caos suerte más mas muy ya hoy siempre nunca nada todo toda solo sólo conmigo contigo ay "
-    "eterna cada esta este eso aquí así mami corre desde hasta mano",
+    "eterna cada esta este eso aquí así mami corre desde hasta mano amo vos",
     "pt": "o a os as um uma e ou mas não nao de do da dos das em no na nos com por para sem meu "
     "minha teu tua seu sua me te se eu ele ela nós você voce que quem como quando onde porque é "
     "são sou foi ser há vem vou vai quero coração saudade noite vida luz fogo mar sol céu mais "
@@ -65,6 +65,9 @@ _SHAPES: tuple[tuple[str, str, float], ...] = (
     ("en", r"th|sh|wh|ck|gh|oo|ee|w|k|[bcdfgjkpqtvwxyz]$|'(?:s|t|re|ll|m|ve|d)$", 0.5),
     ("en", r"(?:ing|tion|ous|er|ines?)$", 0.5),
 )
+_TELLING = 0.5
+"""Weight from which a shape says something of a word by itself."""
+
 _PATTERNS = tuple((code, re.compile(shape), weight) for code, shape, weight in _SHAPES)
 
 _NAMES = {
@@ -141,16 +144,17 @@ def runs(words: Sequence[str], language: str) -> list[tuple[int, int, str]]:
         return []
     possible = [_possible(word) for word in words]
     codes, base = [language] * len(words), language.split("-")[0]
-    for other in sorted({next(iter(p)) for p in possible if len(p) == 1} - {base}):
-        fits = [other in p and base not in p for p in possible]
-        start = 0
-        while start < len(words):
-            end = start
-            while end < len(words) and fits[end]:
-                end += 1
-            if end - start >= 2 and any(len(p) == 1 for p in possible[start:end]):
-                codes[start:end] = [other] * (end - start)
-            start = end + 1
+    start = 0
+    while start < len(words):
+        end = start
+        while end < len(words) and possible[end] and base not in possible[end]:
+            end += 1
+        votes = Counter(code for found in possible[start:end] for code in found)
+        # Among equals, the order of the table.
+        best = max(sorted(votes, key=_rank), key=lambda code: votes[code], default="")
+        if votes[best] >= 2:
+            codes[start:end] = [best] * (end - start)
+        start = end + 1
     edges = [i for i in range(len(words)) if i == 0 or codes[i] != codes[i - 1]]
     return [(a, b, codes[a]) for a, b in zip(edges, [*edges[1:], len(words)], strict=True)]
 
@@ -180,12 +184,19 @@ def _votes(word: str) -> dict[str, float]:
 
 
 def _possible(word: str) -> frozenset[str]:
-    """The languages that have a word among their commonest."""
+    """The languages that have a word among their commonest, or else its telling letters."""
     lower = word.casefold().replace("’", "'").strip('.,;:!?¡¿…"()')
     script = _script(lower)
     if script:
         return frozenset((script,))
-    return frozenset(code for code, known in _SETS.items() if lower in known)
+    known = frozenset(code for code, members in _SETS.items() if lower in members)
+    return known or frozenset(
+        code for code, pattern, weight in _PATTERNS if weight >= _TELLING and pattern.search(lower)
+    )
+
+
+def _rank(code: str) -> int:
+    return list(_SETS).index(code) if code in _SETS else len(_SETS)
 
 
 def _best(score: dict[str, float]) -> str:
