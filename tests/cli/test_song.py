@@ -1,7 +1,8 @@
 """``milonga song`` as a user runs it."""
 
-from pathlib import Path
+from pathlib import shutil
 
+import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -195,6 +196,7 @@ class TestImport:
 
 class TestExport:
     def test_there_and_back(self, milonga, tmp_path):
+        shutil.copytree(WHISPERS / "baseline", tmp_path / "baseline")
         assert milonga("song", "export", WHISPERS / "song.yaml", "-o", "song.md").status == 0
         done = milonga("song", "import", "song.md", "-o", "song.yaml", "--json")
         assert done.json["unplaced"] == done.json["guesses"] == []
