@@ -1,8 +1,8 @@
 """``milonga song`` as a user runs it."""
 
-from pathlib import shutil
+import shutil
+from pathlib import Path
 
-import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
