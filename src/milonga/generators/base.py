@@ -93,6 +93,8 @@ class Assessment(BaseModel):
 
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    general: tuple[str, ...] = ()
+    """Notes on the generator itself, whatever the request: shown once."""
     estimate_s: float | None = None
     """Seconds of work expected, where known."""
 

@@ -25,6 +25,11 @@ GENERATORS: dict[str, Entry] = {
     "guide": Entry(
         "milonga.generators.guide:Guide", "guide", "a scratch version of anything, no download"
     ),
+    "musicgen": Entry(
+        "milonga.generators.musicgen:MusicGen",
+        "models",
+        "instrumental music from a description, by Meta's MusicGen; not for commercial use",
+    ),
 }
 
 

@@ -208,6 +208,7 @@ class _Planner:
         for problem in assessment.problems:
             place = ", ".join(p for p in (where, generator.name, problem.where) if p)
             self.problems.append(Problem(problem.message, place, step=problem.step))
+        self.notes.extend(assessment.general)
         self.notes.extend(f"{where}: {note}" for note in assessment.notes)
         return None if assessment.problems else assessment
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from importlib.metadata import version
-from typing import Any, ClassVar, Literal
+from importlib.util import find_spec
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
 from milonga import weights
 from milonga.audio.clip import Clip
-from milonga.errors import GeneratorError, MilongaError, Problem
+from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Problem
 from milonga.generators.base import Assessment, Generator, Model, Request, Role
 from milonga.generators.musicgen import checkpoints, outlook, windows
 from milonga.generators.musicgen.engine import Engine, Sampling
@@ -32,6 +33,9 @@ class MusicGen(Generator):
 
     Clips are 32 kHz, mono or stereo as the checkpoint is, exactly as long as asked. Beyond 30 s
     the model goes on from the last 12 s of its own tokens (arXiv:2306.05284).
+
+    Raises:
+        MissingExtraError: the extra 'models' isn't installed.
     """
 
     name: ClassVar[str] = "musicgen"
@@ -76,6 +80,8 @@ class MusicGen(Generator):
 
     def __init__(self, options: BaseModel | None = None) -> None:
         super().__init__(options)
+        if not all(find_spec(library) for library in ("torch", "transformers")):
+            raise MissingExtraError("The generator 'musicgen'", "models")
         self._engine: Engine | None = None
         self._model: Model | None = None
 
@@ -97,7 +103,9 @@ class MusicGen(Generator):
             return Assessment(problems=tuple(problems))
         seen = outlook.Outlook(name, local, self.options.device, request.seconds)
         return Assessment(
-            notes=(*seen.notes(), *_request_notes(request)), estimate_s=seen.estimate_s
+            notes=tuple(_request_notes(request)),
+            general=tuple(seen.notes()),
+            estimate_s=seen.estimate_s,
         )
 
     def render(self, request: Request, progress: Progress) -> Clip:
@@ -173,7 +181,7 @@ def _length_problems(request: Request) -> Iterable[Problem]:
         )
 
 
-def _request_notes(request: Request) -> Iterable[Any]:
+def _request_notes(request: Request) -> Iterable[str]:
     if request.negative.strip():
         yield "MusicGen has no negative prompt; what the segment says of it is not used."
     if request.seconds > windows.WINDOW_S:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from milonga import weights
 from milonga.errors import Problem
-from milonga.generators.musicgen import checkpoints, windows
+from milonga.generators.musicgen import checkpoints
 from milonga.generators.neural.calibration import known_speed, memory_speed
 from milonga.generators.neural.loading import licence_of, size_of
 from milonga.runtime.memory import total_memory
@@ -17,10 +17,10 @@ _OUTSIDE = 0.68e9
 """Bytes of the text encoder and the codec, which don't run for each token."""
 _OVERHEAD = 1.4
 """How much longer a step takes than reading its weights from memory."""
-_BUFFERS_PER_S = 8e6
-"""Bytes per second of audio for its latent form and its samples, with room to spare."""
-_DECODING = 0.7e9
-"""Bytes in use while one piece is decoded."""
+_CACHE_SHARE = 0.25
+"""Keys and values of a whole window, as a share of the weights."""
+_DECODING = 0.8e9
+"""Bytes in use while a piece is decoded."""
 
 
 def work_of(name: str, device: str) -> str:
@@ -63,12 +63,8 @@ class Outlook:
 
     @property
     def memory(self) -> float | None:
-        """Bytes needed, about."""
-        if self.size is None:
-            return None
-        # Keys and values of a window grow with the model, to about a quarter of small's weights.
-        window = min(self._seconds, windows.WINDOW_S) / windows.WINDOW_S
-        return self.size * (1 + 0.25 * window) + _DECODING + _BUFFERS_PER_S * self._seconds
+        """Bytes needed for a whole window, about."""
+        return None if self.size is None else self.size * (1 + _CACHE_SHARE) + _DECODING
 
     @property
     def estimate_s(self) -> float | None:

@@ -14,6 +14,7 @@ from typing import Any
 from milonga import weights
 from milonga.errors import GeneratorError
 from milonga.generators.base import Licence
+from milonga.generators.neural.seeding import seeded
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
 from milonga.weights.hashing import hash_file
@@ -108,7 +109,8 @@ def load_pretrained(model_class: Any, folder: Path, name: str) -> Any:
 
     step = f"See whether the files are whole: milonga weights verify {name}"
     try:
-        with quiet_transformers():
+        # Making the modules draws numbers, which the weights then replace.
+        with quiet_transformers(), seeded(0):
             model, found = model_class.from_pretrained(
                 folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
             )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
-_SEEDS = 2**63
-"""Torch takes seeds of 64 bits with a sign."""
+_SEEDS = 2**32
+"""Torch's generator on the processor looks at the low 32 bits of a seed alone."""
 
 
 @contextlib.contextmanager
@@ -19,26 +20,31 @@ def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
     transformers draws when it decides on dropped layers.
 
     Args:
-        seed: 0 or more; of very large ones the low 63 bits count.
+        seed: 0 or more; those from 2**32 on are hashed down to 32 bits.
         device: ``cpu``, ``cuda:1``, ``mps``.
     """
     import torch
 
+    folded = seed if seed < _SEEDS else _folded(seed)
     before = random.getstate()
     accelerator = _accelerator(torch, device)
     apart = accelerator.get_rng_state() if accelerator else None
     # devices=[]: the accelerator's state is kept here, since not each has one per device.
     with torch.random.fork_rng(devices=[]):
         try:
-            random.seed(seed)
-            torch.default_generator.manual_seed(seed % _SEEDS)
+            random.seed(folded)
+            torch.default_generator.manual_seed(folded)
             if accelerator:
-                accelerator.manual_seed(seed % _SEEDS)
+                accelerator.manual_seed(folded)
             yield
         finally:
             random.setstate(before)
             if accelerator:
                 accelerator.set_rng_state(apart)
+
+
+def _folded(seed: int) -> int:
+    return int.from_bytes(sha256(str(seed).encode()).digest()[:4], "big")
 
 
 class _Cuda:

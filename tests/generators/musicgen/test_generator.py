@@ -1,0 +1,231 @@
+"""The generator from assessment to clip, with tiny models in the real formats."""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from milonga import audio
+from milonga.cli.choices import make_generator
+from milonga.errors import Cancelled, GeneratorError, MilongaError
+from milonga.generators.base import Request
+from milonga.generators.musicgen import MusicGen
+from milonga.runtime.progress import Progress
+from milonga.songs.receipts import read_receipt
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SMALL = "facebook/musicgen-small"
+SHEET = """
+title: Two parts
+tempo: 122
+key: A minor
+style: Latin trap
+segments:
+  - number: 7
+    name: Digital Bandoneón
+    section: instrumental
+    seconds: 1.5
+    negative: drums
+    generators: [musicgen]
+  - number: 18
+    name: Caos y Suerte
+    section: verse
+    seconds: 0.77
+    generators: [musicgen]
+"""
+
+
+def ask(**changes):
+    values = {"role": "instrumental", "section": "verse", "style": "trap beats", "seconds": 0.5,
+              "tempo": 120, "key": "A minor", "seed": 0} | changes  # fmt: skip
+    return Request(**values)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def tiny(make_musicgen):
+    return MusicGen(MusicGen.Options(model=str(make_musicgen(1))))
+
+
+def test_from_a_sheet_to_a_song_and_again(hub, make_musicgen, tmp_path):
+    files = contents(make_musicgen(2))
+    repo = hub.add(SMALL, files)
+    (tmp_path / "song.yaml").write_text(SHEET)
+
+    def milonga(*args, **env):
+        return subprocess.run(
+            [sys.executable, "-m", "milonga", *args], cwd=tmp_path, env={**os.environ, **env},
+            capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+
+    done = milonga("render", "song.yaml", "--takes", "2", "--no-report", "--json")
+    assert done.returncode == 0, done.stderr
+    before_work, _, _ = done.stderr.partition("s of audio")
+    # What the plan says once, although there are two segments and four takes.
+    for words in ("downloads about 2.4 GB", "CC-BY-NC-4.0", "not allowed", "of memory"):
+        assert before_work.count(words) == 1, done.stderr
+    assert "segment 7: MusicGen has no negative prompt" in before_work
+    assert done.stderr.splitlines().count("Loading musicgen-small") == 1
+    takes = json.loads(done.stdout)["takes"]
+    assert [take["status"] for take in takes] == ["rendered"] * 4
+    for take, seconds in zip(takes, [1.5, 1.5, 0.77, 0.77], strict=True):
+        clip = audio.read(tmp_path / take["path"])
+        assert (clip.rate, clip.channels, clip.frames) == (32_000, 2, round(seconds * 32_000))
+    receipts = [read_receipt(tmp_path / take["receipt"]) for take in takes]
+    assert len({receipt.sound.sha256 for receipt in receipts}) == 4
+    model = receipts[0].model
+    assert (model.repo, model.revision) == (SMALL, repo.commit)
+    weights = files["model.safetensors"]
+    assert model.files["model.safetensors"] == hashlib.sha256(weights).hexdigest()
+    assert (model.device, model.dtype) == ("cpu", "float32")
+    assert {"torch", "transformers"} <= set(model.libraries)
+    assert [(one.name, one.commercial_use) for one in model.licences] == [("CC-BY-NC-4.0", "no")]
+    assert (tmp_path / "out" / "song.wav").exists()
+
+    # Once here, nothing asks the network; and what was learnt of this machine is kept.
+    came = len(hub.requests)
+    assert "musicgen tokens" in (tmp_path / "milonga" / "calibration.json").read_text()
+    again = milonga("replay", takes[1]["receipt"], HF_HUB_OFFLINE="1")
+    assert "identical" in again.stdout, again.stderr
+    assert len(hub.requests) == came
+
+
+def test_a_plan_loads_nothing_and_says_what_is_missing(hub, run_python):
+    code = """
+import sys
+from milonga.cli.choices import make_generator
+from milonga.generators.base import Request
+request = Request(role="backing", section="verse", seconds=45, tempo=90, key="C major", seed=0)
+found = make_generator("musicgen", {"model": "musicgen-stereo-medium"}).assess(request)
+print(*found.general, *found.notes, *found.problems, found.estimate_s, sep="\\n")
+assert not {"torch", "transformers", "scipy"} & set(sys.modules)
+"""
+    said = run_python(code)
+    assert "not on this machine yet; the first take downloads about 8.0 GB" in said
+    assert "goes on from the last 12 s" in said
+    assert float(said.split()[-1]) > 1
+    assert hub.requests == []
+    offline = run_python(code, HF_HUB_OFFLINE="1")
+    assert "the network is switched off" in offline
+    assert "milonga weights get musicgen-stereo-medium" in offline
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.5, 0.77123, 2.0])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_clips_are_exactly_as_long_as_asked(make_musicgen, seconds, channels):
+    generator = MusicGen(MusicGen.Options(model=str(make_musicgen(channels))))
+    clip = generator.render(ask(seconds=seconds), Progress())
+    assert (clip.rate, clip.channels, clip.frames) == (32_000, channels, round(seconds * 32_000))
+
+
+def test_seeds_words_and_options_change_the_clip_and_nothing_else(tiny):
+    before = torch.get_rng_state(), random.getstate()
+    first = tiny.render(ask(), Progress()).samples
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert random.getstate() == before[1]
+    assert np.array_equal(first, tiny.render(ask(), Progress()).samples)
+    fresh = MusicGen(tiny.options.model_copy(update={"temperature": 2.0}))
+    for generator, change in [(tiny, {"seed": 1}), (tiny, {"seed": 2**70}), (tiny, {"tempo": 90}),
+                              (tiny, {"mood": "calm"}), (fresh, {})]:  # fmt: skip
+        other = generator.render(ask(**change), Progress()).samples
+        assert not np.array_equal(first, other), change
+
+
+def test_cancelling_stops_within_a_step_and_leaves_the_model_usable(tiny):
+    first = tiny.render(ask(), Progress()).samples
+    progress = Progress()
+    calls = []
+
+    def slow(*_):
+        # A block of a huge model.
+        calls.append(time.monotonic())
+        time.sleep(0.05)
+
+    blocks = tiny._engine.model.decoder.model.decoder.layers
+    hooks = [block.register_forward_hook(slow) for block in blocks]
+    threading.Timer(0.3, progress.cancel).start()
+    with pytest.raises(Cancelled):
+        tiny.render(ask(seconds=20), progress)
+    assert 0 < len(calls) < 60
+    for hook in hooks:
+        hook.remove()
+    assert np.array_equal(first, tiny.render(ask(), Progress()).samples)
+    progress = Progress(lambda update: update.finished and progress.cancel())
+    with pytest.raises(Cancelled):
+        tiny.render(ask(), progress)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("facebook/musicgen-melody", "melody checkpoint"),
+        ("facebook/musicgen-stereo-melody-large", "torchaudio"),
+        ("bark-small", "not a MusicGen model"),
+        ("musicgen-tiny", "no model 'musicgen-tiny'"),
+        ("./nowhere", "not there"),
+    ],
+)
+def test_what_is_no_musicgen_is_refused_before_any_work(hub, model, words):
+    generator = make_generator("musicgen", {"model": model})
+    (problem,) = generator.assess(ask()).problems
+    assert words in problem.message
+    assert problem.step
+    with pytest.raises(MilongaError, match=words):
+        generator.render(ask(), Progress())
+    assert hub.requests == []
+
+
+def test_a_melody_checkpoint_under_another_name(make_musicgen, tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(make_musicgen(1), folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "musicgen_melody"}))
+    generator = MusicGen(MusicGen.Options(model=str(folder)))
+    assert "melody" in generator.assess(ask()).problems[0].message
+    with pytest.raises(GeneratorError, match="melody"):
+        generator.render(ask(), Progress())
+
+
+def test_weights_that_lack_a_part_are_not_filled_with_noise(make_musicgen, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "mine"
+    shutil.copytree(make_musicgen(1), folder)
+    tensors = load_file(folder / "model.safetensors")
+    whole = dict(tensors)
+    for part in ("layers.0.fc1.weight", "quantizer.layers.2.codebook.embed"):
+        tensors = {name: value for name, value in whole.items() if not name.endswith(part)}
+        assert len(tensors) == len(whole) - 1
+        save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+        with pytest.raises(GeneratorError, match="lacks parts"):
+            MusicGen(MusicGen.Options(model=str(folder))).render(ask(), Progress())
+    (folder / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(GeneratorError, match="can't be loaded"):
+        MusicGen(MusicGen.Options(model=str(folder))).render(ask(), Progress())
+
+
+def test_lengths_and_options_out_of_range(tiny):
+    assert tiny.assess(ask(seconds=601)).problems[0].where == "seconds"
+    with pytest.raises(GeneratorError, match="at most 600 s"):
+        tiny.render(ask(seconds=601), Progress())
+    for key, value in [("guidance", 0.5), ("temperature", 0), ("top_k", -1), ("model", "")]:
+        with pytest.raises(MilongaError, match=key):
+            make_generator("musicgen", {key: value})

@@ -1,0 +1,84 @@
+"""Seeds, cancelling and estimates, apart from any model."""
+
+import random
+
+import pytest
+import torch
+
+from milonga.errors import Cancelled
+from milonga.generators.neural.calibration import (
+    calibration_file,
+    known_speed,
+    learn_speed,
+    memory_speed,
+)
+from milonga.generators.neural.cancelling import cancellable
+from milonga.generators.neural.seeding import seeded
+from milonga.runtime.progress import Progress
+
+
+def draws():
+    return torch.rand(3).tolist(), random.random()
+
+
+def test_seeds_repeat_and_leave_no_trace():
+    before = torch.get_rng_state(), random.getstate()
+    with seeded(7):
+        first = draws()
+    with seeded(7):
+        assert draws() == first
+    for other in (8, 7 + 2**32, 7 + 2**64):
+        with seeded(other):
+            assert draws() != first
+    with pytest.raises(ZeroDivisionError), seeded(2**64 + 7):
+        1 / 0  # noqa: B018
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert random.getstate() == before[1]
+
+
+def test_every_block_asks_whether_to_stop():
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks = torch.nn.ModuleList(torch.nn.Linear(2, 2) for _ in range(3))
+            self.ran = 0
+
+        def forward(self, x):
+            for block in self.blocks:
+                x = block(x)
+                self.ran += 1
+                if self.ran == 2:
+                    progress.cancel()
+            return x
+
+    net, progress = Net(), Progress()
+    with pytest.raises(Cancelled), cancellable(net, progress):
+        net(torch.zeros(1, 2))
+    assert net.ran == 2
+    net(torch.zeros(1, 2))
+    assert net.ran == 5
+
+
+def test_speeds_are_learnt_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
+    assert known_speed("tokens") is None
+    learn_speed("tokens", 100, 50)
+    assert known_speed("tokens") == 0.5
+    learn_speed("tokens", 100, 150)
+    # Half way from the old speed to the new one.
+    assert known_speed("tokens") == 1.0
+    learn_speed("tokens", 0, 1)
+    assert memory_speed() == memory_speed() > 1e6
+    assert known_speed("tokens") == 1.0
+    for damage in ("{", "[]", '{"a": 1}'):
+        calibration_file().write_text(damage)
+        assert known_speed("tokens") is None
+    learn_speed("tokens", 1, 2)
+    assert known_speed("tokens") == 2.0
+
+
+def test_a_data_folder_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "file"))
+    learn_speed("tokens", 1, 2)
+    assert known_speed("tokens") is None
