@@ -202,7 +202,13 @@ class TestExport:
         assert done.json["unplaced"] == done.json["guesses"] == []
         before = milonga("song", "check", WHISPERS / "song.yaml", "--json").json
         after = milonga("song", "check", "song.yaml", "--json").json
-        assert {**before, "path": ""} == {**after, "path": ""}
+        for document, folder in ((before, WHISPERS), (after, tmp_path)):
+            document["path"] = ""
+            for segment in document["segments"]:
+                if segment["baseline"]:
+                    found = Path(segment["baseline"]["path"])
+                    segment["baseline"]["path"] = str(found.relative_to(folder))
+        assert before == after
 
     def test_to_standard_output(self, milonga):
         done = milonga("song", "export", WHISPERS / "song.yaml")
