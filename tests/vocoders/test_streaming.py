@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -182,3 +183,15 @@ def test_ten_minutes_take_the_memory_of_one():
         return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
     assert peak(600) <= 1.1 * peak(60)
+
+
+@pytest.mark.parametrize("engine", VOCODERS)
+def test_one_vocoder_serves_several_threads(engine):
+    vocoder = VOCODERS[engine]
+    draw = np.random.default_rng(0)
+    mels = [draw.normal(-4, 2, (1, 10, n)).astype(np.float32) for n in (90, 40, 120, 60)]
+    expected = [vocoder.mel_to_waveform(mel) for mel in mels]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(vocoder.mel_to_waveform, mels * 3))
+    for index, wave in enumerate(found):
+        assert np.array_equal(wave, expected[index % 4])

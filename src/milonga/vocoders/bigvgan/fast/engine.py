@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,7 +29,7 @@ from milonga.vocoders.bigvgan.fast.packing import (
     padded,
 )
 from milonga.vocoders.bigvgan.fast.workers import Workers
-from milonga.vocoders.bigvgan.generator import Generator
+from milonga.vocoders.bigvgan.generator import Activation, Generator
 
 Floats = NDArray[np.float32]
 
@@ -71,6 +73,7 @@ class FastEngine:
         self._tanh = config.final_tanh
         self._workers = Workers(torch.get_num_threads())
         self._buffers: dict[str, Floats] = {}
+        self._lock = threading.Lock()
         taps = tuple(sorted(set(config.kernels)))
         channels = padded(config.channels)
         self._mels = config.mel_spec.n_mels
@@ -78,30 +81,11 @@ class FastEngine:
         self._pre = pack_product(
             generator.conv_pre, self._pre_kernels.tiling, inputs=self._mels, gain=1.0
         )
-        self._stages = []
         count = len(config.kernels)
-        for index, rate in enumerate(config.upsample_rates):
-            up, blocks = generator.stage(index)
-            width = padded(config.width(index))
-            kernels = _kernels(width, taps)
-            stage = _Stage(
-                kernels,
-                width,
-                rate,
-                (config.upsample_kernels[index] - rate) // 2,
-                pack_upsampler(up, kernels.tiling, 1.0 / count if index else 1.0),
-                [
-                    [
-                        [
-                            (pack_activation(a), pack_conv(c, _of(c, width), kernels.tiling))
-                            for a, c in layer
-                        ]
-                        for layer in block.layers()
-                    ]
-                    for block in blocks
-                ],
-            )
-            self._stages.append(stage)
+        with ThreadPoolExecutor(self._workers.count) as pool:
+            self._stages = [
+                _pack_stage(pool, generator, index, taps) for index in range(len(generator.ups))
+            ]
         last = self._stages[-1]
         self._post_activation = pack_activation(generator.activation_post, float(count))
         self._post = pack_product(
@@ -113,8 +97,10 @@ class FastEngine:
     def chunk(self, mel: Floats, plan: Plan) -> Floats:
         """The waveform ``[B, 1, samples]`` of ``plan.output`` from the frames ``plan.mel``."""
         out = np.empty((mel.shape[0], 1, plan.output.size), np.float32)
-        for item, values in zip(out, mel, strict=True):
-            item[0] = self._one(values, plan)
+        # The buffers serve one call at a time.
+        with self._lock:
+            for item, values in zip(out, mel, strict=True):
+                item[0] = self._one(values, plan)
         return out
 
     def _one(self, mel: Floats, plan: Plan) -> Floats:
@@ -272,6 +258,33 @@ class FastEngine:
 def _kernels(width: int, taps: tuple[int, ...]) -> Kernels:
     """Kernels for signals of ``width`` channels."""
     return _compiled(_tiling(width), tuple(_filtering(count, width) for count in taps))
+
+
+def _pack_stage(
+    pool: ThreadPoolExecutor, generator: Generator, index: int, taps: tuple[int, ...]
+) -> _Stage:
+    config = generator.config
+    up, blocks = generator.stage(index)
+    width, rate = padded(config.width(index)), config.upsample_rates[index]
+    kernels = _kernels(width, taps)
+    tiling = kernels.tiling
+
+    def pack(pair: tuple[Activation, nn.Conv1d]) -> tuple[PackedActivation, PackedConv]:
+        activation, conv = pair
+        return pack_activation(activation), pack_conv(conv, _of(conv, width), tiling)
+
+    layers = [block.layers() for block in blocks]
+    packed = pool.map(pack, [pair for block in layers for layer in block for pair in layer])
+    # The stage before gives a sum over its blocks.
+    gain = 1.0 / len(blocks) if index else 1.0
+    return _Stage(
+        kernels,
+        width,
+        rate,
+        (config.upsample_kernels[index] - rate) // 2,
+        pack_upsampler(up, tiling, gain),
+        [[[next(packed) for _ in layer] for layer in block] for block in layers],
+    )
 
 
 def _of(conv: nn.Conv1d, width: int) -> Filtering:
