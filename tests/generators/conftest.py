@@ -1,5 +1,7 @@
 """Tiny models in the real formats, with random weights."""
 
+import json
+
 import pytest
 
 LINES = [
@@ -12,8 +14,8 @@ LINES = [
 @pytest.fixture(scope="session")
 def t5_tokenizer():
     """A real tokenizer of T5's kind, trained on a few lines."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import T5Tokenizer
 
     inner = Tokenizer(models.Unigram())
     inner.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -24,12 +26,8 @@ def t5_tokenizer():
             vocab_size=120, special_tokens=special, unk_token="<unk>", show_progress=False
         ),
     )
-    inner.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", inner.token_to_id("</s>"))]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    )
+    vocabulary = json.loads(inner.to_str())["model"]["vocab"]
+    return T5Tokenizer(vocab=[(token, score) for token, score in vocabulary], extra_ids=2)
 
 
 def _make_audible(codec):

@@ -229,3 +229,14 @@ def test_lengths_and_options_out_of_range(tiny):
     for key, value in [("guidance", 0.5), ("temperature", 0), ("top_k", -1), ("model", "")]:
         with pytest.raises(MilongaError, match=key):
             make_generator("musicgen", {key: value})
+
+
+def test_a_clip_beyond_the_window_goes_on_and_is_as_long_as_asked(tiny):
+    progress_totals = set()
+    progress = Progress(lambda update: progress_totals.add(update.total))
+    clip = tiny.render(ask(seconds=30.3, tempo=90), progress)
+    assert clip.frames == round(30.3 * 32_000)
+    # 1,500 frames and 15 more, with three steps more for each call.
+    assert 1521 in progress_totals
+    after = clip.samples[:, -int(0.25 * 32_000) :]
+    assert after.std() > 0.01
