@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -240,3 +241,28 @@ def test_a_clip_beyond_the_window_goes_on_and_is_as_long_as_asked(tiny):
     assert 1521 in progress_totals
     after = clip.samples[:, -int(0.25 * 32_000) :]
     assert after.std() > 0.01
+
+
+def test_an_interrupted_render_keeps_its_takes_and_goes_on(make_musicgen, tmp_path):
+    (tmp_path / "song.yaml").write_text(SHEET.replace("seconds: 0.77", "seconds: 60"))
+    command = [
+        sys.executable, "-m", "milonga", "render", "song.yaml", "--no-report", "--json",
+        "--option", f"musicgen.model={make_musicgen(1)}",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if line.startswith("MusicGen, 60 s"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=120)
+    assert process.returncode == 130, "".join(lines) + rest
+    assert "Traceback" not in rest
+    (tmp_path / "song.yaml").write_text(SHEET)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    takes = json.loads(done.stdout)["takes"]
+    assert [take["status"] for take in takes] == ["kept", "rendered"]
