@@ -30,7 +30,7 @@ $(VENV)/.all: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "Setting up milonga, its extras and the test tools in $(VENV) ..."
 	$(PIP) -e '.[guide,models,sounds]' --group test --group check
 	@# NVIDIA's own code, which the tests compare ours with. What it lists, it doesn't need here.
-	$(PIP) --no-deps bigvgan
+	$(PIP) --no-deps bigvgan==2.4.1
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo

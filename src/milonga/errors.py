@@ -13,6 +13,7 @@
     ├── MissingExtraError        an optional part isn't installed
     ├── ConfigError              the configuration file is wrong
     ├── DeviceError              a device isn't there or doesn't work
+    ├── VocoderError             a vocoder can't be loaded, or a mel can't become sound
     ├── WeightsError             a model's files can't be had or used
     │   ├── NotDownloadedError   they aren't on this machine, and no network may be used
     │   ├── AccessError          the hub refuses: no token, no access, or a bad token
@@ -81,6 +82,10 @@ class ConfigError(MilongaError):
 
 class DeviceError(MilongaError):
     """A device isn't there or doesn't work."""
+
+
+class VocoderError(MilongaError):
+    """A vocoder can't be loaded, or a mel is not one that it can turn into sound."""
 
 
 class WeightsError(MilongaError):

@@ -21,6 +21,7 @@ CHECKS: dict[str, str] = {
     "data folder": "milonga.cli.health:data_folder",
     "audio formats": "milonga.cli.health:audio_formats",
     "devices": "milonga.cli.health:devices",
+    "vocoder": "milonga.vocoders.checks:vocoder_kernels",
     "memory": "milonga.cli.health:memory",
     "cache": "milonga.weights.checks:cache",
     "disk": "milonga.weights.checks:disk_space",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.audio.mel import MelSpec
-from milonga.errors import MilongaError
+from milonga.errors import VocoderError
 from milonga.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 Array = TypeVar("Array", "NDArray[np.float32]", "torch.Tensor")
-
-
-class VocoderError(MilongaError):
-    """A vocoder can't be loaded, or a mel is not one that it can turn into sound."""
 
 
 class VocoderBase(ABC):

@@ -13,8 +13,9 @@ from milonga.audio.clip import Clip
 from milonga.audio.mel import MelSpec
 from milonga.audio.mel_files import Mel
 from milonga.audio.resampling import resample
+from milonga.errors import VocoderError
 from milonga.runtime.progress import Progress
-from milonga.vocoders.base import VocoderBase, VocoderError
+from milonga.vocoders.base import VocoderBase
 from milonga.vocoders.mel_adapter import MelAdapter
 
 

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.audio.mel import MelSpec, window
-from milonga.errors import DeviceError
+from milonga.errors import DeviceError, VocoderError
 from milonga.runtime.progress import Progress
-from milonga.vocoders.base import Floats, VocoderBase, VocoderError
+from milonga.vocoders.base import Floats, VocoderBase
 from milonga.vocoders.inversion import MelInversion
 
 Spectrum = NDArray[np.complex64]

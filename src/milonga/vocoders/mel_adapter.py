@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from milonga.audio.mel import MelSpec
 from milonga.audio.mel_filters import band_edges
-from milonga.vocoders.base import VocoderError
+from milonga.errors import VocoderError
 from milonga.vocoders.inversion import MelInversion
 
 Floats = NDArray[np.float32]

@@ -56,8 +56,8 @@ class MusicGen(Generator):
             default=3.0,
             ge=1,
             le=20,
-            description="How closely the music keeps to the words, 1 to 20; at 1 a token costs "
-            "half the computing.",
+            description="How closely the music keeps to the words, 1 to 20; at 1 there is no "
+            "such guidance, and each step computes half as much.",
         )
         temperature: float = Field(
             default=1.0,

@@ -8,8 +8,7 @@ from math import prod
 from typing import Any, Literal
 
 from milonga.audio.mel import MelSpec
-from milonga.errors import AudioError
-from milonga.vocoders.base import VocoderError
+from milonga.errors import AudioError, VocoderError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from milonga.vocoders.base import VocoderError
+from milonga.errors import VocoderError
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.weights.loading import load_checkpoint, load_json
 

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from milonga.audio.mel import MelSpec
+from milonga.errors import VocoderError
 from milonga.runtime.devices import is_out_of_memory, pick_device
 from milonga.runtime.progress import Progress
-from milonga.vocoders.base import Floats, VocoderBase, VocoderError
+from milonga.vocoders.base import Floats, VocoderBase
 from milonga.vocoders.bigvgan.chunks import Plan, plan_chunk
 from milonga.vocoders.bigvgan.generator import Generator
 from milonga.vocoders.bigvgan.kernels import why_no_kernels
