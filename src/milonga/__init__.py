@@ -15,20 +15,33 @@ from milonga._version import __version__
 from milonga.errors import MilongaError
 
 if TYPE_CHECKING:
+    from milonga.analysis.comparison import compare, compare_clips
     from milonga.audio import Clip, read, resample, write
+    from milonga.audio.mel import MelSpec
     from milonga.generators.base import Generator, Request
     from milonga.songs.plan import Selection, make_plan
     from milonga.songs.render import render
     from milonga.songs.session import Session
     from milonga.songs.sheet import Sheet, load_sheet
+    from milonga.vocoders import VocoderBase, get_vocoder
+    from milonga.vocoders.mel_adapter import MelAdapter
+    from milonga.weights import ensure_bigvgan_weights, ensure_weights
 
 _HOMES = {
     "Clip": "milonga.audio",
     "Generator": "milonga.generators.base",
+    "MelAdapter": "milonga.vocoders.mel_adapter",
+    "MelSpec": "milonga.audio.mel",
     "Request": "milonga.generators.base",
     "Selection": "milonga.songs.plan",
     "Session": "milonga.songs.session",
     "Sheet": "milonga.songs.sheet",
+    "VocoderBase": "milonga.vocoders",
+    "compare": "milonga.analysis.comparison",
+    "compare_clips": "milonga.analysis.comparison",
+    "ensure_bigvgan_weights": "milonga.weights",
+    "ensure_weights": "milonga.weights",
+    "get_vocoder": "milonga.vocoders",
     "load_sheet": "milonga.songs.sheet",
     "make_plan": "milonga.songs.plan",
     "read": "milonga.audio",
@@ -40,12 +53,20 @@ _HOMES = {
 __all__ = [
     "Clip",
     "Generator",
+    "MelAdapter",
+    "MelSpec",
     "MilongaError",
     "Request",
     "Selection",
     "Session",
     "Sheet",
+    "VocoderBase",
     "__version__",
+    "compare",
+    "compare_clips",
+    "ensure_bigvgan_weights",
+    "ensure_weights",
+    "get_vocoder",
     "load_sheet",
     "make_plan",
     "read",
