@@ -20,6 +20,7 @@ from milonga.cli.choices import make_generator
 from milonga.errors import Cancelled, GeneratorError, MilongaError
 from milonga.generators.base import Request
 from milonga.generators.musicgen import MusicGen
+from milonga.generators.neural.calibration import known_speed
 from milonga.runtime.progress import Progress
 from milonga.songs.receipts import read_receipt
 
@@ -266,3 +267,24 @@ def test_an_interrupted_render_keeps_its_takes_and_goes_on(make_musicgen, tmp_pa
     assert done.returncode == 0, done.stderr
     takes = json.loads(done.stdout)["takes"]
     assert [take["status"] for take in takes] == ["kept", "rendered"]
+
+
+def test_a_model_of_which_nothing_is_known_yet(hub):
+    found = make_generator("musicgen", {"model": "me/my-music"}).assess(ask())
+    assert not found.problems
+    assert found.estimate_s is None
+    said = " ".join(found.general)
+    assert "the first take downloads its files" in said
+    assert "taken as CC-BY-NC-4.0; commercial use is not allowed" in said
+    assert hub.requests == []
+
+
+def test_the_estimate_is_learnt_from_the_takes(tiny):
+    before = tiny.assess(ask(seconds=60)).estimate_s
+    tiny.render(ask(), Progress())
+    after = tiny.assess(ask(seconds=60)).estimate_s
+    assert before != after
+    # From a take of 28 steps to one of 3,003: the same speed, not the same guess.
+    assert after == pytest.approx(known_speed(f"musicgen tokens, {tiny.options.model}, cpu") * 3003)
+    (model,) = tiny.model().licences
+    assert (model.name, model.commercial_use) == ("unknown; taken as CC-BY-NC-4.0", "no")
