@@ -288,3 +288,45 @@ def test_the_estimate_is_learnt_from_the_takes(tiny):
     assert after == pytest.approx(known_speed(f"musicgen tokens, {tiny.options.model}, cpu") * 3003)
     (model,) = tiny.model().licences
     assert (model.name, model.commercial_use) == ("unknown; taken as CC-BY-NC-4.0", "no")
+
+
+@pytest.mark.parametrize("form", ["safetensors", "bin"])
+def test_checkpoints_as_they_were_published_in_2023(tiny, make_musicgen, tmp_path, form):
+    """Weight norm under its old names, positions stored, perhaps pickled tensors."""
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "old"
+    shutil.copytree(make_musicgen(1), folder)
+    names = {
+        "parametrizations.weight.original0": "weight_g",
+        "parametrizations.weight.original1": "weight_v",
+    }
+    old = {}
+    for name, value in load_file(folder / "model.safetensors").items():
+        for new_name, old_name in names.items():
+            name = name.replace(new_name, old_name)
+        old[name] = value
+    assert any(name.endswith("weight_g") for name in old)
+    old["decoder.model.decoder.embed_positions.weights"] = torch.zeros(2048, 16)
+    if form == "bin":
+        (folder / "model.safetensors").unlink()
+        torch.save(old, folder / "pytorch_model.bin")
+    else:
+        save_file(old, folder / "model.safetensors", {"format": "pt"})
+    generator = MusicGen(MusicGen.Options(model=str(folder)))
+    expected = tiny.render(ask(), Progress()).samples
+    assert np.array_equal(generator.render(ask(), Progress()).samples, expected)
+
+
+def test_a_checkpoint_that_wants_to_run_code_is_refused(make_musicgen, tmp_path):
+    folder = tmp_path / "evil"
+    shutil.copytree(make_musicgen(1), folder)
+    (folder / "model.safetensors").unlink()
+
+    class Evil:
+        def __reduce__(self):
+            return (print, ("run",))
+
+    torch.save({"lm_heads": Evil()}, folder / "pytorch_model.bin")
+    with pytest.raises(GeneratorError, match="can't be loaded"):
+        MusicGen(MusicGen.Options(model=str(folder))).render(ask(), Progress())
