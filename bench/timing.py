@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import statistics
 import subprocess
-import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -25,22 +28,43 @@ def run_process(command: Sequence[str], env: Mapping[str, str] | None = None) ->
     Raises:
         RuntimeError: it failed; with what it wrote to standard error.
     """
-    begun = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **(env or {})},
-    )
-    assert process.stderr is not None
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - begun
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {errors.decode(errors='replace')[-2000:]}")
-    scale = 1 if sys.platform == "darwin" else 1024
-    return Run(seconds, usage.ru_maxrss * scale / 1e6)
+    with tempfile.TemporaryFile() as errors:
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=errors, env={**os.environ, **(env or {})}
+        )
+        watch = _Peak(process.pid)
+        process.wait()
+        seconds = time.perf_counter() - begun
+        if process.returncode:
+            errors.seek(0)
+            text = errors.read().decode(errors="replace")[-2000:]
+            raise RuntimeError(f"{' '.join(command)}: {text}")
+    return Run(seconds, watch.peak_mb())
+
+
+class _Peak(threading.Thread):
+    """Reads a process's own peak from time to time. ``wait4`` would count its parent's, too."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._status, self._peak = Path(f"/proc/{pid}/status"), 0
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            try:
+                found = re.search(r"VmHWM:\s+(\d+) kB", self._status.read_text())
+            except OSError:
+                return
+            if found is None:
+                return
+            self._peak = int(found[1])
+            time.sleep(0.02)
+
+    def peak_mb(self) -> float:
+        self.join()
+        return self._peak * 1024 / 1e6
 
 
 def in_turns(

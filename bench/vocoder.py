@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from milonga.runtime.memory import peak_memory
+
 SECONDS = 4.0
 GFLOP_PER_SECOND = 315.0
 """Multiplications and additions of the direct form in a second of audio at full size."""
@@ -52,7 +54,7 @@ def _bigvgan(quick: bool) -> str:
     import torch
 
     torch.set_num_threads(2)
-    runs = 1 if quick else 5
+    runs = 1 if quick else 3
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights.pt"
         reference = make_reference()
@@ -268,7 +270,6 @@ def _stft_distance(one: np.ndarray, other: np.ndarray) -> float:
 
 def _main() -> None:
     """One implementation in a process of its own: prints its peak memory in MB."""
-    import resource
 
     import torch
 
@@ -291,7 +292,7 @@ def _main() -> None:
     else:
         work = make_ours(arguments.weights, arguments.name)
     work(make_mel(arguments.seconds))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)
+    print((peak_memory() or 0) / 1e6)
 
 
 if __name__ == "__main__":

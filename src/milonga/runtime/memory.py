@@ -1,4 +1,4 @@
-"""How much memory this machine has, without a library."""
+"""How much memory this machine has and this process took, without a library."""
 
 from __future__ import annotations
 
@@ -29,6 +29,23 @@ def available_memory() -> int | None:
     if free is not None and limit is not None and used is not None:
         return max(0, min(free, limit - used))
     return free
+
+
+def peak_memory() -> int | None:
+    """The most bytes that this process held so far; None where the system doesn't say."""
+    if sys.platform == "win32":
+        return None
+    try:
+        # getrusage also counts what the parent held when it started this process.
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    import resource
+
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
 
 
 def _physical() -> int | None:

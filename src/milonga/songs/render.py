@@ -100,6 +100,10 @@ def _rendered(planned: PlannedTake, progress: Progress, attempts: int) -> Outcom
         except (GeneratorError, AudioError) as failure:
             error = str(failure)
             continue
+        except MilongaError as failure:
+            # Missing weights or a dead device stay so with another seed.
+            error = str(failure)
+            break
         except Exception as failure:  # noqa: BLE001 - a model's failure must not end the others
             error = f"{type(failure).__name__}: {failure}"
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from milonga.audio.mel import MelSpec
 from milonga.audio.mel_files import Mel
 from milonga.audio.resampling import resample
 from milonga.errors import VocoderError
+from milonga.runtime.memory import peak_memory
 from milonga.runtime.progress import Progress
 from milonga.vocoders.base import VocoderBase
 from milonga.vocoders.mel_adapter import MelAdapter
@@ -44,13 +44,14 @@ class Copied:
     def document(self) -> dict[str, Any]:
         """For ``--json``."""
         distance, factor = self.log_mel_distance_db, self.real_time_factor
+        peak = peak_memory()
         return {
             "seconds": round(self.clip.seconds, 6),
             "sample_rate": self.clip.rate,
             "channels": self.clip.channels,
             "elapsed_s": round(self.elapsed_s, 3),
             "real_time_factor": None if factor is None else round(factor, 4),
-            "peak_memory_mb": peak_memory_mb(),
+            "peak_memory_mb": None if peak is None else round(peak / 1e6, 1),
             "log_mel_distance_db": None if distance is None else round(distance, 3),
             "adapted": self.adapted,
         }
@@ -109,13 +110,3 @@ def log_mel_distance_db(mel: np.ndarray[Any, Any], clip: Clip, spec: MelSpec) ->
         return None
     logs = [np.log(np.maximum(spec.expand(m[:, :, :frames]), 1e-5)) for m in (mel, again)]
     return float(np.abs(logs[0] - logs[1]).mean() * (20 / spec.power) / np.log(10.0))
-
-
-def peak_memory_mb() -> float | None:
-    """The most memory that this process held so far; None where the system doesn't say."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    scale = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 1e6, 1)
