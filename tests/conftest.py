@@ -8,6 +8,12 @@ from pathlib import Path
 
 import pytest
 
+# librosa compiles with numba when first used. Two workers that write one cache at a time can
+# leave machine code in it that crashes every process after them.
+os.environ["NUMBA_CACHE_DIR"] = str(
+    Path(__file__).parents[1] / ".cache" / "numba" / os.environ.get("PYTEST_XDIST_WORKER", "main")
+)
+
 
 def _support(name):
     path = Path(__file__).parent / "support" / f"{name}.py"
