@@ -20,7 +20,7 @@ from milonga.errors import MilongaError
 from milonga.generators.base import Licence
 from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.progress import Progress
-from milonga.songs.mix import Voice, mix_segment
+from milonga.songs.mix import mix_segment
 from milonga.songs.model import Segment
 from milonga.songs.receipts import intact_clip
 from milonga.songs.render import Outcome
@@ -124,7 +124,7 @@ class _Writer:
 
     def section(self, segment: Segment, layers: Sequence[LayerTakes]) -> ReportSection:
         recordings = [r for found in layers for r in self._takes(found)]
-        mixed = self._mixed(segment, layers)
+        mixed = self._mixed(segment, layers, recordings)
         if mixed is not None:
             recordings.insert(0, mixed)
         path, baseline = self._baseline(segment)
@@ -174,14 +174,16 @@ class _Writer:
             self.warnings.append(f"{found.label}: no take yet.")
         return recordings
 
-    def _mixed(self, segment: Segment, layers: Sequence[LayerTakes]) -> _Recording | None:
+    def _mixed(
+        self, segment: Segment, layers: Sequence[LayerTakes], recordings: Sequence[_Recording]
+    ) -> _Recording | None:
         """The chosen layers together: what the baseline is best held against."""
-        voices = []
-        for found in layers:
-            clip = found.chosen and intact_clip(found.chosen.receipt, found.chosen.path.parent)
-            if found.chosen and clip:
-                group = f"{found.chosen.receipt.generator}/{found.layer.role}"
-                voices.append(Voice(clip, group, found.layer.gain_db))
+        clips = {r.take.path: r.clip for r in recordings if r.take is not None}
+        voices = [
+            found.voice(clips[found.chosen.path])
+            for found in layers
+            if found.chosen is not None and found.chosen.path in clips
+        ]
         if len(layers) < 2 or len(voices) < 2:
             return None
         folder = self.session.out / REPORT / "segments"

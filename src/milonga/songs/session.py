@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from milonga import audio
+from milonga.audio.clip import Clip
 from milonga.errors import MilongaError, PlanError, Problem
 from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.progress import Progress
@@ -47,6 +48,12 @@ class LayerTakes:
     def label(self) -> str:
         several = len(self.segment.layers) > 1
         return f"segment {self.segment.number}" + (f", {self.layer.role}" if several else "")
+
+    def voice(self, clip: Clip) -> Voice:
+        """The chosen take's audio as a voice of the mix."""
+        assert self.chosen is not None
+        group = f"{self.chosen.receipt.generator}/{self.layer.role}"
+        return Voice(clip, group, self.layer.gain_db)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +265,7 @@ class Session:
             return None
         if findings := findings_text(receipt.findings):
             notes.append(f"{found.label}: the chosen take has findings: {findings}")
-        return Voice(clip, f"{receipt.generator}/{found.layer.role}", found.layer.gain_db)
+        return found.voice(clip)
 
 
 def _key(segment: Segment, layer: Layer) -> str:
