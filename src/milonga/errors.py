@@ -21,6 +21,9 @@
     │   ├── CacheError           the cache folder can't be written, or the disk is full
     │   ├── DamagedFileError     a file is missing, truncated, or not what was downloaded
     │   └── UnsafeFileError      a checkpoint wants to run code
+    ├── SoundError               a sound model can't be trained, found or played as asked
+    │   ├── CorpusError          recordings that nothing can be learnt from, each with its reason
+    │   └── ModelFileError       a sound model's file is damaged, hostile or of an unknown version
     └── UnknownNameError         a name that no registry knows; lists the known ones
     Cancelled                    the user stopped the work (not an error)
 
@@ -132,6 +135,14 @@ class UnsafeFileError(WeightsError):
     """A checkpoint wants to run code on loading; ``where`` is the file."""
 
 
+class SoundError(MilongaError):
+    """A sound model can't be trained, found or played as asked."""
+
+
+class ModelFileError(SoundError):
+    """A sound model's file is damaged, hostile or of an unknown version; ``where`` is the file."""
+
+
 class MissingExtraError(MilongaError):
     """An optional part of milonga isn't installed.
 
@@ -211,6 +222,10 @@ class SheetError(_ProblemsError):
 
 class PlanError(_ProblemsError):
     """A render can't start as asked; ``problems`` lists everything found."""
+
+
+class CorpusError(_ProblemsError, SoundError):
+    """Recordings that nothing can be learnt from; ``problems`` lists each with its reason."""
 
 
 class Cancelled(BaseException):
