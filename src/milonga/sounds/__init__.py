@@ -1,0 +1,1 @@
+"""The user's own sounds: models learnt from a few recordings, and playing them."""
