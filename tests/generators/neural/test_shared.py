@@ -8,6 +8,7 @@ import torch
 from milonga.errors import Cancelled
 from milonga.generators.neural.calibration import (
     calibration_file,
+    compute_speed,
     known_speed,
     learn_speed,
     memory_speed,
@@ -59,6 +60,23 @@ def test_every_block_asks_whether_to_stop():
     assert net.ran == 5
 
 
+def test_chosen_kinds_of_modules_ask_as_well():
+    asked = []
+
+    class Watching(Progress):
+        def check(self):
+            asked.append(1)
+            super().check()
+
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU(), torch.nn.Linear(2, 2))
+    with cancellable(net, Watching(), (torch.nn.Linear,)):
+        net(torch.zeros(1, 2))
+    assert len(asked) == 2
+    with cancellable(net, Watching()):
+        net(torch.zeros(1, 2))
+    assert len(asked) == 2
+
+
 def test_speeds_are_learnt_and_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
     assert known_speed("tokens") is None
@@ -69,6 +87,7 @@ def test_speeds_are_learnt_and_kept(tmp_path, monkeypatch):
     assert known_speed("tokens") == 1.0
     learn_speed("tokens", 0, 1)
     assert memory_speed() == memory_speed() > 1e6
+    assert compute_speed() == compute_speed() > 1e6
     assert known_speed("tokens") == 1.0
     for damage in ("{", "[]", '{"a": 1}'):
         calibration_file().write_text(damage)

@@ -23,6 +23,7 @@ from milonga.runtime.places import data_folder
 _NEWEST = 0.5
 """Weight of the newest measurement: the machine may have been busy then, or now."""
 _MEMORY = "bytes read per second"
+_COMPUTE = "operations per second"
 
 
 def calibration_file() -> Path:
@@ -60,9 +61,25 @@ def memory_speed() -> float:
     return speed
 
 
-def _timed(matrix: np.ndarray[Any, Any], vector: np.ndarray[Any, Any]) -> float:
+def compute_speed() -> float:
+    """Floating-point operations per second of this machine in a product of float32 matrices.
+
+    A model that works on a whole clip at once is limited by that. Measured once (a fraction of a
+    second), then kept.
+    """
+    if (known := known_speed(_COMPUTE)) is not None:
+        return known
+    size = 1536
+    matrix = np.ones((size, size), np.float32)
+    best = min(_timed(matrix, matrix) for _ in range(4))
+    speed = 2 * size**3 / best
+    _keep(_COMPUTE, speed)
+    return speed
+
+
+def _timed(matrix: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
     begun = time.perf_counter()
-    matrix @ vector
+    matrix @ other
     return max(time.perf_counter() - begun, 1e-6)
 
 

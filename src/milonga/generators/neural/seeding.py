@@ -25,7 +25,7 @@ def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
     """
     import torch
 
-    folded = seed if seed < _SEEDS else _folded(seed)
+    folded = fold(seed)
     before = random.getstate()
     accelerator = _accelerator(torch, device)
     apart = accelerator.get_rng_state() if accelerator else None
@@ -43,7 +43,10 @@ def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
                 accelerator.set_rng_state(apart)
 
 
-def _folded(seed: int) -> int:
+def fold(seed: int) -> int:
+    """``seed`` as the 32 bits that torch looks at: itself, or a hash of a larger one."""
+    if seed < _SEEDS:
+        return seed
     return int.from_bytes(sha256(str(seed).encode()).digest()[:4], "big")
 
 
