@@ -1,4 +1,4 @@
-"""Reading and writing WAV, FLAC, OGG, MP3 and AIFF through libsndfile (soundfile)."""
+"""Reading and writing WAV, FLAC, OGG, Opus, MP3 and AIFF through libsndfile (soundfile)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from milonga.audio.clip import MAX_CHANNELS, Clip, check_rate
+from milonga.audio.dither import quantised
+from milonga.audio.id3 import id3_tag
 from milonga.errors import AudioError
 from milonga.runtime.files import atomic_path
 
@@ -27,6 +29,7 @@ _FORMATS: dict[str, tuple[str, Subtype]] = {
     ".wav": ("WAV", "PCM_24"),
     ".flac": ("FLAC", "PCM_24"),
     ".ogg": ("OGG", "VORBIS"),
+    ".opus": ("OGG", "OPUS"),
     ".mp3": ("MP3", "MPEG_LAYER_III"),
     ".aiff": ("AIFF", "PCM_24"),
     ".aif": ("AIFF", "PCM_24"),
@@ -40,12 +43,19 @@ _BLOCK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a file says of itself. MP3 has no field for ``software``."""
+    """What a file says of itself. AIFF has no field for ``date`` and ``licence``.
+
+    Attributes:
+        date: ISO 8601: a year, or a day as 2026-03-01.
+        licence: what may be done with the sound; in WAV it stands in the field for copyright.
+    """
 
     title: str = ""
     artist: str = ""
     software: str = ""
     comment: str = ""
+    date: str = ""
+    licence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ def probe(path: str | os.PathLike[str]) -> Info:
     """
     with _opened(Path(path)) as file:
         tags = Tags(
-            *(_plain(getattr(file, key)) for key in ("title", "artist", "software", "comment"))
+            **{name: _plain(getattr(file, field)) for name, field in _fields(file.format).items()}
         )
         return Info(
             file.samplerate, file.channels, file.frames, file.format, file.subtype or "", tags
@@ -202,6 +212,19 @@ def _truncated(path: Path, detail: str) -> AudioError:
     )
 
 
+def _fields(container: str) -> dict[str, str]:
+    """libsndfile's name for each tag that the format can hold."""
+    fields = {name: name for name in ("title", "artist", "software", "comment")}
+    if container != "AIFF":
+        fields["date"] = "date"
+    if container in ("FLAC", "OGG"):
+        fields["licence"] = "license"
+    elif container in ("WAV", "WAVEX", "RF64"):
+        # RIFF's list of texts has no licence.
+        fields["licence"] = "copyright"
+    return fields
+
+
 def _plain(tag: str) -> str:
     # libsndfile appends its own name to the software tag, and in AIFF a stray byte after it.
     return re.sub(r" \(libsndfile-[\d.]+\).*$", "", tag or "")
@@ -214,6 +237,8 @@ def write(
     subtype: Subtype | None = None,
     tags: Tags | None = None,
     on_clip: Literal["error", "warn", "level"] = "error",
+    dither: np.random.Generator | None = None,
+    compression: float | None = None,
 ) -> None:
     """Writes a recording; the format follows from the suffix, the file is whole or absent.
 
@@ -221,9 +246,13 @@ def write(
         path: ends in one of ``SUFFIXES``.
         clip: any level; only float WAV and AIFF keep samples beyond full scale.
         subtype: sample format; by default 24 bits where the format has them.
-        tags: title, artist, software, comment.
+        tags: title, artist, and how the sound was made.
         on_clip: what to do when an integer or lossy format would clip: refuse, clip and warn,
             or lower the whole clip to a peak of 0.999.
+        dither: adds triangular dither on reduction to 16 or 24 bits (see ``audio.dither``);
+            without effect on other sample formats.
+        compression: of OGG, Opus and MP3: 0 is the largest file and the best sound, towards 1
+            it gets smaller; by default libsndfile's own choice.
 
     Raises:
         AudioError: the clip is empty or would clip, the suffix or subtype doesn't exist, the
@@ -247,25 +276,32 @@ def write(
         raise AudioError("There is nothing to write: the clip is empty.", where=path)
     if subtype != "FLOAT":
         clip = _within_full_scale(path, clip, on_clip)
+    more = {} if compression is None else {"compression_level": compression}
+    bits = {"PCM_16": 16, "PCM_24": 24}.get(subtype)
     with atomic_path(path) as temporary:
         try:
             with soundfile.SoundFile(
-                temporary, "w", clip.rate, clip.channels, subtype, format=container
+                temporary, "w", clip.rate, clip.channels, subtype, format=container, **more
             ) as file:
-                for key in ("title", "artist", "software", "comment") if tags else ():
-                    if value := getattr(tags, key):
-                        setattr(file, key, value)
+                if tags and container != "MP3":
+                    for name, field in _fields(container).items():
+                        if value := getattr(tags, name):
+                            setattr(file, field, value)
                 for at in range(0, clip.frames, _BLOCK):
-                    file.write(clip.samples[:, at : at + _BLOCK].T)
+                    block = clip.samples[:, at : at + _BLOCK].T
+                    file.write(quantised(block, bits, dither) if dither and bits else block)
         except soundfile.LibsndfileError as error:
             if _disk_is_full(path.parent):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            reason = error.error_string.strip(" .")
             raise AudioError(
-                f"{container} can't hold {clip.channels} channels at {clip.rate} Hz "
-                f"({error.error_string.strip(' .')}).",
+                f"{container} can't hold {clip.channels} channels at {clip.rate} Hz"
+                + (f" ({reason})." if reason else "."),
                 where=path,
                 step="Resample it, or choose .wav.",
             ) from error
+        if tags and container == "MP3" and (head := id3_tag(**asdict(tags))):
+            temporary.write_bytes(head + temporary.read_bytes())
 
 
 def _within_full_scale(path: Path, clip: Clip, on_clip: str) -> Clip:
