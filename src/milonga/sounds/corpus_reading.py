@@ -56,8 +56,9 @@ class Measured:
         clipped: share of samples in flat tops at full scale.
         mix: ``mean`` of the channels, or ``first`` where they cancel each other.
         sounding: start and stop, in seconds, of what lies between long silences.
-        outline: length in 10 ms, then envelope and spectrum in 0.1 dB relative to their
-            largest, to find a recording again at another level, rate or in another format.
+        outline: length in 10 ms, then envelope, that of the waveform's slope, and spectrum in
+            0.1 dB relative to their largest, to find a recording again at another level, rate or
+            in another format.
     """
 
     sha256: str
@@ -177,6 +178,7 @@ class _Gauge:
         self._peak, self._flat = 0.0, 0
         self._energy = self._mono_energy = 0.0
         self._powers: list[NDArray[np.float64]] = []
+        self._steps: list[NDArray[np.float64]] = []
         self._spectrum = np.zeros(_SPECTRUM // 2 + 1)
         self._window = np.hanning(_SPECTRUM)
 
@@ -194,6 +196,8 @@ class _Gauge:
         starts = np.arange(0, len(power), self.size)
         counts = np.diff(np.append(starts, len(power)))
         self._powers.append(np.add.reduceat(power, starts) / counts)
+        steps = (np.diff(wide, axis=0, prepend=wide[:1]) ** 2).mean(axis=1)
+        self._steps.append(np.add.reduceat(steps, starts) / counts)
         # Channels apart, since their sum may cancel.
         whole = len(wide) // _SPECTRUM * _SPECTRUM
         frames = wide[:whole].T.reshape(-1, _SPECTRUM) if whole else _padded(wide)
@@ -222,17 +226,17 @@ class _Gauge:
         if not powers.any():
             return ()
         loud = np.flatnonzero(powers > powers.max() * 10 ** (_FLOOR_DB / 10))
-        inside = powers[loud[0] : loud[-1] + 1]
-        total = np.concatenate(([0.0], np.cumsum(inside)))
-        edges = np.linspace(0, len(inside), _SLICES + 1)
-        slices = np.diff(np.interp(edges, np.arange(len(total)), total))
+        inside = slice(loud[0], loud[-1] + 1)
+        # The slope of the waveform weighs high frequencies: the tune of a steady sound shows.
+        envelopes = [_slices(track[inside]) for track in (powers, np.concatenate(self._steps))]
         hertz = np.fft.rfftfreq(_SPECTRUM, 1 / self.rate)
         borders = np.geomspace(_LOW_HZ, _HIGH_HZ, _BANDS + 1)
         sums = [
             self._spectrum[(hertz >= low) & (hertz < high)].sum() for low, high in pairwise(borders)
         ]
-        length = round(100 * len(inside) * self.size / self.rate)
-        return (length, *_relative_db(slices), *_relative_db(np.array(sums)))
+        length = round(100 * (inside.stop - inside.start) * self.size / self.rate)
+        levels = [_relative_db(track) for track in (*envelopes, np.array(sums))]
+        return (length, *levels[0], *levels[1], *levels[2])
 
 
 def _padded(wide: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -265,6 +269,13 @@ def _regions(
     )
 
 
+def _slices(track: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums over equal parts of a track, which may be shorter than there are parts."""
+    total = np.concatenate(([0.0], np.cumsum(track)))
+    edges = np.linspace(0, len(track), _SLICES + 1)
+    return np.diff(np.interp(edges, np.arange(len(total)), total))
+
+
 def _relative_db(powers: NDArray[np.float64]) -> tuple[int, ...]:
     top = powers.max()
     if top <= 0:
@@ -274,11 +285,12 @@ def _relative_db(powers: NDArray[np.float64]) -> tuple[int, ...]:
 
 
 def outline_distance_db(one: Sequence[int], other: Sequence[int]) -> float:
-    """How far two outlines are apart: the larger RMS difference of envelope and spectrum, in dB.
+    """How far two outlines are apart: the largest RMS difference of their parts, in dB.
 
     Infinite where the lengths differ by more than two frames.
     """
     if abs(one[0] - other[0]) > 100 * _LENGTH_S:
         return float("inf")
     squares = (np.subtract(one[1:], other[1:]) / 10) ** 2
-    return float(np.sqrt(max(squares[:_SLICES].mean(), squares[_SLICES:].mean())))
+    parts = np.split(squares, (_SLICES, 2 * _SLICES))
+    return float(np.sqrt(max(part.mean() for part in parts)))

@@ -164,7 +164,7 @@ class Library:
         with self._locked():
             self._check_free(wanted)
             folder = self.folder / wanted
-            save(folder / MODEL, header, tensors)
+            save(folder / MODEL, header.model_copy(update={"name": wanted}), tensors)
             return _entry(folder)
 
     def rename(self, name: str, new: str) -> Entry:
@@ -183,6 +183,11 @@ class Library:
                 entry.folder.rename(self.folder / new)
             except OSError as error:
                 raise output_error(error, self.folder / new) from error
+            # The name that the file carries when it is shared.
+            with contextlib.suppress(ModelFileError):
+                header, tensors = load(self.folder / new / MODEL)
+                renamed = header.model_copy(update={"name": new})
+                save(self.folder / new / MODEL, renamed, tensors)
             return _entry(self.folder / new)
 
     def delete(self, name: str) -> Entry:

@@ -85,7 +85,7 @@ class ModelHeader(_Part):
     format: Literal["milonga-sound"] = FORMAT
     version: Literal[1] = VERSION
     name: Text
-    created: Text
+    created: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
     mel_spec: dict[str, Any]
     corpus: LearntCorpus
     architecture: dict[str, Any]
@@ -143,6 +143,7 @@ def load(path: Path) -> tuple[ModelHeader, dict[str, torch.Tensor]]:
         tensors: dict[str, torch.Tensor] = unpack(Path(path).read_bytes())
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise _damaged(path, str(error)) from error
+    _check_shapes(path, header, tensors)
     _check_values(path, tensors)
     return header, tensors
 
@@ -302,6 +303,25 @@ def _header(path: Path, text: str) -> ModelHeader:
     except AudioError as error:
         raise _damaged(path, f"mel_spec in its header: {error.message}") from error
     return header
+
+
+def _check_shapes(path: Path, header: ModelHeader, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Checks the tensors against the network that the architecture describes."""
+    import torch
+
+    from milonga.sounds.model import Architecture, SoundNet
+
+    try:
+        shape = Architecture.from_dict(header.architecture)
+    except ModelFileError as error:
+        raise _damaged(path, error.message) from error
+    # On the meta device nothing is allocated, however large the file says it is.
+    with torch.device("meta"):
+        expected = SoundNet(shape).state_dict()
+    for name, tensor in expected.items():
+        found = tensors.get(name)
+        if found is None or found.shape != tensor.shape or found.dtype != tensor.dtype:
+            raise _damaged(path, f"tensor {_short(name)} is not what its architecture says")
 
 
 def _check_values(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
