@@ -14,6 +14,9 @@ Part = Literal["train", "validation", "both"]
 SHARE, MOST = 0.12, 0.2
 """Of the usable seconds, for validation: recordings are held out until the first is reached, and
 none that would pass the second."""
+LARGEST = 0.35
+"""Of the usable seconds: where all are longer than that allows, the shortest is held out if it
+is no more than this. One of three equal recordings is."""
 FEWEST = 3
 """With fewer groups of recordings the split is in time."""
 GAP_S = 0.5
@@ -53,10 +56,14 @@ def assign(corpus: Corpus, seed: int, earlier: Mapping[str, Part]) -> dict[str, 
             part = "validation"
         held += sum(seconds[key] for key in new) if part == "validation" else 0.0
         parts.update(dict.fromkeys(new, part))
-    if not any(part != "train" for part in parts.values()):
-        # All are too long to be held out as a whole.
-        return {key: part if key in earlier else "both" for key, part in parts.items()}
-    return parts
+    if any(part != "train" for part in parts.values()):
+        return parts
+    fresh = [group for group in groups if not any(key in earlier for key in group)]
+    shortest = min(fresh, key=lambda group: (sum(seconds[key] for key in group), group), default=())
+    if 0 < sum(seconds[key] for key in shortest) <= LARGEST * total:
+        return parts | dict.fromkeys(shortest, "validation")
+    # What is left to train on would be too little.
+    return {key: part if key in earlier else "both" for key, part in parts.items()}
 
 
 def parts_of(

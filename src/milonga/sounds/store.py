@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -117,6 +118,19 @@ class MelStore:
     def tracks(self, split: Split) -> list[Track]:
         """In the order of the corpus; variations follow what they vary."""
         return list(self._tracks[split])
+
+    def restricted(self, files: Collection[int]) -> MelStore:
+        """The same store with the tracks of some recordings alone; its statistics stay.
+
+        Args:
+            files: indices in the corpus.
+        """
+        some = copy(self)
+        some._tracks = {
+            split: [track for track in tracks if track.file in files]
+            for split, tracks in self._tracks.items()
+        }
+        return some
 
     @classmethod
     def build(
@@ -264,13 +278,13 @@ class _Build:
     def _variations(
         self, piece: NDArray[np.float32], file: CorpusFile, number: int, start_s: float
     ) -> Iterable[_Stretch]:
-        for copy in range(1, self._copies + 1):
+        for variation in range(1, self._copies + 1):
             self._progress.check()
             self._augmenter = self._augmenter or Augmenter(MEL_SPEC.sample_rate)
-            key = f"{self._seed} {file.sha256} {number} {copy}".encode()
+            key = f"{self._seed} {file.sha256} {number} {variation}".encode()
             seed = int.from_bytes(hashlib.sha256(key).digest()[:4], "big")
             mel = _mel(self._augmenter.vary(piece, seed))
-            yield self._keep(mel, file, number + copy, start_s, "train", True)
+            yield self._keep(mel, file, number + variation, start_s, "train", True)
 
     def _keep(
         self,
