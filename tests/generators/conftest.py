@@ -1,6 +1,8 @@
 """Tiny models in the real formats, with random weights."""
 
+import copy
 import json
+import warnings
 
 import pytest
 
@@ -112,6 +114,86 @@ def make_musicgen(tmp_path_factory, t5_tokenizer):
         t5_tokenizer.save_pretrained(folder)
         EncodecFeatureExtractor(feature_size=channels, sampling_rate=32_000).save_pretrained(folder)
         made[channels, seed] = folder
+        return folder
+
+    return make
+
+
+def _make_decoder_audible(vae, latents):
+    """Sound around 0 at -20 dBFS."""
+    import torch
+
+    last = vae.decoder.conv2
+    # Without a sum over its taps the last kernel passes no DC.
+    last.weight_v.data -= last.weight_v.data.mean(dim=-1, keepdim=True)
+    with torch.no_grad():
+        sound = vae.decode(latents).sample
+    last.weight_g.data *= 0.1 / sound.std(dim=(0, 2))[:, None, None]
+
+
+@pytest.fixture(scope="session")
+def make_stable_audio(tmp_path_factory, t5_tokenizer):
+    """``make_stable_audio(conditioning=16, frames=1024, seed=0)``: a folder as the pipeline's
+    ``save_pretrained`` writes it, 44.1 kHz stereo in the real window and hop, with a text encoder,
+    transformer and autoencoder that compute in milliseconds."""
+    import torch
+    from diffusers import (
+        AutoencoderOobleck,
+        CosineDPMSolverMultistepScheduler,
+        StableAudioDiTModel,
+        StableAudioPipeline,
+        StableAudioProjectionModel,
+    )
+    from transformers import T5Config, T5EncoderModel
+
+    made = {}
+    tokenizer = copy.deepcopy(t5_tokenizer)
+    tokenizer.model_max_length = 128
+
+    def make(conditioning=16, frames=1024, seed=0):
+        key = conditioning, frames, seed
+        if key in made:
+            return made[key]
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*weight_norm", category=FutureWarning)
+            torch.manual_seed(seed)
+            text_encoder = T5EncoderModel(
+                T5Config(vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=32, num_layers=2,
+                         num_heads=2)
+            )  # fmt: skip
+            transformer = StableAudioDiTModel(
+                sample_size=frames, in_channels=4, num_layers=2, attention_head_dim=8,
+                num_attention_heads=2, num_key_value_attention_heads=1, out_channels=4,
+                cross_attention_dim=16, time_proj_dim=8,
+                global_states_input_dim=2 * conditioning, cross_attention_input_dim=conditioning,
+            )  # fmt: skip
+            # Fresh weights hardly hear the words, and hardly anything comes out.
+            for parameter in transformer.parameters():
+                if parameter.ndim > 1:
+                    parameter.data.normal_(std=0.5)
+            projection = StableAudioProjectionModel(16, conditioning, 0, 512)
+            for name, parameter in projection.named_parameters():
+                parameter.data *= 20 if name.endswith("weights") else 3
+            vae = AutoencoderOobleck(
+                encoder_hidden_size=8, channel_multiples=[1, 1, 1, 1, 1], decoder_channels=4,
+                decoder_input_channels=4,
+            )  # fmt: skip
+            pipeline = StableAudioPipeline(
+                vae=vae.eval(), text_encoder=text_encoder.eval(), tokenizer=tokenizer,
+                projection_model=projection, transformer=transformer,
+                scheduler=CosineDPMSolverMultistepScheduler(),
+            )  # fmt: skip
+            pipeline.set_progress_bar_config(disable=True)
+            generator = torch.Generator().manual_seed(0)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Should have t")
+                latents = pipeline("calm piano", 10.0, num_inference_steps=6, generator=generator,
+                                   output_type="latent").audios  # fmt: skip
+            transformer.proj_out.weight.data /= latents.std()
+            _make_decoder_audible(vae, latents / latents.std())
+            folder = tmp_path_factory.mktemp("stable-audio")
+            pipeline.save_pretrained(folder)
+        made[key] = folder
         return folder
 
     return make

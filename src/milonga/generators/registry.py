@@ -30,6 +30,11 @@ GENERATORS: dict[str, Entry] = {
         "models",
         "instrumental music from a description, by Meta's MusicGen; not for commercial use",
     ),
+    "stable-audio": Entry(
+        "milonga.generators.stable_audio:StableAudio",
+        "models",
+        "stereo music and textures up to 47 s from a description, by Stable Audio Open; gated",
+    ),
 }
 
 

@@ -166,7 +166,7 @@ CATALOGUE: dict[str, Entry] = {
         _bark("bark-small", "Bark small", 1_700 * _MB),
         Entry("stable-audio", "Stable Audio Open 1.0", "stabilityai/stable-audio-open-1.0",
               _STABLE_AUDIO_FILES, 5_300 * _MB, _STABILITY, "generator stable-audio",
-              ("torch", "transformers", "diffusers"), gated=True),
+              ("torch", "transformers", "diffusers", "torchsde"), gated=True),
         _musicgen("small", "MusicGen small", 2_400 * _MB),
         _musicgen("medium", "MusicGen medium", 8 * _GB),
         _musicgen("large", "MusicGen large", 13_700 * _MB),

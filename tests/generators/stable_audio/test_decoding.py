@@ -1,0 +1,111 @@
+"""The decoder in tiles against the whole."""
+
+import math
+import threading
+import warnings
+
+import pytest
+import torch
+from diffusers import AutoencoderOobleck
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from milonga.errors import Cancelled
+from milonga.generators.neural.cancelling import cancellable
+from milonga.generators.stable_audio.decoding import decode, margin_of
+from milonga.runtime.progress import Progress
+
+REAL = (2, 4, 4, 8, 8)
+
+
+def make(ratios):
+    """Every channel and kernel of the real decoder, with few of the former."""
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*weight_norm", category=FutureWarning)
+        torch.manual_seed(0)
+        vae = AutoencoderOobleck(
+            encoder_hidden_size=8, downsampling_ratios=list(ratios),
+            channel_multiples=[1] * len(ratios), decoder_channels=4, decoder_input_channels=4,
+        )  # fmt: skip
+    return vae.eval().requires_grad_(False)
+
+
+VAES = {ratios: make(ratios) for ratios in [(2, 4), (3, 2), (2, 2, 5), REAL]}
+
+
+def latents_of(frames, seed=0):
+    return torch.randn(1, 4, frames, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(one_thread):
+    pass
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    ratios=st.sampled_from([(2, 4), (3, 2), (2, 2, 5)]),
+    frames=st.integers(1, 150),
+    tile=st.integers(1, 80),
+    share=st.floats(0, 1),
+)
+def test_tiles_give_the_samples_of_the_whole(ratios, frames, tile, share):
+    vae, latents = VAES[ratios], latents_of(frames)
+    whole = vae.decode(latents).sample[0]
+    samples = max(1, round(share * whole.shape[-1]))
+    found = decode(vae.decoder, latents, samples, ratios, Progress(), tile)
+    assert found.shape == (2, samples)
+    # Float32 in another order of sums: 1e-6 of the peak, as wanted of tiled decoding.
+    peak = float(whole.abs().max())
+    torch.testing.assert_close(found, whole[:, :samples], rtol=0, atol=1e-6 * peak)
+
+
+@pytest.mark.parametrize(("frames", "samples"), [(1, 2048), (97, 97 * 2048), (140, 3 * 44_100 + 7)])
+def test_so_it_is_at_the_real_ratios(frames, samples):
+    vae, latents = VAES[REAL], latents_of(frames)
+    whole = vae.decode(latents).sample[0]
+    found = decode(vae.decoder, latents, samples, REAL, Progress(), tile=32)
+    peak = float(whole.abs().max())
+    torch.testing.assert_close(found, whole[:, :samples], rtol=0, atol=1e-6 * peak)
+
+
+@pytest.mark.parametrize("ratios", VAES)
+def test_the_margin_covers_what_a_sample_depends_on(ratios):
+    """Latents beyond it change no bit of a sample; some within it do."""
+    decoder, margin, hop = VAES[ratios].decoder, margin_of(ratios), math.prod(ratios)
+    middle = 2 * margin
+    latents = latents_of(4 * margin + 1)
+    before = decoder(latents)[0, :, middle * hop : (middle + 1) * hop]
+    for distance, same in ((margin + 1, True), (margin - 3, False)):
+        changed = latents.clone()
+        changed[..., : middle - distance + 1] += 1
+        changed[..., middle + distance :] -= 1
+        after = decoder(changed)[0, :, middle * hop : (middle + 1) * hop]
+        assert torch.equal(before, after) == same
+
+
+def test_what_comes_after_the_samples_is_not_computed():
+    counted = []
+    decoder = VAES[REAL].decoder
+    hook = decoder.register_forward_pre_hook(lambda _, given: counted.append(given[0].shape[-1]))
+    decode(decoder, latents_of(300), 5 * 2048, REAL, Progress())
+    hook.remove()
+    assert counted == [5 + margin_of(REAL)]
+
+
+def test_cancelling_stops_within_a_tile():
+    decoder, progress, calls = VAES[REAL].decoder, Progress(), []
+
+    def count(*_):
+        calls.append(threading.get_ident())
+        if len(calls) == 3:
+            progress.cancel()
+
+    hook = decoder.block[0].res_unit1.register_forward_hook(count)
+    unit = decoder.block[-1].res_unit3.register_forward_hook(count)
+    kinds = (torch.nn.Conv1d,)
+    with pytest.raises(Cancelled), cancellable(decoder, progress, kinds):
+        decode(decoder, latents_of(100), 100 * 2048, REAL, progress, tile=10)
+    hook.remove()
+    unit.remove()
+    assert len(calls) == 3
