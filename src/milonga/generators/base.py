@@ -83,6 +83,8 @@ class Model(BaseModel):
     device: str = "cpu"
     dtype: str = "float32"
     licences: tuple[Licence, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What else decides the samples, such as how many rows went through the model at a time."""
 
 
 class Assessment(BaseModel):
@@ -122,6 +124,10 @@ class Generator(ABC):
     @abstractmethod
     def assess(self, request: Request) -> Assessment:
         """Checks a request without loading anything."""
+
+    def prompts(self, request: Request) -> tuple[str, ...]:
+        """The texts that the model is given, in order; none for a generator that reads none."""
+        return ()
 
     @abstractmethod
     def model(self) -> Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from milonga.errors import DownloadError, NotDownloadedError
@@ -18,6 +18,7 @@ from milonga.weights.hub import Hub
 from milonga.weights.local import LocalWeights
 from milonga.weights.records import Record
 from milonga.weights.retries import Retry
+from milonga.weights.selection import Files
 from milonga.weights.sources import Source, find_source
 from milonga.weights.tokens import find_token
 
@@ -112,12 +113,19 @@ def ensure(
     *,
     like: str | None = None,
     revision: str | None = None,
+    files: Files | None = None,
     progress: Progress | None = None,
 ) -> LocalWeights:
-    """As ``ensure_weights``, with all that is known of the files: commit, sizes, hashes."""
+    """As ``ensure_weights``, with all that is known of the files: commit, sizes, hashes.
+
+    ``files`` asks for other files of the same model than the catalogue names, such as a voice;
+    they are taken from the commit that is here already.
+    """
     settings.quiet_libraries()
     config = load_config()
     source = find_source(name, config, like=like, revision=revision)
+    if files is not None:
+        source = replace(source, files=files)
     if source.folder is not None:
         return local.from_folder(source)
     return Session(source, options or Options(), config, progress or Progress()).run()

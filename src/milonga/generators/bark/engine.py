@@ -1,0 +1,387 @@
+"""Bark itself: prompts to samples."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milonga.errors import GeneratorError
+from milonga.generators.bark import stages
+from milonga.generators.bark.drawing import Drawing, generator_for
+from milonga.generators.bark.network import Causal, Fine
+from milonga.generators.bark.stages import Numbers, Tokens
+from milonga.generators.neural import codec
+from milonga.generators.neural.loading import load_pretrained, quiet_transformers
+from milonga.runtime.progress import Progress, Task
+
+if TYPE_CHECKING:
+    import torch
+
+_COARSE_WORK, _FINE_WORK = 2.2, 230.0
+"""Work of a coarse token and of a window of the fine model, in semantic tokens, as measured at the
+size of bark-small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn; None leaves it to the checkpoint.
+
+    ``least`` and ``most`` bound the semantic tokens of a part.
+    """
+
+    semantic_temperature: float | None = None
+    coarse_temperature: float | None = None
+    fine_temperature: float | None = None
+    top_k: int | None = None
+    min_eos_p: float = 0.2
+    least: int = 0
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One rendered part.
+
+    Attributes:
+        samples: ``[frames]``, mono.
+        tokens: what it was made from.
+        full: whether it came to the end of what a part may have, and so may lack words.
+    """
+
+    samples: NDArray[np.float32]
+    tokens: Tokens
+    full: bool
+
+
+class Engine:
+    """A loaded model.
+
+    Attributes:
+        rate: of the samples, in Hz.
+        dtype: of the weights: ``float32`` or ``float16``.
+    """
+
+    def __init__(
+        self, model: Any, tokenizer: Any, device: str = "cpu", *, offload: bool = False
+    ) -> None:
+        self._model, self._tokenizer = model, tokenizer
+        self._device, self._offload = device, offload and device != "cpu"
+        self._numbers, self._configured = _numbers(model)
+        self.rate = int(model.config.codec_config.sampling_rate)
+        self._hop = int(model.codec_model.config.hop_length)
+        self.dtype = str(model.semantic.lm_head.weight.dtype).removeprefix("torch.")
+        for stage in (model.semantic, model.coarse_acoustics, model.fine_acoustics,
+                      model.codec_model):  # fmt: skip
+            stage.to("cpu" if self._offload else device)
+
+    @classmethod
+    def load(
+        cls, folder: Path, name: str, device: str, *, half: bool = False, offload: bool = False
+    ) -> Engine:
+        """Loads the files in ``folder``.
+
+        Args:
+            folder: with configuration, weights and tokenizer.
+            name: what the user calls it.
+            device: where to compute.
+            half: the three transformers in float16; the codec stays in float32.
+            offload: on an accelerator, only the stage at work is there.
+
+        Raises:
+            GeneratorError: they are damaged or of another model.
+        """
+        import torch
+
+        with quiet_transformers():
+            from transformers import AutoTokenizer, BarkModel
+
+            model = load_pretrained(BarkModel, folder, name)
+            try:
+                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            except Exception as error:
+                first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+                raise GeneratorError(
+                    f"The tokenizer of {name} can't be loaded: {first}.",
+                    where=folder,
+                    step=f"See whether the files are whole: milonga weights verify {name}",
+                ) from error
+        if half:
+            for stage in (model.semantic, model.coarse_acoustics, model.fine_acoustics):
+                stage.to(torch.float16)
+        return cls(model, tokenizer, device, offload=offload)
+
+    @property
+    def numbers(self) -> Numbers:
+        """The constants of the checkpoint."""
+        return self._numbers
+
+    def check_voice(self, voice: Tokens, name: str) -> None:
+        """Whether a voice's tokens are ones that the checkpoint has.
+
+        Raises:
+            GeneratorError: they are not.
+        """
+        known = self._numbers
+        books = (int(known.coarse.n_coarse_codebooks), int(known.fine.n_fine_codebooks))
+        shapes = (voice.coarse.shape[0], voice.fine.shape[0])
+        limits = (
+            (voice.semantic, int(known.semantic.semantic_vocab_size)),
+            (voice.coarse, known.codebook),
+            (voice.fine, known.codebook),
+        )
+        # Padding codes can stand in presets of the full codebook.
+        wrong = any(len(t.reshape(-1)) and not 0 <= int(t.min()) <= int(t.max()) <= limit
+                    for t, limit in limits)  # fmt: skip
+        if shapes != books or wrong:
+            raise GeneratorError(
+                f"The voice {name} doesn't fit this model: its tokens are of another.",
+                where="voice",
+            )
+
+    def encode(self, prompts: Sequence[str]) -> tuple[torch.Tensor, list[int]]:
+        """Tokens ``[prompts, 256]``, padded at the end, and how many each has.
+
+        Raises:
+            GeneratorError: a prompt has more than the model reads; the library would cut it.
+        """
+        import torch
+
+        most = int(self._numbers.semantic.max_input_semantic_length)
+        found = [
+            list(self._tokenizer(prompt, add_special_tokens=False)["input_ids"])
+            for prompt in prompts
+        ]
+        for prompt, tokens in zip(prompts, found, strict=True):
+            if len(tokens) > most:
+                raise GeneratorError(
+                    f"This text is {len(tokens)} tokens long, Bark reads {most}: {prompt[:60]!r}",
+                    where="lyrics",
+                    step="Write it as several lines.",
+                )
+        rows = torch.zeros(len(prompts), most, dtype=torch.long)
+        for row, tokens in zip(rows, found, strict=True):
+            row[: len(tokens)] = torch.tensor(tokens, dtype=torch.long)
+        return rows, [len(tokens) for tokens in found]
+
+    def together(
+        self,
+        prompts: Sequence[str],
+        voice: Tokens | None,
+        sampling: Sampling,
+        seed: int,
+        progress: Progress,
+        *,
+        batch: int,
+        expected_s: Sequence[float],
+    ) -> Iterator[Part]:
+        """The parts, as many at a time as ``batch`` says, all in the history of one voice.
+
+        Raises:
+            Cancelled: the user stopped it.
+        """
+        sizes = batch_sizes(len(prompts), batch)
+        label = f"Bark, {len(prompts)} part{'s' * (len(prompts) != 1)}"
+        with self._task(progress, label, expected_s) as work:
+            begin = 0
+            for size in sizes:
+                stop = begin + size
+                yield from self._call(
+                    prompts[begin:stop], voice, sampling,
+                    [generator_for(seed, part) for part in range(begin, stop)], progress, work,
+                )  # fmt: skip
+                begin = stop
+
+    def chained(
+        self,
+        prompts: Sequence[str],
+        voice: Tokens | None,
+        sampling: Sampling,
+        seed: int,
+        progress: Progress,
+        *,
+        expected_s: Sequence[float],
+    ) -> Iterator[Part]:
+        """The parts one after the other, each in the history of those before.
+
+        Raises:
+            Cancelled: the user stopped it.
+        """
+        history = voice
+        for index, prompt in enumerate(prompts):
+            label = f"Bark, part {index + 1} of {len(prompts)}"
+            with self._task(progress, label, expected_s[index : index + 1]) as work:
+                (part,) = self._call(
+                    [prompt], history, sampling, [generator_for(seed, index)], progress, work
+                )
+            history = part.tokens if history is None else history.then(part.tokens)
+            yield part
+
+    @contextlib.contextmanager
+    def _task(self, progress: Progress, label: str, expected_s: Sequence[float]) -> Iterator[Work]:
+        with progress.task(label, 100, "%") as task:
+            yield Work(task, self._numbers, expected_s)
+
+    def _call(
+        self,
+        prompts: Sequence[str],
+        history: Tokens | None,
+        sampling: Sampling,
+        sources: Sequence[torch.Generator],
+        progress: Progress,
+        work: Work,
+    ) -> list[Part]:
+        import torch
+
+        numbers, model = self._numbers, self._model
+        texts, lengths = self.encode(prompts)
+        semantic, coarse, fine = self._drawings(sampling)
+        most = numbers.most if sampling.most is None else sampling.most
+        with torch.inference_mode():
+            with self._at_work(model.semantic):
+                spoken = stages.semantic(
+                    Causal(model.semantic, progress), numbers, texts, lengths, history, semantic,
+                    sampling.min_eos_p, sources, work.semantic, sampling.least, most,
+                )  # fmt: skip
+            work.known([len(row) for row in spoken])
+            with self._at_work(model.coarse_acoustics):
+                rough = stages.coarse(
+                    Causal(model.coarse_acoustics, progress), numbers, spoken, history, coarse,
+                    sources, work.coarse,
+                )  # fmt: skip
+            with self._at_work(model.fine_acoustics):
+                codes = stages.fine(
+                    Fine(model.fine_acoustics, progress), numbers, rough, history, fine,
+                    sources, work.fine,
+                )  # fmt: skip
+            with self._at_work(model.codec_model):
+                sounds = [self.audio(row, progress) for row in codes]
+        return [
+            Part(sound, Tokens(*tokens), full=len(tokens[0]) >= most)
+            for sound, *tokens in zip(sounds, spoken, rough, codes, strict=True)
+        ]
+
+    def audio(self, codes: torch.Tensor, progress: Progress) -> NDArray[np.float32]:
+        """Samples ``[frames * hop]`` of codes ``[8, frames]``, which have no padding."""
+        import torch
+
+        if not codes.shape[1]:
+            return np.zeros(0, np.float32)
+        with torch.inference_mode():
+            device = next(self._model.codec_model.parameters()).device
+            samples = codec.decode(self._model.codec_model, codes[None].to(device), progress)
+        found: NDArray[np.float32] = samples[0, 0].float().cpu().numpy()
+        return found
+
+    def _drawings(self, sampling: Sampling) -> tuple[Drawing, Drawing, Drawing]:
+        top_k = sampling.top_k
+        asked = (
+            sampling.semantic_temperature, sampling.coarse_temperature, sampling.fine_temperature,
+        )  # fmt: skip
+        found = []
+        for configured, temperature in zip(self._configured, asked, strict=True):
+            found.append(
+                Drawing(
+                    configured.temperature if temperature is None else temperature,
+                    configured.top_k if top_k is None else top_k,
+                )
+            )
+        semantic, coarse, fine = found
+        # The last stage was never cut.
+        return semantic, coarse, Drawing(fine.temperature, 0)
+
+    @contextlib.contextmanager
+    def _at_work(self, stage: Any) -> Iterator[None]:
+        if self._offload:
+            stage.to(self._device)
+        try:
+            yield
+        finally:
+            if self._offload:
+                stage.to("cpu")
+
+
+class Work:
+    """Work done and to be done, in percent: first by what is expected, then by what came out."""
+
+    def __init__(self, task: Task, numbers: Numbers, expected_s: Sequence[float]) -> None:
+        self._task, self._numbers = task, numbers
+        rate = float(numbers.semantic.semantic_rate_hz)
+        self._waiting = [max(1.0, seconds * rate) for seconds in expected_s]
+        self._done = 0.0
+        self._left = sum(map(self._whole, self._waiting))
+
+    def _whole(self, semantic: float) -> float:
+        return semantic + self._rest(semantic)
+
+    def _rest(self, semantic: float) -> float:
+        frames = self._numbers.frames(round(semantic))
+        windows = len(stages.fine_windows(self._numbers, frames, 0))
+        books = int(self._numbers.coarse.n_coarse_codebooks)
+        return frames * books * _COARSE_WORK + windows * _FINE_WORK
+
+    def _advance(self, work: float) -> None:
+        # What takes longer than expected never shows as more than all.
+        self._done += work
+        self._left = max(self._left - work, 0.02 * self._done)
+        now = 100 * self._done / (self._done + self._left)
+        self._task.advance(max(0.0, now - self._task.done))
+
+    def semantic(self, tokens: float) -> None:
+        self._advance(tokens)
+
+    def coarse(self, tokens: float) -> None:
+        self._advance(tokens * _COARSE_WORK)
+
+    def fine(self, windows: float) -> None:
+        self._advance(windows * _FINE_WORK)
+
+    def known(self, lengths: Sequence[int]) -> None:
+        """Of the first of the waiting parts it is known now how long they are."""
+        self._waiting = self._waiting[len(lengths) :]
+        self._left = sum(map(self._rest, lengths)) + sum(map(self._whole, self._waiting))
+
+
+def batch_sizes(parts: int, batch: int) -> list[int]:
+    """As few batches as possible, all about equally large."""
+    count = math.ceil(parts / batch)
+    return [(parts + index) // count for index in reversed(range(count))]
+
+
+def _numbers(model: Any) -> tuple[Numbers, tuple[Drawing, Drawing, Drawing]]:
+    """The constants of the checkpoint, and how it wants tokens drawn.
+
+    Its generation configuration is a plain one that holds dicts for the stages.
+    """
+    from transformers.models.bark.generation_configuration_bark import (
+        BarkCoarseGenerationConfig,
+        BarkFineGenerationConfig,
+        BarkSemanticGenerationConfig,
+    )
+
+    held = model.generation_config
+    # The library's classes carry no types.
+    kinds: tuple[Any, ...] = (
+        BarkSemanticGenerationConfig, BarkCoarseGenerationConfig, BarkFineGenerationConfig,
+    )  # fmt: skip
+    names = ("semantic_config", "coarse_acoustics_config", "fine_acoustics_config")
+    stages_of = [
+        kind(**(getattr(held, name, None) or {})) for kind, name in zip(kinds, names, strict=True)
+    ]
+    semantic, coarse, fine = stages_of
+    size = getattr(held, "codebook_size", None) or 1024
+    drawings = []
+    for stage in (semantic, coarse):
+        top_k = 50 if stage.top_k is None else int(stage.top_k)
+        drawings.append(Drawing(float(stage.temperature or 0) if stage.do_sample else 0.0, top_k))
+    # Without a temperature the library takes the likeliest codes here, and at 1, too.
+    temperature = fine.temperature
+    drawings.append(Drawing(0.0 if temperature in (None, 1.0) else float(temperature), 0))
+    first, second, third = drawings
+    return Numbers(semantic, coarse, fine, int(size)), (first, second, third)

@@ -1,0 +1,63 @@
+"""What Bark will be told of a request: the texts, and in which voice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from milonga.generators.bark import voices
+from milonga.generators.bark.notation import phrases
+from milonga.generators.bark.parts import MOST_TOKENS, Part, split, tokens_at_most
+from milonga.generators.base import Request
+
+_HINTS = {"man": "[MAN]", "woman": "[WOMAN]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What is sung, by whom.
+
+    Attributes:
+        parts: in order, one call each.
+        voice: a preset, the path of a file, or ``none``.
+        language: that of most syllables.
+        sex: as the sheet says, if it does.
+        unsent: stage directions that Bark has no sign for.
+    """
+
+    parts: tuple[Part, ...]
+    voice: str
+    language: str
+    sex: str | None
+    unsent: tuple[str, ...]
+
+    @property
+    def prompts(self) -> list[str]:
+        """The texts for the model. Without a preset each begins with a hint at the speaker."""
+        hint = self._hint
+        return [f"{hint} {part.prompt}" if hint else part.prompt for part in self.parts]
+
+    @property
+    def _hint(self) -> str:
+        return _HINTS.get(self.sex or "", "") if self.voice == voices.NONE else ""
+
+    @property
+    def expected_s(self) -> list[float]:
+        """How long each part will be, about."""
+        return [part.seconds for part in self.parts]
+
+
+def script_of(request: Request, voice: str, part_s: float) -> Script:
+    """The script for a request.
+
+    Args:
+        request: its lyrics, voice, mood and style count.
+        voice: the option: ``auto`` picks by language and sex.
+        part_s: longest part, in seconds as estimated.
+    """
+    found, unsent = phrases(request)
+    language, sex = voices.main_language(found), voices.sex_of(request.voice)
+    if voice == voices.AUTO:
+        voice = voices.usual_voice(language, sex)
+    most = MOST_TOKENS - tokens_at_most(_HINTS["woman"])
+    parts = split(found, longest_s=part_s, most_tokens=most)
+    return Script(tuple(parts), voice, language, sex, tuple(unsent))
