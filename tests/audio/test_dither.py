@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.signal import welch
 
 from milonga.audio import Clip, read, write
-from milonga.audio.dither import quantised
+from milonga.audio.dither import holds, quantised
 
 RATE, BITS = 48_000, 16
 STEP = 2.0**-15
@@ -87,6 +87,17 @@ def test_blocks_equal_the_whole(frames, channels, cut, bits):
     generator = np.random.default_rng(5)
     parts = [quantised(part, bits, generator) for part in (samples[:cut], samples[cut:])]
     assert np.array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize("bits", [16, 24])
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_without_dither_what_a_file_held_is_written_again_bit_by_bit(tmp_path, bits, suffix):
+    steps = np.random.default_rng(2).integers(-(2 ** (bits - 1)), 2 ** (bits - 1), (2, 3000))
+    clip = Clip((steps / 2.0 ** (bits - 1)).astype(np.float32), 44_100)
+    assert holds(clip.samples, bits)
+    assert not holds(clip.samples[:, :100] * np.float32(0.3), bits)
+    write(tmp_path / f"x{suffix}", clip, subtype=f"PCM_{bits}")
+    assert np.array_equal(read(tmp_path / f"x{suffix}").samples, clip.samples)
 
 
 def test_other_bits_are_refused():

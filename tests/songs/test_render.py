@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from milonga import audio
+from milonga.audio.digest import samples_sha256
 from milonga.errors import Cancelled, ReceiptError
 from milonga.runtime.progress import Progress
 from milonga.songs.plan import Selection, make_plan
-from milonga.songs.receipts import attempt_seed, intact_clip, read_receipt, samples_sha256
+from milonga.songs.receipts import attempt_seed, intact_clip, read_receipt
 from milonga.songs.render import render
 from milonga.songs.replay import replay
 

@@ -289,7 +289,7 @@ def write(
                             setattr(file, field, value)
                 for at in range(0, clip.frames, _BLOCK):
                     block = clip.samples[:, at : at + _BLOCK].T
-                    file.write(quantised(block, bits, dither) if dither and bits else block)
+                    file.write(quantised(block, bits, dither) if bits else block)
         except soundfile.LibsndfileError as error:
             if _disk_is_full(path.parent):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error

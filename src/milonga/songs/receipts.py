@@ -17,6 +17,7 @@ from milonga import audio
 from milonga._version import __version__
 from milonga.analysis.checks import Finding
 from milonga.audio.clip import Clip
+from milonga.audio.digest import samples_sha256
 from milonga.errors import ReceiptError
 from milonga.generators.base import Model, Request
 from milonga.runtime.files import dump_json, write_text
@@ -80,15 +81,6 @@ def attempt_seed(seed: int, attempt: int) -> int:
     digest = hashlib.sha256(f"{seed}/{attempt}".encode()).digest()
     # 32 bits: the widest seed that every library takes.
     return int.from_bytes(digest[:4], "big")
-
-
-def samples_sha256(clip: Clip) -> str:
-    """Of the samples as float32, little-endian, channels interleaved."""
-    digest = hashlib.sha256()
-    for at in range(0, clip.frames, 1 << 18):
-        block = np.ascontiguousarray(clip.samples[:, at : at + (1 << 18)].T, dtype="<f4")
-        digest.update(block.tobytes())
-    return digest.hexdigest()
 
 
 def store(clip: Clip, path: Path, tags: audio.Tags) -> tuple[Clip, Sound]:

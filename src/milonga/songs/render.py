@@ -11,6 +11,7 @@ from typing import Literal
 from milonga import audio
 from milonga.analysis.checks import Finding, check_take
 from milonga.audio.clip import Clip
+from milonga.audio.digest import samples_sha256
 from milonga.errors import AudioError, GeneratorError, MilongaError, OutputError
 from milonga.generators.base import Model
 from milonga.runtime.files import sweep_parts
@@ -20,7 +21,6 @@ from milonga.songs.receipts import (
     Receipt,
     attempt_seed,
     read_receipt,
-    samples_sha256,
     store,
     write_receipt,
 )
