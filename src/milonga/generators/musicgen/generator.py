@@ -20,6 +20,7 @@ from milonga.generators.musicgen.prompts import prompt_of
 from milonga.generators.neural.calibration import learn_speed
 from milonga.generators.neural.cancelling import cancellable
 from milonga.generators.neural.loading import hashes_of, licence_of
+from milonga.generators.neural.outlook import offline_problem
 from milonga.generators.neural.seeding import seeded
 from milonga.runtime.devices import is_out_of_memory, pick_device
 from milonga.runtime.progress import Progress
@@ -97,7 +98,7 @@ class MusicGen(Generator):
             return Assessment(
                 problems=(*problems, Problem(error.message, where, step=error.step or ""))
             )
-        if local is None and (problem := outlook.offline_problem(name)):
+        if local is None and (problem := offline_problem(name)):
             problems.append(problem)
         if problems:
             return Assessment(problems=tuple(problems))
@@ -107,6 +108,9 @@ class MusicGen(Generator):
             general=tuple(seen.notes()),
             estimate_s=seen.estimate_s,
         )
+
+    def prompts(self, request: Request) -> tuple[str, ...]:
+        return (prompt_of(request),)
 
     def render(self, request: Request, progress: Progress) -> Clip:
         for problem in _length_problems(request):
@@ -135,7 +139,8 @@ class MusicGen(Generator):
             with progress.task(f"MusicGen, {request.seconds:g} s", steps, "tokens") as task:
                 tokens = engine.tokens(prompt_of(request), plan, sampling, task)
             sound = engine.audio(tokens, progress)
-        learn_speed(outlook.work_of(self.options.model, device), steps, time.perf_counter() - begun)
+        work = f"{outlook.work_of(self.options.model)}, {device}"
+        learn_speed(work, steps, time.perf_counter() - begun)
         if sound.shape[1] < samples:
             raise GeneratorError(
                 f"MusicGen made {sound.shape[1] / engine.rate:g} s in place of "

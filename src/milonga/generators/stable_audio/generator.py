@@ -130,6 +130,11 @@ class StableAudio(Generator):
     def model(self) -> Model:
         return self._model or Model(name=self.options.model)
 
+    def prompts(self, request: Request) -> tuple[str, ...]:
+        """The text of a request, and the negative one below it."""
+        negative = request.negative.strip() if self.options.guidance > 1 else ""
+        return (prompt_of(request) + (f"\nnegative: {negative}" if negative else ""),)
+
     def _reachable(self) -> tuple[Problem | None, str | None]:
         name = self.options.model
         if problem := offline_problem(name):
