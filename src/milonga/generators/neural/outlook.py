@@ -46,7 +46,10 @@ def access_problem(name: str, like: str) -> tuple[Problem | None, str | None]:
     except AccessError as error:
         return Problem(error.message, "model", step=error.step or ""), None
     except WeightsError as error:
-        return None, f"{name}: the hub can't be asked now whether it gives the files: {error}"
+        return None, (
+            f"{name}: the hub can't be asked now whether it gives the files: {error.message} The "
+            "first take tries again."
+        )
     return None, None
 
 
