@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from milonga.audio import Clip, read
 from milonga.audio.batch import Job, make_jobs, parse_grid, parse_seeds, run_batch
+from milonga.audio.export import check_target
 from milonga.audio.export_receipt import Made, check_export, receipt_path
 from milonga.audio.export_settings import ExportSettings
-from milonga.errors import Cancelled, MilongaError, OutputError
+from milonga.errors import AudioError, Cancelled, MilongaError, OutputError
 from milonga.runtime.progress import Progress
 
 FLAC = ExportSettings(format="flac", bits=16)
@@ -142,7 +143,7 @@ def test_what_is_damaged_or_unfinished_is_made_again(tmp_path):
     receipt_path(paths[1]).write_text("{")
     paths[2].write_bytes(whole[2][:-100])
     (tmp_path / ".part-1234-x.flac").write_bytes(b"left by a killed process")
-    result, maker = run(jobs, tmp_path)
+    result, _ = run(jobs, tmp_path)
     assert [outcome.status for outcome in result.outcomes] == ["made", "made", "made", "kept"]
     assert [path.read_bytes() for path in paths] == whole
     assert not list(tmp_path.glob(".part-*"))
@@ -195,6 +196,16 @@ def test_progress_and_cancelling(tmp_path):
     result, maker = run(jobs, tmp_path)
     assert maker.asked == ["r-s4", "r-s5"]
     assert result.count("kept") == 3
+
+
+def test_a_head_that_cannot_be_read_stops_before_any_sound(tmp_path):
+    maker = Maker()
+    binaural = ExportSettings(channels="binaural", sofa=tmp_path / "none.sofa")
+    with pytest.raises(AudioError, match="No such file"):
+        run(make_jobs("r", [1]), tmp_path, maker, export=binaural)
+    with pytest.raises(AudioError, match="No such file"):
+        check_target(tmp_path / "x.wav", binaural)
+    assert maker.asked == []
 
 
 def test_two_jobs_of_one_name_are_refused(tmp_path):

@@ -219,12 +219,15 @@ def run_batch(
 
     Raises:
         MilongaError: two jobs of one name, or another batch writes to the folder.
+        AudioError: the settings' SOFA file can't be used.
         OutputError: the folder can't be written, or the disk is full.
         Cancelled: as the user asked; finished files stay.
     """
-    from milonga.audio.export import export
+    from milonga.audio.export import check_target, export
 
     progress = progress or Progress()
+    for job in jobs[:1]:
+        check_target(_path(folder, job, settings), settings, force=True)
     if len({job.name for job in jobs}) < len(jobs):
         raise MilongaError("Two sounds of the batch have one name.", where=folder)
     outcomes: list[Outcome] = []
@@ -232,7 +235,7 @@ def run_batch(
         sweep_parts(folder)
         for job in jobs:
             progress.check()
-            path = folder / f"{job.name}.{settings.format or 'wav'}"
+            path = _path(folder, job, settings)
             try:
                 how = made(job)
                 state = _state(path, how, settings)
@@ -261,6 +264,10 @@ def run_batch(
                 outcomes.append(Outcome(job, path, "failed", error))
             task.advance()
     return BatchResult(tuple(outcomes))
+
+
+def _path(folder: Path, job: Job, settings: ExportSettings) -> Path:
+    return folder / f"{job.name}.{settings.format or 'wav'}"
 
 
 def _state(

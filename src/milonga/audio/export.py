@@ -77,14 +77,23 @@ class ExportResult:
 def check_target(
     path: str | os.PathLike[str], settings: ExportSettings | None = None, *, force: bool = False
 ) -> None:
-    """What can be refused before there is any sound; ``export`` asks it, too.
+    """What can be refused before there is any sound to export.
 
     Raises:
-        AudioError: the suffix is unknown or contradicts the settings.
+        AudioError: the suffix is unknown or contradicts the settings; the SOFA file can't be used.
         OutputError: the file is there, and ``force`` is not given.
+        MissingExtraError: a SOFA file, and h5py isn't installed.
     """
-    path = Path(path)
-    (settings or ExportSettings()).format_of(path)
+    settings = settings or ExportSettings()
+    _check_path(Path(path), settings, force)
+    if settings.sofa is not None:
+        from milonga.audio.sofa import read_sofa
+
+        read_sofa(settings.sofa)
+
+
+def _check_path(path: Path, settings: ExportSettings, force: bool) -> None:
+    settings.format_of(path)
     for there in (path, receipt_path(path)):
         if there.exists() and not force:
             raise OutputError(
@@ -122,7 +131,7 @@ def export(
         MissingExtraError: a SOFA file, and h5py isn't installed.
     """
     path, settings, made = Path(path), settings or ExportSettings(), made or Made()
-    check_target(path, settings, force=force)
+    _check_path(path, settings, force)
     name = settings.format_of(path)
     if not clip.frames:
         raise AudioError("There is nothing to export: the clip is empty.", where=path)
