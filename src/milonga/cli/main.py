@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("milonga.cli.replay:replay", "Render a take again and say whether it is the same."),
     "compare": ("milonga.cli.compare:compare", "Compare recordings with a baseline by figures."),
     "report": ("milonga.cli.report:report", "Write the report of a rendered song anew."),
+    "sound": ("milonga.cli.sound:sound", "Train, keep and play models of your own sounds."),
     "vocode": ("milonga.cli.vocode:vocode", "Turn a mel into sound, or rebuild a recording."),
     "weights": ("milonga.cli.weights:weights", "List, download, verify and remove models."),
     "doctor": ("milonga.cli.doctor:doctor", "Find what would stop the work, and how to mend it."),

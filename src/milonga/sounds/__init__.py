@@ -7,10 +7,28 @@ from typing import Any
 
 _HOMES = {
     "Corpus": "milonga.sounds.corpus",
+    "Library": "milonga.sounds.library",
     "MelStore": "milonga.sounds.store",
+    "ModelHeader": "milonga.sounds.model_file",
+    "PlayRequest": "milonga.sounds.playing",
+    "SoundPlayer": "milonga.sounds.playing",
+    "TrainSettings": "milonga.sounds.training",
+    "make_model": "milonga.sounds.making",
+    "open_model": "milonga.sounds.library",
 }
+"""``make_model`` trains one for the library, ``open_model`` gives one to play."""
 
-__all__ = ["Corpus", "MelStore"]
+__all__ = [
+    "Corpus",
+    "Library",
+    "MelStore",
+    "ModelHeader",
+    "PlayRequest",
+    "SoundPlayer",
+    "TrainSettings",
+    "make_model",
+    "open_model",
+]
 
 
 def __getattr__(name: str) -> Any:

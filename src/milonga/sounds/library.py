@@ -30,6 +30,8 @@ from milonga.sounds.model_file import ModelHeader, load, read_header, save
 if TYPE_CHECKING:
     import torch
 
+    from milonga.sounds.playing import SoundPlayer
+
 MODEL, TRAINING = "model.safetensors", "training"
 _LOCK = ".lock"
 _WAIT_S = 10.0
@@ -307,6 +309,24 @@ class Library:
         if near:
             step = f"Did you mean {' or '.join(map(repr, near))}? {step}"
         return SoundError(f"The library has no model {name!r}.", where=self.folder, step=step)
+
+
+def open_model(name_or_file: str, library: Library | None = None) -> SoundPlayer:
+    """A model of the library, or a model's file, ready to be played.
+
+    Raises:
+        SoundError: there is no such model or file.
+        ModelFileError: it is damaged or hostile.
+        MissingExtraError: torch isn't installed.
+    """
+    path = (library or Library()).model_path(name_or_file)
+    header, tensors = load(path)
+    from milonga.sounds.playing import SoundPlayer
+
+    try:
+        return SoundPlayer(header, tensors)
+    except ModelFileError as error:
+        raise ModelFileError(error.message, where=path, step=error.step) from error
 
 
 def check_name(name: str) -> None:

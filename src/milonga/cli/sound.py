@@ -1,0 +1,23 @@
+"""``milonga sound``: sound models from the user's own recordings."""
+
+from __future__ import annotations
+
+from milonga.cli.main import LazyGroup
+
+_LIBRARY = "milonga.cli.sound_library"
+
+sound = LazyGroup(
+    "sound",
+    help="Train sound models on your own recordings, keep them, and play them.\n\n"
+    "NAME is a model of your library, MODEL its name or the path of a model's file.",
+    lazy={
+        "train": ("milonga.cli.sound_train:train", "Learn a model from a folder of recordings."),
+        "play": ("milonga.cli.sound_play:play", "Make sound with a model and its controls."),
+        "list": (f"{_LIBRARY}:list_", "Show the models of the library."),
+        "info": (f"{_LIBRARY}:info", "Show all about a model; set its tags and notes."),
+        "search": (f"{_LIBRARY}:search", "Find models by words."),
+        "add": (f"{_LIBRARY}:add", "Copy a model's file into the library."),
+        "rename": (f"{_LIBRARY}:rename", "Give a model another name."),
+        "delete": (f"{_LIBRARY}:delete", "Delete a model and all that belongs to it."),
+    },
+)
