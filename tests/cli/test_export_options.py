@@ -34,30 +34,9 @@ def test_every_field_has_its_option():
 
 def test_values_arrive():
     found = settings(
-        *[
-            "--format",
-            "wav",
-            "--bits",
-            "32",
-            "--rate",
-            "96000",
-            "--channels",
-            "binaural",
-            "--azimuth",
-            "-30",
-            "--elevation",
-            "10",
-            "--spread",
-            "40",
-            "--sofa",
-            "x.sofa",
-            "--loudness",
-            "-16",
-            "--level",
-            "--no-dither",
-            "--dither-seed",
-            "4",
-        ]
+        *("--format", "wav", "--bits", "32", "--rate", "96000", "--channels", "binaural"),
+        *("--azimuth", "-30", "--elevation", "10", "--spread", "40", "--sofa", "x.sofa"),
+        *("--loudness", "-16", "--level", "--no-dither", "--dither-seed", "4"),
     )
     assert found.model_dump(mode="json") == {
         "format": "wav",
