@@ -27,7 +27,7 @@ class VocoderBase(ABC):
     the device of the input).
     """
 
-    name: ClassVar[str]
+    name: str
     default_chunk_frames: ClassVar[int] = 512
 
     @property

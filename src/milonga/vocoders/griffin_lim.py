@@ -13,7 +13,6 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +42,7 @@ class GriffinLim(VocoderBase):
         seed: of the phases that a frame without history starts from.
     """
 
-    name: ClassVar[str] = "griffin-lim"
+    name: str = "griffin-lim"
 
     def __init__(self, spec: MelSpec, *, iterations: int = 32, seed: int = 0) -> None:
         if iterations < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -67,7 +67,7 @@ class BigVGAN(VocoderBase):
         VocoderError: the engine doesn't work here.
     """
 
-    name: ClassVar[str] = "bigvgan"
+    name: str = "bigvgan"
 
     def __init__(
         self,

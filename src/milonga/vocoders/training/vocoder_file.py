@@ -1,0 +1,287 @@
+"""A trained vocoder's file: safetensors whose metadata holds one JSON header.
+
+A file may come from a stranger: nothing of it runs, and whatever this module would not have written
+is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from milonga.audio.mel import MelSpec
+from milonga.errors import AudioError, MissingExtraError, VocoderError
+from milonga.runtime.files import atomic_path
+from milonga.vocoders.bigvgan.config import BigVGANConfig
+from milonga.vocoders.training.distances import Distances
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from milonga.vocoders.bigvgan.generator import Generator
+    from milonga.vocoders.bigvgan.vocoder import BigVGAN, EngineName
+
+FORMAT: Final = "milonga-vocoder"
+VERSION: Final = 1
+_LARGEST_HEADER = 16 << 20
+_MOST_STAGES, _MOST_BLOCKS, _MOST_LAYERS, _WIDEST, _LONGEST = 10, 8, 8, 4096, 63
+
+Text = Annotated[str, Field(max_length=1_000)]
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Measured(_Part):
+    """Distances of one vocoder, as ``distances.Distances`` has them."""
+
+    log_mel: Number
+    stft: Number
+
+    @classmethod
+    def of(cls, found: Distances) -> Measured:
+        return cls(log_mel=found.log_mel, stft=found.stft)
+
+    @property
+    def distances(self) -> Distances:
+        return Distances(self.log_mel, self.stft)
+
+
+class Duel(_Part):
+    """This vocoder and the default one on the same mels."""
+
+    own: Measured
+    default: Measured
+
+    @property
+    def won(self) -> bool:
+        """Whether both distances of this vocoder are smaller."""
+        return self.own.distances.better_than(self.default.distances)
+
+
+class Evaluation(_Part):
+    """On recordings that weren't trained on.
+
+    Attributes:
+        against: the vocoder that would be taken otherwise.
+        seconds: of sound.
+        clean: from mels of the recordings.
+        model: from mels as the sound model makes them; None without a model.
+    """
+
+    against: Text
+    seconds: Number
+    clean: Duel
+    model: Duel | None = None
+
+
+class VocoderHeader(_Part):
+    """What a vocoder's file says of itself.
+
+    Attributes:
+        created: date and time, ISO 8601, UTC.
+        config: of the generator, as a published ``config.json`` has it.
+        mel_spec: fields of the ``MelSpec`` it takes.
+        start: what the training began with.
+        training: record of it; ``steps`` at least.
+        model: hash of the sound model that it was trained for.
+        corpus: what it learnt from: names and hashes, and what was missing.
+        evaluation: None until it was compared with the default vocoder.
+    """
+
+    format: Literal["milonga-vocoder"] = FORMAT
+    version: Literal[1] = VERSION
+    created: Text
+    config: dict[str, Any]
+    mel_spec: dict[str, Any]
+    start: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    model: Text = ""
+    corpus: dict[str, Any] = {}
+    evaluation: Evaluation | None = None
+
+    @property
+    def generator_config(self) -> BigVGANConfig:
+        """What to build.
+
+        Raises:
+            VocoderError: no generator can be built from it, or one beyond reason.
+        """
+        config = BigVGANConfig.from_dict(self.config)
+        sizes = (
+            (len(config.upsample_rates), _MOST_STAGES),
+            (len(config.kernels), _MOST_BLOCKS),
+            (max(map(len, config.dilations)), _MOST_LAYERS),
+            (config.channels, _WIDEST),
+            (max(config.kernels), _LONGEST),
+            (max(config.upsample_kernels), _LONGEST),
+        )
+        if any(size > most for size, most in sizes):
+            raise VocoderError("Its config describes a generator larger than any can be.")
+        if MelSpec.from_dict(self.mel_spec).differences(config.mel_spec):
+            raise VocoderError("Its config and its mel spec contradict each other.")
+        return config
+
+    @property
+    def steps(self) -> int:
+        """Steps that it was trained; 0 where the record doesn't say."""
+        steps = self.training.get("steps", 0)
+        return steps if isinstance(steps, int) else 0
+
+
+def save(path: Path, header: VocoderHeader, tensors: Mapping[str, Tensor]) -> None:
+    """Writes a vocoder, whole or not at all.
+
+    Raises:
+        VocoderError: the tensors aren't those of its config.
+        OutputError: it can't be written.
+    """
+    from safetensors.torch import save_file
+
+    _check_tensors(path, header, tensors)
+    text = json.dumps(header.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
+    flat = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
+    with atomic_path(path) as temporary:
+        save_file(flat, temporary, {FORMAT: text})
+
+
+def read_header(path: Path) -> VocoderHeader:
+    """The header alone.
+
+    Raises:
+        VocoderError: it isn't there, is damaged, no vocoder of milonga, or of another version.
+        MissingExtraError: safetensors isn't installed.
+    """
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("A trained vocoder", "sounds") from error
+    try:
+        with open(path, "rb") as handle:
+            head = handle.read(8)
+            size = os.fstat(handle.fileno()).st_size
+        if len(head) < 8 or struct.unpack("<Q", head)[0] > min(_LARGEST_HEADER, size):
+            raise _damaged(path, "it has no header")
+        with safe_open(path, "np") as file:
+            text = (file.metadata() or {}).get(FORMAT)
+    except FileNotFoundError:
+        raise VocoderError("There is no such vocoder.", where=path) from None
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path, str(error)) from error
+    if text is None:
+        raise VocoderError(
+            "This is a safetensors file, but no vocoder that milonga has trained.", where=path
+        )
+    return _header(path, text)
+
+
+def load_trained(
+    path: Path, name: str, *, device: str = "auto", engine: EngineName = "auto"
+) -> BigVGAN:
+    """A trained vocoder, ready to be used.
+
+    Args:
+        path: its file.
+        name: what it is called from now on.
+        device: "auto", "cpu", "cuda", "mps".
+        engine: as ``BigVGAN`` has it.
+
+    Raises:
+        VocoderError: the file is damaged, hostile, no vocoder, or of another version.
+        DeviceError: the device isn't there.
+        MissingExtraError: torch or safetensors isn't installed.
+    """
+    try:
+        from milonga.vocoders.bigvgan.vocoder import BigVGAN
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("milonga"):
+            raise
+        raise MissingExtraError("A trained vocoder", "sounds") from error
+    vocoder = BigVGAN(load_generator(path)[1], device, engine=engine)
+    vocoder.name = name
+    return vocoder
+
+
+def load_generator(path: Path) -> tuple[VocoderHeader, Generator]:
+    """The header, and the generator on the CPU, ready to run.
+
+    Raises:
+        VocoderError: as ``load_trained``.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from milonga.vocoders.bigvgan.generator import Activation, Generator
+
+    header = read_header(path)
+    try:
+        tensors = load_file(path, device="cpu")
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, str(error)) from error
+    _check_tensors(path, header, tensors)
+    with torch.device("meta"):
+        generator = Generator(header.generator_config)
+    generator.load_state_dict(tensors, assign=True)
+    for module in generator.modules():
+        if isinstance(module, Activation):
+            module.make_filters()
+    return header, generator.eval().requires_grad_(False)
+
+
+def _header(path: Path, text: str) -> VocoderHeader:
+    try:
+        values = json.loads(text)
+        version = values["version"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged(path, "its header can't be read") from error
+    if version != VERSION:
+        raise VocoderError(
+            f"It has the format version {str(version)[:20]}; this milonga reads {VERSION}.",
+            where=path,
+            step="Update milonga, or train the vocoder anew.",
+        )
+    try:
+        header = VocoderHeader.model_validate(values)
+        header.generator_config  # noqa: B018
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise _damaged(path, f"{field} in its header: {first['msg']}") from error
+    except (AudioError, VocoderError) as error:
+        raise _damaged(path, error.message) from error
+    return header
+
+
+def _check_tensors(path: Path, header: VocoderHeader, tensors: Mapping[str, Tensor]) -> None:
+    import torch
+
+    from milonga.vocoders.bigvgan.generator import Generator
+
+    with torch.device("meta"):
+        expected = Generator(header.generator_config).state_dict()
+    if expected.keys() != tensors.keys():
+        odd = sorted(expected.keys() ^ tensors.keys())
+        raise _damaged(path, f"tensors are missing or unknown, for example {odd[0]!r:.60}")
+    for name, value in tensors.items():
+        if value.shape != expected[name].shape or value.dtype != torch.float32:
+            raise _damaged(path, f"tensor {name!r} has another type or shape than its config says")
+        if not bool(torch.isfinite(value).all()):
+            raise _damaged(path, f"tensor {name!r} holds NaN or infinite values")
+
+
+def _damaged(path: Path, why: str) -> VocoderError:
+    first = (why.strip() or "no reason given").splitlines()[0].rstrip(".")
+    return VocoderError(
+        f"This trained vocoder is damaged: {first}.",
+        where=path,
+        step="Copy it again, or train it anew: milonga sound fine-tune-vocoder.",
+    )
