@@ -45,21 +45,43 @@ def new(path: Path, title: str, force: bool) -> None:
 
 @song.command()
 @click.argument("sheet", type=_PATH)
+@click.option(
+    "--with",
+    "generators",
+    multiple=True,
+    metavar="GENERATOR",
+    help="Also show the texts that this generator's model will be given; may be repeated.",
+)
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="GEN.KEY=VALUE",
+    help="A generator's setting, as in milonga render.",
+)
 @json_option
-def check(sheet: Path, as_json: bool) -> None:
+def check(
+    sheet: Path, generators: tuple[str, ...], options: tuple[str, ...], as_json: bool
+) -> None:
     """Show what a sheet will render, or everything that is wrong with it."""
+    from milonga.cli.prompts import prompts_of, show_prompts
     from milonga.generators.registry import GENERATORS
     from milonga.songs.overview import overview
     from milonga.songs.sheet import load_sheet
 
     try:
-        document = overview(load_sheet(sheet), GENERATORS)
+        loaded = load_sheet(sheet)
     except SheetError as error:
         if as_json:
             print_json({"path": str(sheet), "problems": _problems(error)})
         raise
+    document = overview(loaded, GENERATORS)
+    prompts = prompts_of(loaded, generators, options)
     if as_json:
-        print_json({**document, "problems": []})
+        extra = {"prompts": prompts} if generators else {}
+        print_json({**document, **extra, "problems": []})
+    elif generators:
+        show_prompts(prompts)
     else:
         _show(document)
 

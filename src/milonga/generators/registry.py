@@ -25,6 +25,11 @@ GENERATORS: dict[str, Entry] = {
     "guide": Entry(
         "milonga.generators.guide:Guide", "guide", "a scratch version of anything, no download"
     ),
+    "bark": Entry(
+        "milonga.generators.bark:Bark",
+        "models",
+        "sung and spoken words in many languages, by Suno's Bark",
+    ),
     "musicgen": Entry(
         "milonga.generators.musicgen:MusicGen",
         "models",

@@ -89,7 +89,12 @@ _BARK_FILES = Files(
         "vocab.txt",
         *_TOKENIZER,
         "speaker_embeddings_path.json",
-        "speaker_embeddings/v2/*.npy",
+        # The voices that English and Spanish lyrics get; others come when they are asked for.
+        *(
+            f"speaker_embeddings/v2/{voice}{part}"
+            for voice in ("en_speaker_6", "en_speaker_9", "es_speaker_0", "es_speaker_8")
+            for part in ("_*_prompt.npy", ".npz")
+        ),
         "LICENSE*",
     ),
 )

@@ -55,7 +55,9 @@ def script_of(request: Request, voice: str, part_s: float) -> Script:
         part_s: longest part, in seconds as estimated.
     """
     found, unsent = phrases(request)
-    language, sex = voices.main_language(found), voices.sex_of(request.voice)
+    # Of a backing's answers alone, the language might be another than the lead's.
+    whole, _ = phrases(request.model_copy(update={"role": "vocals"}))
+    language, sex = voices.main_language(whole), voices.sex_of(request.voice)
     if voice == voices.AUTO:
         voice = voices.usual_voice(language, sex)
     most = MOST_TOKENS - tokens_at_most(_HINTS["woman"])
