@@ -221,6 +221,51 @@ def _describe(document: dict[str, Any], header: ModelHeader) -> None:
         click.echo(f"  {file.seconds:7.1f} s  {file.name}")
     if len(header.corpus.files) > _SHOWN:
         click.echo(f"  and {len(header.corpus.files) - _SHOWN} more (--json lists all)")
+    _training(header)
+    _controls(header)
 
 
 _SHOWN = 12
+
+
+def _training(header: ModelHeader) -> None:
+    record = header.training
+    error, constant = record.get("error"), record.get("error_of_constant")
+    if error is None or not constant:
+        return
+    held = "held-out" if record.get("held_out") else "training"
+    click.echo(
+        f"training: {record.get('steps')} steps in {record.get('seconds', 0) / 60:.1f} min, "
+        f"{held} error {error:.2f} nats, {error / constant:.0%} of a constant's"
+    )
+
+
+def _controls(header: ModelHeader) -> None:
+    """What each control does to each descriptor, as measured after the training."""
+    from rich.console import Console
+    from rich.table import Table
+
+    working = enabled_controls(header)
+    if not working:
+        return
+    click.echo("controls, from -4 to +4: change of each descriptor in spreads; rank correlation")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for heading in (*header.controls, "rank"):
+        table.add_column(heading, justify="right")
+    for name in working:
+        effect = header.controls[name].get("effect") or {}
+        moved, rank = effect.get("moved", {}), effect.get("spearman", {}).get(name)
+        cells = [
+            f"[bold]{_signed(moved.get(of))}[/]" if of == name else _signed(moved.get(of))
+            for of in header.controls
+        ]
+        table.add_row(name, *cells, "" if rank is None else f"{rank:.2f}")
+    Console(highlight=False).print(table)
+    for name, about in header.controls.items():
+        if name not in working:
+            click.echo(f"no control {name}: {about.get('reason', '')}")
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.1f}"

@@ -7,6 +7,7 @@ from typing import Any
 
 _HOMES = {
     "Corpus": "milonga.sounds.corpus",
+    "Instrument": "milonga.sounds.instrument",
     "Library": "milonga.sounds.library",
     "MelStore": "milonga.sounds.store",
     "ModelHeader": "milonga.sounds.model_file",
@@ -20,6 +21,7 @@ _HOMES = {
 
 __all__ = [
     "Corpus",
+    "Instrument",
     "Library",
     "MelStore",
     "ModelHeader",
