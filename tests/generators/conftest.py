@@ -50,6 +50,12 @@ def _make_audible(codec):
     last.bias.data.fill_(-gain * sound.mean())
 
 
+@pytest.fixture(scope="session")
+def make_audible():
+    """``make_audible(codec)``: fills an EnCodec's codebooks and sets its level."""
+    return _make_audible
+
+
 @pytest.fixture
 def one_thread(monkeypatch):
     """Tiny models are slower with threads that wait for each other."""
