@@ -1,0 +1,194 @@
+"""What training minimises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+
+from milonga.sounds.descriptors import CONTROLS, Descriptors
+from milonga.sounds.model import FACTOR, NOISES, SoundNet
+
+Losses = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights of the terms; mels count per value, in units of the corpus's mean spread.
+
+    Attributes:
+        likeness: absolute error of the mel decoded with its own descriptors.
+        own: error of that mel's descriptors.
+        asked: error of the descriptors of a mel decoded with changed ones.
+        near: how far changed descriptors move the mel.
+        cycle: error of the latent found again in the changed mel.
+        hidden: squared correlation that an adversary finds between latent and descriptors.
+        kl: nats of a latent vector over the values of its eight frames.
+        free: nats of each latent dimension that cost nothing.
+    """
+
+    likeness: float = 1.0
+    own: float = 0.05
+    asked: float = 0.15
+    near: float = 0.05
+    cycle: float = 0.05
+    hidden: float = 0.1
+    kl: float = 1.0
+    free: float = 0.1
+
+
+class Adversary(nn.Module):
+    """Guesses the descriptors from the latent track."""
+
+    def __init__(self, latent: int, width: int = 64) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv1d(latent, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv1d(width, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv1d(width, len(CONTROLS), 3, padding=1),
+        )
+
+    def forward(self, latent: Tensor) -> Tensor:
+        guess: Tensor = self.layers(latent)
+        return guess
+
+
+class Reach:
+    """How far each control can be asked for, in spreads from the corpus mean.
+
+    Between ``low`` and ``high`` a value is taken as it is; beyond, it approaches a limit that is
+    the control's room further, so that larger settings still do more.
+
+    Args:
+        low, high: ``[7]``, the range within the corpus.
+        room_low, room_high: ``[7]``, positive.
+        enabled: ``[7]`` booleans.
+    """
+
+    def __init__(
+        self, low: Tensor, high: Tensor, room_low: Tensor, room_high: Tensor, enabled: Tensor
+    ) -> None:
+        self.low, self.high = low[:, None], high[:, None]
+        self.room_low, self.room_high = room_low[:, None], room_high[:, None]
+        self.enabled = enabled
+
+    def __call__(self, controls: Tensor) -> Tensor:
+        """Normalised controls ``[B, 7, T]`` within reach."""
+        over = torch.relu(controls - self.high)
+        under = torch.relu(self.low - controls)
+        inside = torch.minimum(torch.maximum(controls, self.low), self.high)
+        above = self.room_high * -torch.expm1(-over / self.room_high)
+        below = self.room_low * -torch.expm1(-under / self.room_low)
+        return inside + above - below
+
+
+def carriers(batch: int, frames: int, rate: float, draw: torch.Generator) -> Tensor:
+    """Carriers for training: noise, and beats of 60 to 180 a minute in any phase."""
+    noise = torch.randn(batch, NOISES, frames, generator=draw)
+    tempo = 1.0 + 2.0 * torch.rand(batch, 1, generator=draw)
+    phase = torch.rand(batch, 1, generator=draw)
+    angle = 2 * torch.pi * (tempo * torch.arange(frames)[None] / rate + phase)
+    return torch.cat([noise, torch.sin(angle)[:, None], torch.cos(angle)[:, None]], dim=1)
+
+
+def changed(controls: Tensor, reach: Reach, draw: torch.Generator) -> Tensor:
+    """Controls ``[B, 7, T]`` as a player may ask for them: one slider moved, several, or all
+    those of another segment."""
+    batch, count, _ = controls.shape
+    device = controls.device
+    kind = torch.rand(batch, 1, generator=draw).to(device)
+    moved = (8.0 * torch.rand(batch, count, generator=draw) - 4.0).to(device)
+    one = functional.one_hot(torch.randint(count, (batch,), generator=draw), count).to(device)
+    several = (torch.rand(batch, count, generator=draw) < 0.5).to(device)
+    mask = torch.where(kind < 0.6, one.bool(), several) & reach.enabled
+    other = controls[torch.randperm(batch, generator=draw).to(device)]
+    base = torch.where(kind[:, :, None] < 0.85, controls, other)
+    return reach(base + (moved * mask)[:, :, None])
+
+
+class Objective:
+    """The whole loss of a batch.
+
+    Args:
+        net: the model.
+        adversary: guesses descriptors from the latent.
+        descriptors: for the corpus's mel convention.
+        reach: of the controls.
+        weights: of the terms.
+    """
+
+    def __init__(
+        self,
+        net: SoundNet,
+        adversary: Adversary,
+        descriptors: Descriptors,
+        reach: Reach,
+        weights: Weights,
+    ) -> None:
+        self.net, self.adversary, self.descriptors = net, adversary, descriptors
+        self.reach, self.weights = reach, weights
+
+    def __call__(self, mel: Tensor, draw: torch.Generator, warmth: float) -> tuple[Tensor, Losses]:
+        """The sum that is minimised, and each term unweighted.
+
+        Args:
+            mel: ``[B, bands, T]`` in nats, T a multiple of 8.
+            draw: of the noise; made for this step.
+            warmth: 0 to 1, how far the terms that shape the latent have been faded in.
+        """
+        net, w = self.net, self.weights
+        device = mel.device
+        batch, _, frames = mel.shape
+        rate = self.descriptors.spec.frame_rate
+        with torch.no_grad():
+            own = net.normal(self.descriptors(mel)).clamp(-8.0, 8.0)
+            asked = changed(own, self.reach, draw)
+        mean, log_variance = net.encode(mel, own)
+        noise = torch.randn(mean.shape, generator=draw).to(device)
+        latent = mean + torch.exp(0.5 * log_variance) * noise
+        drive = carriers(2 * batch, frames, rate, draw).to(device)
+        both = net.decode(torch.cat([latent, latent]), torch.cat([own, asked]), drive)
+        both = net.bounded(both, leak=0.1)
+        found = net.normal(self.descriptors(both))
+        same, other = both.chunk(2)
+
+        scale = net.mel_std.mean()
+        kl = 0.5 * (mean**2 + log_variance.exp() - 1.0 - log_variance).mean(dim=(0, 2))
+        again, _ = net.encode(other, asked)
+        # The adversary learns beside the model, which sees its weights as constants.
+        fixed = {name: value.detach() for name, value in self.adversary.named_parameters()}
+        guess = functional_call(self.adversary, fixed, (mean,))
+        slow = functional.avg_pool1d(own, FACTOR)
+        terms = {
+            "likeness": (same - mel).abs().mean() / scale,
+            "own": functional.huber_loss(found[:batch], own),
+            "asked": functional.huber_loss(found[batch:], asked),
+            "near": (other - same.detach() - net.gain(asked - own)).abs().mean() / scale,
+            "cycle": functional.huber_loss(again, mean.detach()),
+            "hidden": _correlation(guess, slow),
+            "kl": torch.clamp(kl, min=w.free).sum() / (FACTOR * mel.shape[1]),
+        }
+        shaping = {"hidden", "kl"}
+        total = mel.new_zeros(())
+        for name, value in terms.items():
+            total = total + getattr(w, name) * (warmth if name in shaping else 1.0) * value
+        found_out = functional.mse_loss(self.adversary(mean.detach()), slow)
+        total = total + found_out
+        terms["nats"], terms["guess"] = kl.sum(), found_out
+        return total, {name: value.detach() for name, value in terms.items()}
+
+
+def _correlation(guess: Tensor, truth: Tensor) -> Tensor:
+    """Mean over descriptors of the squared correlation, over batch and time."""
+    guess = guess.transpose(0, 1).flatten(1)
+    truth = truth.transpose(0, 1).flatten(1)
+    guess = guess - guess.mean(1, keepdim=True)
+    truth = truth - truth.mean(1, keepdim=True)
+    power = (truth**2).mean(1)
+    shared = (guess * truth).mean(1) ** 2
+    return (shared / (power * ((guess**2).mean(1) + 0.01 * power) + 1e-6)).mean()
