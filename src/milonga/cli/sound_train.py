@@ -32,6 +32,13 @@ _MOST_LISTED = 20
 )
 @click.option("--epochs", type=click.IntRange(1), help="Train so many passes over the recordings.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option(
+    "--size",
+    type=click.Choice(["normal", "small"]),
+    default="normal",
+    show_default=True,
+    help="Of the network. small: quick to train, for trying things out.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
     "--add",
@@ -49,6 +56,7 @@ def train(
     minutes: float | None,
     epochs: int | None,
     device: str,
+    size: str,
     seed: int,
     add: tuple[Path, ...],
     restart: bool,
@@ -72,10 +80,16 @@ def train(
     from milonga.runtime.devices import pick_device
     from milonga.sounds import TrainSettings, make_model
     from milonga.sounds.library import check_name
+    from milonga.sounds.making import SIZES
+    from milonga.sounds.model import Architecture
 
     check_name(name)
     settings = TrainSettings(
-        minutes=minutes or 10.0, epochs=epochs, seed=seed, device=pick_device(device)
+        minutes=minutes or 10.0,
+        epochs=epochs,
+        seed=seed,
+        device=pick_device(device),
+        architecture=Architecture(**SIZES[size]),
     )
     with _orderly(progress, name):
         made = make_model(

@@ -25,6 +25,11 @@ GENERATORS: dict[str, Entry] = {
     "guide": Entry(
         "milonga.generators.guide:Guide", "guide", "a scratch version of anything, no download"
     ),
+    "sound": Entry(
+        "milonga.generators.sound:Sound",
+        "sounds",
+        "textures from sound models of your own recordings",
+    ),
     "bark": Entry(
         "milonga.generators.bark:Bark",
         "models",

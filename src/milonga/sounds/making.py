@@ -29,7 +29,7 @@ from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.progress import Progress
 from milonga.sounds.corpus import Corpus
 from milonga.sounds.library import MODEL, Entry, Library
-from milonga.sounds.model_file import ModelHeader, load
+from milonga.sounds.model_file import LearntCorpus, ModelHeader, load
 from milonga.sounds.store import MEL_SPEC, MelStore
 
 if TYPE_CHECKING:
@@ -42,6 +42,13 @@ if TYPE_CHECKING:
 PREVIEWS = "previews"
 _KEPT_PREVIEWS = 20
 _START = "start.safetensors"
+
+SIZES: dict[str, dict[str, Any]] = {
+    "normal": {},
+    "small": {"latent": 16, "widths": (32, 40, 48, 64), "blocks": (1, 1, 1, 1), "hidden": 32},
+}
+"""Networks by name: fields of ``Architecture`` that aren't the usual ones. The small one is for
+trying things out: a twentieth of the parameters."""
 
 Tell = Callable[[Corpus], None]
 T = TypeVar("T", bound=BaseModel)
@@ -250,7 +257,7 @@ class _Making:
             name=self._name,
             created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             mel_spec=MEL_SPEC.to_dict(),
-            corpus=corpus.summary(),  # type: ignore[arg-type]
+            corpus=LearntCorpus.model_validate(corpus.summary()),
             architecture=architecture,
             training={"milonga": __version__, **record},
             controls=controls,

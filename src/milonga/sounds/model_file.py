@@ -197,17 +197,18 @@ def sound_hash(path: Path) -> str:
 
 def _length(path: Path, head: bytes, size: int) -> int:
     """How long the header is."""
-    if head[:2] == b"PK" or head[:1] == b"\x80":
-        raise ModelFileError(
-            "This is a checkpoint that could run code (a pickle or a zip archive), no sound "
-            "model. It was not read.",
-            where=path,
-            step="Ask for the model's .safetensors file.",
-        )
     if len(head) < 8:
         raise _damaged(path, f"it holds {size} bytes")
     (length,) = struct.unpack("<Q", head)
     if length > LARGEST_HEADER or size > LARGEST_FILE:
+        # Read as a length, the first bytes of those formats are far beyond any.
+        if head[:2] == b"PK" or head[:1] == b"\x80":
+            raise ModelFileError(
+                "This is a checkpoint that could run code (a pickle or a zip archive), no sound "
+                "model. It was not read.",
+                where=path,
+                step="Ask for the model's .safetensors file.",
+            )
         raise ModelFileError(
             f"This is no sound model: {'its header' if length > LARGEST_HEADER else 'it'} is "
             "larger than any can be.",

@@ -1,0 +1,254 @@
+"""``Sound``: the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, Field
+
+from milonga import weights
+from milonga.audio.clip import Clip
+from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Problem
+from milonga.generators.base import Assessment, Generator, Licence, Model, Request, Role
+from milonga.generators.sound.words import moves_of
+from milonga.runtime.progress import Progress
+from milonga.sounds.library import Library
+from milonga.sounds.model_file import ModelHeader, read_header
+
+if TYPE_CHECKING:
+    from milonga.sounds.instrument import Instrument
+    from milonga.sounds.playing import PlayRequest
+
+LONGEST_S = 3600.0
+_SLOWEST_BPM, _FASTEST_BPM = 20.0, 400.0
+_SECONDS_A_SECOND = 0.4
+"""Of work, with griffin-lim."""
+
+_CONTROLS = ("loudness", "brightness", "warmth", "roughness", "tension", "pulse", "density")
+
+
+def _control(what: str) -> Any:
+    return Field(
+        default=None,
+        ge=-4,
+        le=4,
+        description=f"{what}, in spreads of the recordings, -4 to 4; goes before style words.",
+    )
+
+
+class Sound(Generator):
+    """A walk through what one of the user's own sound models has learnt.
+
+    Clips are 44.1 kHz mono, exactly as long as asked, the same for the same request.
+
+    Raises:
+        MissingExtraError: the extra 'sounds' isn't installed.
+    """
+
+    name: ClassVar[str] = "sound"
+    roles: ClassVar[frozenset[Role]] = frozenset(("texture", "instrumental", "backing"))
+    length: ClassVar[Literal["exact", "natural"]] = "exact"
+
+    class Options(Generator.Options):
+        """What can be set of a sound model."""
+
+        model: str = Field(
+            default="",
+            description="A name of your library (milonga sound list), or a model's file.",
+        )
+        set_loudness: float | None = _control("Loudness")
+        set_brightness: float | None = _control("Brightness")
+        set_warmth: float | None = _control("Warmth: low against middle frequencies")
+        set_roughness: float | None = _control("Roughness")
+        set_tension: float | None = _control("Harmonic tension")
+        set_pulse: float | None = _control("Pulse, in the segment's tempo")
+        set_density: float | None = _control("Density of events")
+        words: bool = Field(
+            default=True, description="Whether words of style and mood move controls."
+        )
+        like: str | None = Field(
+            default=None,
+            description="A recording to play again: a file, or one that the model learnt from.",
+        )
+        pace: float = Field(
+            default=1.0, ge=0, le=16, description="How fast it goes; 0 stands still."
+        )
+        vocoder: Literal["auto", "bigvgan", "griffin-lim"] = Field(
+            default="auto", description="auto: bigvgan if its weights are here, else griffin-lim."
+        )
+        device: str = Field(default="auto", description="Of bigvgan: auto, cpu, cuda or mps.")
+
+        def controls(self) -> dict[str, float]:
+            """The settings that were given, by control."""
+            given = {name: getattr(self, f"set_{name}") for name in _CONTROLS}
+            return {name: value for name, value in given.items() if value is not None}
+
+    options: Options
+
+    def __init__(self, options: BaseModel | None = None) -> None:
+        super().__init__(options)
+        if not all(find_spec(library) for library in ("torch", "safetensors")):
+            raise MissingExtraError("The generator 'sound'", "sounds")
+        self._instrument: Instrument | None = None
+
+    def assess(self, request: Request) -> Assessment:
+        """Problems: no such model, one that can't be read, a control that it hasn't, a recording
+        that isn't there, a length or tempo out of range. Loads nothing."""
+        problems = [*_range_problems(request)]
+        try:
+            header = read_header(self._path())
+        except MilongaError as error:
+            problem = Problem(error.message, "sound.model", step=error.step or "")
+            return Assessment(problems=(*problems, problem))
+        problems += self._control_problems(header)
+        problems += self._like_problems(header)
+        _, used = self._settings(request, header)
+        notes = (f"Sound model {header.name!r} follows the words {', '.join(used)}.",)
+        return Assessment(
+            problems=tuple(problems),
+            notes=notes if used else (),
+            estimate_s=None if self._bigvgan() else 2.0 + _SECONDS_A_SECOND * request.seconds,
+        )
+
+    def render(self, request: Request, progress: Progress) -> Clip:
+        from milonga.sounds.instrument import Instrument
+
+        if problems := self.assess(request).problems:
+            first = problems[0]
+            raise GeneratorError(first.message, where=first.where or None, step=first.step or None)
+        if self._instrument is None:
+            self._instrument = Instrument.open(
+                str(self._path().absolute()),
+                vocoder=self.options.vocoder,
+                device=self.options.device,
+                progress=progress,
+            )
+        try:
+            return self._instrument.play(self._play_request(request), progress)
+        except GeneratorError:
+            raise
+        except MilongaError as error:
+            raise GeneratorError(error.message, where=error.where, step=error.step) from error
+
+    def model(self) -> Model:
+        instrument = self._instrument
+        if instrument is None:
+            return Model(name=self.options.model)
+        vocoder, header = instrument.voice.vocoder, instrument.header
+        licences = [_own(header)]
+        if vocoder.name == "bigvgan":
+            terms = weights.entry("bigvgan")
+            licences.append(
+                Licence(
+                    what=f"{terms.title} (weights of {terms.repo})",
+                    name=terms.licence.name,
+                    url=terms.licence.url,
+                    commercial_use=terms.licence.commercial_use,
+                    note=terms.licence.note,
+                )
+            )
+        return Model(
+            name=header.name,
+            revision=instrument.voice.revision,
+            # Of what decides how it sounds: a tag or a note makes no other model.
+            files={"sound model": instrument.sha256, **dict(instrument.voice.files)},
+            libraries={name: version(name) for name in ("torch", "numpy")},
+            device=vocoder.device,
+            licences=tuple(licences),
+        )
+
+    def _path(self) -> Path:
+        if not self.options.model:
+            names = ", ".join(entry.name for entry in Library().entries() if entry.header)
+            raise GeneratorError(
+                "No sound model is named.",
+                step="Set sound.model to a name of your library"
+                + (f": {names}." if names else "; train one with milonga sound train."),
+            )
+        return Library().model_path(self.options.model)
+
+    def _bigvgan(self) -> bool:
+        choice = self.options.vocoder
+        return choice == "bigvgan" or (choice == "auto" and weights.locate("bigvgan") is not None)
+
+    def _control_problems(self, header: ModelHeader) -> Iterable[Problem]:
+        for name in self.options.controls():
+            about = header.controls.get(name) or {}
+            if not about.get("enabled", False):
+                yield Problem(
+                    f"The sound model {header.name!r} has no control {name!r}.",
+                    f"sound.set_{name}",
+                    step=str(about.get("reason") or "Leave it out."),
+                )
+
+    def _like_problems(self, header: ModelHeader) -> Iterable[Problem]:
+        like = self.options.like
+        if like is None or any(file.name == like for file in header.corpus.files):
+            return
+        if not Path(like).is_file():
+            yield Problem(
+                f"There is no recording {like!r}.",
+                "sound.like",
+                step="Give a file, or the name of one that the model learnt from.",
+            )
+
+    def _settings(
+        self, request: Request, header: ModelHeader
+    ) -> tuple[dict[str, float], tuple[str, ...]]:
+        moves: dict[str, float] = {}
+        used: dict[str, str] = {}
+        if self.options.words:
+            moves, used = moves_of(request.style, request.mood)
+        enabled = {name for name, about in header.controls.items() if about.get("enabled")}
+        asked = {name: value for name, value in moves.items() if name in enabled}
+        given = self.options.controls()
+        words = [word for word, name in used.items() if name in asked and name not in given]
+        return asked | given, tuple(words)
+
+    def _play_request(self, request: Request) -> PlayRequest:
+        from milonga.sounds.instrument import source_of
+        from milonga.sounds.playing import PlayRequest
+
+        assert self._instrument is not None
+        start = "walk" if self.options.like is None else source_of(
+            self.options.like, self._instrument.player
+        ).value  # fmt: skip
+        settings, _ = self._settings(request, self._instrument.header)
+        return PlayRequest(
+            seconds=request.seconds,
+            seed=request.seed,
+            settings=settings,
+            start=start,
+            pace=self.options.pace,
+            tempo=request.tempo,
+        )
+
+
+def _range_problems(request: Request) -> Iterable[Problem]:
+    if request.seconds > LONGEST_S:
+        yield Problem(
+            f"A sound model plays at most {LONGEST_S:g} s at once, not {request.seconds:g} s.",
+            "seconds",
+            step="Split the segment.",
+        )
+    if not _SLOWEST_BPM <= request.tempo <= _FASTEST_BPM:
+        yield Problem(
+            f"A tempo of {request.tempo:g} is not between {_SLOWEST_BPM:g} and "
+            f"{_FASTEST_BPM:g} BPM.",
+            "tempo",
+        )
+
+
+def _own(header: ModelHeader) -> Licence:
+    """The terms of a model are those of what it learnt from, which milonga can't know."""
+    return Licence(
+        what=f"sound model {header.name!r}, learnt from {len(header.corpus.files)} recordings",
+        name=header.licence or "that of the recordings",
+        commercial_use="conditional",
+        note="It learnt from recordings that its maker chose: their terms hold."
+        + ("" if header.licence else " Note them with milonga sound info NAME --licence TEXT."),
+    )
