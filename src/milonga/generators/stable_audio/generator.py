@@ -55,8 +55,8 @@ class StableAudio(Generator):
             default=100,
             ge=2,
             le=1000,
-            description="Steps from noise to music, 2 to 1000. The time grows with them; below "
-            "about 50 the sound gets coarser.",
+            description="Steps from noise to music, 2 to 1000. The time grows with them; "
+            "too few make the sound coarse.",
         )
         guidance: float = Field(
             default=7.0,
