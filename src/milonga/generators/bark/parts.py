@@ -84,7 +84,7 @@ def split(
 
     best = grouped(longest_s)
     # The same number of parts, but equally long: no last part of one word, no idle rows.
-    low, high = max(lengths), longest_s
+    low, high = min(max(lengths), longest_s), longest_s
     for _ in range(12):
         middle = (low + high) / 2
         tried = grouped(middle)

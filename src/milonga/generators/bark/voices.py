@@ -213,7 +213,8 @@ def _collection(path: Path) -> list[np.ndarray]:
     if path.stat().st_size > _LIMIT:
         raise _damaged(path, "This is too large for a voice.")
     try:
-        with np.load(path, allow_pickle=False) as held:
+        # Of a path, numpy would leave the file open where it is damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
             lacking = [key for key in _KEYS if key not in held]
             if lacking:
                 raise _damaged(path, f"This is no voice: it lacks {', '.join(lacking)}.")

@@ -1,0 +1,145 @@
+"""Bark at the size of bark-small, from random weights: our batches against the library's calls.
+
+Random weights never say that a part has ended, so both sides get the same number of semantic tokens
+for every part, and so the same number of coarse and fine ones.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.timing import run_process
+
+MAKE = """
+import sys
+import numpy as np
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import (
+    BarkConfig, BarkModel, EncodecConfig, GenerationConfig, PreTrainedTokenizerFast,
+)
+
+torch.manual_seed(0)
+size = {"num_layers": 12, "num_heads": 12, "hidden_size": 768, "block_size": 1024, "bias": False}
+model = BarkModel(BarkConfig(
+    semantic_config={**size, "input_vocab_size": 129_600, "output_vocab_size": 10_048},
+    coarse_acoustics_config={**size, "input_vocab_size": 12_096, "output_vocab_size": 12_096},
+    fine_acoustics_config={**size, "input_vocab_size": 1056, "output_vocab_size": 1056},
+    codec_config=EncodecConfig(
+        sampling_rate=24_000, upsampling_ratios=[8, 5, 4, 2], num_filters=32, hidden_size=128,
+        codebook_size=1024, target_bandwidths=[1.5, 3.0, 6.0, 12.0, 24.0],
+    ).to_dict(),
+))
+for layer in model.codec_model.quantizer.layers:
+    layer.codebook.embed.normal_()
+drawn = {"do_sample": True, "temperature": 0.7, "top_k": 50}
+model.generation_config = GenerationConfig.from_dict({
+    "semantic_config": {**drawn, "eos_token_id": 10_000}, "coarse_acoustics_config": drawn,
+    "fine_acoustics_config": {"temperature": 0.5}, "codebook_size": 1024,
+})
+model.save_pretrained(sys.argv[1])
+words = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1}, unk_token="[UNK]"))
+words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+PreTrainedTokenizerFast(
+    tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]"
+).save_pretrained(sys.argv[1])
+voice = np.random.default_rng(0)
+coarse = voice.integers(0, 1024, (2, 1000))
+np.savez(
+    f"{sys.argv[1]}/voice.npz", semantic_prompt=voice.integers(0, 10_000, 660),
+    coarse_prompt=coarse,
+    fine_prompt=np.concatenate([coarse, voice.integers(0, 1024, (6, 1000))]),
+)
+"""
+
+SIDES = """
+import json, sys, time, warnings
+from pathlib import Path
+import torch
+from milonga.generators.bark.engine import Engine, Sampling
+from milonga.generators.bark.voices import read_voice
+from milonga.runtime.memory import peak_memory
+from milonga.runtime.progress import Progress
+
+folder, result = Path(sys.argv[1]), Path(sys.argv[5])
+tokens, parts, plain_parts = map(int, sys.argv[2:5])
+warnings.simplefilter("ignore")
+begun = time.perf_counter()
+engine = Engine.load(folder, "bark-small", "cpu")
+loading = time.perf_counter() - begun
+voice = read_voice(folder / "voice.npz")
+prompts = [f"\\u266a la la la, part {number} of the song, la la \\u266a" for number in range(parts)]
+sampling = Sampling(least=tokens, most=tokens)
+lengths = set()
+
+def timed(work):
+    begun, used = time.perf_counter(), time.process_time()
+    sounds = work()
+    took, used = time.perf_counter() - begun, time.process_time() - used
+    lengths.update(len(sound) for sound in sounds)
+    seconds = sum(len(sound) for sound in sounds) / 24_000
+    return took / seconds, used / seconds
+
+def ours(prompts, batch):
+    return [part.samples for part in engine.together(
+        prompts, voice, sampling, 0, Progress(), batch=batch, expected_s=[1.0] * len(prompts))]
+
+def plain(prompt):
+    texts, (length,) = engine.encode([prompt])
+    mask = (torch.arange(texts.shape[1])[None] < length).long()
+    history = {"semantic_prompt": voice.semantic, "coarse_prompt": voice.coarse,
+               "fine_prompt": voice.fine}
+    with torch.inference_mode():
+        return list(engine._model.generate(
+            texts, history_prompt=history, attention_mask=mask, min_eos_p=0.2,
+            semantic_min_new_tokens=tokens, semantic_max_new_tokens=tokens).numpy())
+
+single = [timed(lambda: ours(prompts[:1], 1))]
+batched = timed(lambda: ours(prompts, parts))
+peak = peak_memory()
+plains = []
+for prompt in prompts[:plain_parts]:
+    plains.append(timed(lambda: plain(prompt)))
+    single.append(timed(lambda: ours([prompt], 1)))
+(length,) = lengths
+middle = lambda found: sorted(found)[len(found) // 2]
+result.write_text(json.dumps({
+    "loading": loading, "peak": peak, "seconds": length / 24_000, "plain": middle(plains),
+    "single": middle(single), "batched": batched}))
+"""
+
+
+def run(quick: bool = False) -> str:
+    tokens, parts, plain_parts = (10, 2, 1) if quick else (100, 8, 2)
+    with tempfile.TemporaryDirectory(prefix="milonga-bench-") as scratch:
+        folder, result = Path(scratch, "small"), Path(scratch, "result.json")
+        run_process([sys.executable, "-c", MAKE, str(folder)])
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        sizes = [str(number) for number in (tokens, parts, plain_parts)]
+        run_process([sys.executable, "-c", SIDES, str(folder), *sizes, str(result)])
+        found = json.loads(result.read_text())
+    rows = [
+        ("`BarkModel.generate`, one call a part", found["plain"]),
+        ("milonga, one part alone", found["single"]),
+        (f"milonga, {parts} parts in a batch", found["batched"]),
+    ]
+    wall, used = found["plain"]
+    lines = "\n".join(
+        f"| {name} | {a:.1f} s | {wall / a:.1f} | {b:.1f} s | {used / b:.1f} |"
+        for name, (a, b) in rows
+    )
+    return f"""## `bark`, the size of bark-small
+
+| a second of audio | time | times as fast | of processors | times as little |
+| --- | --- | --- | --- | --- |
+{lines}
+
+Files {size / 1e9:.1f} GB, loaded in {found["loading"]:.1f} s; peak memory of the process with the
+batch {found["peak"] / 1e9:.1f} GB. Random weights of the real sizes, float32, in the history of a
+voice, {parts} parts of {found["seconds"]:.1f} s. Random weights don't say when a part has ended, so
+both sides were held to {tokens} semantic tokens a part, and made as many samples. One process, one
+run: the calls of the library ({plain_parts} of the parts, all alike) and single parts took turns.
+"""
