@@ -19,5 +19,9 @@ sound = LazyGroup(
         "add": (f"{_LIBRARY}:add", "Copy a model's file into the library."),
         "rename": (f"{_LIBRARY}:rename", "Give a model another name."),
         "delete": (f"{_LIBRARY}:delete", "Delete a model and all that belongs to it."),
+        "fine-tune-vocoder": (
+            "milonga.cli.sound_vocoder:fine_tune_vocoder",
+            "Train a vocoder on a model's recordings.",
+        ),
     },
 )

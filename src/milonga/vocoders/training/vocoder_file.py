@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from milonga.audio.mel import MelSpec
 from milonga.errors import AudioError, MissingExtraError, VocoderError
-from milonga.runtime.files import atomic_path
+from milonga.runtime.files import write_bytes
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.training.distances import Distances
 
@@ -144,13 +144,12 @@ def save(path: Path, header: VocoderHeader, tensors: Mapping[str, Tensor]) -> No
         VocoderError: the tensors aren't those of its config.
         OutputError: it can't be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save as pack
 
     _check_tensors(path, header, tensors)
     text = json.dumps(header.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
     flat = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
-    with atomic_path(path) as temporary:
-        save_file(flat, temporary, {FORMAT: text})
+    write_bytes(path, pack(flat, {FORMAT: text}))
 
 
 def read_header(path: Path) -> VocoderHeader:
