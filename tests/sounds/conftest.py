@@ -1,11 +1,38 @@
 """Corpora made here: pitched, noisy, percussive."""
 
+import importlib.util
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from milonga.audio import Clip, write
 
 RATE = 44_100
+
+
+def _support():
+    path = Path(__file__).parents[1] / "support" / "sound_models.py"
+    spec = importlib.util.spec_from_file_location("milonga_test_sound_models", path)
+    module = sys.modules.setdefault(spec.name, importlib.util.module_from_spec(spec))
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def sound_models():
+    """The module support/sound_models.py."""
+    return _support()
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """An empty library of this test's own."""
+    from milonga.sounds import Library
+
+    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
+    return Library()
 
 
 def _pitched(rng, seconds):

@@ -230,12 +230,15 @@ _SHOWN = 12
 
 def _training(header: ModelHeader) -> None:
     record = header.training
-    error, constant = record.get("error"), record.get("error_of_constant")
-    if error is None or not constant:
+    keys = ("error", "error_of_constant", "steps", "seconds")
+    # A stranger's record may hold anything.
+    numbers = [float(v) for v in map(record.get, keys) if isinstance(v, (int, float))]
+    if len(numbers) < len(keys) or not numbers[1]:
         return
+    error, constant, steps, seconds = numbers
     held = "held-out" if record.get("held_out") else "training"
     click.echo(
-        f"training: {record.get('steps')} steps in {record.get('seconds', 0) / 60:.1f} min, "
+        f"training: {steps:.0f} steps in {seconds / 60:.1f} min, "
         f"{held} error {error:.2f} nats, {error / constant:.0%} of a constant's"
     )
 

@@ -141,7 +141,7 @@ class Library:
             SoundError: the name can't be used.
             OutputError: it can't be written.
         """
-        with self._locked():
+        with self.locked():
             folder = self.path_of(name)
             save(folder / MODEL, header, tensors)
             return _entry(folder)
@@ -163,7 +163,7 @@ class Library:
             check_name(wanted)
         except SoundError as error:
             raise SoundError(error.message, where=file, step="Choose one with --name.") from error
-        with self._locked():
+        with self.locked():
             self._check_free(wanted)
             folder = self.folder / wanted
             save(folder / MODEL, header.model_copy(update={"name": wanted}), tensors)
@@ -176,7 +176,7 @@ class Library:
             SoundError: there is no such model, or the new name is taken or can't be used.
         """
         check_name(new)
-        with self._locked():
+        with self.locked():
             entry = self.entry(name)
             if _key(new) != _key(entry.name):
                 self._check_free(new)
@@ -199,7 +199,7 @@ class Library:
             SoundError: there is no such model.
             OutputError: it can't be removed.
         """
-        with self._locked():
+        with self.locked():
             entry = self.entry(name)
             self._check_idle(entry)
             # Out of sight with one rename: a kill in between leaves no half model behind.
@@ -226,7 +226,7 @@ class Library:
         """
         changes: dict[str, object] = {"notes": notes, "licence": licence}
         changes["tags"] = None if tags is None else tuple(dict.fromkeys(tags))
-        with self._locked():
+        with self.locked():
             entry = self.entry(name)
             header, tensors = load(entry.model_path)
             wanted = {field: value for field, value in changes.items() if value is not None}
@@ -265,7 +265,12 @@ class Library:
             lock.release()
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Alone with the library: for changes, also to what lies in the models' folders.
+
+        Raises:
+            SoundError: another process has held it for too long.
+        """
         from filelock import FileLock, Timeout
 
         _make(self.folder)
@@ -327,6 +332,13 @@ def open_model(name_or_file: str, library: Library | None = None) -> SoundPlayer
         return SoundPlayer(header, tensors)
     except ModelFileError as error:
         raise ModelFileError(error.message, where=path, step=error.step) from error
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        # Well-formed by itself, and yet not what the player needs.
+        raise ModelFileError(
+            f"This sound model is incomplete ({type(error).__name__}: {error}).",
+            where=path,
+            step="Copy or download it again, or train it anew.",
+        ) from error
 
 
 def check_name(name: str) -> None:

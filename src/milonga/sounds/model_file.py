@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from milonga.audio.mel import MelSpec
 from milonga.errors import AudioError, MissingExtraError, ModelFileError
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "milonga-sound"
 VERSION: Final = 1
+MEL_SPEC = MelSpec.preset("bigvgan-v2-44khz-128band-512x")
+"""The mels of version 1: those of BigVGAN at 44.1 kHz."""
 LARGEST_HEADER = 16 << 20
 """Bytes. Half a million words; a corpus of 500 recordings takes a hundredth of it."""
 LARGEST_FILE = 4 << 30
@@ -66,6 +68,32 @@ class LearntCorpus(_Part):
     files: tuple[LearntFile, ...]
 
 
+class _Effect(_Part):
+    spearman: dict[str, float | None]
+    moved: dict[str, float | None]
+    curve: tuple[float, ...]
+
+
+class _Control(BaseModel):
+    """What is relied on of a control; more may be there."""
+
+    term: str
+    unit: str
+    mean: float
+    spread: float
+    low: float
+    high: float
+    enabled: bool
+    reason: str | None = None
+    effect: _Effect | None = None
+
+
+def _check_controls(controls: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    for about in controls.values():
+        _Control.model_validate(about)
+    return controls
+
+
 class ModelHeader(_Part):
     """What a model's file says of itself.
 
@@ -90,7 +118,7 @@ class ModelHeader(_Part):
     corpus: LearntCorpus
     architecture: dict[str, Any]
     training: dict[str, Any] = {}
-    controls: dict[str, Any] = {}
+    controls: Annotated[dict[str, dict[str, Any]], AfterValidator(_check_controls)] = {}
     tags: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     notes: Annotated[str, Field(max_length=20_000)] = ""
     licence: Text = ""
@@ -213,6 +241,7 @@ def _length(path: Path, head: bytes, size: int) -> int:
             f"This is no sound model: {'its header' if length > LARGEST_HEADER else 'it'} is "
             "larger than any can be.",
             where=path,
+            step="Sound models are made by milonga sound train.",
         )
     if 8 + length > size:
         raise _damaged(path, "it ends within its header")
@@ -296,7 +325,8 @@ def _header(path: Path, text: str) -> ModelHeader:
         raise _damaged(path, "its header holds control characters")
     try:
         header = ModelHeader.model_validate(values)
-        header.spec  # noqa: B018
+        if names := MEL_SPEC.differences(header.spec):
+            raise _damaged(path, f"its mel differs from that of version 1 in {', '.join(names)}")
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
@@ -316,8 +346,13 @@ def _check_shapes(path: Path, header: ModelHeader, tensors: Mapping[str, torch.T
         shape = Architecture.from_dict(header.architecture)
     except ModelFileError as error:
         raise _damaged(path, error.message) from error
-    # On the meta device nothing is allocated, however large the file says it is.
-    with torch.device("meta"):
+    # What the residual blocks alone need: nothing is allocated that the file doesn't hold.
+    least = sum(
+        6 * width**2 * count for width, count in zip(shape.widths, shape.blocks, strict=True)
+    )
+    if least > sum(tensor.numel() for tensor in tensors.values()):
+        raise _damaged(path, "its architecture is larger than its tensors")
+    with torch.random.fork_rng(devices=[]):
         expected = SoundNet(shape).state_dict()
     for name, tensor in expected.items():
         found = tensors.get(name)

@@ -23,10 +23,8 @@ from milonga.runtime.progress import Progress, Task
 from milonga.sounds.augment import Augmenter
 from milonga.sounds.corpus import Corpus, CorpusFile
 from milonga.sounds.corpus_reading import pieces
+from milonga.sounds.model_file import MEL_SPEC
 from milonga.sounds.split import Part, assign, parts_of
-
-MEL_SPEC = MelSpec.preset("bigvgan-v2-44khz-128band-512x")
-"""The mels of sound models: those of BigVGAN at 44.1 kHz."""
 
 MOST_COPIES = 4
 AUGMENTED_S = 2 * 3600.0
