@@ -8,6 +8,9 @@
 
     [weights.sources.bigvgan]                    # another copy of a model
     folder = "~/models/bigvgan"                  # or: repo = "me/bigvgan", revision = "v2"
+
+    [sounds]
+    history_mb = 500                             # kept of what sound models played; 0: nothing
 """
 
 from __future__ import annotations
@@ -51,10 +54,22 @@ class WeightsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundsConfig:
+    """The section ``[sounds]``.
+
+    Attributes:
+        history_mb: what the history of all sound models may hold, in MB; 0 turns it off.
+    """
+
+    history_mb: float = 500.0
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything in the file."""
 
     weights: WeightsConfig = field(default_factory=WeightsConfig)
+    sounds: SoundsConfig = field(default_factory=SoundsConfig)
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -90,16 +105,19 @@ class _Reader:
         self._path = path
 
     def config(self, document: dict[str, Any]) -> Config:
-        self._known(document, "", ("weights",))
+        self._known(document, "", ("weights", "sounds"))
         weights = self._table(document, "weights")
         self._known(weights, "weights", ("cache_dir", "fallback_cache_dir", "sources"))
+        sounds = self._table(document, "sounds")
+        self._known(sounds, "sounds", ("history_mb",))
         sources = self._table(weights, "sources", "weights.")
         return Config(
             WeightsConfig(
                 cache_dir=self._folder(weights, "cache_dir", "weights."),
                 fallback_cache_dir=self._folder(weights, "fallback_cache_dir", "weights."),
                 sources={key: self._source(sources, key) for key in sources},
-            )
+            ),
+            SoundsConfig(history_mb=self._size(sounds, "history_mb", 500.0)),
         )
 
     def _source(self, sources: dict[str, Any], key: str) -> SourceConfig:
@@ -138,6 +156,12 @@ class _Reader:
         if not isinstance(value, str) or not value.strip():
             raise self._error(f"{place}{name} must be text in quotes.", "Correct that value.")
         return value.strip()
+
+    def _size(self, table: dict[str, Any], name: str, usual: float) -> float:
+        value = table.get(name, usual)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
+            raise self._error(f"{name} must be a number from 0.", "Correct that value.")
+        return float(value)
 
     def _folder(self, table: dict[str, Any], name: str, place: str) -> Path | None:
         text = self._text(table, name, place)
