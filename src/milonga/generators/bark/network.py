@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import torch
 
 
+_ROWS = 2
+"""Rows of a long text that are computed between two looks at the user's wish."""
+
+
 class Causal:
     """The semantic or the coarse model: ``BarkCausalModel``.
 
@@ -70,7 +74,8 @@ class Causal:
             if index == len(self._blocks) - 1:
                 # Of the last block only the last place goes anywhere.
                 query, hidden = query[:, :, -1:], hidden[:, -1:]
-            hidden = _finished(block, hidden, query, keys, values, causal=query.shape[2] > 1)
+            hidden = _attended(block, hidden, query, keys, values, causal=query.shape[2] > 1)
+            hidden = _mixed(block, hidden, self._progress)
         state.length += places
         found: torch.Tensor = self._model.layernorm_final(hidden)[:, -1]
         return found
@@ -152,7 +157,8 @@ class Fine:
             query, key, value = _projected(block, hidden, int(model.config.num_heads))
             if block is blocks[-1]:
                 query, hidden = query[:, :, begin:], hidden[:, begin:]
-            hidden = _finished(block, hidden, query, key, value, causal=False)
+            hidden = _attended(block, hidden, query, key, value, causal=False)
+            hidden = _mixed(block, hidden, self._progress)
         hidden = model.layernorm_final(hidden)
         head = model.lm_heads[codebook - self._given]
         return torch.nn.functional.linear(hidden, head.weight[:size]).float()
@@ -167,7 +173,7 @@ def _projected(
     return query, key, value
 
 
-def _finished(
+def _attended(
     block: Any,
     hidden: torch.Tensor,
     query: torch.Tensor,
@@ -179,6 +185,19 @@ def _finished(
     import torch
 
     seen = torch.nn.functional.scaled_dot_product_attention(query, keys, values, is_causal=causal)
-    hidden = hidden + block.attn.out_proj(seen.transpose(1, 2).flatten(2))
-    mixed: torch.Tensor = block.mlp(block.layernorm_2(hidden))
-    return hidden + mixed
+    joined: torch.Tensor = block.attn.out_proj(seen.transpose(1, 2).flatten(2))
+    return hidden + joined
+
+
+def _mixed(block: Any, hidden: torch.Tensor, progress: Progress) -> torch.Tensor:
+    import torch
+
+    if hidden.shape[1] == 1:
+        single: torch.Tensor = hidden + block.mlp(block.layernorm_2(hidden))
+        return single
+    # Many rows of a long text take a large model seconds: some at a time, to stop between them.
+    pieces = []
+    for rows in torch.split(hidden, _ROWS):
+        progress.check()
+        pieces.append(rows + block.mlp(block.layernorm_2(rows)))
+    return torch.cat(pieces)
