@@ -1,5 +1,6 @@
 """A vocoder of a sound model's own, on a model trained for a few steps on recordings made here."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -127,6 +128,24 @@ def test_one_that_is_better_by_both_distances_is_taken_and_says_so(entry):
     assert "better than griffin-lim" in reason
     assert "0.100 against 0.200" in reason
     assert preferred_vocoder(entry, "griffin-lim")[0].name == "griffin-lim"
+
+
+def test_playing_takes_it_then_and_only_then(entry):
+    from milonga.sounds.instrument import Instrument
+
+    default = Instrument.open("bells", device="cpu").voice
+    assert default.vocoder.name == "griffin-lim"
+    assert "isn't better than griffin-lim" in default.note
+    _rewritten(entry, evaluation=WON)
+    voice = Instrument.open("bells", device="cpu").voice
+    assert voice.vocoder.name == "own:bells"
+    assert "better than griffin-lim" in voice.note
+    assert dict(voice.files)[FILE] == hashlib.sha256((entry.folder / FILE).read_bytes()).hexdigest()
+    assert Instrument.open("bells", vocoder="griffin-lim").voice.vocoder.name == "griffin-lim"
+    (entry.folder / FILE).unlink()
+    assert "own" not in Instrument.open("bells").voice.note
+    with pytest.raises(VocoderError, match="no vocoder of its own"):
+        Instrument.open("bells", vocoder="own")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from milonga.audio import Clip, read, resample
 from milonga.audio.export_receipt import Made
 from milonga.audio.mel import MelSpec
-from milonga.errors import SoundError, UnknownNameError
+from milonga.errors import SoundError, UnknownNameError, VocoderError
 from milonga.runtime.progress import Progress
 from milonga.sounds.library import Library, open_model
 from milonga.sounds.model_file import ModelHeader, read_header, sound_hash
@@ -23,7 +23,7 @@ from milonga.vocoders.base import VocoderBase
 if TYPE_CHECKING:
     from milonga.sounds.playing import PlayRequest, SoundPlayer
 
-VOCODERS = ("auto", "bigvgan", "griffin-lim")
+VOCODERS = ("auto", "own", "bigvgan", "griffin-lim")
 _SILENT_DB = -60.0
 
 
@@ -44,32 +44,42 @@ class Voice:
 
 
 def choose_voice(
-    name: str, spec: MelSpec, device: str = "auto", progress: Progress | None = None
+    name: str,
+    spec: MelSpec,
+    device: str = "auto",
+    progress: Progress | None = None,
+    model: Path | None = None,
 ) -> Voice:
     """A vocoder for a sound model.
 
     Args:
-        name: one of ``VOCODERS``; "auto" is bigvgan if its weights are on this machine, else
-            griffin-lim: it never downloads.
+        name: one of ``VOCODERS``; "auto" is the model's own if that has been measured to be
+            better, else bigvgan if its weights are on this machine, else griffin-lim: it never
+            downloads.
         spec: of the model's mels.
-        device: for bigvgan.
+        device: for a neural one.
         progress: shows a download.
+        model: the model's file; a vocoder of its own lies beside it.
 
     Raises:
         UnknownNameError: no such vocoder.
-        WeightsError, VocoderError: bigvgan can't be had or loaded.
+        WeightsError, VocoderError: the vocoder can't be had or loaded.
     """
     from milonga.vocoders import get_vocoder
     from milonga.weights import locate
 
     if name not in VOCODERS:
         raise UnknownNameError("vocoder for sound models", name, VOCODERS)
+    own, unused = _own_voice(name, model, device)
+    if own is not None:
+        return own
     note = ""
     if name == "auto":
         name = "bigvgan" if locate("bigvgan") is not None else "griffin-lim"
         note = f"Vocoder: {name}, whose weights are on this machine."
         if name == "griffin-lim":
             note = "Vocoder: griffin-lim. bigvgan sounds better: milonga weights get bigvgan"
+    note = " ".join(part for part in (unused, note) if part)
     if name == "griffin-lim":
         return Voice(get_vocoder(name, "cpu", spec=spec), note)
     vocoder = get_vocoder(name, device, progress=progress)
@@ -77,6 +87,30 @@ def choose_voice(
     if found is None:
         return Voice(vocoder, note)
     return Voice(vocoder, note, tuple(sorted(found.hashes.items())), found.commit)
+
+
+def _own_voice(name: str, model: Path | None, device: str) -> tuple[Voice | None, str]:
+    """The model's own vocoder, if it should be taken; else why not."""
+    from milonga.sounds.own_vocoder import FILE, load_own, preference
+
+    if name not in ("auto", "own"):
+        return None, ""
+    if model is None:
+        if name == "own":
+            raise VocoderError("A vocoder of its own lies beside a model's file.")
+        return None, ""
+    found = preference(model)
+    if name == "auto" and not found.own:
+        return None, found.reason
+    try:
+        vocoder = load_own(model, device)
+    except VocoderError as error:
+        if name == "own":
+            raise
+        return None, f"Its own vocoder can't be used. {error.message}"
+    with open(model.parent / FILE, "rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    return Voice(vocoder, found.reason, ((FILE, digest),)), ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +199,7 @@ class Instrument:
         library = library or Library()
         path = library.model_path(model)
         player = open_model(str(path.absolute()), library)
-        voice = choose_voice(vocoder, player.spec, device, progress)
+        voice = choose_voice(vocoder, player.spec, device, progress, path)
         return cls(player, voice, read_header(path), sound_hash(path), path)
 
     def play(self, request: PlayRequest, progress: Progress | None = None) -> Clip:

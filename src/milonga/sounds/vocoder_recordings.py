@@ -17,8 +17,8 @@ from milonga.runtime.progress import Progress
 from milonga.sounds.corpus import Corpus, CorpusFile
 from milonga.sounds.corpus_reading import pieces
 from milonga.sounds.library import Entry
+from milonga.sounds.model_file import MEL_SPEC
 from milonga.sounds.split import Part, assign, parts_of
-from milonga.sounds.store import MEL_SPEC
 
 MOST_TRAIN_S, MOST_HELD_OUT_S = 3 * 3600.0, 600.0
 """Longer corpora are used up to here: 1.9 GB on disk."""

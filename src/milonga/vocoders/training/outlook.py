@@ -20,7 +20,7 @@ from milonga.vocoders.training.settings import VocoderSettings
 _FRAMES = 8
 _RUNTIME = 350e6
 """Bytes that torch itself takes."""
-_WORKSPACE = 1.5
+_WORKSPACE = 1.0
 """What signals that live for a moment add to those that are kept for the gradient."""
 
 

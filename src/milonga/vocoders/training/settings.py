@@ -39,7 +39,7 @@ class VocoderSettings:
     batch: int = 4
     frames: int = 32
     seed: int = 0
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     decay: float = 0.99999
     critics_from: int = 2000
     critics_width: float = 0.125
