@@ -50,14 +50,14 @@ class Job:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """``"1-3,7"`` to ``[1, 2, 3, 7]``; each once, in the order given.
+    """``"1-3,7"`` (or ``"1:3,7"``) to ``[1, 2, 3, 7]``; each once, in the order given.
 
     Raises:
         MilongaError: another form, or more than 100,000.
     """
     seeds: dict[int, None] = {}
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,18})\s*(?:-\s*(\d{1,18})\s*)?", part)
+        match = re.fullmatch(r"\s*(\d{1,18})\s*(?:[-:]\s*(\d{1,18})\s*)?", part)
         first = int(match[1]) if match else 0
         last = int(match[2] or first) if match else -1
         if last < first:

@@ -53,12 +53,13 @@ _OPTIONS = (
     ),
     click.option(
         "--vocoder",
-        type=click.Choice(["auto", "bigvgan", "griffin-lim"]),
+        type=click.Choice(["auto", "own", "bigvgan", "griffin-lim"]),
         default="auto",
         show_default=True,
-        help="auto: bigvgan if its weights are here, else griffin-lim.",
+        help="auto: the model's own if that is better, else bigvgan if its weights are here, else "
+        "griffin-lim.",
     ),
-    click.option("--device", default="auto", show_default=True, help="Of bigvgan."),
+    click.option("--device", default="auto", show_default=True, help="Of a neural vocoder."),
 )
 
 _PLAIN = ("seconds", "seed", "like", "to", "pace", "tempo", "vocoder", "device")

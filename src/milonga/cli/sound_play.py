@@ -3,66 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, say
-from milonga.cli.export_options import export_options, export_settings
+from milonga.cli.export_options import export_options
+from milonga.cli.sound_options import merged_export, play_options, play_settings
 
 if TYPE_CHECKING:
     from milonga.audio.export_settings import ExportSettings
-    from milonga.sounds.instrument import Instrument, Source
-    from milonga.sounds.playing import PlayRequest
+    from milonga.runtime.progress import Progress
+    from milonga.sounds.instrument import Instrument
+    from milonga.sounds.play_settings import Asked, PlaySettings
 
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
 @click.command()
 @click.argument("model")
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0, min_open=True),
-    help="By default that of --like, else 10.",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option(
-    "--set",
-    "pairs",
-    multiple=True,
-    metavar="CONTROL=VALUE",
-    help="As brightness=+3 or pca1=-2: spreads of the recordings, -4 to 4. Repeat for several.",
-)
-@click.option(
-    "--like",
-    metavar="RECORDING",
-    help="Play it again with other controls: any file, or one that the model learnt from.",
-)
-@click.option("--to", metavar="RECORDING", help="Turn into this one over the length.")
-@click.option(
-    "--pace",
-    type=click.FloatRange(0, 16),
-    default=1.0,
-    show_default=True,
-    help="How fast it goes; 0 stands still.",
-)
-@click.option(
-    "--tempo",
-    type=click.FloatRange(20, 400),
-    default=120.0,
-    show_default=True,
-    help="Of the pulse, in beats a minute.",
-)
-@click.option(
-    "--vocoder",
-    type=click.Choice(["auto", "bigvgan", "griffin-lim"]),
-    default="auto",
-    show_default=True,
-    help="auto: bigvgan if its weights are here, else griffin-lim.",
-)
-@click.option("--device", default="auto", show_default=True, help="Of bigvgan.")
+@play_options
+@click.option("--preset", metavar="PRESET", help="Begin with these settings; others go over them.")
 @click.option(
     "-n",
     "count",
@@ -70,118 +34,155 @@ _UNSAFE = re.compile(r"[^\w.+-]+")
     default=1,
     help="Make so many, from --seed upwards.",
 )
+@click.option("--seeds", metavar="SEEDS", help="A batch: as 0:15 or 1,5,7.")
+@click.option(
+    "--grid",
+    "grids",
+    multiple=True,
+    metavar="CONTROL=FROM:TO:STEP",
+    help="A batch: every value with every seed, as brightness=-3:3:1. Repeat for several.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask about a very large batch.")
 @click.option(
     "--out",
     "-o",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="By default MODEL-sSEED.wav here; with -n the seed goes into the name.",
+    type=click.Path(path_type=Path),
+    help="By default MODEL-sSEED.wav here; with -n the seed goes into the name; of a batch its "
+    "folder.",
 )
 @click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--no-history", is_flag=True, help="Keep nothing of it in milonga sound history.")
 @export_options
 @json_option
 def play(
     model: str,
-    seconds: float | None,
-    seed: int,
-    pairs: tuple[str, ...],
-    like: str | None,
-    to: str | None,
-    pace: float,
-    tempo: float,
-    vocoder: str,
-    device: str,
+    preset: str | None,
     count: int,
+    seeds: str | None,
+    grids: tuple[str, ...],
+    yes: bool,
     out: Path | None,
     force: bool,
+    no_history: bool,
     as_json: bool,
-    **export: Any,
-) -> None:
+    **values: Any,
+) -> int:
     """Make sound with a model: a walk through what it learnt, or a recording played again.
 
     MODEL is a name of the library or a model's file. Each sound gets a receipt beside it: what
-    made it, enough to make it again.
+    made it, enough to make it again. With --seeds or --grid it makes a batch: the same command
+    goes on after any stop.
     """
-    from milonga.audio.export import check_target
-    from milonga.sounds.instrument import Instrument, source_of
-    from milonga.sounds.playing import PlayRequest
-
+    settings, export, left_out = chosen(model, preset, values)
     progress = make_progress()
-    settings = export_settings(export)
-    controls, axes = parse_settings(pairs)
-    instrument = Instrument.open(model, vocoder=vocoder, device=device, progress=progress)
-    start = source_of(like, instrument.player) if like is not None else None
-    end = source_of(to, instrument.player) if to is not None else None
-    requests = [
-        PlayRequest(
-            seconds=seconds,
-            seed=seed + number,
-            settings=controls,
-            axes=axes,
-            start=start.value if start else "walk",
-            to=end.value if end else None,
-            pace=pace,
-            tempo=tempo,
-        )
-        for number in range(count)
-    ]
-    paths = [_path(out, instrument, request.seed, count, settings) for request in requests]
-    instrument.player.check(requests[0])
-    for path in paths:
-        check_target(path, settings, force=force)
+    if seeds is not None or grids:
+        from milonga.cli.sound_batch import play_batch
+
+        if count > 1:
+            raise click.UsageError("Give -n, or --seeds and --grid.")
+        return play_batch(
+            model, settings, export, seeds, grids,
+            folder=out, many=yes, force=force, progress=progress, as_json=as_json,
+        )  # fmt: skip
+    played = _play(model, settings, export, count, out, force, not no_history, progress, as_json)
+    if as_json:
+        print_json([{**document, "left_out": left_out} for document in played])
+    return 0
+
+
+def chosen(
+    model: str, preset: str | None, values: Mapping[str, Any]
+) -> tuple[PlaySettings, ExportSettings, dict[str, str]]:
+    """What is to be played, from a preset and what the user gave over it.
+
+    Returns:
+        The settings, those of the export, and what of the preset the model can't do any more.
+    """
+    settings = play_settings(values)
+    if preset is None:
+        return settings, merged_export(values, {}), {}
+    from milonga.sounds.presets import Presets
+
+    fitted = Presets(model).fitted(preset)
+    for name, reason in fitted.left_out.items():
+        say(f"Left out of the preset: {name}. {reason}")
+    for note in fitted.notes:
+        say(note)
+    return settings.over(fitted.settings), merged_export(values, fitted.export), fitted.left_out
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    asked: Asked
+    settings: PlaySettings
+    path: Path
+
+
+def _play(
+    model: str,
+    settings: PlaySettings,
+    export: ExportSettings,
+    count: int,
+    out: Path | None,
+    force: bool,
+    remember: bool,
+    progress: Progress,
+    as_json: bool,
+) -> list[dict[str, Any]]:
+    from milonga.audio.export import check_target
+    from milonga.sounds.instrument import Instrument
+    from milonga.sounds.play_settings import ask
+
+    instrument = Instrument.open(
+        model, vocoder=settings.vocoder, device=settings.device, progress=progress
+    )
+    asked = ask(settings, instrument.player)
+    turns = []
+    for seed in range(settings.seed, settings.seed + count):
+        one = replace(asked, request=replace(asked.request, seed=seed))
+        path = _path(out, instrument, seed, count, export)
+        turns.append(_Turn(one, settings.model_copy(update={"seed": seed}), path))
+    for turn in turns:
+        check_target(turn.path, export, force=force)
     if instrument.voice.note:
         say(instrument.voice.note)
     documents = []
     with progress.task("Sounds", count) as task:
-        for request, path in zip(requests, paths, strict=True):
-            documents.append(_one(instrument, request, path, settings, start, end, force, progress))
+        for turn in turns:
+            documents.append(_one(instrument, turn, export, force, remember, progress))
             if not as_json:
-                click.echo(path)
+                click.echo(turn.path)
             task.advance()
-    if as_json:
-        print_json(documents)
+    return documents
 
 
 def _one(
     instrument: Instrument,
-    request: PlayRequest,
-    path: Path,
+    turn: _Turn,
     settings: ExportSettings,
-    start: Source | None,
-    end: Source | None,
     force: bool,
-    progress: Any,
+    remember: bool,
+    progress: Progress,
 ) -> dict[str, Any]:
     from milonga.audio.export import export
+    from milonga.cli.sound_pictures import keep
+    from milonga.sounds.history import played_by
 
-    clip = instrument.play(request, progress)
-    made = instrument.made(request, start, end)
-    result = export(clip, path, settings, made=made, force=force)
+    clip = instrument.play(turn.asked.request, progress)
+    made = turn.asked.made(instrument)
+    result = export(clip, turn.path, settings, made=made, force=force)
     for note in result.notes:
-        progress.message(f"{path}: {note}")
-    vocoder = instrument.voice.vocoder.name
-    return {"seed": request.seed, "vocoder": vocoder, **result.document()}
-
-
-def parse_settings(pairs: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]:
-    """``CONTROL=VALUE`` pairs: controls, and free axes (``pca1``, ...).
-
-    Raises:
-        click.BadParameter: another form.
-    """
-    controls: dict[str, float] = {}
-    axes: dict[str, float] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        try:
-            value = float(text)
-        except ValueError:
-            equals = ""
-            value = 0.0
-        if not (equals and name.strip()):
-            raise click.BadParameter(f"{pair!r} is not CONTROL=VALUE, as in brightness=+3")
-        group = axes if re.fullmatch(r"pca\d+", name.strip()) else controls
-        group[name.strip()] = value
-    return controls, axes
+        progress.message(f"{turn.path}: {note}")
+    number = None
+    if remember:
+        models = [played_by(instrument.path, instrument.sha256)]
+        number = keep(clip, models, turn.settings, settings, made, result)
+    return {
+        "seed": turn.settings.seed,
+        "vocoder": instrument.voice.vocoder.name,
+        **result.document(),
+        "history": number,
+    }
 
 
 def _path(
@@ -189,6 +190,10 @@ def _path(
 ) -> Path:
     suffix = f".{settings.format or 'wav'}"
     if out is None:
-        stem = _UNSAFE.sub("-", instrument.header.name).strip("-.") or "sound"
-        return Path(f"{stem}-s{seed}{suffix}")
+        return Path(f"{stem_of(instrument.header.name)}-s{seed}{suffix}")
     return out if count == 1 else out.with_name(f"{out.stem}-s{seed}{out.suffix or suffix}")
+
+
+def stem_of(name: str) -> str:
+    """A model's name as a file's."""
+    return _UNSAFE.sub("-", name).strip("-.") or "sound"

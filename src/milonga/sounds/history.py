@@ -415,3 +415,13 @@ def _remove(folder: Path) -> None:
     except OSError as error:
         raise output_error(error, folder) from error
     shutil.rmtree(hidden, ignore_errors=True)
+
+
+def played_by(
+    path: Path, sha256: str, weight: float = 1.0, library: Library | None = None
+) -> Played:
+    """A model that took part, by its file: its name where it is one of the library."""
+    library = library or Library()
+    inside = path.absolute().parent.parent == library.folder.absolute()
+    name = path.absolute().parent.name if inside else str(path.absolute())
+    return Played(model=name, sha256=sha256, weight=weight)
