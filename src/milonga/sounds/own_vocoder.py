@@ -260,6 +260,7 @@ class _Tuning:
         self._entry, self._work, self._progress, self._tell = entry, work, progress, tell
         self._device = pick_device(device)
         self._model = sound_hash(entry.model_path)
+        self._player = open_model(str(entry.model_path))
 
     def run(
         self,
@@ -271,10 +272,9 @@ class _Tuning:
         from milonga.vocoders.training.pairs import Pairs
         from milonga.vocoders.training.trainer import VocoderTraining
 
-        player = open_model(str(self._entry.model_path))
-        remaker = Remaker(player)
-        pairs = Pairs(recordings.train, player.spec, remaker)
-        held_out = Pairs(recordings.held_out, player.spec, remaker)
+        remaker, spec = Remaker(self._player), self._player.spec
+        pairs = Pairs(recordings.train, spec, remaker)
+        held_out = Pairs(recordings.held_out, spec, remaker)
         self._tell(
             f"{pairs.seconds:.0f} s of sound to train on, {held_out.seconds:.0f} s held out."
         )
