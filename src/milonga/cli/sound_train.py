@@ -77,13 +77,14 @@ def train(
     if inspect:
         _inspect(folder or add[0], progress, as_json)
         return
+    from milonga.sounds.library import check_name
+
+    check_name(name)
     from milonga.runtime.devices import pick_device
     from milonga.sounds import TrainSettings, make_model
-    from milonga.sounds.library import check_name
     from milonga.sounds.making import SIZES
     from milonga.sounds.model import Architecture
 
-    check_name(name)
     settings = TrainSettings(
         minutes=minutes or 10.0,
         epochs=epochs,
@@ -150,6 +151,7 @@ def show_corpus(corpus: Corpus) -> None:
     _listed("clipped", [f"{name} ({share:.1%})" for name, share in about["clipped"].items()])
     _listed("channels that cancel each other, one is used", about["cancelling"])
     _listed("near-duplicates, used", [" = ".join(group) for group in about["near_duplicates"]])
+    _listed("generated, never used for validation", about["generated"])
     _listed("skipped", [f"{name}: {reason}" for name, reason in about["skipped"].items()])
     if corpus.others:
         found = ", ".join(f"{n} {kind or 'without a suffix'}" for kind, n in corpus.others.items())

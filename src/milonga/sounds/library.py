@@ -128,7 +128,11 @@ class Library:
         if path.suffix == ".safetensors" or len(path.parts) > 1:
             if path.is_file():
                 return path
-            raise SoundError("There is no such model file.", where=path)
+            raise SoundError(
+                "There is no such model file.",
+                where=path,
+                step="milonga sound list shows the models of your library.",
+            )
         entry = self.entry(name_or_file)
         if entry.header is None:
             raise SoundError(entry.problem, where=entry.folder, step=_step(entry))

@@ -77,10 +77,12 @@ class Sound(Generator):
         pace: float = Field(
             default=1.0, ge=0, le=16, description="How fast it goes; 0 stands still."
         )
-        vocoder: Literal["auto", "bigvgan", "griffin-lim"] = Field(
-            default="auto", description="auto: bigvgan if its weights are here, else griffin-lim."
+        vocoder: Literal["auto", "own", "bigvgan", "griffin-lim"] = Field(
+            default="auto",
+            description="auto: the model's own where that is better, else bigvgan if its weights "
+            "are here, else griffin-lim.",
         )
-        device: str = Field(default="auto", description="Of bigvgan: auto, cpu, cuda or mps.")
+        device: str = Field(default="auto", description="Of the vocoder: auto, cpu, cuda or mps.")
 
         def controls(self) -> dict[str, float]:
             """The settings that were given, by control."""
