@@ -13,6 +13,12 @@ sound = LazyGroup(
     lazy={
         "train": ("milonga.cli.sound_train:train", "Learn a model from a folder of recordings."),
         "play": ("milonga.cli.sound_play:play", "Make sound with a model and its controls."),
+        "blend": ("milonga.cli.sound_blend:blend", "Play several models as one."),
+        "preset": ("milonga.cli.sound_presets:preset", "Keep settings of a model under names."),
+        "history": (
+            "milonga.cli.sound_history:history",
+            "What was played: listen, play again, compare, learn from it.",
+        ),
         "list": (f"{_LIBRARY}:list_", "Show the models of the library."),
         "info": (f"{_LIBRARY}:info", "Show all about a model; set its tags and notes."),
         "search": (f"{_LIBRARY}:search", "Find models by words."),

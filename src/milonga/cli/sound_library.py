@@ -218,7 +218,8 @@ def _describe(document: dict[str, Any], header: ModelHeader) -> None:
             click.echo(f"{label + ':':13}{value}")
     click.echo("recordings:")
     for file in header.corpus.files[:_SHOWN]:
-        click.echo(f"  {file.seconds:7.1f} s  {file.name}")
+        mark = " (generated, never used for validation)" if file.generated else ""
+        click.echo(f"  {file.seconds:7.1f} s  {file.name}{mark}")
     if len(header.corpus.files) > _SHOWN:
         click.echo(f"  and {len(header.corpus.files) - _SHOWN} more (--json lists all)")
     _training(header)

@@ -40,6 +40,7 @@ class CorpusFile(_Document):
         modified_ns: when it was last changed; with ``size`` it tells that it is still the same.
         sha256: of the decoded samples: two files of the same sound have the same.
         usable_s: seconds between long silences, which is what a model learns from.
+        generated: whether a sound model made it; it is never used for validation.
 
     The other attributes are those of ``corpus_reading.Measured``.
     """
@@ -59,6 +60,7 @@ class CorpusFile(_Document):
     mix: Literal["mean", "first"]
     sounding: tuple[tuple[float, float], ...]
     outline: tuple[int, ...]
+    generated: bool = False
 
     @property
     def usable_s(self) -> float:
@@ -186,6 +188,7 @@ class Corpus(_Document):
             "cancelling": [file.name for file in self.files if file.mix == "first"],
             "near_duplicates": [list(group) for group in self.alike],
             "skipped": {skip.name: skip.reason for skip in self.skipped},
+            "generated": [file.name for file in self.files if file.generated],
             "other_files": dict(self.others),
         }
 
@@ -196,7 +199,12 @@ class Corpus(_Document):
             "seconds": round(self.seconds, 3),
             "usable_seconds": round(self.usable_s, 3),
             "files": [
-                {"name": file.name, "seconds": round(file.seconds, 3), "sha256": file.sha256}
+                {
+                    "name": file.name,
+                    "seconds": round(file.seconds, 3),
+                    "sha256": file.sha256,
+                    "generated": file.generated,
+                }
                 for file in self.files
             ],
         }

@@ -231,6 +231,11 @@ class Instrument:
             "tempo": request.tempo,
             "start": start.about if start else "walk",
             "to": to.about if to else None,
+            "learnt_from": {
+                "corpus": self.header.corpus.fingerprint,
+                "files": len(self.header.corpus.files),
+                "generated": sum(file.generated for file in self.header.corpus.files),
+            },
             "vocoder": {
                 "name": self.voice.vocoder.name,
                 "device": self.voice.vocoder.device,

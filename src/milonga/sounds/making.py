@@ -28,9 +28,10 @@ from milonga.errors import CorpusError, MissingExtraError, ModelFileError, Sound
 from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.progress import Progress
 from milonga.sounds.corpus import Corpus
+from milonga.sounds.feedback import generated, marked
 from milonga.sounds.library import MODEL, Entry, Library
-from milonga.sounds.model_file import LearntCorpus, ModelHeader, load
-from milonga.sounds.store import MEL_SPEC, MelStore
+from milonga.sounds.model_file import MEL_SPEC, LearntCorpus, ModelHeader, load, sound_hash
+from milonga.sounds.store import MelStore
 
 if TYPE_CHECKING:
     import numpy as np
@@ -178,10 +179,13 @@ class _Making:
     def _inspect(self, folder: Path | None, add: Sequence[Path], base: Corpus | None) -> Corpus:
         known = _read(self._work / "inspected.json", Corpus)
         corpus = base if add else None
-        for place in (*((folder,) if folder is not None else ()), *add):
+        chosen = generated(self._work.parent)
+        more_places = (*add, *((chosen,) if chosen is not None else ()))
+        for place in (*((folder,) if folder is not None else ()), *more_places):
             more = Corpus.inspect(place, known=known, progress=self._progress)
             corpus = more if corpus is None else corpus.joined(more)
         assert corpus is not None
+        corpus = marked(corpus, self._work.parent)
         write_text(self._work / "inspected.json", corpus.model_dump_json())
         return corpus
 
@@ -259,7 +263,7 @@ class _Making:
             mel_spec=MEL_SPEC.to_dict(),
             corpus=LearntCorpus.model_validate(corpus.summary()),
             architecture=architecture,
-            training={"milonga": __version__, **record},
+            training={"milonga": __version__, **record, "lineage": lineage(start, self._work)},
             controls=controls,
             tags=earlier.tags if earlier else (),
             notes=earlier.notes if earlier else "",
@@ -296,6 +300,14 @@ class _Making:
         for old in sorted(folder.glob("step-*.wav"))[:-_KEPT_PREVIEWS]:
             old.unlink()
         self._progress.message(f"Preview: {folder / f'step-{step:06d}.wav'}")
+
+
+def lineage(start: tuple[ModelHeader, Any] | None, work: Path) -> list[str]:
+    """The models that this one was trained on from, the nearest first, by how they sound."""
+    if start is None:
+        return []
+    earlier = start[0].training.get("lineage", [])
+    return [sound_hash(work / _START), *(earlier if isinstance(earlier, list) else [])]
 
 
 def _differences(before: _Session | None, wanted: _Session) -> str:

@@ -29,8 +29,8 @@ def assign(corpus: Corpus, seed: int, earlier: Mapping[str, Part]) -> dict[str, 
     """The part of each recording, by its hash.
 
     Whole recordings are held out, so that validation tells about sounds never heard; near
-    duplicates go together. Recordings of an earlier training keep their part, since a model must
-    not be tested on what it learnt from.
+    duplicates go together. What a model made is for training. Recordings of an earlier training
+    keep their part, since a model must not be tested on what it learnt from.
 
     Args:
         corpus: the recordings.
@@ -39,11 +39,17 @@ def assign(corpus: Corpus, seed: int, earlier: Mapping[str, Part]) -> dict[str, 
     """
     parts: dict[str, Part] = {f.sha256: earlier[f.sha256] for f in corpus.files
                               if f.sha256 in earlier}  # fmt: skip
+    # A model must not be judged by what a model made, nor by what that was made like.
+    made = {file.sha256 for file in corpus.files if file.generated}
     groups = _groups(corpus)
-    if len(groups) < FEWEST and not parts:
-        return {file.sha256: "both" for file in corpus.files}
+    touched = {key for group in groups if made.intersection(group) for key in group}
+    parts |= dict.fromkeys(touched.difference(parts), "train")
+    parts |= dict.fromkeys(made, "train")
+    groups = [group for group in groups if not touched.intersection(group)]
+    if len(groups) < FEWEST and parts.keys() <= touched:
+        return {f.sha256: parts.get(f.sha256, "both") for f in corpus.files}
     seconds = {file.sha256: file.usable_s for file in corpus.files}
-    total = sum(seconds.values())
+    total = sum(value for key, value in seconds.items() if key not in touched)
     held = sum(_held(parts.get(key), seconds[key]) for key in seconds)
     for group in sorted(groups, key=lambda group: _order(seed, group)):
         new = [key for key in group if key not in parts]
@@ -63,7 +69,8 @@ def assign(corpus: Corpus, seed: int, earlier: Mapping[str, Part]) -> dict[str, 
     if 0 < sum(seconds[key] for key in shortest) <= LARGEST * total:
         return parts | dict.fromkeys(shortest, "validation")
     # What is left to train on would be too little.
-    return {key: part if key in earlier else "both" for key, part in parts.items()}
+    fixed = touched.union(earlier)
+    return {key: part if key in fixed else "both" for key, part in parts.items()}
 
 
 def parts_of(

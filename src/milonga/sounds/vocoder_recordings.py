@@ -67,7 +67,12 @@ def gather(
     """
     progress = progress or Progress()
     found = Recordings()
-    files = _find(entry, training, folders, found, progress)
+    files = []
+    for file in _find(entry, training, folders, found, progress):
+        if file.generated:
+            found.left_out[file.name] = "a sound model made it, with another vocoder"
+        else:
+            files.append(file)
     corpus = _corpus(training)
     known = Corpus(folders=(), files=tuple(files), alike=_alike(corpus, files))
     seed = entry.header.training.get("seed", 0) if entry.header else 0
