@@ -20,12 +20,12 @@ def blocks(page: Path, language: str) -> list[str]:
 def run(page: Path, folder: Path) -> None:
     """Every sh and python block of a page in order, in one folder."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    # What the examples train and keep is no business of whoever runs the tests.
+    environment = {**os.environ, "PATH": path, "MILONGA_HOME": str(folder / ".milonga")}
     found = re.findall(r"^```(sh|python)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
     for language, text in found:
         command = ["bash", "-euc", text] if language == "sh" else [sys.executable, "-c", text]
-        done = subprocess.run(
-            command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True
-        )
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{page.name}:\n{text}\n{done.stdout}\n{done.stderr}"
 
 
