@@ -6,8 +6,8 @@ Then one of two things is blended, and the receipt says which:
 
 mels
     For models that know nothing of each other. Their mels are brought to one level (the mean of
-    their levels in dB, weighted) and interpolated band by band and frame by frame. A plain sum
-    would be two sounds at once.
+    their levels in dB, weighted), and their logarithms are interpolated band by band and frame by
+    frame. A sum of magnitudes would be two sounds at once, and lie nearer to the denser one.
 
 latents
     For models that were trained on from one ancestor (``sound train --add``) and whose encoders
@@ -43,8 +43,6 @@ Floats = NDArray[np.float32]
 How = Literal["alone", "mels", "latents"]
 
 MOST = 8
-EXPONENT = 0.3
-"""Of the power mean over magnitudes: 0 is the geometric mean, 1 the plain sum."""
 DRIFT = 0.5
 """Two encoders agree if what they make of one sound differs by less than this share of its own
 variation."""
@@ -272,7 +270,6 @@ class Blend:
         details = {
             "what": self.how,
             "why": self.why,
-            "exponent": EXPONENT,
             "models": models,
             "without": {name: list(lack) for name, lack in ready.missing.items()},
         }
@@ -294,8 +291,8 @@ class Blend:
 def mix_mels(mels: Sequence[Floats], weights: Sequence[float]) -> Floats:
     """Mels between others.
 
-    Each is brought to the weighted mean of their levels, then magnitudes are interpolated as a
-    power mean with the exponent ``EXPONENT``, and the result is brought to that level, too.
+    Each is brought to the weighted mean of their levels, then their logarithms are interpolated,
+    and the result is brought to that level, too (a geometric mean is quieter than either).
 
     Args:
         mels: natural logarithms of magnitudes ``[1, bands, T]``, all of one shape.
@@ -311,9 +308,8 @@ def mix_mels(mels: Sequence[Floats], weights: Sequence[float]) -> Floats:
     target = sum(weight * level for (_, weight), level in zip(sounding, levels, strict=True))
     mixed = np.zeros(sounding[0][0].shape)
     for (mel, weight), level in zip(sounding, levels, strict=True):
-        mixed += weight * np.exp(EXPONENT * (mel.astype(np.float64) + target - level))
-    out = np.log(mixed) / EXPONENT
-    return np.asarray(out + target - _level(out), np.float32)
+        mixed += weight * (mel.astype(np.float64) + target - level)
+    return np.asarray(mixed + target - _level(mixed), np.float32)
 
 
 def _level(mel: NDArray[Any]) -> float:

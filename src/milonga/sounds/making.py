@@ -180,7 +180,8 @@ class _Making:
         known = _read(self._work / "inspected.json", Corpus)
         corpus = base if add else None
         chosen = generated(self._work.parent)
-        more_places = (*add, *((chosen,) if chosen is not None else ()))
+        named = {place.absolute() for place in add}
+        more_places = (*add, *((chosen,) if chosen and chosen.absolute() not in named else ()))
         for place in (*((folder,) if folder is not None else ()), *more_places):
             more = Corpus.inspect(place, known=known, progress=self._progress)
             corpus = more if corpus is None else corpus.joined(more)

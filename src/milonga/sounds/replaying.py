@@ -87,7 +87,7 @@ def replayed(
 
 def _differences(then: Made, now: Made) -> list[str]:
     """What of the making is another one."""
-    names = sorted({*then.settings, *now.settings} - {"controls", "axes", "blend"})
+    names = sorted({*then.settings, *now.settings} - {"controls", "axes", "blend", "learnt_from"})
     return [
         f"{name} was {then.settings.get(name)}, now {now.settings.get(name)}."
         for name in names
