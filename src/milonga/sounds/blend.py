@@ -6,7 +6,7 @@ Then one of two things is blended, and the receipt says which:
 
 mels
     For models that know nothing of each other. Their mels are brought to one level (the mean of
-    their levels in dB, weighted), and their logarithms are interpolated band by band and frame by
+    their K-weighted levels in dB), and their logarithms are interpolated band by band and frame by
     frame. A sum of magnitudes would be two sounds at once, and lie nearer to the denser one.
 
 latents
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from milonga.audio import Clip
 from milonga.audio.export_receipt import Made
+from milonga.audio.mel import MelSpec
 from milonga.errors import SoundError, UnknownNameError
 from milonga.runtime.progress import Progress
 from milonga.sounds.instrument import Instrument, Voice, choose_voice
@@ -226,7 +227,8 @@ class Blend:
         mels = [
             player.mel(request, progress) for player, request in zip(players, requests, strict=True)
         ]
-        return mix_mels(mels, [part.weight for part in self.sounding])
+        weights = [part.weight for part in self.sounding]
+        return mix_mels(mels, weights, self.sounding[0].player.spec)
 
     def play(self, ready: Ready, progress: Progress | None = None) -> Clip:
         """The sound: mono, finite, peaks at most 0.97.
@@ -288,7 +290,7 @@ class Blend:
         )
 
 
-def mix_mels(mels: Sequence[Floats], weights: Sequence[float]) -> Floats:
+def mix_mels(mels: Sequence[Floats], weights: Sequence[float], spec: MelSpec) -> Floats:
     """Mels between others.
 
     Each is brought to the weighted mean of their levels, then their logarithms are interpolated,
@@ -297,6 +299,7 @@ def mix_mels(mels: Sequence[Floats], weights: Sequence[float]) -> Floats:
     Args:
         mels: natural logarithms of magnitudes ``[1, bands, T]``, all of one shape.
         weights: from 0; their sum is 1.
+        spec: of the mels.
 
     Returns:
         ``[1, bands, T]``; with one weight of 1 that mel itself.
@@ -304,17 +307,20 @@ def mix_mels(mels: Sequence[Floats], weights: Sequence[float]) -> Floats:
     sounding = [(mel, weight) for mel, weight in zip(mels, weights, strict=True) if weight > 0]
     if len(sounding) == 1:
         return sounding[0][0]
-    levels = [_level(mel) for mel, _ in sounding]
+    levels = [_level(mel, spec) for mel, _ in sounding]
     target = sum(weight * level for (_, weight), level in zip(sounding, levels, strict=True))
     mixed = np.zeros(sounding[0][0].shape)
     for (mel, weight), level in zip(sounding, levels, strict=True):
         mixed += weight * (mel.astype(np.float64) + target - level)
-    return np.asarray(mixed + target - _level(mixed), np.float32)
+    return np.asarray(mixed + target - _level(mixed, spec), np.float32)
 
 
-def _level(mel: NDArray[Any]) -> float:
-    """Half the logarithm of the mean power over frames, in nats."""
-    return 0.5 * math.log(float(np.mean(np.exp(2 * mel.astype(np.float64)))))
+def _level(mel: NDArray[Any], spec: MelSpec) -> float:
+    """The level of the control "loudness": K-weighted, the mean power over time, in nats."""
+    from milonga.sounds.descriptors import LOUDNESS, describe
+
+    loudness = describe(np.asarray(mel, np.float32), spec)[0, LOUDNESS]
+    return 0.5 * math.log(float(np.mean(10 ** (loudness.astype(np.float64) / 10))))
 
 
 def _method(parts: Sequence[Part]) -> tuple[How, str]:
