@@ -54,13 +54,12 @@ def test_every_seed_with_every_value_and_over_what_all_share(instrument, asked, 
 
 def test_it_goes_on_where_it_was_cancelled(instrument, asked, tmp_path):
     plan = plan_batch(instrument, asked, range(4), {}, EXPORT, "tiny")
-    progress = Progress()
 
     def stop(update):
         if update.label == "sounds" and update.done == 2:
             progress.cancel()
 
-    progress._callback = stop
+    progress = Progress(stop)
     with pytest.raises(Cancelled):
         export_batch(instrument, asked, plan, tmp_path, EXPORT, progress=progress)
     result = export_batch(instrument, asked, plan, tmp_path, EXPORT)
