@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
+from milonga.audio import probe
 from milonga.errors import Cancelled, CorpusError, SoundError
 from milonga.runtime.progress import Progress
 from milonga.sounds import Library, PlayRequest, TrainSettings, make_model, open_model
@@ -77,12 +79,12 @@ def test_a_trained_model_is_in_the_library_and_plays(trained, corpus):
     assert str(corpus).encode() not in entry.model_path.read_bytes()
 
 
-@pytest.mark.parametrize("stop", [("Preparing", 4), ("Training", 3)], ids=lambda stop: stop[0])
-def test_a_cancelled_training_goes_on_to_the_same_model(trained, corpus, tmp_path, stop):
+def test_a_cancelled_training_goes_on_to_the_same_model(trained, corpus, tmp_path):
     library = Library(tmp_path / "library")
-    with pytest.raises(Cancelled):
-        make_model("noises", corpus, settings=SETTINGS, library=library, progress=Stop(*stop))
-    assert library.entry("noises").header is None
+    for stop in (("Inspecting recordings", 1), ("Preparing", 4), ("Training", 3)):
+        with pytest.raises(Cancelled):
+            make_model("noises", corpus, settings=SETTINGS, library=library, progress=Stop(*stop))
+        assert library.entry("noises").header is None
     made = make_model("noises", corpus, settings=SETTINGS, library=library)
     assert made.trained
     assert sound_hash(made.entry.model_path) == sound_hash(trained.model_path("noises"))
@@ -141,8 +143,16 @@ def test_an_unfinished_training_that_differs_says_in_what(corpus, tmp_path, soun
     with pytest.raises(SoundError, match=r"unfinished.*recordings are others") as caught:
         make_model("noises", others, settings=SETTINGS, library=library)
     assert "--restart" in caught.value.step
-    made = make_model("noises", others, settings=SETTINGS, library=library, restart=True)
-    assert made.corpus.folders == (str(others),)
+    seen = []
+    with pytest.raises(Cancelled):
+        make_model(
+            "noises", others, settings=SETTINGS, library=library, restart=True,
+            progress=Stop("Training", 1), inspected=seen.append,
+        )  # fmt: skip
+    # The new one goes on now, and the old one doesn't.
+    assert seen[0].folders == (str(others),)
+    with pytest.raises(SoundError, match="recordings are others"):
+        make_model("noises", corpus, settings=SETTINGS, library=library)
 
 
 def test_more_recordings_go_on_from_the_model(own, corpus, tmp_path, sound_models):
@@ -173,9 +183,15 @@ def test_adding_to_a_strangers_model(trained, tmp_path, sound_models):
     library = Library(tmp_path / "library")
     library.add(trained.model_path("noises"), "theirs")
     more = sound_models.steady_corpus(tmp_path / "more", files=4, seed=9)
-    made = make_model("theirs", add=[more], settings=SETTINGS, library=library)
-    assert len(made.entry.header.corpus.files) == 4
-    assert "earlier_recordings" not in made.record
+    seen = []
+    with pytest.raises(Cancelled):
+        make_model(
+            "theirs", add=[more], settings=SETTINGS, library=library,
+            progress=Stop("Training", 1), inspected=seen.append,
+        )  # fmt: skip
+    assert len(seen[0].files) == 4
+    start = library.folder / "theirs" / "training" / "start.safetensors"
+    assert sound_hash(start) == sound_hash(trained.model_path("noises"))
 
 
 def test_adding_to_nothing(corpus, tmp_path):
@@ -194,14 +210,17 @@ def test_too_little_audio_trains_nothing(tmp_path, make_corpus):
     assert library.entry("x").header is None
 
 
-def test_previews_are_written_and_bounded(corpus, tmp_path):
+def test_previews_are_written_on_the_way(corpus, tmp_path):
     library = Library(tmp_path / "library")
-    settings = TrainSettings(
-        steps=2, batch=2, frames=64, evaluate_every=3, architecture=TINY, preview_s=0.0
-    )
-    made = make_model("noises", corpus, settings=settings, library=library)
-    names = sorted(p.name for p in (made.entry.folder / "training" / "previews").iterdir())
-    assert names == ["step-000001.wav", "step-000002.wav"]
+    settings = replace(SETTINGS, preview_s=0.0)
+    with pytest.raises(Cancelled):
+        make_model(
+            "noises", corpus, settings=settings, library=library, progress=Stop("Training", 2)
+        )
+    previews = library.folder / "noises" / "training" / "previews"
+    names = sorted(path.name for path in previews.iterdir())
+    assert names[0] == "step-000001.wav"
+    assert probe(previews / names[0]).rate == 44_100
 
 
 def test_records_of_a_training_are_json(trained):
