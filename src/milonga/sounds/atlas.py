@@ -211,7 +211,14 @@ def _slow(values: Floats, runs: NDArray[np.int64]) -> Floats:
 
 
 def _sounding_runs(mel: Floats, vectors: int) -> list[tuple[int, int]]:
-    """Stretches of vectors that aren't silence."""
+    """Stretches of vectors without silences of more than a second: shorter ones are rhythm."""
     heard = sounding(padded(mel, FACTOR))[0].reshape(vectors, FACTOR).any(axis=1)
-    edges = np.flatnonzero(np.diff(np.pad(heard.astype(int), 1)))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+    edges = np.flatnonzero(np.diff(np.pad(heard.astype(int), 1))).reshape(-1, 2)
+    runs: list[tuple[int, int]] = []
+    for first, last in edges.tolist():
+        if runs and first - runs[-1][1] <= SLOW:
+            runs[-1] = (runs[-1][0], last)
+        else:
+            runs.append((first, last))
+    # All is silence: it is kept as it is.
+    return runs or [(0, vectors)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from milonga.errors import SoundError
-from milonga.runtime.files import atomic_path, sweep_parts
+from milonga.runtime.files import sweep_parts, write_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -28,12 +28,12 @@ def save(folder: Path, state: dict[str, Any], tensors: dict[str, torch.Tensor]) 
     Raises:
         OutputError: the folder can't be written, or the disk is full.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save as pack
 
     header = json.dumps({**state, "format": _FORMAT}, allow_nan=False)
     flat = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    with atomic_path(folder / FILE) as temporary:
-        save_file(flat, temporary, {_KEY: header})
+    # safetensors' own writer would leave a temporary file of its own when killed.
+    write_bytes(folder / FILE, pack(flat, {_KEY: header}))
 
 
 def load(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:

@@ -173,7 +173,9 @@ class Descriptors:
         fast = _smooth(torch.sqrt((magnitude - steady) ** 2 + 1e-14), t["short"]) ** 2
         slow = _smooth(steady, t["short"]) ** 2
         # Specific loudness grows with some 0.6 of the exponent of magnitude.
-        weight = (slow * t["width"]) ** 0.3
+        loudness = (slow * t["width"]) ** 0.3
+        # Bands 60 dB under the loudest are masked.
+        weight = torch.relu(loudness - 0.0158 * loudness.amax(1, keepdim=True))
         share = fast / (slow + 0.1 * fast + 1e-16)
         return 10 * torch.log10((weight * share).sum(1, True) / weight.sum(1, True) + 1e-4)
 

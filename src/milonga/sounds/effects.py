@@ -20,7 +20,7 @@ from milonga.sounds.playing import LIMIT, PlayRequest, SoundPlayer
 Floats = NDArray[np.float32]
 
 POSITIONS = tuple(np.linspace(-LIMIT, LIMIT, 9).tolist())
-SEEDS = (0, 1, 2)
+SEEDS = range(3)
 SECONDS = 5.0
 
 Measure = Callable[[PlayRequest], Floats]

@@ -14,13 +14,13 @@ from milonga.audio.mel import MelSpec
 from milonga.sounds.descriptors import Descriptors
 from milonga.sounds.losses import carriers, changed
 from milonga.sounds.model import FACTOR, SoundNet
-from milonga.sounds.segments import MelTrack, consecutive
+from milonga.sounds.segments import MelTrack, Segments, consecutive
 
 if TYPE_CHECKING:
     from milonga.sounds.losses import Reach
 
 _FRAMES, _STRETCHES = 512, 48
-_PROBE_STRETCHES = 200
+_PROBE_STEPS, _PROBE_FIRST = 60, 1 << 40
 _RIDGE = 1e-2
 
 
@@ -39,7 +39,7 @@ class Evaluation:
         self._descriptors = Descriptors(spec, device)
         values = np.concatenate([mel[0] for mel in self._mels], axis=1)
         middle = np.median(values, axis=1, keepdims=True)
-        self.constant = float(np.abs(values - middle).mean())
+        self.constant = max(float(np.abs(values - middle).mean()), 0.01)
         """Mean absolute error, nats, of the best prediction that is constant for each band: the
         medians of the held-out mels themselves."""
 
@@ -75,38 +75,33 @@ def latent_track(net: SoundNet, descriptors: Descriptors, mel: Tensor) -> tuple[
 
 
 def probe(
-    net: SoundNet,
-    train: Sequence[MelTrack],
-    held_out: Sequence[MelTrack],
-    spec: MelSpec,
-    device: str = "cpu",
+    net: SoundNet, segments: Segments, spec: MelSpec, device: str = "cpu"
 ) -> dict[str, list[float]]:
     """How much of the descriptors a linear reader finds in the latent.
 
-    A ridge regression from three neighbouring latent vectors (``latent``), and one from the mel
-    itself averaged over as many frames (``mel``, what there is to be found), is fitted to
-    one half of the stretches and judged on the other.
+    A ridge regression from three neighbouring latent vectors (``latent``), from what the encoder
+    gives before the controls are taken away (``encoder``), and from the mel averaged over as
+    many frames (``mel``: what there is to be found), is fitted to varied segments as training
+    draws them and judged on others.
 
     Returns:
         The share of the variance explained, R2, for each control; 0 where it predicts worse
         than the mean does.
     """
     descriptors = Descriptors(spec, device)
-    rows: dict[str, list[list[NDArray[np.float64]]]] = {"latent": [], "mel": []}
+    rows: dict[str, list[NDArray[np.float64]]] = {"latent": [], "encoder": [], "mel": []}
     truth: list[NDArray[np.float64]] = []
-    real = [track for track in [*train, *held_out] if not track.augmented]
-    for values in consecutive(real, 256, _PROBE_STRETCHES):
-        mel = torch.from_numpy(values).to(device)
-        mean, own = latent_track(net, descriptors, mel)
-        pooled = torch.nn.functional.avg_pool1d(mel, FACTOR)
-        truth.append(_table(torch.nn.functional.avg_pool1d(own, FACTOR)))
-        rows["latent"].append([_context(_table(mean))])
-        rows["mel"].append([_context(_table(pooled))])
-    made = {}
-    for name, tables in rows.items():
-        table = [table for (table,) in tables]
-        made[name] = _explained(table, truth)
-    return made
+    for step in range(_PROBE_STEPS):
+        mels = torch.from_numpy(segments.batch(_PROBE_FIRST + step, 8)).to(device)
+        for index in range(len(mels)):
+            mel = mels[index : index + 1]
+            mean, own = latent_track(net, descriptors, mel)
+            pooled = torch.nn.functional.avg_pool1d(mel, FACTOR)
+            truth.append(_table(torch.nn.functional.avg_pool1d(own, FACTOR)))
+            rows["latent"].append(_context(_table(mean)))
+            rows["encoder"].append(_context(_table(mean + net.prediction(own))))
+            rows["mel"].append(_context(_table(pooled)))
+    return {name: _explained(tables, truth) for name, tables in rows.items()}
 
 
 def _table(values: Tensor) -> NDArray[np.float64]:
@@ -121,10 +116,9 @@ def _context(table: NDArray[np.float64]) -> NDArray[np.float64]:
 def _explained(
     tables: Sequence[NDArray[np.float64]], truth: Sequence[NDArray[np.float64]]
 ) -> list[float]:
-    if len(tables) < 2:
-        return [0.0] * truth[0].shape[1]
-    x_fit, y_fit = np.concatenate(tables[::2]), np.concatenate(truth[::2])
-    x_new, y_new = np.concatenate(tables[1::2]), np.concatenate(truth[1::2])
+    half = 2 * len(tables) // 3
+    x_fit, y_fit = np.concatenate(tables[:half]), np.concatenate(truth[:half])
+    x_new, y_new = np.concatenate(tables[half:]), np.concatenate(truth[half:])
     centre, spread = x_fit.mean(0), x_fit.std(0) + 1e-9
     a, b = (x_fit - centre) / spread, (x_new - centre) / spread
     mean = y_fit.mean(0)

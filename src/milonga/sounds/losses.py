@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 from torch.nn import functional
 
-from milonga.sounds.descriptors import CONTROLS, Descriptors
+from milonga.sounds.descriptors import Descriptors
 from milonga.sounds.model import FACTOR, NOISES, SoundNet
 
 Losses = dict[str, Tensor]
@@ -25,37 +24,17 @@ class Weights:
         asked: error of the descriptors of a mel decoded with changed ones.
         near: how far changed descriptors move the mel.
         cycle: error of the latent found again in the changed mel.
-        hidden: squared correlation that an adversary finds between latent and descriptors.
         kl: nats of a latent vector over the values of its eight frames.
         free: nats of each latent dimension that cost nothing.
     """
 
     likeness: float = 1.0
-    own: float = 0.05
-    asked: float = 0.15
+    own: float = 0.1
+    asked: float = 0.3
     near: float = 0.05
     cycle: float = 0.05
-    hidden: float = 0.1
-    kl: float = 1.0
+    kl: float = 0.3
     free: float = 0.1
-
-
-class Adversary(nn.Module):
-    """Guesses the descriptors from the latent track."""
-
-    def __init__(self, latent: int, width: int = 64) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv1d(latent, width, 3, padding=1),
-            nn.SiLU(),
-            nn.Conv1d(width, width, 3, padding=1),
-            nn.SiLU(),
-            nn.Conv1d(width, len(CONTROLS), 3, padding=1),
-        )
-
-    def forward(self, latent: Tensor) -> Tensor:
-        guess: Tensor = self.layers(latent)
-        return guess
 
 
 class Reach:
@@ -116,7 +95,6 @@ class Objective:
 
     Args:
         net: the model.
-        adversary: guesses descriptors from the latent.
         descriptors: for the corpus's mel convention.
         reach: of the controls.
         weights: of the terms.
@@ -125,12 +103,11 @@ class Objective:
     def __init__(
         self,
         net: SoundNet,
-        adversary: Adversary,
         descriptors: Descriptors,
         reach: Reach,
         weights: Weights,
     ) -> None:
-        self.net, self.adversary, self.descriptors = net, adversary, descriptors
+        self.net, self.descriptors = net, descriptors
         self.reach, self.weights = reach, weights
 
     def __call__(self, mel: Tensor, draw: torch.Generator, warmth: float) -> tuple[Tensor, Losses]:
@@ -139,7 +116,7 @@ class Objective:
         Args:
             mel: ``[B, bands, T]`` in nats, T a multiple of 8.
             draw: of the noise; made for this step.
-            warmth: 0 to 1, how far the terms that shape the latent have been faded in.
+            warmth: 0 to 1, how far the term of the latent's nats has been faded in.
         """
         net, w = self.net, self.weights
         device = mel.device
@@ -160,35 +137,16 @@ class Objective:
         scale = net.mel_std.mean()
         kl = 0.5 * (mean**2 + log_variance.exp() - 1.0 - log_variance).mean(dim=(0, 2))
         again, _ = net.encode(other, asked)
-        # The adversary learns beside the model, which sees its weights as constants.
-        fixed = {name: value.detach() for name, value in self.adversary.named_parameters()}
-        guess = functional_call(self.adversary, fixed, (mean,))
-        slow = functional.avg_pool1d(own, FACTOR)
         terms = {
             "likeness": (same - mel).abs().mean() / scale,
             "own": functional.huber_loss(found[:batch], own),
             "asked": functional.huber_loss(found[batch:], asked),
             "near": (other - same.detach() - net.gain(asked - own)).abs().mean() / scale,
             "cycle": functional.huber_loss(again, mean.detach()),
-            "hidden": _correlation(guess, slow),
             "kl": torch.clamp(kl, min=w.free).sum() / (FACTOR * mel.shape[1]),
         }
-        shaping = {"hidden", "kl"}
         total = mel.new_zeros(())
         for name, value in terms.items():
-            total = total + getattr(w, name) * (warmth if name in shaping else 1.0) * value
-        found_out = functional.mse_loss(self.adversary(mean.detach()), slow)
-        total = total + found_out
-        terms["nats"], terms["guess"] = kl.sum(), found_out
+            total = total + getattr(w, name) * (warmth if name == "kl" else 1.0) * value
+        terms["nats"] = kl.sum()
         return total, {name: value.detach() for name, value in terms.items()}
-
-
-def _correlation(guess: Tensor, truth: Tensor) -> Tensor:
-    """Mean over descriptors of the squared correlation, over batch and time."""
-    guess = guess.transpose(0, 1).flatten(1)
-    truth = truth.transpose(0, 1).flatten(1)
-    guess = guess - guess.mean(1, keepdim=True)
-    truth = truth - truth.mean(1, keepdim=True)
-    power = (truth**2).mean(1)
-    shared = (guess * truth).mean(1) ** 2
-    return (shared / (power * ((guess**2).mean(1) + 0.01 * power) + 1e-6)).mean()

@@ -5,8 +5,11 @@ decoder turns that and a track of conditions, one value of each descriptor a fra
 mel. All is convolutional in time with a bounded reach and nothing normalises over time, so any
 length can be decoded in pieces that are exactly what the whole would be.
 
-What a gain changes is kept out of the latent by construction: the encoder sees the mel without
-its loudness, and the decoder adds the loudness that it is asked for.
+Two things keep the controls out of the latent by construction. The encoder sees the mel without
+its loudness, and the decoder adds the loudness that it is asked for. And once the encoder is
+settled, what a linear regression on the descriptors predicts of the latent is taken away from it
+and given back by the decoder, from the descriptors that it is asked for: no linear reader finds
+them in the latent, and nothing is lost.
 
 Carriers (noise, and sine and cosine of a beat) go into the decoder beside the conditions: from
 a steady latent a deterministic convolution could make neither roughness nor pulse.
@@ -14,6 +17,9 @@ a steady latent a deterministic convolution could make neither roughness nor pul
 References:
     Kingma, Welling, "Auto-encoding variational Bayes" (2014).
     Perez et al., "FiLM: visual reasoning with a general conditioning layer" (2018).
+    Belrose et al., "LEACE: perfect linear concept erasure in closed form" (2023): a latent whose
+        covariance with an attribute is zero tells no linear reader of it. Here the attribute is
+        known to the decoder, so that its regression can be subtracted whole.
 """
 
 from __future__ import annotations
@@ -56,7 +62,7 @@ class Architecture:
     """
 
     bands: int = 128
-    latent: int = 32
+    latent: int = 40
     widths: tuple[int, ...] = (128, 160, 192, 256)
     blocks: tuple[int, ...] = (2, 2, 2, 2)
     hidden: int = 64
@@ -189,13 +195,15 @@ class SoundNet(nn.Module):
     """Encoder, decoder and what normalises their input.
 
     Buffers: ``mel_mean``, ``mel_std`` ``[bands]`` in nats; ``control_mean``, ``control_std``
-    ``[7]`` in the units of the descriptors.
+    ``[7]`` in the units of the descriptors; ``predicted`` ``[latent, 7]``, the regression of the
+    encoder's output on the controls.
     """
 
     mel_mean: Tensor
     mel_std: Tensor
     control_mean: Tensor
     control_std: Tensor
+    predicted: Tensor
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
@@ -205,6 +213,7 @@ class SoundNet(nn.Module):
         self.register_buffer("mel_std", torch.ones(shape.bands))
         self.register_buffer("control_mean", torch.zeros(len(NAMES)))
         self.register_buffer("control_std", torch.ones(len(NAMES)))
+        self.register_buffer("predicted", torch.zeros(shape.latent, len(NAMES)))
 
     def normal(self, descriptors: Tensor) -> Tensor:
         """Descriptors ``[B, 7, T]`` in spreads from the mean of the corpus."""
@@ -224,14 +233,19 @@ class SoundNet(nn.Module):
 
         Args:
             mel: ``[B, bands, T]`` in nats, T a multiple of 8.
-            controls: ``[B, 7, T]``, normalised; only the loudness is used, to take it away.
+            controls: ``[B, 7, T]``, normalised: what is taken away.
 
         Returns:
             Two ``[B, latent, T / 8]``.
         """
         level = mel - self.gain(controls)
         mean, log_variance = self.encoder((level - self.mel_mean[:, None]) / self.mel_std[:, None])
-        return mean, log_variance
+        return mean - self.prediction(controls), log_variance
+
+    def prediction(self, controls: Tensor) -> Tensor:
+        """What the controls tell of the latent, ``[B, latent, T / 8]``."""
+        slow = functional.avg_pool1d(controls, FACTOR)
+        return torch.einsum("dc,bct->bdt", self.predicted, slow)
 
     def decode(self, latent: Tensor, controls: Tensor, carriers: Tensor) -> Tensor:
         """The mel in nats, ``[B, bands, T]``, not yet held within floor and ceiling.
@@ -241,6 +255,7 @@ class SoundNet(nn.Module):
             controls: ``[B, 7, T]``, normalised.
             carriers: ``[B, 6, T]``: noise of variance 1, then sine and cosine of the beat.
         """
+        latent = latent + self.prediction(controls)
         shape: Tensor = self.decoder(latent, torch.cat([controls, carriers], dim=1))
         return shape * self.mel_std[:, None] + self.mel_mean[:, None] + self.gain(controls)
 

@@ -172,6 +172,8 @@ class SoundPlayer:
             if name not in self.axes:
                 raise UnknownNameError("axis", name, self.axes)
             _check_setting(name, value)
+        if request.seconds is not None and not 0.0 < request.seconds < math.inf:
+            raise SoundError(f"{request.seconds:g} s can't be played.")
         if not 0.0 <= request.pace <= 16.0:
             raise SoundError(f"A pace of {request.pace:g} is not between 0 and 16.")
         if not 20.0 <= request.tempo <= 400.0:

@@ -7,92 +7,37 @@ minutes ends by the clock, and the learning rate follows the clock, too.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import avg_pool1d
 
 from milonga.errors import SoundError
 from milonga.runtime.progress import Progress, Task
 from milonga.sounds import checkpoint
-from milonga.sounds.atlas import Atlas
-from milonga.sounds.descriptors import NAMES, Descriptors
-from milonga.sounds.effects import measure_effects
-from milonga.sounds.evaluation import Evaluation, latent_track, probe
-from milonga.sounds.losses import Adversary, Objective, Weights, carriers
-from milonga.sounds.model import Architecture, SoundNet
-from milonga.sounds.playing import SoundPlayer
+from milonga.sounds.assembly import Start, Trained, assembled
+from milonga.sounds.descriptors import Descriptors
+from milonga.sounds.evaluation import Evaluation, latent_track
+from milonga.sounds.losses import Objective, carriers
+from milonga.sounds.model import FACTOR, Architecture, SoundNet
 from milonga.sounds.segments import MelTracks, Segments, consecutive
 from milonga.sounds.statistics import control_statistics, network_scale, reach_of
+from milonga.sounds.train_settings import TrainSettings
 
 Preview = Callable[[NDArray[np.float32], int], None]
-Start = tuple[Mapping[str, Any], Mapping[str, Tensor]]
-"""A model's header (at least its ``architecture`` and ``controls``) and its tensors."""
-
 _SCORE_ASKED = 0.15
 """What a spread of control error counts beside the likeness relative to a constant prediction."""
 
-
-@dataclass(frozen=True, slots=True)
-class TrainSettings:
-    """How long and how to train.
-
-    Attributes:
-        minutes: budget by the clock, over all runs of this training; used if neither ``epochs``
-            nor ``steps`` is given.
-        epochs: budget in passes over the unaugmented training frames, at least 20 steps each.
-        steps: budget in steps; goes before ``epochs``.
-        seed: of the first weights, the draws and the noise.
-        batch: segments of a step.
-        frames: of a segment, a multiple of 8.
-        learning_rate: the highest.
-        evaluate_every: steps from one validation to the next.
-        patience: validations without progress before training stops early.
-        checkpoint_s: seconds from one checkpoint to the next.
-        preview_s: seconds from one preview to the next.
-        device: where to train, "cpu" or a name of torch.
-        architecture: of a new model.
-        weights: of the loss's terms.
-    """
-
-    minutes: float = 10.0
-    epochs: int | None = None
-    steps: int | None = None
-    seed: int = 0
-    batch: int = 12
-    frames: int = 256
-    learning_rate: float = 1.5e-3
-    evaluate_every: int = 100
-    patience: int = 15
-    checkpoint_s: float = 60.0
-    preview_s: float = 120.0
-    device: str = "cpu"
-    architecture: Architecture = field(default_factory=Architecture)
-    weights: Weights = field(default_factory=Weights)
-
-    def fixed(self) -> dict[str, Any]:
-        """What can't change within one training: all but the budget and the intervals."""
-        return {
-            "seed": self.seed,
-            "batch": self.batch,
-            "frames": self.frames,
-            "learning_rate": self.learning_rate,
-            "evaluate_every": self.evaluate_every,
-            "architecture": self.architecture.to_dict(),
-            "weights": dataclasses.asdict(self.weights),
-        }
-
-
-Trained = tuple[dict[str, Any], dict[str, Tensor], dict[str, Any], dict[str, Any]]
+_SETTLE = 0.6
+"""Share of the budget after which the encoder stays as it is."""
+_SETTLE_BATCHES, _SETTLE_FIRST = 40, 1 << 41
 
 
 def train(
@@ -130,7 +75,7 @@ def train(
     """
     run = Trainer(store, folder, settings or TrainSettings(), progress or Progress(), start)
     run.loop(preview)
-    return run.result(start, previous)
+    return assembled(run, start, previous)
 
 
 class Trainer:
@@ -159,7 +104,7 @@ class Trainer:
         self.controls = control_statistics(self.tracks, store.spec)
         self._build(start)
         self.step, self.seconds, self.best_step, self.best_score = 0, 0.0, 0, math.inf
-        self.stopped_early = False
+        self.stopped_early = self.settled = False
         self.history: list[dict[str, float]] = []
         self.best = {name: value.clone() for name, value in self.average.items()}
         self._resume()
@@ -172,7 +117,6 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             net = SoundNet(self.shape)
-            adversary = Adversary(self.shape.latent)
         if start is not None:
             names = net.state_dict()
             net.load_state_dict({name: start[1][name] for name in names})
@@ -182,22 +126,13 @@ class Trainer:
             net.mel_std.copy_(torch.as_tensor(np.asarray(store.std, np.float32)))
             net.control_mean.copy_(torch.as_tensor(mean))
             net.control_std.copy_(torch.as_tensor(std))
-        self.net, self.adversary = net.to(self.device), adversary.to(self.device)
+        self.net = net.to(self.device)
         scale = net.control_mean.double().cpu().numpy(), net.control_std.double().cpu().numpy()
         self.reach = reach_of(self.controls, *scale, self.device)
         self.descriptors = Descriptors(store.spec, self.device)
-        self.objective = Objective(
-            self.net, self.adversary, self.descriptors, self.reach, settings.weights
-        )
-        groups: list[dict[str, Any]] = [
-            {"params": list(self.net.parameters())},
-            {"params": list(self.adversary.parameters()), "weight_decay": 0.0},
-        ]
+        self.objective = Objective(self.net, self.descriptors, self.reach, settings.weights)
         self.optimiser = torch.optim.AdamW(
-            groups,
-            lr=settings.learning_rate,
-            betas=(0.9, 0.98),
-            weight_decay=0.01,
+            self.net.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
         )
         self.average = {name: value.clone() for name, value in self.net.state_dict().items()}
 
@@ -257,6 +192,8 @@ class Trainer:
         mel = torch.from_numpy(self.segments.batch(self.step, settings.batch)).to(self.device)
         draw = torch.Generator().manual_seed(_step_seed(settings.seed, self.step))
         fraction = self.fraction()
+        if fraction >= _SETTLE and not self.settled:
+            self._settle()
         self._set_rate(fraction)
         total, terms = self.objective(mel, draw, min(1.0, fraction / 0.2))
         if not bool(torch.isfinite(total)):
@@ -266,8 +203,7 @@ class Trainer:
             )
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
-        for group in self.optimiser.param_groups:
-            torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
         decay = min(0.995, (1.0 + self.step) / (10.0 + self.step))
@@ -276,11 +212,37 @@ class Trainer:
                 self.average[name].lerp_(value, 1.0 - decay)
         self.terms = {name: float(value) for name, value in terms.items()}
 
+    @torch.no_grad()
+    def _settle(self) -> None:
+        """Ends the encoder's learning, and takes the controls out of its latent.
+
+        What they tell of it can only be said of an encoder that doesn't change any more. It is
+        found on varied segments, where descriptors say little of which recording it was.
+        """
+        self.net.load_state_dict(self.average)
+        self.net.predicted.zero_()
+        latents, controls = [], []
+        for index in range(_SETTLE_BATCHES):
+            values = self.segments.batch(_SETTLE_FIRST + index, self.settings.batch)
+            mel = torch.from_numpy(values).to(self.device)
+            mean, own = latent_track(self.net, self.descriptors, mel)
+            latents.append(mean.transpose(0, 1).flatten(1).cpu().double())
+            controls.append(avg_pool1d(own, FACTOR).transpose(0, 1).flatten(1).cpu().double())
+        latent, control = torch.cat(latents, 1), torch.cat(controls, 1)
+        latent = latent - latent.mean(1, keepdim=True)
+        control = control - control.mean(1, keepdim=True)
+        ridge = 1e-4 * latent.shape[1] * torch.eye(len(control), dtype=torch.float64)
+        found = torch.linalg.solve(control @ control.T + ridge, control @ latent.T)
+        self.net.predicted.copy_(found.T)
+        self.average = {name: value.clone() for name, value in self.net.state_dict().items()}
+        self.net.encoder.requires_grad_(False)
+        self.settled, self.best_score, self.best_step = True, math.inf, self.step
+
     def _set_rate(self, fraction: float) -> None:
         warm = min(1.0, (self.step + 1) / 50)
         rate = self.settings.learning_rate * warm * (0.02 + 0.98 * (1.0 - min(fraction, 1.0)))
-        for group, factor in zip(self.optimiser.param_groups, (1.0, 2.0), strict=True):
-            group["lr"] = rate * factor
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
 
     def averaged(self, weights: Mapping[str, Tensor] | None = None) -> SoundNet:
         """The network with its averaged weights, for use."""
@@ -297,7 +259,11 @@ class Trainer:
             self.best_score, self.best_step = score, self.step
             self.best = {name: value.clone() for name, value in self.average.items()}
         waited = (self.step - self.best_step) / self.settings.evaluate_every
-        self.stopped_early = waited >= self.settings.patience
+        if waited >= self.settings.patience:
+            # The encoder had learnt all it could: on with the decoder, then to the end.
+            self.stopped_early = self.settled
+            if not self.settled:
+                self._settle()
         share = found["likeness"] / self.evaluation.constant
         self.progress.message(
             f"step {self.step}: held-out error {found['likeness']:.3f} nats "
@@ -315,13 +281,6 @@ class Trainer:
         made: NDArray[np.float32] = net.bounded(net.decode(latent, own, drive)).cpu().numpy()
         return made
 
-    def _error_on(self, store: MelTracks, weights: Mapping[str, Tensor]) -> float:
-        """Held-out error on other recordings, nats."""
-        tracks = store.tracks("validation") or store.tracks("train")
-        evaluation = Evaluation(tracks, store.spec, self.device)
-        kept = {name: weights[name] for name in self.best}
-        return round(evaluation(self.averaged(kept), self.reach)["likeness"], 4)
-
     def _signature(self) -> str:
         """Identifies the data: the same recordings give the same."""
         digest = hashlib.sha256()
@@ -333,7 +292,6 @@ class Trainer:
     def save(self) -> None:
         """Writes the checkpoint."""
         tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
-        tensors |= {f"adversary.{n}": value for n, value in self.adversary.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for index, entry in self.optimiser.state_dict()["state"].items():
@@ -347,6 +305,7 @@ class Trainer:
             "best_step": self.best_step,
             "best_score": None if math.isinf(self.best_score) else self.best_score,
             "stopped_early": self.stopped_early,
+            "settled": self.settled,
             "history": self.history,
         }
         checkpoint.save(self.folder, state, tensors)
@@ -368,7 +327,6 @@ class Trainer:
             return {n[cut:]: t for n, t in tensors.items() if n.startswith(prefix + ".")}
 
         self.net.load_state_dict(part("net"))
-        self.adversary.load_state_dict(part("adversary"))
         self.average = {name: value.to(self.device) for name, value in part("average").items()}
         self.best = {name: value.to(self.device) for name, value in part("best").items()}
         moments: dict[int, dict[str, Tensor]] = {}
@@ -380,50 +338,9 @@ class Trainer:
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
         self.best_step, score = int(state["best_step"]), state["best_score"]
         self.best_score = math.inf if score is None else float(score)
-        self.stopped_early = bool(state["stopped_early"])
+        self.stopped_early, self.settled = bool(state["stopped_early"]), bool(state["settled"])
+        self.net.encoder.requires_grad_(not self.settled)
         self.history = list(state["history"])
-
-    def result(self, start: Start | None, previous: MelTracks | None) -> Trained:
-        """What the model's file holds."""
-        net = self.averaged(self.best).cpu()
-        spec = self.store.spec
-        atlas = Atlas.build(net, self.tracks, spec, self.settings.seed)
-        architecture = {**self.shape.to_dict(), **atlas.to_dict()}
-        tensors = {name: value.contiguous() for name, value in net.state_dict().items()}
-        tensors |= atlas.tensors()
-        controls = self.controls
-        player = SoundPlayer(
-            {"architecture": architecture, "controls": controls, "mel_spec": spec.to_dict()},
-            tensors,
-        )
-        controls = measure_effects(player, controls, self.progress)
-        found = self.evaluation(self.averaged(self.best), self.reach)
-        hidden = probe(net, self.tracks, self.held_out, spec)
-        record = {
-            **self.settings.fixed(),
-            "steps": self.step,
-            "best_step": self.best_step,
-            "seconds": round(self.seconds, 1),
-            "stopped_early": self.stopped_early,
-            "budget": {
-                "minutes": None if self.total_steps is not None else self.settings.minutes,
-                "steps": self.total_steps,
-            },
-            "parameters": sum(value.numel() for value in net.parameters()),
-            "held_out": bool(self.store.tracks("validation")),
-            "error": round(found["likeness"], 4),
-            "error_of_constant": round(self.evaluation.constant, 4),
-            "control_error": round(found["asked"], 4),
-            "controls_in_latent": dict(zip(NAMES, hidden["latent"], strict=True)),
-            "controls_in_mel": dict(zip(NAMES, hidden["mel"], strict=True)),
-            "history": self.history,
-        }
-        if start is not None and previous is not None:
-            record["earlier_recordings"] = {
-                "error_before": self._error_on(previous, start[1]),
-                "error_after": self._error_on(previous, self.best),
-            }
-        return architecture, tensors, record, controls
 
 
 def _step_seed(seed: int, step: int) -> int:

@@ -21,6 +21,7 @@ Vectors = tuple[Floats, Floats]
 
 _PHRASE = (14, 44)
 """Vectors that a stretch is read for, 1.3 to 4.1 s."""
+_LONGEST = 512
 _FADE = 3
 _NEIGHBOURS = 24
 _PARTNER = (0.02, 0.3)
@@ -30,7 +31,8 @@ _DRAWN = (0.2, 0.65)
 _WANDER = 0.3
 """Standard deviation of the free wandering, in spreads of each axis."""
 _WANDER_VECTORS = 20.0
-_SILENT_WEIGHT = 0.5
+_CONTROLS_WEIGHT = 0.5
+"""Of a spread of a control beside one of a latent dimension, where neighbours are sought."""
 
 
 class Walk:
@@ -55,14 +57,17 @@ class Walk:
         self._owner = np.repeat(np.arange(len(atlas.runs)), atlas.runs[:, 2])
         spread = self._slow.std(0) + 1e-3
         self._place = np.concatenate(
-            [self._slow / spread, _SILENT_WEIGHT * self._slow_controls], axis=1
+            [self._slow / spread, _CONTROLS_WEIGHT * self._slow_controls], axis=1
         )
         self._wander = np.zeros(len(atlas.axes), np.float32)
         if after is None:
             self._at = int(draw.integers(len(atlas.latents)))
         else:
             place = np.concatenate(
-                [slow_part(after.latents)[-1] / spread, 0.5 * slow_part(after.controls)[-1]]
+                [
+                    slow_part(after.latents)[-1] / spread,
+                    _CONTROLS_WEIGHT * slow_part(after.controls)[-1],
+                ]
             )
             self._at = int(np.argmin(((self._place - place) ** 2).sum(1)))
         self._goal, self._share = self._partner(), float(draw.uniform(*_DRAWN))
@@ -79,9 +84,8 @@ class Walk:
     def _phrase(self, fading: Vectors | None) -> tuple[Vectors, Vectors]:
         """One stretch without its end, which is to be faded into the next; the end."""
         _, first, count = self._atlas.runs[self._owner[self._at]].tolist()
-        wanted = int(self._draw.integers(*_PHRASE))
-        left = (first + count - 1 - self._at) / max(self._pace, 1e-3)
-        length = int(max(1, min(wanted, left + 1)))
+        wanted = min(int(self._draw.integers(*_PHRASE)), first + count - self._at)
+        length = max(1, min(round(wanted / self._pace), _LONGEST)) if self._pace else _LONGEST
         fade = min(_FADE, length)
         positions = self._at + self._pace * np.arange(length + fade)
         positions = np.minimum(positions, first + count - 1.0)
@@ -93,7 +97,8 @@ class Walk:
             rise = ((np.arange(over) + 0.5) / over)[:, np.newaxis].astype(np.float32)
             for new, old in zip(body, fading, strict=True):
                 new[:over] = rise * new[:over] + (1 - rise) * old[:over]
-        self._at = self._jump(round(float(positions[length - 1])))
+        if self._pace:
+            self._at = self._jump(round(float(positions[length - 1])))
         return body, tail
 
     def _read(self, positions: NDArray[np.float64]) -> Vectors:
