@@ -137,7 +137,7 @@ class Atlas:
 
     def tensors(self) -> dict[str, Tensor]:
         """The values by name."""
-        return {
+        values = {
             "atlas.latents": torch.from_numpy(self.latents).half(),
             "atlas.controls": torch.from_numpy(self.controls).half(),
             "atlas.runs": torch.from_numpy(self.runs),
@@ -145,6 +145,7 @@ class Atlas:
             "axes.directions": torch.from_numpy(self.axes),
             "axes.spread": torch.from_numpy(self.axes_spread),
         }
+        return {name: value.contiguous() for name, value in values.items()}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Atlas:

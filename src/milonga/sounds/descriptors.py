@@ -69,7 +69,7 @@ class Control:
 
 
 CONTROLS = (
-    Control("loudness", "K-weighted level", "dB", 1.0, -55.0, -3.0),
+    Control("loudness", "K-weighted level", "dB", 1.0, -48.0, -3.0),
     Control("brightness", "spectral centroid", "octaves re 1 kHz", 0.1, -3.5, 4.0),
     Control("warmth", "low-to-mid energy ratio", "dB", 1.0, -30.0, 30.0),
     Control("roughness", "fluctuation of bands above 15 Hz", "dB", 0.7, -45.0, 0.0),

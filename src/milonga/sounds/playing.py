@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from milonga.audio import Clip
+from milonga.audio.limiter import limit
 from milonga.audio.mel import MelSpec
 from milonga.errors import ModelFileError, SoundError, UnknownNameError
 from milonga.runtime.progress import Progress
@@ -30,7 +31,7 @@ LIMIT = 4.0
 _CHUNK = 64
 """Vectors that are decoded at once: 6 s."""
 _NOISE_BLOCK = 512
-_PEAK = 0.97
+CEILING_DBTP = -1.0
 _SCALE_AXES = tuple(f"pca{number}" for number in range(1, 9))
 
 
@@ -142,7 +143,7 @@ class SoundPlayer:
     def clip(
         self, request: PlayRequest, vocoder: VocoderBase, progress: Progress | None = None
     ) -> Clip:
-        """The sound of a request: mono, peaks at most 0.97.
+        """The sound of a request: mono, true peaks at most ``CEILING_DBTP``.
 
         Raises:
             SoundError: as ``mel``, or the vocoder speaks another mel.
@@ -153,9 +154,9 @@ class SoundPlayer:
                 step="Choose a BigVGAN of 44.1 kHz, 128 bands and hop 512, or griffin-lim.",
             )
         wave = vocoder.mel_to_waveform(self.mel(request, progress), progress=progress)[0]
-        peak = float(np.abs(wave).max()) if wave.size else 0.0
-        clip = Clip(wave * np.float32(min(1.0, _PEAK / max(peak, 1e-9))), self.spec.sample_rate)
-        return clip.fitted(self._samples(request))
+        clip = Clip(wave, self.spec.sample_rate).fitted(self._samples(request))
+        # A lower gain would undo what the loudness was asked for; the limiter leaves most of it.
+        return limit(clip, CEILING_DBTP)
 
     def check(self, request: PlayRequest) -> None:
         """Raises what ``mel`` would, without playing."""

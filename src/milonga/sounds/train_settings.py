@@ -37,7 +37,7 @@ class TrainSettings:
     epochs: int | None = None
     steps: int | None = None
     seed: int = 0
-    batch: int = 12
+    batch: int = 8
     frames: int = 256
     learning_rate: float = 1.5e-3
     evaluate_every: int = 100
