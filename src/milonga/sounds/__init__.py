@@ -13,7 +13,7 @@ _HOMES = {
     "ModelHeader": "milonga.sounds.model_file",
     "PlayRequest": "milonga.sounds.playing",
     "SoundPlayer": "milonga.sounds.playing",
-    "TrainSettings": "milonga.sounds.training",
+    "TrainSettings": "milonga.sounds.train_settings",
     "make_model": "milonga.sounds.making",
     "open_model": "milonga.sounds.library",
 }

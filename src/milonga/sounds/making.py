@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from milonga.sounds.training import TrainSettings
+    from milonga.sounds.train_settings import TrainSettings
 
 PREVIEWS = "previews"
 _KEPT_PREVIEWS = 20
@@ -116,7 +116,7 @@ def make_model(
         Cancelled: the user stopped it; it can go on.
     """
     try:
-        from milonga.sounds.training import TrainSettings
+        from milonga.sounds.train_settings import TrainSettings
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("milonga"):
             raise
