@@ -158,10 +158,11 @@ def _section(
         f"drums to tones over 50:50 is {total / direct:.2f} times the straight one (Fréchet); "
         f"drums with other seeds are {frechet(drums.mfcc, again.mfcc):.1f} away from themselves.",
         "",
-        f"Two small models, {training_s:.0f} s of training each, on ten drum sounds and loops and on "
-        f"ten ambient and tonal ones of sonic-pi-samples; {seeds} seeds of {SECONDS:g} s for every "
-        "share, griffin-lim, measured on the sound. Descriptors: means over sounding frames; all "
-        "seven together: the distance in steps that a listener just notices. Fréchet: between "
-        f"Gaussians of {MFCCS} MFCCs; distances at an end of the row are those between the models.",
+        f"Two small models, {training_s:.0f} s of training each, on ten drum sounds and loops "
+        "and on ten ambient and tonal ones of sonic-pi-samples; "
+        f"{seeds} seeds of {SECONDS:g} s for every share, griffin-lim, measured on the sound. "
+        "Descriptors: means over sounding frames; all seven together: the distance in steps that "
+        f"a listener just notices. Fréchet: between Gaussians of {MFCCS} MFCCs; distances at an "
+        "end of the row are those between the models.",
     ]
     return "\n".join(lines)
