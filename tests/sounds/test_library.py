@@ -7,8 +7,9 @@ import pytest
 
 from milonga.errors import ModelFileError, OutputError, SoundError
 from milonga.sounds import Library, open_model
-from milonga.sounds.library import MODEL, check_name
+from milonga.sounds.library import MODEL
 from milonga.sounds.model_file import load, save, sound_hash
+from milonga.sounds.model_names import check_name
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ def train(
     if inspect:
         _inspect(folder or add[0], progress, as_json)
         return
-    from milonga.sounds.library import check_name
+    from milonga.sounds.model_names import check_name
 
     check_name(name)
     from milonga.runtime.devices import pick_device

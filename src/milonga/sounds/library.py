@@ -16,7 +16,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from milonga.errors import ModelFileError, SoundError
 from milonga.runtime.files import output_error
 from milonga.runtime.places import data_folder
 from milonga.sounds.model_file import ModelHeader, load, read_header, save
+from milonga.sounds.model_names import check_name, same_name
 
 if TYPE_CHECKING:
     import torch
@@ -35,11 +35,6 @@ if TYPE_CHECKING:
 MODEL, TRAINING = "model.safetensors", "training"
 _LOCK = ".lock"
 _WAIT_S = 10.0
-_LONGEST_NAME = 80
-_FORBIDDEN = frozenset('<>:"/\\|?*')
-_RESERVED = frozenset(
-    ("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +83,11 @@ class Library:
                 f"The library can't be read: {error.strerror or error}.", where=self.folder
             ) from error
         shown = [folder for folder in folders if not folder.name.startswith(".")]
-        return [_entry(folder) for folder in sorted(shown, key=lambda f: _key(f.name))]
+        return [_entry(folder) for folder in sorted(shown, key=lambda f: same_name(f.name))]
 
     def search(self, words: Sequence[str]) -> list[Entry]:
         """Entries that hold every word in name, tags, notes, recordings' names or licence."""
-        wanted = [_key(word) for word in words]
+        wanted = [same_name(word) for word in words]
         return [e for e in self.entries() if all(word in _haystack(e) for word in wanted)]
 
     def entry(self, name: str) -> Entry:
@@ -103,7 +98,7 @@ class Library:
         """
         check_name(name)
         for folder in self._folders():
-            if _key(folder.name) == _key(name):
+            if same_name(folder.name) == same_name(name):
                 return _entry(folder)
         raise self._unknown(name)
 
@@ -115,7 +110,7 @@ class Library:
             SoundError: no file system would take the name.
         """
         check_name(name)
-        same = [folder for folder in self._folders() if _key(folder.name) == _key(name)]
+        same = [folder for folder in self._folders() if same_name(folder.name) == same_name(name)]
         return same[0] if same else self.folder / name
 
     def model_path(self, name_or_file: str) -> Path:
@@ -182,7 +177,7 @@ class Library:
         check_name(new)
         with self.locked():
             entry = self.entry(name)
-            if _key(new) != _key(entry.name):
+            if same_name(new) != same_name(entry.name):
                 self._check_free(new)
             self._check_idle(entry)
             try:
@@ -302,7 +297,7 @@ class Library:
 
     def _check_free(self, name: str) -> None:
         for folder in self._folders():
-            if _key(folder.name) == _key(name):
+            if same_name(folder.name) == same_name(name):
                 raise SoundError(
                     f"The library has a model {folder.name!r} already.",
                     where=folder,
@@ -312,8 +307,8 @@ class Library:
     def _unknown(self, name: str) -> SoundError:
         from difflib import get_close_matches
 
-        names = {_key(folder.name): folder.name for folder in self._folders()}
-        near = [names[key] for key in get_close_matches(_key(name), names, n=3)]
+        names = {same_name(folder.name): folder.name for folder in self._folders()}
+        near = [names[key] for key in get_close_matches(same_name(name), names, n=3)]
         step = "milonga sound list shows your models."
         if near:
             step = f"Did you mean {' or '.join(map(repr, near))}? {step}"
@@ -345,33 +340,6 @@ def open_model(name_or_file: str, library: Library | None = None) -> SoundPlayer
         ) from error
 
 
-def check_name(name: str) -> None:
-    """Whether a name can be a folder on every platform.
-
-    Raises:
-        SoundError: says what is wrong with it.
-    """
-    stem = name.split(".")[0].strip().lower()
-    if not name.strip():
-        wrong = "it is empty"
-    elif bad := sorted({c for c in name if c in _FORBIDDEN or unicodedata.category(c)[0] == "C"}):
-        wrong = f"it holds {' '.join(map(repr, bad))}"
-    elif name != name.strip() or name.startswith(".") or name.endswith("."):
-        wrong = "it begins or ends with a space or a dot"
-    elif stem in _RESERVED:
-        wrong = "Windows keeps it for a device"
-    elif name.lower().endswith(".safetensors"):
-        wrong = "it looks like a file"
-    elif len(name.encode()) > _LONGEST_NAME:
-        wrong = f"it is longer than {_LONGEST_NAME} bytes"
-    else:
-        return
-    raise SoundError(
-        f"{name!r} can't be the name of a model: {wrong}.",
-        step="Use letters, digits, spaces, hyphens and the like.",
-    )
-
-
 def _entry(folder: Path) -> Entry:
     path = folder / MODEL
     header, problem, size = None, "", 0
@@ -397,14 +365,9 @@ def _step(entry: Entry) -> str:
 def _haystack(entry: Entry) -> str:
     header = entry.header
     if header is None:
-        return _key(entry.name)
+        return same_name(entry.name)
     names = [file.name for file in header.corpus.files]
-    return _key(" ".join((entry.name, *header.tags, header.notes, header.licence, *names)))
-
-
-def _key(text: str) -> str:
-    """By what names are the same: on some file systems case and composition don't count."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+    return same_name(" ".join((entry.name, *header.tags, header.notes, header.licence, *names)))
 
 
 def _make(folder: Path) -> None:

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from milonga.errors import AudioError, SoundError, UnknownNameError
 from milonga.runtime.files import dump_json, write_text
-from milonga.sounds.library import Entry, Library, check_name
+from milonga.sounds.library import Entry, Library
 from milonga.sounds.model_file import ModelHeader, sound_hash
+from milonga.sounds.model_names import check_name
 from milonga.sounds.play_settings import PlaySettings
 
 FILE = "presets.json"
