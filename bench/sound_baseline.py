@@ -1,6 +1,6 @@
 """The sound model's baseline: a plain variational autoencoder with one vector a second.
 
-No conditions, no adversary, no walk: a second of mel in, a vector, a second of mel out. Size,
+No linear code, no conditions, no walk: a second of mel in, a vector, a second of mel out. Size,
 data, variations, optimiser, schedule and selection on the held-out error are the sound model's.
 """
 

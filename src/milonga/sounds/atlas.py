@@ -49,8 +49,8 @@ def encoded(net: SoundNet, mel: Floats, spec: MelSpec) -> Track:
     """The latent track of a mel ``[1, bands, T]``, in memory that doesn't grow with T."""
     descriptors = Descriptors(spec)
     margin = encoder_reach(net.shape) * FACTOR
-    # Descriptors look a second to either side.
-    margin = max(margin, -(-round(1.2 * spec.frame_rate) // FACTOR) * FACTOR)
+    # Descriptors look over two windows, two seconds to either side.
+    margin = max(margin, -(-round(2.3 * spec.frame_rate) // FACTOR) * FACTOR)
     mel = padded(mel, FACTOR)
     frames, step = mel.shape[2], _CHUNK * FACTOR
     latents, controls = [], []
@@ -75,8 +75,10 @@ class Atlas:
         controls: ``[N, 7]``, normalised.
         runs: ``[R, 3]`` integers: file in the corpus, first vector, vectors.
         axes_mean: ``[latent]``.
-        axes: ``[K, latent]``, principal directions of the slow parts, of length 1.
+        axes: ``[K, latent]``, principal directions of the slow parts; a step of 1 along one moves
+            the mel by as much as along any other.
         axes_spread: ``[K]``, standard deviations along them.
+        weights: ``[latent]``, how much each dimension moves the mel.
     """
 
     latents: Floats
@@ -85,6 +87,7 @@ class Atlas:
     axes_mean: Floats
     axes: Floats
     axes_spread: Floats
+    weights: Floats
 
     @classmethod
     def build(cls, net: SoundNet, tracks: Sequence[MelTrack], spec: MelSpec, seed: int) -> Atlas:
@@ -115,16 +118,17 @@ class Atlas:
         kept = np.concatenate(latents).astype(np.float16).astype(np.float32)
         table = np.array(runs, np.int64)
         slow = _slow(kept, table)
-        mean = slow.mean(0)
-        _, values, directions = np.linalg.svd(slow - mean, full_matrices=False)
+        mean, weights = slow.mean(0), latent_weights(net.synthesis)
+        _, values, directions = np.linalg.svd((slow - mean) * weights, full_matrices=False)
         axes = min(AXES, len(directions))
         return cls(
             kept,
             np.concatenate(controls).astype(np.float16).astype(np.float32),
             table,
             mean.astype(np.float32),
-            directions[:axes].astype(np.float32),
+            (directions[:axes] / weights).astype(np.float32),
             (values[:axes] / np.sqrt(max(1, len(slow) - 1))).astype(np.float32),
+            weights,
         )
 
     def to_dict(self) -> dict[str, int]:
@@ -162,6 +166,7 @@ class Atlas:
                 tensors["axes.mean"].float().numpy(),
                 tensors["axes.directions"].float().numpy(),
                 tensors["axes.spread"].float().numpy(),
+                latent_weights(tensors["synthesis"]),
             )
         except KeyError as error:
             raise ModelFileError(f"The model has no tensor {error.args[0]!r}.") from None
@@ -193,6 +198,12 @@ class Atlas:
     def slow(self) -> Floats:
         """``[N, latent]``: each vector averaged over a second of its run."""
         return _slow(self.latents, self.runs)
+
+
+def latent_weights(synthesis: Tensor) -> Floats:
+    """``[latent]``: how far a step of 1 moves the mel, root mean square, never 0."""
+    power = synthesis.float().pow(2).mean(dim=(1, 2))
+    return np.asarray(power.sqrt().clamp(min=1e-4).numpy(), np.float32)
 
 
 def slow_part(values: Floats) -> Floats:

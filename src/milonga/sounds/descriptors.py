@@ -44,6 +44,8 @@ from milonga.errors import SoundError
 if TYPE_CHECKING:
     import torch
 
+    Tables = dict[str, torch.Tensor]
+
 Floats = NDArray[np.float32]
 
 
@@ -102,20 +104,29 @@ class Descriptors:
 
     Args:
         spec: the convention.
-        device: where the tensors are.
+
+    Raises:
+        SoundError: it is one of another kind.
     """
 
-    def __init__(self, spec: MelSpec, device: str = "cpu") -> None:
-        import torch
-
-        table = _tables(spec)
+    def __init__(self, spec: MelSpec) -> None:
+        _tables(spec)
         self.spec = spec
         self._floor = spec.floor
         self._rate = spec.frame_rate
-        self._tables = {
-            name: torch.tensor(value, dtype=torch.float32, device=device)
-            for name, value in table.items()
-        }
+        self._placed: dict[str, Tables] = {}
+
+    def _on(self, device: torch.device) -> Tables:
+        """The tables where a mel is."""
+        import torch
+
+        key = str(device)
+        if key not in self._placed:
+            self._placed[key] = {
+                name: torch.tensor(value, dtype=torch.float32, device=device)
+                for name, value in _tables(self.spec).items()
+            }
+        return self._placed[key]
 
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
         """Descriptors of mels.
@@ -128,7 +139,7 @@ class Descriptors:
         """
         import torch
 
-        t = self._tables
+        t = self._on(mel.device)
         # What the floor holds is no sound; the rest keeps its gradient.
         magnitude = torch.relu(torch.exp(mel) - self._floor) + 1e-3 * self._floor
         band = magnitude * t["width"]
@@ -156,18 +167,17 @@ class Descriptors:
                 loudness,
                 brightness,
                 warmth,
-                self._roughness(magnitude),
-                self._tension(energy),
-                self._pulse(energy),
-                self._density(magnitude),
+                self._roughness(t, magnitude),
+                self._tension(t, energy),
+                self._pulse(t, energy),
+                self._density(t, magnitude),
             ],
             1,
         )
 
-    def _roughness(self, magnitude: torch.Tensor) -> torch.Tensor:
+    def _roughness(self, t: Tables, magnitude: torch.Tensor) -> torch.Tensor:
         import torch
 
-        t = self._tables
         steady = _smooth(magnitude, t["fluctuation"])
         # The mean of absolute values, squared: a lone onset must not count like steady beating.
         fast = _smooth(torch.sqrt((magnitude - steady) ** 2 + 1e-14), t["short"]) ** 2
@@ -179,30 +189,27 @@ class Descriptors:
         share = fast / (slow + 0.1 * fast + 1e-16)
         return 10 * torch.log10((weight * share).sum(1, True) / weight.sum(1, True) + 1e-4)
 
-    def _tension(self, energy: torch.Tensor) -> torch.Tensor:
+    def _tension(self, t: Tables, energy: torch.Tensor) -> torch.Tensor:
         import torch
 
-        t = self._tables
         tonal = _smooth(torch.einsum("kb,nbt->nkt", t["tiv"], energy), t["short"])
         total, vector = tonal[:, :1], tonal[:, 1:]
         norm = torch.sqrt((vector**2).sum(1, keepdim=True) + 1e-12 * total**2 + 1e-24)
         return 1.0 - norm / (total + 1e-12)
 
-    def _pulse(self, energy: torch.Tensor) -> torch.Tensor:
+    def _pulse(self, t: Tables, energy: torch.Tensor) -> torch.Tensor:
         import torch
 
-        t = self._tables
         specific = (energy + 1e-12) ** 0.3
         loudness = _smooth(specific.sum(1, keepdim=True), t["pulse"])
         slow = _smooth(loudness, t["long"])
         depth2 = _smooth((loudness - slow) ** 2, t["long"]) / (slow**2 + 1e-16)
         return 10 * torch.log10(depth2 + 1e-4)
 
-    def _density(self, magnitude: torch.Tensor) -> torch.Tensor:
+    def _density(self, t: Tables, magnitude: torch.Tensor) -> torch.Tensor:
         import torch
         from torch.nn import functional
 
-        t = self._tables
         batch, _, frames = magnitude.shape
         sums = torch.einsum("gb,nbt->ngt", t["groups"], magnitude)
         sums = _smooth(sums, t["onset"])
@@ -299,7 +306,9 @@ def _tables(spec: MelSpec) -> dict[str, NDArray[np.float64]]:
     edges = band_edges(spec.n_mels, spec.f_min, spec.f_max, spec.scale)
     hz = edges[1:-1]
     width = np.diff((edges[1:] + edges[:-1]) / 2)
-    tonal = (hz >= _TONAL_HZ[0]) & (hz <= _TONAL_HZ[1])
+    # Faded in and out over half an octave: a hard edge would count a band for all or nothing.
+    inside = np.minimum(np.log2(np.maximum(hz, 1.0) / _TONAL_HZ[0]), np.log2(_TONAL_HZ[1] / hz))
+    tonal = np.clip(2 * inside, 0.0, 1.0)
     pitch = 12 * np.log2(np.maximum(hz, 1.0) / 440.0)
     weights = np.asarray(_TIV_WEIGHTS)
     angles = 2 * np.pi * np.arange(1, 7)[:, np.newaxis] * pitch / 12

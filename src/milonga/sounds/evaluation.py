@@ -36,7 +36,7 @@ class Evaluation:
     def __init__(self, tracks: Sequence[MelTrack], spec: MelSpec, device: str = "cpu") -> None:
         self._device = device
         self._mels = list(consecutive(tracks, _FRAMES, _STRETCHES))
-        self._descriptors = Descriptors(spec, device)
+        self._descriptors = Descriptors(spec)
         values = np.concatenate([mel[0] for mel in self._mels], axis=1)
         middle = np.median(values, axis=1, keepdims=True)
         self.constant = max(float(np.abs(values - middle).mean()), 0.01)
@@ -88,7 +88,7 @@ def probe(
         The share of the variance explained, R2, for each control; 0 where it predicts worse
         than the mean does.
     """
-    descriptors = Descriptors(spec, device)
+    descriptors = Descriptors(spec)
     rows: dict[str, list[NDArray[np.float64]]] = {"latent": [], "encoder": [], "mel": []}
     truth: list[NDArray[np.float64]] = []
     for step in range(_PROBE_STEPS):

@@ -23,17 +23,15 @@ class Weights:
         own: error of that mel's descriptors.
         asked: error of the descriptors of a mel decoded with changed ones.
         near: how far changed descriptors move the mel.
-        cycle: error of the latent found again in the changed mel.
         kl: nats of a latent vector over the values of its eight frames.
         free: nats of each latent dimension that cost nothing.
     """
 
     likeness: float = 1.0
-    own: float = 0.1
-    asked: float = 0.3
-    near: float = 0.05
-    cycle: float = 0.05
-    kl: float = 0.3
+    own: float = 0.2
+    asked: float = 1.0
+    near: float = 0.03
+    kl: float = 0.1
     free: float = 0.1
 
 
@@ -116,7 +114,7 @@ class Objective:
         Args:
             mel: ``[B, bands, T]`` in nats, T a multiple of 8.
             draw: of the noise; made for this step.
-            warmth: 0 to 1, how far the term of the latent's nats has been faded in.
+            warmth: 0 to 1, how far all terms but the likeness have been faded in.
         """
         net, w = self.net, self.weights
         device = mel.device
@@ -136,17 +134,15 @@ class Objective:
 
         scale = net.mel_std.mean()
         kl = 0.5 * (mean**2 + log_variance.exp() - 1.0 - log_variance).mean(dim=(0, 2))
-        again, _ = net.encode(other, asked)
         terms = {
             "likeness": (same - mel).abs().mean() / scale,
             "own": functional.huber_loss(found[:batch], own),
             "asked": functional.huber_loss(found[batch:], asked),
             "near": (other - same.detach() - net.gain(asked - own)).abs().mean() / scale,
-            "cycle": functional.huber_loss(again, mean.detach()),
             "kl": torch.clamp(kl, min=w.free).sum() / (FACTOR * mel.shape[1]),
         }
         total = mel.new_zeros(())
         for name, value in terms.items():
-            total = total + getattr(w, name) * (warmth if name == "kl" else 1.0) * value
+            total = total + getattr(w, name) * (1.0 if name == "likeness" else warmth) * value
         terms["nats"] = kl.sum()
         return total, {name: value.detach() for name, value in terms.items()}

@@ -83,12 +83,15 @@ class SoundPlayer:
             shape = Architecture.from_dict(values["architecture"])
         except KeyError as error:
             raise ModelFileError(f"The model's header has no {error.args[0]!r}.") from None
-        net = SoundNet(shape)
+        net = SoundNet(shape, self.spec)
         names = list(net.state_dict())
         missing = [name for name in names if name not in tensors]
         if missing:
             raise ModelFileError(f"The model has no tensor {missing[0]!r}.")
-        net.load_state_dict({name: tensors[name].float() for name in names})
+        try:
+            net.load_state_dict({name: tensors[name].float() for name in names})
+        except RuntimeError:
+            raise ModelFileError("The model's tensors don't fit its architecture.") from None
         self.net = net.eval()
         self.atlas = Atlas.from_tensors(tensors)
         if self.atlas.latents.shape[1] != shape.latent:
@@ -213,7 +216,7 @@ class SoundPlayer:
     def _pieces(self, request: PlayRequest, progress: Progress) -> Iterator[Floats]:
         total = self.frames(request)
         vectors = -(-total // FACTOR)
-        margin = reach(self.net.shape)
+        margin = reach(self.net.shape, self.spec)
         source = _Buffer(self._vectors(request, vectors))
         with progress.task("Playing", total / self.spec.frame_rate, "s") as task:
             for at in range(0, vectors, _CHUNK):

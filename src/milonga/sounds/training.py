@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import avg_pool1d
 
 from milonga.errors import SoundError
 from milonga.runtime.progress import Progress, Task
@@ -25,8 +24,9 @@ from milonga.sounds import checkpoint
 from milonga.sounds.assembly import Start, Trained, assembled
 from milonga.sounds.descriptors import Descriptors
 from milonga.sounds.evaluation import Evaluation, latent_track
+from milonga.sounds.linear_code import fit_code, fit_prediction
 from milonga.sounds.losses import Objective, carriers
-from milonga.sounds.model import FACTOR, Architecture, SoundNet
+from milonga.sounds.model import Architecture, SoundNet
 from milonga.sounds.segments import MelTracks, Segments, consecutive
 from milonga.sounds.statistics import control_statistics, network_scale, reach_of
 from milonga.sounds.train_settings import TrainSettings
@@ -35,9 +35,12 @@ Preview = Callable[[NDArray[np.float32], int], None]
 _SCORE_ASKED = 0.15
 """What a spread of control error counts beside the likeness relative to a constant prediction."""
 
+_WARM = 0.05
+"""Share of the budget over which all terms of the loss but the likeness are faded in."""
+
 _SETTLE = 0.6
 """Share of the budget after which the encoder stays as it is."""
-_SETTLE_BATCHES, _SETTLE_FIRST = 40, 1 << 41
+_FIT_BATCHES, _FIT_FIRST = 40, 1 << 41
 
 
 def train(
@@ -116,7 +119,7 @@ class Trainer:
             self.shape = Architecture.from_dict(start[0]["architecture"])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            net = SoundNet(self.shape)
+            net = SoundNet(self.shape, self.store.spec)
         if start is not None:
             names = net.state_dict()
             net.load_state_dict({name: start[1][name] for name in names})
@@ -129,7 +132,10 @@ class Trainer:
         self.net = net.to(self.device)
         scale = net.control_mean.double().cpu().numpy(), net.control_std.double().cpu().numpy()
         self.reach = reach_of(self.controls, *scale, self.device)
-        self.descriptors = Descriptors(store.spec, self.device)
+        self.descriptors = Descriptors(store.spec)
+        if start is None and not (self.folder / checkpoint.FILE).exists():
+            fit_code(self.net, self.descriptors, self._varied())
+            fit_prediction(self.net, self.descriptors, self._varied())
         self.objective = Objective(self.net, self.descriptors, self.reach, settings.weights)
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
@@ -195,7 +201,7 @@ class Trainer:
         if fraction >= _SETTLE and not self.settled:
             self._settle()
         self._set_rate(fraction)
-        total, terms = self.objective(mel, draw, min(1.0, fraction / 0.2))
+        total, terms = self.objective(mel, draw, min(1.0, fraction / _WARM))
         if not bool(torch.isfinite(total)):
             raise SoundError(
                 f"The training left the range of numbers at step {self.step}.",
@@ -212,31 +218,19 @@ class Trainer:
                 self.average[name].lerp_(value, 1.0 - decay)
         self.terms = {name: float(value) for name, value in terms.items()}
 
-    @torch.no_grad()
     def _settle(self) -> None:
-        """Ends the encoder's learning, and takes the controls out of its latent.
-
-        What they tell of it can only be said of an encoder that doesn't change any more. It is
-        found on varied segments, where descriptors say little of which recording it was.
-        """
+        """Ends the encoder's learning, and takes the controls out of its latent: what they tell
+        of it can only be said of an encoder that doesn't change any more."""
         self.net.load_state_dict(self.average)
-        self.net.predicted.zero_()
-        latents, controls = [], []
-        for index in range(_SETTLE_BATCHES):
-            values = self.segments.batch(_SETTLE_FIRST + index, self.settings.batch)
-            mel = torch.from_numpy(values).to(self.device)
-            mean, own = latent_track(self.net, self.descriptors, mel)
-            latents.append(mean.transpose(0, 1).flatten(1).cpu().double())
-            controls.append(avg_pool1d(own, FACTOR).transpose(0, 1).flatten(1).cpu().double())
-        latent, control = torch.cat(latents, 1), torch.cat(controls, 1)
-        latent = latent - latent.mean(1, keepdim=True)
-        control = control - control.mean(1, keepdim=True)
-        ridge = 1e-4 * latent.shape[1] * torch.eye(len(control), dtype=torch.float64)
-        found = torch.linalg.solve(control @ control.T + ridge, control @ latent.T)
-        self.net.predicted.copy_(found.T)
+        fit_prediction(self.net, self.descriptors, self._varied())
         self.average = {name: value.clone() for name, value in self.net.state_dict().items()}
         self.net.encoder.requires_grad_(False)
         self.settled, self.best_score, self.best_step = True, math.inf, self.step
+
+    def _varied(self) -> Iterator[Tensor]:
+        """Varied segments, where descriptors say little of which recording it was."""
+        for index in range(_FIT_BATCHES):
+            yield torch.from_numpy(self.segments.batch(_FIT_FIRST + index, 8)).to(self.device)
 
     def _set_rate(self, fraction: float) -> None:
         warm = min(1.0, (self.step + 1) / 50)
@@ -246,7 +240,7 @@ class Trainer:
 
     def averaged(self, weights: Mapping[str, Tensor] | None = None) -> SoundNet:
         """The network with its averaged weights, for use."""
-        net = SoundNet(self.shape).to(self.device)
+        net = SoundNet(self.shape, self.store.spec).to(self.device)
         net.load_state_dict(dict(weights or self.average))
         return net.eval()
 

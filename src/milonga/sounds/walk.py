@@ -23,7 +23,8 @@ _PHRASE = (14, 44)
 """Vectors that a stretch is read for, 1.3 to 4.1 s."""
 _LONGEST = 512
 _FADE = 3
-_NEIGHBOURS = 24
+_NEIGHBOURS = 6
+_ELSEWHERE, _RUN_LEFT = 22, 6
 _PARTNER = (0.02, 0.3)
 """Ranks, as shares of the atlas, among which the places that timbre is drawn to are chosen."""
 _DRAWN = (0.2, 0.65)
@@ -31,8 +32,9 @@ _DRAWN = (0.2, 0.65)
 _WANDER = 0.3
 """Standard deviation of the free wandering, in spreads of each axis."""
 _WANDER_VECTORS = 20.0
-_CONTROLS_WEIGHT = 0.5
-"""Of a spread of a control beside one of a latent dimension, where neighbours are sought."""
+_CONTROLS_WEIGHT = 2.0
+"""Of a spread of a control beside one of a latent dimension (of which there are many), where
+neighbours are sought."""
 
 
 class Walk:
@@ -55,9 +57,9 @@ class Walk:
             part = slice(first, first + count)
             self._slow_controls[part] = slow_part(atlas.controls[part])
         self._owner = np.repeat(np.arange(len(atlas.runs)), atlas.runs[:, 2])
-        spread = self._slow.std(0) + 1e-3
+        scale = atlas.weights / np.sqrt((self._slow * atlas.weights).var(0).mean() + 1e-9)
         self._place = np.concatenate(
-            [self._slow / spread, _CONTROLS_WEIGHT * self._slow_controls], axis=1
+            [self._slow * scale, _CONTROLS_WEIGHT * self._slow_controls], axis=1
         )
         self._wander = np.zeros(len(atlas.axes), np.float32)
         if after is None:
@@ -65,7 +67,7 @@ class Walk:
         else:
             place = np.concatenate(
                 [
-                    slow_part(after.latents)[-1] / spread,
+                    slow_part(after.latents)[-1] * scale,
                     _CONTROLS_WEIGHT * slow_part(after.controls)[-1],
                 ]
             )
@@ -155,16 +157,21 @@ class Walk:
         return int(order[self._draw.integers(low, max(low, high) + 1)])
 
     def _jump(self, here: int) -> int:
-        """Where the reading goes on: a place that sounds alike, not just before or after."""
+        """Where the reading goes on: a place that sounds alike, mostly of another stretch.
+
+        Each run offers its nearest place. Were all places asked, a long steady sound would hold
+        the walk for good, since its neighbours are all its own.
+        """
+        runs = self._atlas.runs
         distance = ((self._place - self._place[here]) ** 2).sum(1)
-        near = np.abs(np.arange(len(distance)) - here) < 8
-        same = self._owner == self._owner[here]
-        distance[near & same] = np.inf
-        # The end of a run would be over at once.
-        ends = self._atlas.runs[self._owner, 1] + self._atlas.runs[self._owner, 2]
-        distance[(ends - np.arange(len(distance)) < 4) & (self._atlas.runs[self._owner, 2] > 8)] = (
-            np.inf
-        )
-        order = np.argsort(distance, kind="stable")[:_NEIGHBOURS]
-        order = order[np.isfinite(distance[order])]
-        return int(self._draw.choice(order)) if len(order) else here
+        at = np.arange(len(distance))
+        ends = runs[self._owner, 1] + runs[self._owner, 2]
+        # Just before or after isn't elsewhere, and the end of a run would be over at once.
+        near = (np.abs(at - here) < _ELSEWHERE) & (self._owner == self._owner[here])
+        late = (ends - at < _RUN_LEFT) & (runs[self._owner, 2] > 2 * _RUN_LEFT)
+        distance = np.where(near | late, np.inf, distance)
+        offers = [first + int(np.argmin(distance[first : first + count]))
+                  for _, first, count in runs.tolist()]  # fmt: skip
+        order = sorted(offers, key=lambda place: float(distance[place]))[:_NEIGHBOURS]
+        open_to = [place for place in order if np.isfinite(distance[place])]
+        return int(self._draw.choice(open_to)) if open_to else here

@@ -115,7 +115,7 @@ def tiny():
     from milonga.sounds.model import Architecture
     from milonga.sounds.training import TrainSettings
 
-    shape = Architecture(latent=20, widths=(24, 24, 32, 32), blocks=(1, 1, 1, 1), hidden=16)
+    shape = Architecture(latent=24, widths=(24, 24, 32, 32), blocks=(1, 1, 1, 1), hidden=16)
 
     def settings(**changes):
         given = {"steps": 20, "batch": 4, "frames": 128, "evaluate_every": 40,

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga.errors import ModelFileError, SoundError, UnknownNameError
-from milonga.sounds import playing
+from milonga.sounds import atlas, playing
+from milonga.sounds.atlas import encoded
 from milonga.sounds.effects import POSITIONS, measure_effects, spearman
 from milonga.sounds.playing import PlayRequest, SoundPlayer
 from milonga.sounds.walk import Walk
@@ -91,6 +92,16 @@ def test_starts(player, store, sounds):
         player.mel(PlayRequest(start=np.zeros((128, 9), np.float32)))
 
 
+def test_a_long_recording_is_encoded_in_pieces_as_in_one(player, sounds, monkeypatch):
+    mel = sounds.mel_of(sounds.percussive(7, 2) + sounds.pitched(7, 300, 0.6))[None]
+    whole = encoded(player.net, mel, sounds.spec)
+    monkeypatch.setattr(atlas, "_CHUNK", 16)
+    pieces = encoded(player.net, mel, sounds.spec)
+    # float32 sums in another order, through seven layers.
+    np.testing.assert_allclose(pieces.latents, whole.latents, atol=5e-3)
+    np.testing.assert_allclose(pieces.controls, whole.controls, atol=5e-3)
+
+
 def test_one_sound_turns_into_another(player):
     def of(**given):
         return player.mel(PlayRequest(seconds=1.5, seed=2, **given))
@@ -140,6 +151,8 @@ def test_parts_that_do_not_fit_are_refused(trained):
     for name in ("encoder.out.weight", "atlas.latents", "axes.mean"):
         with pytest.raises(ModelFileError, match="no tensor"):
             SoundPlayer(header, {n: t for n, t in tensors.items() if n != name})
+    with pytest.raises(ModelFileError, match="architecture"):
+        SoundPlayer(header, {**tensors, "middle": torch.zeros(5)})
     runs = tensors["atlas.runs"].clone()
     runs[0, 2] = 10**6
     with pytest.raises(ModelFileError, match="fit"):

@@ -67,8 +67,8 @@ def test_consecutive_stretches_cover_a_corpus(store):
 def test_losses_fall_and_the_record_says_so(trained):
     header, tensors, record = trained
     history = record["history"]
-    assert history[-1]["likeness"] < history[0]["likeness"]
-    assert record["error"] < record["error_of_constant"]
+    assert history[-1]["asked"] < history[0]["asked"]
+    assert record["error"] < 0.6 * record["error_of_constant"]
     assert record["steps"] == 150
     json.dumps([header, record], allow_nan=False)
     assert all(torch.isfinite(value).all() for value in tensors.values())
