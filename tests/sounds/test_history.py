@@ -209,7 +209,7 @@ def recorder(count):
 
 def test_two_processes_at_once_get_numbers_of_their_own(models):
     running = [recorder(12), recorder(12)]
-    assert [process.communicate(timeout=120) and process.returncode for process in running] == [
+    assert [process.communicate(timeout=300) and process.returncode for process in running] == [
         0,
         0,
     ]
@@ -225,7 +225,7 @@ def test_killed_at_any_moment_all_entries_are_whole(models):
             process.stdout.readline()
         time.sleep(rng.uniform(0, 0.1))
         process.send_signal(signal.SIGKILL)
-        process.wait(30)
+        process.wait(300)
         process.stdout.close()
         kept = History().entries()
         assert len(kept) >= before + 3

@@ -153,5 +153,5 @@ def test_two_processes_at_once_lose_nothing(models):
         "    Presets('tiny').save(f'{sys.argv[1]} {n}', PlaySettings.of(seed=n))\n"
     )
     running = [subprocess.Popen([sys.executable, "-c", code, name]) for name in ("left", "right")]
-    assert [process.wait(60) for process in running] == [0, 0]
+    assert [process.wait(300) for process in running] == [0, 0]
     assert len(Presets("tiny").all()) == 24
