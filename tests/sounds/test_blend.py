@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from milonga.audio import read
 from milonga.errors import SoundError, UnknownNameError
-from milonga.sounds.blend import Blend, mix_mels, parse_shares
+from milonga.sounds.blend import Blend, parse_shares
+from milonga.sounds.blend_mixing import mix_mels
 from milonga.sounds.descriptors import CONTROLS, LOUDNESS, NAMES, describe
 from milonga.sounds.instrument import Instrument
 from milonga.sounds.model_file import MEL_SPEC, sound_hash

@@ -8,7 +8,8 @@ from milonga.audio.export_receipt import Made, check_export
 from milonga.errors import SoundError
 from milonga.sounds import Corpus, MelStore, TrainSettings, make_model
 from milonga.sounds.feedback import FOLDER, marked, use
-from milonga.sounds.history import History, Played
+from milonga.sounds.history import History
+from milonga.sounds.history_entry import Played
 from milonga.sounds.making import lineage
 from milonga.sounds.model import Architecture
 from milonga.sounds.model_file import save, sound_hash

@@ -12,7 +12,8 @@ import pytest
 from milonga.audio import Clip, read
 from milonga.audio.export_receipt import Made
 from milonga.errors import ConfigError, OutputError, SoundError
-from milonga.sounds.history import ENTRY, History, Played, played_by
+from milonga.sounds.history import History
+from milonga.sounds.history_entry import ENTRY, Played, played_by
 from milonga.sounds.instrument import Instrument
 from milonga.sounds.play_settings import PlaySettings, ask
 from milonga.sounds.replaying import replayed
@@ -184,7 +185,8 @@ RECORDER = """
 import numpy as np
 from milonga.audio import Clip
 from milonga.audio.export_receipt import Made
-from milonga.sounds.history import History, Played
+from milonga.sounds.history import History
+from milonga.sounds.history_entry import Played
 from milonga.sounds.play_settings import PlaySettings
 
 history = History()

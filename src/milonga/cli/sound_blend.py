@@ -45,7 +45,7 @@ def blend(
     from milonga.audio.export import check_target, export
     from milonga.cli.sound_pictures import keep
     from milonga.sounds.blend import Blend, parse_shares
-    from milonga.sounds.history import played_by
+    from milonga.sounds.history_entry import played_by
 
     settings, target = play_settings(values), merged_export(values, {})
     shares = parse_shares(models)

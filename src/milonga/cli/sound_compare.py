@@ -13,7 +13,8 @@ from milonga.cli.sound_history import settings_text, title_of
 
 if TYPE_CHECKING:
     from milonga.runtime.progress import Progress
-    from milonga.sounds.history import History, Kept
+    from milonga.sounds.history import History
+    from milonga.sounds.history_entry import Kept
 
 
 @click.command()

@@ -13,7 +13,7 @@ from milonga.cli.main import LazyGroup
 from milonga.cli.sound_options import merged_export
 
 if TYPE_CHECKING:
-    from milonga.sounds.history import Kept
+    from milonga.sounds.history_entry import Kept
 
 _HERE = "milonga.cli.sound_history"
 _COMPARE = "milonga.cli.sound_compare"

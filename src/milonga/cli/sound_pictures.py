@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from milonga.audio.export import ExportResult
     from milonga.audio.export_receipt import Made
     from milonga.audio.export_settings import ExportSettings
-    from milonga.sounds.history import Played
+    from milonga.sounds.history_entry import Played
     from milonga.sounds.play_settings import PlaySettings
 
 _COLUMNS, _WAVE_ROWS = 560, 64

@@ -166,7 +166,7 @@ def _one(
 ) -> dict[str, Any]:
     from milonga.audio.export import export
     from milonga.cli.sound_pictures import keep
-    from milonga.sounds.history import played_by
+    from milonga.sounds.history_entry import played_by
 
     clip = instrument.play(turn.asked.request, progress)
     made = turn.asked.made(instrument)

@@ -13,7 +13,7 @@ from milonga.audio.export_receipt import Made
 from milonga.errors import SoundError
 from milonga.runtime.progress import Progress
 from milonga.sounds.blend import Blend
-from milonga.sounds.history import Kept
+from milonga.sounds.history_entry import Kept
 from milonga.sounds.instrument import Instrument
 from milonga.sounds.library import Library
 from milonga.sounds.play_settings import ask
