@@ -70,13 +70,13 @@ def list_(model: str | None, count: int | None, as_json: bool) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("number", "played", "model", "seconds", "settings", "size", ""):
         right = heading in ("number", "seconds", "size")
-        table.add_column(heading, justify="right" if right else "left")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "played")
     for kept in found:
         marks = ["pinned"] if kept.pinned else []
         marks += [] if kept.sound else ["settings only"]
         table.add_row(
             str(kept.number),
-            kept.entry.created.replace("T", " ").rstrip("Z"),
+            kept.entry.created[:16].replace("T", " "),
             escape(title_of(kept)),
             f"{kept.entry.seconds:.1f}",
             escape(settings_text(kept)),
