@@ -14,6 +14,10 @@ os.environ["NUMBA_CACHE_DIR"] = str(
     Path(__file__).parents[1] / ".cache" / "numba" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 )
 
+# As many workers as cores: threads of both that wait for each other make all of it slower, in the
+# processes that tests start, too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def _support(name):
     path = Path(__file__).parent / "support" / f"{name}.py"

@@ -113,6 +113,13 @@ def test_damaged_files_are_refused_by_name(tmp_path, content, words):
     assert str(path) in str(caught.value)
 
 
+def test_an_mp3_without_a_frame_is_not_called_missing(tmp_path):
+    path = tmp_path / "take.mp3"
+    path.write_bytes(bytes(5000))
+    with pytest.raises(AudioError, match="Not a recording that can be read\\.\n"):
+        read(path)
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.95])
 def test_a_truncated_file_is_refused_in_every_format(tmp_path, suffix, part):

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import pickle
 import struct
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from safetensors.torch import save as pack
 
 from milonga.errors import ModelFileError
+from milonga.sounds.model import Architecture, SoundNet
 from milonga.sounds.model_file import (
     FORMAT,
     LARGEST_HEADER,
+    VERSION,
     ModelHeader,
     load,
     read_header,
@@ -55,6 +58,17 @@ def test_what_was_saved_comes_back(path, model):
     for name, value in tensors.items():
         assert value.dtype == model[1][name].dtype
         assert torch.equal(value, model[1][name])
+
+
+def test_version_1_keeps_its_network():
+    # Whoever changes names or shapes must raise VERSION: files of users would be "damaged".
+    layout = {name: [*value.shape] for name, value in SoundNet(Architecture()).state_dict().items()}
+    text = json.dumps(layout, sort_keys=True)
+    assert VERSION == 1
+    assert (
+        hashlib.sha256(text.encode()).hexdigest()
+        == "a379a0591c91b59d21b0d48f2b187fb2e4d3bf97e340546f16d8f969ec03f8cc"
+    )
 
 
 def test_equal_models_give_equal_bytes(tmp_path, path, model):

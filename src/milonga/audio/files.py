@@ -128,6 +128,9 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
             yield file
     except soundfile.LibsndfileError as error:
         reason = error.error_string.strip(" .")
+        # It says so of any MP3 whose frames it doesn't find.
+        if reason.startswith("File does not exist"):
+            reason = ""
         if path.suffix.lower() == ".flac" and error.code > 40:
             raise _truncated(path, "its last blocks can't be decoded") from error
         raise AudioError(

@@ -30,6 +30,7 @@ References:
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -96,7 +97,10 @@ _GROUPS = 16
 _LAG_S = 0.035
 _ONSET_NATS = 0.5
 """A rise of the bands' mean log magnitude that counts as half an onset."""
-_MATRIX_FRAMES = 2048
+_WHOLE_FRAMES, _BLOCK = 512, 256
+_KEPT_MATRICES = 20
+"""The five windows for four lengths: 1 MB each at most."""
+_WINDOWS = ("short", "long", "fluctuation", "pulse", "onset")
 
 
 class Descriptors:
@@ -114,18 +118,22 @@ class Descriptors:
         self.spec = spec
         self._floor = spec.floor
         self._rate = spec.frame_rate
-        self._placed: dict[str, Tables] = {}
+        self._placed: dict[str, tuple[Tables, _Smoother]] = {}
 
-    def _on(self, device: torch.device) -> Tables:
-        """The tables where a mel is."""
+    def _on(self, device: torch.device) -> tuple[Tables, _Smoother]:
+        """The tables where a mel is, and the windows."""
         import torch
 
         key = str(device)
         if key not in self._placed:
-            self._placed[key] = {
-                name: torch.tensor(value, dtype=torch.float32, device=device)
-                for name, value in _tables(self.spec).items()
-            }
+            # What is made in inference mode couldn't be used in training later.
+            with torch.inference_mode(False):
+                tables = {
+                    name: torch.tensor(value, dtype=torch.float32, device=device)
+                    for name, value in _tables(self.spec).items()
+                }
+            smoother = _Smoother({name: tables[name] for name in _WINDOWS})
+            self._placed[key] = (tables, smoother)
         return self._placed[key]
 
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
@@ -139,16 +147,16 @@ class Descriptors:
         """
         import torch
 
-        t = self._on(mel.device)
+        t, smooth = self._on(mel.device)
         # What the floor holds is no sound; the rest keeps its gradient.
         magnitude = torch.relu(torch.exp(mel) - self._floor) + 1e-3 * self._floor
         band = magnitude * t["width"]
         energy = magnitude**2 * t["width"]
-        total = _smooth((energy * t["k"]).sum(1, keepdim=True), t["long"])
+        total = smooth((energy * t["k"]).sum(1, keepdim=True), "long")
         loudness = 10 * torch.log10(total * t["calibration"] + 1e-9)
 
-        weight = _smooth(band.sum(1, keepdim=True), t["short"])
-        centroid = _smooth((band * t["hz"]).sum(1, keepdim=True), t["short"]) / weight
+        weight = smooth(band.sum(1, keepdim=True), "short")
+        centroid = smooth((band * t["hz"]).sum(1, keepdim=True), "short") / weight
         brightness = torch.log2(centroid.clamp(min=50.0) / 1000.0)
 
         parts = torch.cat(
@@ -159,7 +167,7 @@ class Descriptors:
             ],
             1,
         )
-        shares = _smooth(parts, t["short"])
+        shares = smooth(parts, "short")
         low, mid, whole = shares[:, :1], shares[:, 1:2], shares[:, 2:]
         warmth = 10 * torch.log10((low + 1e-3 * whole) / (mid + 1e-3 * whole))
         return torch.cat(
@@ -167,21 +175,21 @@ class Descriptors:
                 loudness,
                 brightness,
                 warmth,
-                self._roughness(t, magnitude),
-                self._tension(t, energy),
-                self._pulse(t, energy),
-                self._density(t, magnitude),
+                self._roughness(t, smooth, magnitude),
+                self._tension(t, smooth, energy),
+                self._pulse(t, smooth, energy),
+                self._density(t, smooth, magnitude),
             ],
             1,
         )
 
-    def _roughness(self, t: Tables, magnitude: torch.Tensor) -> torch.Tensor:
+    def _roughness(self, t: Tables, smooth: _Smoother, magnitude: torch.Tensor) -> torch.Tensor:
         import torch
 
-        steady = _smooth(magnitude, t["fluctuation"])
+        steady = smooth(magnitude, "fluctuation")
         # The mean of absolute values, squared: a lone onset must not count like steady beating.
-        fast = _smooth(torch.sqrt((magnitude - steady) ** 2 + 1e-14), t["short"]) ** 2
-        slow = _smooth(steady, t["short"]) ** 2
+        fast = smooth(torch.sqrt((magnitude - steady) ** 2 + 1e-14), "short") ** 2
+        slow = smooth(steady, "short") ** 2
         # Specific loudness grows with some 0.6 of the exponent of magnitude.
         loudness = (slow * t["width"]) ** 0.3
         # Bands 60 dB under the loudest are masked.
@@ -189,32 +197,32 @@ class Descriptors:
         share = fast / (slow + 0.1 * fast + 1e-16)
         return 10 * torch.log10((weight * share).sum(1, True) / weight.sum(1, True) + 1e-4)
 
-    def _tension(self, t: Tables, energy: torch.Tensor) -> torch.Tensor:
+    def _tension(self, t: Tables, smooth: _Smoother, energy: torch.Tensor) -> torch.Tensor:
         import torch
 
-        tonal = _smooth(torch.einsum("kb,nbt->nkt", t["tiv"], energy), t["short"])
+        tonal = smooth(torch.einsum("kb,nbt->nkt", t["tiv"], energy), "short")
         total, vector = tonal[:, :1], tonal[:, 1:]
         norm = torch.sqrt((vector**2).sum(1, keepdim=True) + 1e-12 * total**2 + 1e-24)
         return 1.0 - norm / (total + 1e-12)
 
-    def _pulse(self, t: Tables, energy: torch.Tensor) -> torch.Tensor:
+    def _pulse(self, t: Tables, smooth: _Smoother, energy: torch.Tensor) -> torch.Tensor:
         import torch
 
         specific = (energy + 1e-12) ** 0.3
-        loudness = _smooth(specific.sum(1, keepdim=True), t["pulse"])
-        slow = _smooth(loudness, t["long"])
-        depth2 = _smooth((loudness - slow) ** 2, t["long"]) / (slow**2 + 1e-16)
+        loudness = smooth(specific.sum(1, keepdim=True), "pulse")
+        slow = smooth(loudness, "long")
+        depth2 = smooth((loudness - slow) ** 2, "long") / (slow**2 + 1e-16)
         return 10 * torch.log10(depth2 + 1e-4)
 
-    def _density(self, t: Tables, magnitude: torch.Tensor) -> torch.Tensor:
+    def _density(self, t: Tables, smooth: _Smoother, magnitude: torch.Tensor) -> torch.Tensor:
         import torch
         from torch.nn import functional
 
         batch, _, frames = magnitude.shape
         sums = torch.einsum("gb,nbt->ngt", t["groups"], magnitude)
-        sums = _smooth(sums, t["onset"])
+        sums = smooth(sums, "onset")
         # 30 dB under the local level an onset doesn't count.
-        ground = 0.03 * _smooth(sums.mean(1, keepdim=True), t["long"])
+        ground = 0.03 * smooth(sums.mean(1, keepdim=True), "long")
         level = torch.log(sums + ground + 1e-9)
         lag = max(1, round(_LAG_S * self._rate))
         if frames <= lag:
@@ -223,7 +231,7 @@ class Descriptors:
         rise = functional.pad(rise, (lag - lag // 2, lag // 2))
         onset = rise**2 / (rise**2 + _ONSET_NATS**2)
         # An onset is seen for the lag and the smoothing.
-        return _smooth(onset, t["long"]) * self._rate / (lag + 2)
+        return smooth(onset, "long") * self._rate / (lag + 2)
 
 
 def describe(mel: Floats, spec: MelSpec) -> Floats:
@@ -264,30 +272,72 @@ def _shared(spec: MelSpec) -> Descriptors:
     return Descriptors(spec)
 
 
-def _smooth(values: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
-    """Weighted mean over a centred window; at the ends over what there is of it.
+class _Smoother:
+    """Weighted means over centred windows, at the ends over what there is of them.
+
+    A product with a banded matrix is many times faster than convolutions of one channel. Short
+    mels take one matrix, long ones go block by block.
 
     Args:
-        values: ``[B, C, T]``.
-        window: odd length.
+        windows: of odd lengths, by name.
     """
-    import torch
-    from torch.nn import functional
 
-    batch, channels, frames = values.shape
-    half = window.shape[0] // 2
-    if frames <= _MATRIX_FRAMES:
-        # One matrix product is far faster than convolutions of one channel.
-        at = torch.arange(frames, device=values.device)
-        shift = at[:, None] - at[None, :] + half
-        inside = (shift >= 0) & (shift < window.shape[0])
-        matrix = torch.where(inside, window[shift.clamp(0, window.shape[0] - 1)], 0.0)
-        return values @ (matrix / matrix.sum(0, keepdim=True))
-    rows = values.reshape(batch * channels, 1, frames)
-    kernel = window[None, None]
-    weight = functional.conv1d(torch.ones_like(rows[:1]), kernel, padding=half)
-    smooth = functional.conv1d(rows, kernel, padding=half) / weight
-    return smooth.reshape(batch, channels, frames)
+    def __init__(self, windows: Tables) -> None:
+        self._windows = windows
+        self._whole: OrderedDict[tuple[str, int], torch.Tensor] = OrderedDict()
+        self._band: dict[str, torch.Tensor] = {}
+
+    def __call__(self, values: torch.Tensor, name: str) -> torch.Tensor:
+        """``[B, C, T]`` to the same."""
+        from torch.nn import functional
+
+        frames = values.shape[2]
+        if frames <= _WHOLE_FRAMES:
+            return values @ self._matrix(name, frames)
+        half = self._windows[name].shape[0] // 2
+        if name not in self._band:
+            self._band[name] = self._product(name, _BLOCK + 2 * half, _BLOCK, half)
+        padded = functional.pad(values, (half, half + -frames % _BLOCK))
+        blocks = padded.unfold(2, _BLOCK + 2 * half, _BLOCK) @ self._band[name]
+        return blocks.flatten(2)[:, :, :frames] / self._weight(name, frames)
+
+    def _matrix(self, name: str, frames: int) -> torch.Tensor:
+        """Of a whole mel, with its weights; the last few are kept."""
+        key = (name, frames)
+        found = self._whole.get(key)
+        if found is None:
+            found = self._product(name, frames, frames, 0, normal=True)
+            self._whole[key] = found
+            while len(self._whole) > _KEPT_MATRICES:
+                self._whole.popitem(last=False)
+        return found
+
+    def _product(
+        self, name: str, rows: int, columns: int, ahead: int, normal: bool = False
+    ) -> torch.Tensor:
+        """``[rows, columns]``: column c holds the window centred on row c + ahead."""
+        import torch
+
+        window = self._windows[name]
+        half = window.shape[0] // 2
+        with torch.inference_mode(False):
+            row = torch.arange(rows, device=window.device)[:, None]
+            shift = row - torch.arange(columns, device=window.device) - ahead + half
+            inside = (shift >= 0) & (shift < window.shape[0])
+            made = torch.where(inside, window[shift.clamp(0, window.shape[0] - 1)], 0.0)
+            return made / made.sum(0, keepdim=True) if normal else made
+
+    def _weight(self, name: str, frames: int) -> torch.Tensor:
+        """How much of the window lies within the mel, ``[T]``."""
+        import torch
+        from torch.nn import functional
+
+        window = self._windows[name]
+        half = window.shape[0] // 2
+        sums = functional.pad(window.double().cumsum(0), (1, 0))
+        at = torch.arange(frames, device=window.device)
+        first, last = (half - at).clamp(min=0), (frames + half - at).clamp(max=window.shape[0])
+        return (sums[last] - sums[first]).float()
 
 
 def _hann(seconds: float, rate: float) -> NDArray[np.float64]:

@@ -31,7 +31,7 @@ from milonga.sounds.corpus import Corpus
 from milonga.sounds.feedback import generated, marked
 from milonga.sounds.library import MODEL, Entry, Library
 from milonga.sounds.model_file import MEL_SPEC, LearntCorpus, ModelHeader, load, sound_hash
-from milonga.sounds.store import MelStore
+from milonga.sounds.store import STORE, MelStore
 
 if TYPE_CHECKING:
     import numpy as np
@@ -235,7 +235,7 @@ class _Making:
 
         store = MelStore.build(
             corpus,
-            self._work / "store",
+            self._work / STORE,
             seed=self._settings.seed,
             progress=self._progress,
         )

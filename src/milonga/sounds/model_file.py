@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "milonga-sound"
 VERSION: Final = 1
+"""Of the header and of the network in ``model.py``: another layout of either needs another."""
 MEL_SPEC = MelSpec.preset("bigvgan-v2-44khz-128band-512x")
 """The mels of version 1: those of BigVGAN at 44.1 kHz."""
 LARGEST_HEADER = 16 << 20

@@ -28,8 +28,8 @@ Floats = NDArray[np.float32]
 
 LIMIT = 4.0
 """Largest setting of a control or an axis, in spreads of the corpus."""
-_CHUNK = 64
-"""Vectors that are decoded at once: 6 s."""
+_CHUNK = 256
+"""Vectors that are decoded at once: 24 s. Two seconds on either side are decoded for nothing."""
 _NOISE_BLOCK = 512
 CEILING_DBTP = -1.0
 _SCALE_AXES = tuple(f"pca{number}" for number in range(1, 9))

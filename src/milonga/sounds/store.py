@@ -33,6 +33,8 @@ LEAST_STD = 0.1
 """In nats: a band that never changes (above the cut-off of an MP3) must not be blown up."""
 
 Split = Literal["train", "validation"]
+STORE = "store"
+"""A store's folder within the training folder of a model."""
 _MANIFEST = "store.json"
 _FORMAT = 1
 
@@ -189,6 +191,14 @@ def copies_for(seconds: float) -> int:
     return int(min(MOST_COPIES, AUGMENTED_S // max(seconds, 1.0)))
 
 
+def stored_parts(folder: Path) -> dict[str, Part]:
+    """What each recording is for, by its hash; empty where no build of the store was finished."""
+    try:
+        return _Manifest.model_validate_json((folder / _MANIFEST).read_bytes()).parts
+    except (OSError, ValidationError):
+        return {}
+
+
 class _Build:
     def __init__(
         self, corpus: Corpus, folder: Path, seed: int, copies: int, progress: Progress
@@ -200,7 +210,7 @@ class _Build:
     def run(self) -> MelStore:
         self._folder.mkdir(parents=True, exist_ok=True)
         sweep_parts(self._folder)
-        parts = assign(self._corpus, self._seed, self._earlier())
+        parts = assign(self._corpus, self._seed, stored_parts(self._folder))
         with self._progress.task("Preparing", round(self._corpus.usable_s, 1), "s") as task:
             entries = [self._entry(file, parts[file.sha256], task) for file in self._corpus.files]
         mean, std = _statistics(entries)
@@ -216,13 +226,6 @@ class _Build:
         )
         write_text(self._folder / _MANIFEST, dump_json(manifest.model_dump(mode="json")))
         return MelStore(self._folder, manifest, entries)
-
-    def _earlier(self) -> dict[str, Part]:
-        """What recordings were for, as the last finished build has it."""
-        try:
-            return _Manifest.model_validate_json((self._folder / _MANIFEST).read_bytes()).parts
-        except (OSError, ValidationError):
-            return {}
 
     def _entry(self, file: CorpusFile, part: Part, task: Task) -> _Entry:
         made_with = f"{_FORMAT} {self._seed} {self._copies} {part}"

@@ -40,7 +40,7 @@ _WARM = 0.05
 
 _SETTLE = 0.6
 """Share of the budget after which the encoder stays as it is."""
-_FIT_BATCHES, _FIT_FIRST = 40, 1 << 41
+_FIT_BATCHES, _FIT_LEAST, _FIT_FIRST = 40, 4, 1 << 41
 
 
 def train(
@@ -229,7 +229,10 @@ class Trainer:
 
     def _varied(self) -> Iterator[Tensor]:
         """Varied segments, where descriptors say little of which recording it was."""
-        for index in range(_FIT_BATCHES):
+        # A trial of a few steps shouldn't wait longer for its code than for its training.
+        steps = self.total_steps
+        count = _FIT_BATCHES if steps is None else min(_FIT_BATCHES, max(_FIT_LEAST, steps))
+        for index in range(count):
             yield torch.from_numpy(self.segments.batch(_FIT_FIRST + index, 8)).to(self.device)
 
     def _set_rate(self, fraction: float) -> None:

@@ -19,6 +19,7 @@ from milonga.sounds.corpus_reading import pieces
 from milonga.sounds.library import Entry
 from milonga.sounds.model_file import MEL_SPEC
 from milonga.sounds.split import Part, assign, parts_of
+from milonga.sounds.store import STORE, stored_parts
 
 MOST_TRAIN_S, MOST_HELD_OUT_S = 3 * 3600.0, 600.0
 """Longer corpora are used up to here: 1.9 GB on disk."""
@@ -76,7 +77,7 @@ def gather(
     corpus = _corpus(training)
     known = Corpus(folders=(), files=tuple(files), alike=_alike(corpus, files))
     seed = entry.header.training.get("seed", 0) if entry.header else 0
-    parts = assign(known, seed if isinstance(seed, int) else 0, _parts(training))
+    parts = assign(known, seed if isinstance(seed, int) else 0, stored_parts(training / STORE))
     target.mkdir(parents=True, exist_ok=True)
     sweep_parts(target)
     chosen = _affordable(files, parts, found)
@@ -173,14 +174,3 @@ def _alike(corpus: Corpus | None, files: Sequence[CorpusFile]) -> tuple[tuple[st
     names = {file.name for file in files}
     groups = (tuple(n for n in group if n in names) for group in (corpus.alike if corpus else ()))
     return tuple(group for group in groups if len(group) > 1)
-
-
-def _parts(training: Path) -> dict[str, Part]:
-    """What each recording was for in the sound model's training."""
-    try:
-        text = (training / "store" / "store.json").read_text(encoding="utf-8")
-        parts = json.loads(text)["parts"]
-        known = ("train", "validation", "both")
-        return {str(key): value for key, value in parts.items() if value in known}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return {}

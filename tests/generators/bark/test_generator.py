@@ -189,8 +189,9 @@ def test_a_voice_from_a_file_and_pickled_weights(tiny, make_bark, make_voice, tm
     expected = tiny.render(ask(), Progress()).samples
     np.savez(tmp_path / "mine.npz", **make_voice(0))
     other = make(make_bark("bin"), voice=str(tmp_path / "mine.npz"))
-    # The same preset as the usual one, the same weights in another form.
-    assert np.array_equal(other.render(ask(), Progress()).samples, expected)
+    # The same preset as the usual one, the same weights in another form: mapped from a file, they
+    # lie elsewhere in memory, and matrix products may add in another order.
+    np.testing.assert_allclose(other.render(ask(), Progress()).samples, expected, atol=1e-5)
     assert "mine.npz" in other.model().files
     np.savez(tmp_path / "mine.npz", **{**make_voice(0), "semantic_prompt": np.array([99])})
     with pytest.raises(GeneratorError, match="doesn't fit"):

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga.audio.mel import MelSpec
+from milonga.audio.mel_filters import band_edges
 from milonga.errors import SoundError
 from milonga.sounds.descriptors import CONTROLS, NAMES, Descriptors, describe, sounding
 
@@ -49,6 +50,23 @@ def test_brightness_is_the_spectral_centroid(sounds):
         # A band counts as its centre: within a tenth of an octave.
         ours = 1000 * 2 ** _values(sounds, samples)["brightness"]
         assert abs(np.log2(ours / middle)) < 0.1
+
+
+@given(st.one_of(st.integers(1, 60), st.integers(500, 1300)), st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_a_window_is_a_weighted_mean_at_any_length(frames, seed):
+    spec = MelSpec.preset("bigvgan-v2-44khz-128band-512x")
+    mel = np.random.default_rng(seed).normal(-5, 2, (1, 128, frames)).astype(np.float32)
+    edges = band_edges(spec.n_mels, spec.f_min, spec.f_max, spec.scale)
+    band = np.maximum(np.exp(mel[0]) - spec.floor, 0) + 1e-3 * spec.floor
+    band = band * np.diff((edges[1:] + edges[:-1]) / 2)[:, None]
+    half = round(0.25 * spec.frame_rate)
+    window = 0.5 + 0.5 * np.cos(np.pi * np.arange(-half, half + 1) / (half + 1))
+    total, sums = (np.convolve(row, window)[half : half + frames]
+                   for row in (band.sum(0), (band * edges[1:-1, None]).sum(0)))  # fmt: skip
+    found = Descriptors(spec)(torch.from_numpy(mel))[0, NAMES.index("brightness")]
+    # float32 sums of a hundred bands over fifty frames.
+    np.testing.assert_allclose(found, np.log2(sums / total / 1000), atol=1e-4)
 
 
 def test_warmth_compares_low_with_mid(sounds):
