@@ -50,6 +50,11 @@ def hub(tmp_path, monkeypatch):
         yield hub
 
 
+def pytest_collection_modifyitems(items):
+    # The longest first: at the end, one worker would run them while the other has nothing to do.
+    items.sort(key=lambda item: item.path.name != "test_docs.py")
+
+
 @pytest.fixture
 def run_python(tmp_path):
     """Runs code in a process of its own, which must end well; returns what it printed."""
