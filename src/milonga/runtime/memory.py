@@ -1,4 +1,4 @@
-"""How much memory this machine has and this process took, without a library."""
+"""Memory of this machine and this process, without a library."""
 
 from __future__ import annotations
 
@@ -46,6 +46,23 @@ def peak_memory() -> int | None:
 
     scale = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+def return_freed() -> None:
+    """Gives memory that was freed back to the system.
+
+    glibc keeps blocks of up to 32 MB for itself, gigabytes in all; other C libraries don't, and
+    there this does nothing.
+
+    Source: man 3 malloc_trim, man 3 mallopt (M_MMAP_THRESHOLD).
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _physical() -> int | None:

@@ -23,6 +23,7 @@ from milonga.errors import (
     UnknownNameError,
     VocoderError,
 )
+from milonga.runtime.memory import return_freed
 from milonga.runtime.progress import Progress
 from milonga.sounds.library import Entry, Library, open_model
 from milonga.sounds.model_file import sound_hash
@@ -31,6 +32,8 @@ from milonga.vocoders import VocoderBase, get_vocoder
 from milonga.weights import locate
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from milonga.sounds.playing import SoundPlayer
     from milonga.vocoders.bigvgan.generator import Generator
     from milonga.vocoders.training.pairs import Pairs
@@ -291,10 +294,12 @@ class _Tuning:
             self._tell(f"Going on from step {training.step}.")
         training.run(self._progress)
         header = self._header(training, config, origin, recordings)
-        evaluation = self._evaluate(training, header, held_out)
-        return self._keep(
-            training, header.model_copy(update={"evaluation": evaluation}), recordings
-        )
+        weights = training.result()
+        # With its moments and gradients it takes six times the memory of the weights.
+        del training, generator
+        return_freed()
+        evaluation = self._evaluate(weights, header, held_out)
+        return self._keep(weights, header.model_copy(update={"evaluation": evaluation}), recordings)
 
     def _start(
         self, pairs: Pairs, changes: Mapping[str, Any], start: START, size: str
@@ -371,7 +376,7 @@ class _Tuning:
         )
 
     def _evaluate(
-        self, training: VocoderTraining, header: VocoderHeader, held_out: Pairs
+        self, weights: dict[str, Tensor], header: VocoderHeader, held_out: Pairs
     ) -> Evaluation:
         """Against the vocoder that would be taken otherwise, from both kinds of mel."""
         from milonga.vocoders.bigvgan.generator import Generator
@@ -379,34 +384,46 @@ class _Tuning:
         from milonga.vocoders.training.evaluation import compare
         from milonga.vocoders.training.vocoder_file import Duel, Evaluation, Measured
 
-        generator = Generator(header.generator_config)
-        generator.load_state_dict(training.result())
         against = default_vocoder()
-        vocoders = {
-            "own": BigVGAN(generator.eval().requires_grad_(False), self._device),
-            "default": _default(against, self._device),
-        }
-        duels = {}
-        for kind in ("clean", "model"):
-            found = compare(
-                vocoders,
-                held_out,
-                remade=kind == "model",
-                most_s=EVALUATED_S,
-                progress=self._progress,
-            )
-            duels[kind] = Duel(own=Measured.of(found["own"]), default=Measured.of(found["default"]))
+
+        def own() -> VocoderBase:
+            generator = Generator(header.generator_config)
+            generator.load_state_dict(weights, assign=True)
+            return BigVGAN(generator.eval().requires_grad_(False), self._device)
+
+        def default() -> VocoderBase:
+            return _default(against, self._device)
+
+        found: dict[tuple[str, bool], Measured] = {}
+        # One after the other: two of BigVGAN's size need not be in memory together.
+        for make in (own, default):
+            vocoder = make()
+            for remade in (False, True):
+                distances = compare(
+                    {make.__name__: vocoder},
+                    held_out,
+                    remade=remade,
+                    most_s=EVALUATED_S,
+                    progress=self._progress,
+                )
+                found[make.__name__, remade] = Measured.of(distances[make.__name__])
+            del vocoder
+            return_freed()
+        clean, model = (
+            Duel(own=found["own", remade], default=found["default", remade])
+            for remade in (False, True)
+        )
         frames = sum(count for _, _, count in held_out.excerpts(EVALUATED_S))
         seconds = round(frames / held_out.spec.frame_rate, 2)
-        return Evaluation(against=against, seconds=seconds, **duels)
+        return Evaluation(against=against, seconds=seconds, clean=clean, model=model)
 
     def _keep(
-        self, training: VocoderTraining, header: VocoderHeader, recordings: Recordings
+        self, weights: dict[str, Tensor], header: VocoderHeader, recordings: Recordings
     ) -> Tuned:
         from milonga.vocoders.training.vocoder_file import save
 
         path = self._entry.folder / FILE
-        save(path, header, training.result())
+        save(path, header, weights)
         return Tuned(path, header, recordings.left_out, preference(self._entry.model_path))
 
 

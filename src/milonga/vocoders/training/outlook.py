@@ -18,8 +18,8 @@ from milonga.vocoders.training.losses import MelLoss, adversarial_loss, critics_
 from milonga.vocoders.training.settings import VocoderSettings
 
 _FRAMES = 8
-_RUNTIME = 350e6
-"""Bytes that torch itself takes."""
+_RUNTIME = 500e6
+"""Bytes that torch, the sound model and the recordings take."""
 _WORKSPACE = 1.0
 """What signals that live for a moment add to those that are kept for the gradient."""
 
@@ -116,8 +116,9 @@ def foresee(generator: Generator, settings: VocoderSettings) -> Outlook:
     whole = min(step(True) for _ in range(2)) * scale
     for module in (generator, critics):
         module.zero_grad(set_to_none=True)
-    # Weights, gradients, two moments, and the average of the generator's.
-    fixed = 4 * (5 * _count(generator) + 4 * _count(critics))
+    # Weights, gradients, two moments, and the average of the generator's; half as much as the
+    # weights for a moment in the optimizer's step.
+    fixed = 4 * (5.5 * _count(generator) + 4 * _count(critics))
     memory = int(_RUNTIME + fixed + _WORKSPACE * scale * sum(kept.values()))
     return Outlook(_count(generator), memory, whole, mel_step)
 
