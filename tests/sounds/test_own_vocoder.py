@@ -21,6 +21,7 @@ from milonga.errors import (
     VocoderError,
 )
 from milonga.runtime.progress import Progress
+from milonga.sounds.instrument import choose_voice
 from milonga.sounds.library import Library
 from milonga.sounds.making import make_model
 from milonga.sounds.model import Architecture
@@ -31,7 +32,6 @@ from milonga.sounds.own_vocoder import (
     fine_tune_vocoder,
     load_own,
     preference,
-    preferred_vocoder,
 )
 from milonga.sounds.store import MelStore
 from milonga.sounds.training import TrainSettings
@@ -121,13 +121,17 @@ def _evaluation(own, default, against="griffin-lim"):
 WON = _evaluation((0.1, 0.5), (0.2, 0.6))
 
 
+def _voice(entry, name="auto"):
+    return choose_voice(name, entry.header.spec, "cpu", model=entry.model_path)
+
+
 def test_one_that_is_better_by_both_distances_is_taken_and_says_so(entry):
     _rewritten(entry, evaluation=WON)
-    vocoder, reason = preferred_vocoder(entry, device="cpu")
-    assert vocoder.name == "own:bells"
-    assert "better than griffin-lim" in reason
-    assert "0.100 against 0.200" in reason
-    assert preferred_vocoder(entry, "griffin-lim")[0].name == "griffin-lim"
+    voice = _voice(entry)
+    assert voice.vocoder.name == "own:bells"
+    assert "better than griffin-lim" in voice.note
+    assert "0.100 against 0.200" in voice.note
+    assert _voice(entry, "griffin-lim").vocoder.name == "griffin-lim"
 
 
 def test_playing_takes_it_then_and_only_then(entry):
@@ -164,27 +168,27 @@ def test_playing_takes_it_then_and_only_then(entry):
 )
 def test_any_other_is_not_taken(entry, changes, reason):
     _rewritten(entry, **{"evaluation": WON, **changes})
-    vocoder, said = preferred_vocoder(entry)
-    assert vocoder.name == "griffin-lim"
-    assert reason in said
+    voice = _voice(entry)
+    assert voice.vocoder.name == "griffin-lim"
+    assert reason in voice.note
     # It is still there for who asks for it.
-    assert preferred_vocoder(entry, "own", "cpu")[0].name == "own:bells"
+    assert _voice(entry, "own").vocoder.name == "own:bells"
 
 
 def test_a_damaged_one_or_none_leaves_the_default(entry):
     path = entry.folder / FILE
     path.write_bytes(path.read_bytes()[:-50])
-    vocoder, reason = preferred_vocoder(entry)
-    assert vocoder.name == "griffin-lim"
-    assert "damaged" in reason
+    voice = _voice(entry)
+    assert voice.vocoder.name == "griffin-lim"
+    assert "damaged" in voice.note
     with pytest.raises(VocoderError, match="damaged"):
-        preferred_vocoder(entry, "own")
+        _voice(entry, "own")
     path.unlink()
-    assert "no vocoder of its own" in preferred_vocoder(entry)[1]
+    assert "own" not in _voice(entry).note
     with pytest.raises(VocoderError, match="no vocoder of its own"):
-        preferred_vocoder(entry, "own")
+        _voice(entry, "own")
     with pytest.raises(UnknownNameError):
-        preferred_vocoder(entry, "vocos")
+        _voice(entry, "vocos")
 
 
 def test_the_split_is_that_of_the_sound_model(entry, tmp_path):

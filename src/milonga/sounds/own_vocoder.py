@@ -20,7 +20,6 @@ from milonga.errors import (
     MissingExtraError,
     NotDownloadedError,
     SoundError,
-    UnknownNameError,
     VocoderError,
 )
 from milonga.runtime.memory import return_freed
@@ -45,7 +44,6 @@ FILE = "vocoder.safetensors"
 WORK = "vocoder"
 """Within the training folder of the model."""
 
-REQUESTS = ("auto", "own", "bigvgan", "griffin-lim")
 START = Literal["auto", "bigvgan", "fresh"]
 EVALUATED_S = 60.0
 _CONTEXT = 64
@@ -143,37 +141,6 @@ def load_own(model: Path, device: str = "auto") -> VocoderBase:
             step=f"Train one: milonga sound fine-tune-vocoder {model.parent.name!r}",
         )
     return load_trained(path, f"own:{model.parent.name}", device=device)
-
-
-def preferred_vocoder(
-    entry: Entry, requested: str = "auto", device: str = "auto"
-) -> tuple[VocoderBase, str]:
-    """The vocoder to play a model with, and why it is that one.
-
-    Args:
-        entry: of the model.
-        requested: one of ``REQUESTS``; "auto" is the model's own if that is better than the
-            default.
-        device: for a neural vocoder.
-
-    Raises:
-        UnknownNameError: no such request.
-        VocoderError: the vocoder asked for isn't there or can't be loaded.
-    """
-    if requested not in REQUESTS:
-        raise UnknownNameError("vocoder for sound models", requested, REQUESTS)
-    if requested == "own":
-        return load_own(entry.model_path, device), "Its own vocoder, as asked for."
-    if requested != "auto":
-        return _default(requested, device), f"{requested}, as asked for."
-    found = preference(entry.model_path)
-    if found.own:
-        try:
-            return load_own(entry.model_path, device), found.reason
-        except VocoderError as error:
-            found = Preference(False, f"Its own vocoder can't be used. {error.message}")
-    name = default_vocoder()
-    return _default(name, device), found.reason or f"{name}: the model has no vocoder of its own."
 
 
 class Remaker:
