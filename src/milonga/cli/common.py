@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, TypeVar
 
 import click
@@ -38,3 +41,27 @@ def make_progress() -> Progress:
 
         return BarProgress()
     return LineProgress()
+
+
+@contextlib.contextmanager
+def stop_between_steps(progress: Progress, what: str) -> Iterator[None]:
+    """The first Ctrl-C cancels a training after its step, so that its checkpoint is whole; a second
+    one ends it at once.
+
+    Args:
+        progress: of the training.
+        what: the same command goes on with.
+    """
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if progress.cancelled:
+            raise KeyboardInterrupt
+        progress.cancel()
+        progress.message(f"Stopping. The same command goes on with {what}.")
+
+    before = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, say
+from milonga.cli.common import json_option, make_progress, print_json, say, stop_between_steps
 
 if TYPE_CHECKING:
     from milonga.runtime.progress import Progress
@@ -92,7 +88,7 @@ def train(
         device=pick_device(device),
         architecture=Architecture(**SIZES[size]),
     )
-    with _orderly(progress, name):
+    with stop_between_steps(progress, repr(name)):
         made = make_model(
             name,
             folder,
@@ -106,24 +102,6 @@ def train(
         print_json(_document(made))
     else:
         _show(made)
-
-
-@contextlib.contextmanager
-def _orderly(progress: Progress, name: str) -> Iterator[None]:
-    """The first Ctrl-C stops between two steps, so that the checkpoint is that of a whole one."""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        if progress.cancelled:
-            raise KeyboardInterrupt
-        progress.cancel()
-        progress.message(f"Stopping. The same command goes on with {name!r}.")
-
-    before = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
 
 
 def _inspect(folder: Path, progress: Progress, as_json: bool) -> None:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, say
+from milonga.cli.common import json_option, make_progress, print_json, say, stop_between_steps
 
 if TYPE_CHECKING:
-    from milonga.runtime.progress import Progress
     from milonga.sounds.own_vocoder import Tuned
     from milonga.vocoders.training.vocoder_file import Duel
 
@@ -92,7 +87,7 @@ def fine_tune_vocoder(
     changes |= {} if model_mels is None else {"remade": model_mels}
     changes |= {} if batch is None else {"batch": batch}
     progress = make_progress()
-    with _orderly(progress, name):
+    with stop_between_steps(progress, f"the vocoder of {name!r}"):
         tuned = tune(
             name,
             changes=changes,
@@ -108,24 +103,6 @@ def fine_tune_vocoder(
         print_json(_document(tuned))
     else:
         _show(tuned)
-
-
-@contextlib.contextmanager
-def _orderly(progress: Progress, name: str) -> Iterator[None]:
-    """The first Ctrl-C stops between two steps, so that the checkpoint is that of a whole one."""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        if progress.cancelled:
-            raise KeyboardInterrupt
-        progress.cancel()
-        progress.message(f"Stopping. The same command goes on with the vocoder of {name!r}.")
-
-    before = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
 
 
 def _document(tuned: Tuned) -> dict[str, Any]:

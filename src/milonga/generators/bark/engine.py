@@ -18,7 +18,7 @@ from milonga.generators.bark.drawing import Drawing, generator_for
 from milonga.generators.bark.network import Causal, Fine
 from milonga.generators.bark.stages import Numbers, Tokens
 from milonga.generators.neural import codec
-from milonga.generators.neural.loading import load_pretrained, quiet_transformers
+from milonga.generators.neural.loading import load_pretrained, load_tokenizer, quiet_transformers
 from milonga.runtime.progress import Progress, Task
 
 if TYPE_CHECKING:
@@ -100,18 +100,10 @@ class Engine:
         import torch
 
         with quiet_transformers():
-            from transformers import AutoTokenizer, BarkModel
+            from transformers import BarkModel
 
             model = load_pretrained(BarkModel, folder, name)
-            try:
-                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            except Exception as error:
-                first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-                raise GeneratorError(
-                    f"The tokenizer of {name} can't be loaded: {first}.",
-                    where=folder,
-                    step=f"See whether the files are whole: milonga weights verify {name}",
-                ) from error
+        tokenizer = load_tokenizer(folder, name)
         if half:
             for stage in (model.semantic, model.coarse_acoustics, model.fine_acoustics):
                 stage.to(torch.float16)

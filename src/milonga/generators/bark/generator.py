@@ -23,15 +23,21 @@ from milonga.generators.bark.script import Script, script_of
 from milonga.generators.bark.stages import Tokens
 from milonga.generators.base import Assessment, Generator, Model, Request, Role
 from milonga.generators.neural.calibration import learn_speed
-from milonga.generators.neural.loading import hashes_of, licence_of, size_of
+from milonga.generators.neural.loading import hashes_of, licence_of, memory_explained, size_of
 from milonga.generators.neural.outlook import offline_problem
-from milonga.runtime.devices import is_out_of_memory, pick_device
+from milonga.runtime.devices import pick_device
 from milonga.runtime.memory import total_memory
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
 
 LONGEST_S = 600.0
 """Of a layer's words, as estimated."""
+
+
+_LESS_MEMORY = (
+    "Set bark.batch=1, use bark-small, or set bark.device=cpu; on a graphics card, "
+    "bark.offload=true."
+)
 
 
 class Bark(Generator):
@@ -175,16 +181,8 @@ class Bark(Generator):
         script = self._script(request)
         for problem in _problems(script):
             raise GeneratorError(problem.message, where=problem.where, step=problem.step)
-        try:
+        with memory_explained(self.options.model, _LESS_MEMORY):
             return self._render(request, script, progress)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise GeneratorError(
-                f"There is not enough memory for {self.options.model}.",
-                step="Set bark.batch=1, use bark-small, or set bark.device=cpu; on a graphics "
-                "card, bark.offload=true.",
-            ) from error
 
     def model(self) -> Model:
         return self._model or Model(name=self.options.model)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from milonga.errors import GeneratorError
 from milonga.generators.musicgen import windows
 from milonga.generators.neural import codec
-from milonga.generators.neural.loading import load_pretrained, quiet_transformers
+from milonga.generators.neural.loading import load_pretrained, load_tokenizer, quiet_transformers
 from milonga.runtime.progress import Progress, Task
 
 if TYPE_CHECKING:
@@ -59,18 +59,10 @@ class Engine:
             GeneratorError: they are damaged or of another model.
         """
         with quiet_transformers():
-            from transformers import AutoTokenizer, MusicgenForConditionalGeneration
+            from transformers import MusicgenForConditionalGeneration
 
             model = load_pretrained(MusicgenForConditionalGeneration, folder, name)
-            try:
-                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            except Exception as error:
-                first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-                raise GeneratorError(
-                    f"The tokenizer of {name} can't be loaded: {first}.",
-                    where=folder,
-                    step=f"See whether the files are whole: milonga weights verify {name}",
-                ) from error
+        tokenizer = load_tokenizer(folder, name)
         return cls(model.to(device), tokenizer)
 
     @property

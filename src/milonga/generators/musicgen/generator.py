@@ -19,14 +19,17 @@ from milonga.generators.musicgen.engine import Engine, Sampling
 from milonga.generators.musicgen.prompts import prompt_of
 from milonga.generators.neural.calibration import learn_speed
 from milonga.generators.neural.cancelling import cancellable
-from milonga.generators.neural.loading import hashes_of, licence_of
+from milonga.generators.neural.loading import hashes_of, licence_of, memory_explained
 from milonga.generators.neural.outlook import offline_problem
 from milonga.generators.neural.seeding import seeded
-from milonga.runtime.devices import is_out_of_memory, pick_device
+from milonga.runtime.devices import pick_device
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
 
 LONGEST_S = 600.0
+
+
+_LESS_MEMORY = "Use a smaller checkpoint, close other programs, or set musicgen.device=cpu."
 
 
 class MusicGen(Generator):
@@ -115,15 +118,8 @@ class MusicGen(Generator):
     def render(self, request: Request, progress: Progress) -> Clip:
         for problem in _length_problems(request):
             raise GeneratorError(problem.message, where=problem.where, step=problem.step)
-        try:
+        with memory_explained(self.options.model, _LESS_MEMORY):
             return self._render(request, progress)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise GeneratorError(
-                f"There is not enough memory for {self.options.model}.",
-                step="Use a smaller checkpoint, close other programs, or set musicgen.device=cpu.",
-            ) from error
 
     def model(self) -> Model:
         return self._model or Model(name=self.options.model)

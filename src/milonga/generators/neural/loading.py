@@ -15,6 +15,7 @@ from milonga import weights
 from milonga.errors import GeneratorError
 from milonga.generators.base import Licence
 from milonga.generators.neural.seeding import seeded
+from milonga.runtime.devices import is_out_of_memory
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
 from milonga.weights.hashing import hash_file
@@ -134,3 +135,42 @@ def load_pretrained(model_class: Any, folder: Path, name: str) -> Any:
             step=step,
         )
     return model.eval()
+
+
+def load_tokenizer(folder: Path, name: str) -> Any:
+    """The tokenizer of a model of transformers, from its folder.
+
+    Raises:
+        GeneratorError: its files are missing or damaged.
+    """
+    with quiet_transformers():
+        from transformers import AutoTokenizer
+
+        try:
+            return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except Exception as error:
+            first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+            raise GeneratorError(
+                f"The tokenizer of {name} can't be loaded: {first}.",
+                where=folder,
+                step=f"See whether the files are whole: milonga weights verify {name}",
+            ) from error
+
+
+@contextlib.contextmanager
+def memory_explained(name: str, step: str) -> Iterator[None]:
+    """Turns running out of memory into an error for the user.
+
+    Args:
+        name: of the model.
+        step: what takes less.
+
+    Raises:
+        GeneratorError: the block ran out of memory.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise GeneratorError(f"There is not enough memory for {name}.", step=step) from error

@@ -16,17 +16,20 @@ from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Problem
 from milonga.generators.base import Assessment, Generator, Model, Request, Role
 from milonga.generators.neural.calibration import learn_speed
-from milonga.generators.neural.loading import hashes_of, licence_of
+from milonga.generators.neural.loading import hashes_of, licence_of, memory_explained
 from milonga.generators.neural.outlook import access_problem, offline_problem
 from milonga.generators.stable_audio import checkpoints, outlook
 from milonga.generators.stable_audio.checkpoints import Shape
 from milonga.generators.stable_audio.engine import Engine, Settings
 from milonga.generators.stable_audio.prompts import prompt_of
-from milonga.runtime.devices import is_out_of_memory, pick_device
+from milonga.runtime.devices import pick_device
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
 
 LIBRARIES = ("torch", "transformers", "diffusers", "torchsde")
+
+
+_LESS_MEMORY = "Close other programs, or set stable-audio.device=cpu."
 
 
 class StableAudio(Generator):
@@ -117,15 +120,8 @@ class StableAudio(Generator):
         )
 
     def render(self, request: Request, progress: Progress) -> Clip:
-        try:
+        with memory_explained(self.options.model, _LESS_MEMORY):
             return self._render(request, progress)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise GeneratorError(
-                f"There is not enough memory for {self.options.model}.",
-                step="Close other programs, or set stable-audio.device=cpu.",
-            ) from error
 
     def model(self) -> Model:
         return self._model or Model(name=self.options.model)
