@@ -83,7 +83,9 @@ class SoundPlayer:
             shape = Architecture.from_dict(values["architecture"])
         except KeyError as error:
             raise ModelFileError(f"The model's header has no {error.args[0]!r}.") from None
-        net = SoundNet(shape, self.spec)
+        # Making the layers draws numbers, which the tensors then replace.
+        with torch.random.fork_rng(devices=[]):
+            net = SoundNet(shape, self.spec)
         names = list(net.state_dict())
         missing = [name for name in names if name not in tensors]
         if missing:

@@ -193,3 +193,9 @@ def test_a_request_is_a_value():
     request = PlayRequest(seconds=1)
     assert dataclasses.replace(request, seed=2).seed == 2
     assert torch.get_default_dtype() == torch.float32
+
+
+def test_opening_and_playing_leaves_the_random_state_of_torch(trained):
+    before = torch.get_rng_state()
+    SoundPlayer(trained[0], trained[1]).mel(PlayRequest(seconds=1.0))
+    assert torch.equal(torch.get_rng_state(), before)
