@@ -361,26 +361,24 @@ class _Tuning:
         def default() -> VocoderBase:
             return _default(against, self._device)
 
+        places = held_out.excerpts(EVALUATED_S)
         found: dict[tuple[str, bool], Measured] = {}
-        # One after the other: two of BigVGAN's size need not be in memory together.
-        for make in (own, default):
-            vocoder = make()
-            for remade in (False, True):
-                distances = compare(
-                    {make.__name__: vocoder},
-                    held_out,
-                    remade=remade,
-                    most_s=EVALUATED_S,
-                    progress=self._progress,
-                )
-                found[make.__name__, remade] = Measured.of(distances[make.__name__])
-            del vocoder
-            return_freed()
+        with self._progress.task("Comparing vocoders", 4 * len(places), "excerpts") as task:
+            # One after the other: two of BigVGAN's size need not be in memory together.
+            for make in (own, default):
+                name, vocoder = make.__name__, make()
+                for remade in (False, True):
+                    distances = compare(
+                        {name: vocoder}, held_out, remade=remade, most_s=EVALUATED_S, task=task
+                    )
+                    found[name, remade] = Measured.of(distances[name])
+                del vocoder
+                return_freed()
         clean, model = (
             Duel(own=found["own", remade], default=found["default", remade])
             for remade in (False, True)
         )
-        frames = sum(count for _, _, count in held_out.excerpts(EVALUATED_S))
+        frames = sum(count for _, _, count in places)
         seconds = round(frames / held_out.spec.frame_rate, 2)
         return Evaluation(against=against, seconds=seconds, clean=clean, model=model)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from milonga.runtime.progress import Progress
+from milonga.runtime.progress import Task
 from milonga.vocoders.base import VocoderBase
 from milonga.vocoders.training.distances import Distances, Meter
 from milonga.vocoders.training.pairs import Pairs
@@ -18,7 +18,7 @@ def compare(
     *,
     remade: bool,
     most_s: float = 60.0,
-    progress: Progress | None = None,
+    task: Task | None = None,
 ) -> dict[str, Distances]:
     """How far each vocoder's rendering is from the recordings.
 
@@ -27,16 +27,15 @@ def compare(
         held_out: what to render.
         remade: from mels of the sound model's own, not from those of the recordings.
         most_s: seconds of sound, spread over all recordings.
-        progress: shows it, and may cancel.
+        task: advances by one for each excerpt and vocoder; may cancel.
     """
-    progress = progress or Progress()
     places = held_out.excerpts(most_s)
     meters = {name: Meter(held_out.spec) for name in vocoders}
-    with progress.task("Comparing vocoders", len(places) * len(vocoders), "excerpts") as task:
-        for index, first, frames in places:
-            pair = held_out.pair(index, first, frames, remade=remade)
-            mel = np.ascontiguousarray(pair.mel[np.newaxis])
-            for name, vocoder in vocoders.items():
-                meters[name].add(vocoder.mel_to_waveform(mel)[0, 0], pair.wave)
+    for index, first, frames in places:
+        pair = held_out.pair(index, first, frames, remade=remade)
+        mel = np.ascontiguousarray(pair.mel[np.newaxis])
+        for name, vocoder in vocoders.items():
+            meters[name].add(vocoder.mel_to_waveform(mel)[0, 0], pair.wave)
+            if task is not None:
                 task.advance()
     return {name: meter.result() for name, meter in meters.items()}
