@@ -30,7 +30,6 @@ References:
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -44,6 +43,8 @@ from milonga.errors import SoundError
 
 if TYPE_CHECKING:
     import torch
+
+    from milonga.sounds.smoothing import Smoother
 
     Tables = dict[str, torch.Tensor]
 
@@ -97,9 +98,6 @@ _GROUPS = 16
 _LAG_S = 0.035
 _ONSET_NATS = 0.5
 """A rise of the bands' mean log magnitude that counts as half an onset."""
-_WHOLE_FRAMES, _BLOCK = 512, 256
-_KEPT_MATRICES = 20
-"""The five windows for four lengths: 1 MB each at most."""
 _WINDOWS = ("short", "long", "fluctuation", "pulse", "onset")
 
 
@@ -118,11 +116,13 @@ class Descriptors:
         self.spec = spec
         self._floor = spec.floor
         self._rate = spec.frame_rate
-        self._placed: dict[str, tuple[Tables, _Smoother]] = {}
+        self._placed: dict[str, tuple[Tables, Smoother]] = {}
 
-    def _on(self, device: torch.device) -> tuple[Tables, _Smoother]:
+    def _on(self, device: torch.device) -> tuple[Tables, Smoother]:
         """The tables where a mel is, and the windows."""
         import torch
+
+        from milonga.sounds.smoothing import Smoother
 
         key = str(device)
         if key not in self._placed:
@@ -132,7 +132,7 @@ class Descriptors:
                     name: torch.tensor(value, dtype=torch.float32, device=device)
                     for name, value in _tables(self.spec).items()
                 }
-            smoother = _Smoother({name: tables[name] for name in _WINDOWS})
+            smoother = Smoother({name: tables[name] for name in _WINDOWS})
             self._placed[key] = (tables, smoother)
         return self._placed[key]
 
@@ -183,7 +183,7 @@ class Descriptors:
             1,
         )
 
-    def _roughness(self, t: Tables, smooth: _Smoother, magnitude: torch.Tensor) -> torch.Tensor:
+    def _roughness(self, t: Tables, smooth: Smoother, magnitude: torch.Tensor) -> torch.Tensor:
         import torch
 
         steady = smooth(magnitude, "fluctuation")
@@ -197,7 +197,7 @@ class Descriptors:
         share = fast / (slow + 0.1 * fast + 1e-16)
         return 10 * torch.log10((weight * share).sum(1, True) / weight.sum(1, True) + 1e-4)
 
-    def _tension(self, t: Tables, smooth: _Smoother, energy: torch.Tensor) -> torch.Tensor:
+    def _tension(self, t: Tables, smooth: Smoother, energy: torch.Tensor) -> torch.Tensor:
         import torch
 
         tonal = smooth(torch.einsum("kb,nbt->nkt", t["tiv"], energy), "short")
@@ -205,7 +205,7 @@ class Descriptors:
         norm = torch.sqrt((vector**2).sum(1, keepdim=True) + 1e-12 * total**2 + 1e-24)
         return 1.0 - norm / (total + 1e-12)
 
-    def _pulse(self, t: Tables, smooth: _Smoother, energy: torch.Tensor) -> torch.Tensor:
+    def _pulse(self, t: Tables, smooth: Smoother, energy: torch.Tensor) -> torch.Tensor:
         import torch
 
         specific = (energy + 1e-12) ** 0.3
@@ -214,7 +214,7 @@ class Descriptors:
         depth2 = smooth((loudness - slow) ** 2, "long") / (slow**2 + 1e-16)
         return 10 * torch.log10(depth2 + 1e-4)
 
-    def _density(self, t: Tables, smooth: _Smoother, magnitude: torch.Tensor) -> torch.Tensor:
+    def _density(self, t: Tables, smooth: Smoother, magnitude: torch.Tensor) -> torch.Tensor:
         import torch
         from torch.nn import functional
 
@@ -270,74 +270,6 @@ def sounding(mel: Floats, range_db: float = 50.0) -> NDArray[np.bool_]:
 @lru_cache(maxsize=4)
 def _shared(spec: MelSpec) -> Descriptors:
     return Descriptors(spec)
-
-
-class _Smoother:
-    """Weighted means over centred windows, at the ends over what there is of them.
-
-    A product with a banded matrix is many times faster than convolutions of one channel. Short
-    mels take one matrix, long ones go block by block.
-
-    Args:
-        windows: of odd lengths, by name.
-    """
-
-    def __init__(self, windows: Tables) -> None:
-        self._windows = windows
-        self._whole: OrderedDict[tuple[str, int], torch.Tensor] = OrderedDict()
-        self._band: dict[str, torch.Tensor] = {}
-
-    def __call__(self, values: torch.Tensor, name: str) -> torch.Tensor:
-        """``[B, C, T]`` to the same."""
-        from torch.nn import functional
-
-        frames = values.shape[2]
-        if frames <= _WHOLE_FRAMES:
-            return values @ self._matrix(name, frames)
-        half = self._windows[name].shape[0] // 2
-        if name not in self._band:
-            self._band[name] = self._product(name, _BLOCK + 2 * half, _BLOCK, half)
-        padded = functional.pad(values, (half, half + -frames % _BLOCK))
-        blocks = padded.unfold(2, _BLOCK + 2 * half, _BLOCK) @ self._band[name]
-        return blocks.flatten(2)[:, :, :frames] / self._weight(name, frames)
-
-    def _matrix(self, name: str, frames: int) -> torch.Tensor:
-        """Of a whole mel, with its weights; the last few are kept."""
-        key = (name, frames)
-        found = self._whole.get(key)
-        if found is None:
-            found = self._product(name, frames, frames, 0, normal=True)
-            self._whole[key] = found
-            while len(self._whole) > _KEPT_MATRICES:
-                self._whole.popitem(last=False)
-        return found
-
-    def _product(
-        self, name: str, rows: int, columns: int, ahead: int, normal: bool = False
-    ) -> torch.Tensor:
-        """``[rows, columns]``: column c holds the window centred on row c + ahead."""
-        import torch
-
-        window = self._windows[name]
-        half = window.shape[0] // 2
-        with torch.inference_mode(False):
-            row = torch.arange(rows, device=window.device)[:, None]
-            shift = row - torch.arange(columns, device=window.device) - ahead + half
-            inside = (shift >= 0) & (shift < window.shape[0])
-            made = torch.where(inside, window[shift.clamp(0, window.shape[0] - 1)], 0.0)
-            return made / made.sum(0, keepdim=True) if normal else made
-
-    def _weight(self, name: str, frames: int) -> torch.Tensor:
-        """How much of the window lies within the mel, ``[T]``."""
-        import torch
-        from torch.nn import functional
-
-        window = self._windows[name]
-        half = window.shape[0] // 2
-        sums = functional.pad(window.double().cumsum(0), (1, 0))
-        at = torch.arange(frames, device=window.device)
-        first, last = (half - at).clamp(min=0), (frames + half - at).clamp(max=window.shape[0])
-        return (sums[last] - sums[first]).float()
 
 
 def _hann(seconds: float, rate: float) -> NDArray[np.float64]:
