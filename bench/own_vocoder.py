@@ -83,7 +83,7 @@ def measure(seconds: float) -> dict[str, Any]:
     from milonga.vocoders.bigvgan.config import BigVGANConfig
     from milonga.vocoders.bigvgan.generator import Generator
     from milonga.vocoders.bigvgan.vocoder import BigVGAN
-    from milonga.vocoders.training.evaluation import compare
+    from milonga.vocoders.training.evaluation import measure
     from milonga.vocoders.training.fresh import fresh_generator
     from milonga.vocoders.training.outlook import foresee
     from milonga.vocoders.training.pairs import Pairs
@@ -125,7 +125,8 @@ def measure(seconds: float) -> dict[str, Any]:
         "after": after,
         "griffin_lim": get_vocoder("griffin-lim"),
     }
-    found = compare(vocoders, held_out, remade=False, most_s=30.0)
+    excerpts = held_out.excerpts_of(30.0, remade=False)
+    found = {name: measure(vocoder, excerpts, spec) for name, vocoder in vocoders.items()}
     values = np.full((1, spec.n_mels, 860), -6, np.float32)
     after.mel_to_waveform(values[:, :, :86])
     begun = time.perf_counter()

@@ -16,7 +16,7 @@ os.environ["NUMBA_CACHE_DIR"] = str(
 
 # As many workers as cores: threads of both that wait for each other make all of it slower, in the
 # processes that tests start, too.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def _support(name):

@@ -72,7 +72,7 @@ def test_wrong_usage(milonga, tmp_path, args, status, word):
 def test_a_training_is_interrupted_resumed_and_repeated(milonga, corpus, tmp_path):
     """Ctrl-C while it trains; the same command goes on; then there is nothing to do."""
     command = [sys.executable, "-m", "milonga", "sound", "train", str(corpus), "--name", "noise"]
-    environment = os.environ | {"MILONGA_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"MILONGA_HOME": str(tmp_path / "home")}
     process = subprocess.Popen(
         [*command, *QUICK], env=environment, stderr=subprocess.PIPE, text=True
     )
@@ -87,8 +87,7 @@ def test_a_training_is_interrupted_resumed_and_repeated(milonga, corpus, tmp_pat
     assert "Traceback" not in rest
     (entry,) = milonga("sound", "list", "--json").json
     assert "first training" in entry["problem"]
-    done = milonga("sound", "train", corpus, "--name", "noise", *QUICK, "--json",
-                   OMP_NUM_THREADS="1")  # fmt: skip
+    done = milonga("sound", "train", corpus, "--name", "noise", *QUICK, "--json")
     assert done.status == 0, done.err
     assert done.json["trained"]
     assert done.json["training"]["steps"] == 20

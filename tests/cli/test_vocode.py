@@ -20,7 +20,7 @@ CONFIG = {
     "use_tanh_at_final": False, "use_bias_at_final": False, "sampling_rate": 16_000,
     "num_mels": 20, "n_fft": 64, "win_size": 64, "hop_size": 16, "fmin": 0, "fmax": None,
 }  # fmt: skip
-OFFLINE = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+OFFLINE = {"HF_HUB_OFFLINE": "1"}
 
 
 @pytest.fixture

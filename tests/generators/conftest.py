@@ -56,18 +56,6 @@ def make_audible():
     return _make_audible
 
 
-@pytest.fixture
-def one_thread(monkeypatch):
-    """Tiny models are slower with threads that wait for each other."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session")
 def make_musicgen(tmp_path_factory, t5_tokenizer):
     """``make_musicgen(channels=1, seed=0)``: a folder as ``save_pretrained`` writes it, 32 kHz

@@ -8,7 +8,6 @@ import time
 from dataclasses import replace
 
 import pytest
-import torch
 
 from milonga.audio import probe
 from milonga.errors import Cancelled, CorpusError, SoundError
@@ -22,14 +21,6 @@ SETTINGS = TrainSettings(
     steps=6, batch=2, frames=64, evaluate_every=3, architecture=TINY, checkpoint_s=0.0
 )
 """A checkpoint after every step."""
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +84,7 @@ def test_a_cancelled_training_goes_on_to_the_same_model(trained, corpus, tmp_pat
 def test_a_killed_training_goes_on_to_the_same_model(trained, corpus, tmp_path):
     library = Library(tmp_path / "library")
     code = (
-        "from pathlib import Path; import torch; torch.set_num_threads(1)\n"
+        "from pathlib import Path\n"
         "from milonga.sounds import Library, TrainSettings, make_model\n"
         "from milonga.sounds.model import Architecture\n"
         f"shape = Architecture({', '.join(f'{k}={v!r}' for k, v in TINY.to_dict().items())})\n"

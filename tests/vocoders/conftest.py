@@ -28,15 +28,6 @@ TINY = {
 }
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_torch_thread():
-    """Tiny models gain nothing from more, and lose much when other tests run beside them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def oracle():
     """Makes the reference generator of a config, with weights at levels like those of trained

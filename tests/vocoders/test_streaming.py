@@ -158,7 +158,6 @@ def test_half_precision_is_for_accelerators():
 PEAK = """
 import sys, numpy as np, torch
 from milonga.runtime.memory import peak_memory
-torch.set_num_threads(1)
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.generator import Generator
 from milonga.vocoders.bigvgan.vocoder import BigVGAN

@@ -65,6 +65,7 @@ def choose_voice(
         UnknownNameError: no such vocoder.
         WeightsError, VocoderError: the vocoder can't be had or loaded.
     """
+    from milonga.sounds.own_vocoder import default_vocoder
     from milonga.vocoders import get_vocoder
     from milonga.weights import locate
 
@@ -75,7 +76,7 @@ def choose_voice(
         return own
     note = ""
     if name == "auto":
-        name = "bigvgan" if locate("bigvgan") is not None else "griffin-lim"
+        name = default_vocoder()
         note = f"Vocoder: {name}, whose weights are on this machine."
         if name == "griffin-lim":
             note = "Vocoder: griffin-lim. bigvgan sounds better: milonga weights get bigvgan"

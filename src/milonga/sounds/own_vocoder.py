@@ -348,7 +348,7 @@ class _Tuning:
         """Against the vocoder that would be taken otherwise, from both kinds of mel."""
         from milonga.vocoders.bigvgan.generator import Generator
         from milonga.vocoders.bigvgan.vocoder import BigVGAN
-        from milonga.vocoders.training.evaluation import compare
+        from milonga.vocoders.training.evaluation import measure
         from milonga.vocoders.training.vocoder_file import Duel, Evaluation, Measured
 
         against = default_vocoder()
@@ -361,24 +361,23 @@ class _Tuning:
         def default() -> VocoderBase:
             return _default(against, self._device)
 
-        places = held_out.excerpts(EVALUATED_S)
-        found: dict[tuple[str, bool], Measured] = {}
-        with self._progress.task("Comparing vocoders", 4 * len(places), "excerpts") as task:
+        kinds = [held_out.excerpts_of(EVALUATED_S, remade=remade) for remade in (False, True)]
+        found: dict[str, list[Measured]] = {}
+        total = 2 * sum(len(pairs) for pairs in kinds)
+        with self._progress.task("Comparing vocoders", total, "excerpts") as task:
             # One after the other: two of BigVGAN's size need not be in memory together.
-            for make in (own, default):
-                name, vocoder = make.__name__, make()
-                for remade in (False, True):
-                    distances = compare(
-                        {name: vocoder}, held_out, remade=remade, most_s=EVALUATED_S, task=task
-                    )
-                    found[name, remade] = Measured.of(distances[name])
+            for name, make in {"own": own, "default": default}.items():
+                vocoder = make()
+                found[name] = [
+                    Measured.of(measure(vocoder, pairs, held_out.spec, task)) for pairs in kinds
+                ]
                 del vocoder
                 return_freed()
         clean, model = (
-            Duel(own=found["own", remade], default=found["default", remade])
-            for remade in (False, True)
+            Duel(own=mine, default=other)
+            for mine, other in zip(found["own"], found["default"], strict=True)
         )
-        frames = sum(count for _, _, count in places)
+        frames = sum(pair.mel.shape[1] for pair in kinds[0])
         seconds = round(frames / held_out.spec.frame_rate, 2)
         return Evaluation(against=against, seconds=seconds, clean=clean, model=model)
 

@@ -26,6 +26,11 @@ class Smoother:
 
     def __init__(self, windows: Mapping[str, Tensor]) -> None:
         self._windows = windows
+        # On the CPU: Apple's graphics have no float64.
+        self._sums = {
+            name: functional.pad(window.cpu().double().cumsum(0), (1, 0))
+            for name, window in windows.items()
+        }
         self._whole: OrderedDict[tuple[str, int], Tensor] = OrderedDict()
         self._band: dict[str, Tensor] = {}
 
@@ -46,15 +51,16 @@ class Smoother:
         key = (name, frames)
         found = self._whole.get(key)
         if found is None:
-            found = self._product(name, frames, frames, 0, normal=True)
+            # What is made in inference mode couldn't be used in training later.
+            with torch.inference_mode(False):
+                found = self._product(name, frames, frames, 0)
+                found = found / found.sum(0, keepdim=True)
             self._whole[key] = found
             while len(self._whole) > _KEPT_MATRICES:
                 self._whole.popitem(last=False)
         return found
 
-    def _product(
-        self, name: str, rows: int, columns: int, ahead: int, normal: bool = False
-    ) -> Tensor:
+    def _product(self, name: str, rows: int, columns: int, ahead: int) -> Tensor:
         """``[rows, columns]``: column c holds the window centred on row c + ahead."""
         window = self._windows[name]
         half = window.shape[0] // 2
@@ -62,15 +68,12 @@ class Smoother:
             row = torch.arange(rows, device=window.device)[:, None]
             shift = row - torch.arange(columns, device=window.device) - ahead + half
             inside = (shift >= 0) & (shift < window.shape[0])
-            made = torch.where(inside, window[shift.clamp(0, window.shape[0] - 1)], 0.0)
-            return made / made.sum(0, keepdim=True) if normal else made
+            return torch.where(inside, window[shift.clamp(0, window.shape[0] - 1)], 0.0)
 
     def _weight(self, name: str, frames: int) -> Tensor:
         """How much of the window lies within the mel, ``[T]``."""
-        # On the CPU: Apple's graphics have no float64.
-        window = self._windows[name].cpu().double()
+        sums, window = self._sums[name], self._windows[name]
         half = window.shape[0] // 2
-        sums = functional.pad(window.cumsum(0), (1, 0))
         at = torch.arange(frames)
         first, last = (half - at).clamp(min=0), (frames + half - at).clamp(max=window.shape[0])
-        return (sums[last] - sums[first]).float().to(self._windows[name].device)
+        return (sums[last] - sums[first]).float().to(window.device)

@@ -12,8 +12,6 @@ from milonga.generators.bark.stages import Tokens, fine_windows
 from milonga.generators.bark.voices import read_voice
 from milonga.runtime.progress import Progress
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 PROMPTS = ["♪ We whisper ♪", "♪ la noche contesta, nobody loses as long as we dance ♪", "[laughs]",
            "♪ amor y código ♪", "Tiro los dados"]  # fmt: skip
 LIKELIEST = Sampling(0, 0, 0)

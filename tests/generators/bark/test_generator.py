@@ -21,8 +21,6 @@ from milonga.generators.neural.calibration import known_speed
 from milonga.runtime.progress import Progress
 from milonga.songs.receipts import read_receipt
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 SMALL = "suno/bark-small"
 SHEET = """
 title: Whispers

@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from milonga import audio
 from milonga.songs.receipts import read_receipt
 
@@ -27,7 +25,6 @@ def contents(folder):
             for path in folder.rglob("*") if path.is_file()}  # fmt: skip
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_the_example_song(hub, make_bark, make_stable_audio, tmp_path):
     hub.add(REPOS["bark"], contents(make_bark("bin")))
     hub.add(REPOS["stable-audio"], contents(make_stable_audio()), gated=True)

@@ -9,7 +9,6 @@ from milonga.generators.neural.codec import decode
 from milonga.generators.neural.seeding import seeded
 from milonga.runtime.progress import Progress
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 PROMPT = "calm piano, night. bpm: 70."
 ALL = Sampling(top_k=0)
 

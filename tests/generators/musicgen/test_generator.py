@@ -24,8 +24,6 @@ from milonga.generators.neural.calibration import known_speed
 from milonga.runtime.progress import Progress
 from milonga.songs.receipts import read_receipt
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 SMALL = "facebook/musicgen-small"
 SHEET = """
 title: Two parts

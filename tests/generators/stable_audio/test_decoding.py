@@ -37,11 +37,6 @@ def latents_of(frames, seed=0):
     return torch.randn(1, 4, frames, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(one_thread):
-    pass
-
-
 @settings(deadline=None, max_examples=60)
 @given(
     ratios=st.sampled_from([(2, 4), (3, 2), (2, 2, 5)]),

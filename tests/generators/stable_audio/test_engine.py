@@ -15,7 +15,6 @@ from milonga.generators.stable_audio.engine import Engine, Settings
 from milonga.runtime.progress import Progress
 from milonga.weights import locate
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 PROMPT, NEGATIVE = "calm piano, night, 70 BPM", "drums, crowd"
 
 

@@ -24,8 +24,6 @@ from milonga.generators.stable_audio import StableAudio
 from milonga.runtime.progress import Progress
 from milonga.songs.receipts import read_receipt
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 REPO = "stabilityai/stable-audio-open-1.0"
 SHEET = """
 title: Two parts

@@ -8,7 +8,6 @@ from diffusers import CosineDPMSolverMultistepScheduler
 
 from milonga.generators.stable_audio.noise import BrownianNoise, Sampler
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SHAPE = (1, 4, 33)
 
 

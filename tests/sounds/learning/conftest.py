@@ -98,17 +98,6 @@ def store():
     return MadeStore(train, [pitched(1.5, 262, 0.6, 3), percussive(1.5, 3, 2)])
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Tiny models are slower with threads that wait for each other."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session")
 def tiny():
     """Settings of a training that takes seconds: ``tiny(steps=20, ...)``."""

@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -94,7 +93,6 @@ from milonga.vocoders.training.fresh import fresh_generator
 from milonga.vocoders.training.pairs import Pairs
 from milonga.vocoders.training.settings import VocoderSettings
 from milonga.vocoders.training.trainer import VocoderTraining
-torch.set_num_threads(1)
 pairs = Pairs([conftest.tone(220, 0.9), conftest.tone(330, 0.7, 1)], conftest.SPEC)
 settings = VocoderSettings(minutes=None, steps=int(sys.argv[3]), batch=1, frames=24,
                            critics_from=2, critics_width=0.05, checkpoint_s=0.0)
@@ -222,8 +220,7 @@ def _same(one, other):
 
 def _process(folder, steps):
     command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(folder), str(steps)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
-                            env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def _finish(folder, steps):

@@ -33,7 +33,6 @@ from milonga.weights import LocalWeights
 LONGEST_S = 600.0
 """Of a layer's words, as estimated."""
 
-
 _LESS_MEMORY = (
     "Set bark.batch=1, use bark-small, or set bark.device=cpu; on a graphics card, "
     "bark.offload=true."

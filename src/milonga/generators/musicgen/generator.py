@@ -28,7 +28,6 @@ from milonga.weights import LocalWeights
 
 LONGEST_S = 600.0
 
-
 _LESS_MEMORY = "Use a smaller checkpoint, close other programs, or set musicgen.device=cpu."
 
 

@@ -21,6 +21,8 @@ from milonga.weights import LocalWeights
 from milonga.weights.hashing import hash_file
 from milonga.weights.settings import quiet_libraries
 
+_WHOLE = "See whether the files are whole: milonga weights verify {name}"
+
 
 def names_of(local: LocalWeights) -> list[str]:
     """The files of a model that count, by their paths within its folder."""
@@ -108,7 +110,6 @@ def load_pretrained(model_class: Any, folder: Path, name: str) -> Any:
     """
     import torch
 
-    step = f"See whether the files are whole: milonga weights verify {name}"
     try:
         # Making the modules draws numbers, which the weights then replace.
         with quiet_transformers(), seeded(0):
@@ -118,10 +119,7 @@ def load_pretrained(model_class: Any, folder: Path, name: str) -> Any:
     except MemoryError:
         raise
     except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise GeneratorError(
-            f"{name} can't be loaded: {first}.", where=folder, step=step
-        ) from error
+        raise _unloadable(name, folder, name, error) from error
     # Codebooks are buffers; other buffers follow from the configuration.
     needed = {key for key, _ in model.named_parameters()}
     needed |= {key for key, _ in model.named_buffers() if key.endswith("codebook.embed")}
@@ -132,7 +130,7 @@ def load_pretrained(model_class: Any, folder: Path, name: str) -> Any:
             f"{name} lacks parts of the model: {', '.join(lacking[:3])}"
             f"{f' and {len(lacking) - 3} more' if len(lacking) > 3 else ''}.",
             where=folder,
-            step=step,
+            step=_WHOLE.format(name=name),
         )
     return model.eval()
 
@@ -149,12 +147,14 @@ def load_tokenizer(folder: Path, name: str) -> Any:
         try:
             return AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:
-            first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-            raise GeneratorError(
-                f"The tokenizer of {name} can't be loaded: {first}.",
-                where=folder,
-                step=f"See whether the files are whole: milonga weights verify {name}",
-            ) from error
+            raise _unloadable(f"The tokenizer of {name}", folder, name, error) from error
+
+
+def _unloadable(what: str, folder: Path, name: str, error: Exception) -> GeneratorError:
+    first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return GeneratorError(
+        f"{what} can't be loaded: {first}.", where=folder, step=_WHOLE.format(name=name)
+    )
 
 
 @contextlib.contextmanager

@@ -28,7 +28,6 @@ from milonga.weights import LocalWeights
 
 LIBRARIES = ("torch", "transformers", "diffusers", "torchsde")
 
-
 _LESS_MEMORY = "Close other programs, or set stable-audio.device=cpu."
 
 

@@ -122,6 +122,15 @@ class Pairs:
             most -= place[2]
         return chosen
 
+    def excerpts_of(self, most_s: float, *, remade: bool) -> list[Pair]:
+        """The pairs of ``excerpts``.
+
+        Args:
+            most_s: seconds of sound, spread over all recordings.
+            remade: their mels are the model's, not those of the sound.
+        """
+        return [self.pair(*place, remade=remade) for place in self.excerpts(most_s)]
+
     def pair(self, index: int, first: int, frames: int, *, remade: bool, gain: float = 1.0) -> Pair:
         """One pair; what lies beyond the end of the recording is silence.
 
