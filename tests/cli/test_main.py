@@ -1,3 +1,5 @@
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -75,3 +77,30 @@ def test_the_unexpected_is_explained_too(monkeypatch, capsys):
     assert "RuntimeError: odd" in capsys.readouterr().err
     monkeypatch.setattr(cli, "main", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
     assert main([]) == 130
+
+
+DROPPED = """
+import ctypes, os, signal, sys
+from milonga.cli import main as module
+from milonga.cli.common import make_progress
+
+def work(*args, **kwargs):
+    progress = make_progress()
+    # What is raised in a callback from C is printed and forgotten.
+    ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), int(sys.argv[1])))()
+    progress.check()
+    print("went on")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+module.cli.main = work
+sys.exit(module.main([]))
+"""
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_within_a_callback_from_c_stops_at_the_next_check(kind):
+    command = [sys.executable, "-c", DROPPED, str(int(kind))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 130, done.stderr
+    assert done.stdout == ""
+    assert "What was finished is kept." in done.stderr

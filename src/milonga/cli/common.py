@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from milonga.runtime.files import dump_json
 from milonga.runtime.progress import LineProgress, Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
+_RUNNING: weakref.WeakSet[Progress] = weakref.WeakSet()
 
 
 def json_option(function: F) -> F:
@@ -39,8 +41,17 @@ def make_progress() -> Progress:
     if sys.stderr.isatty():
         from milonga.runtime.bar import BarProgress
 
-        return BarProgress()
-    return LineProgress()
+        progress: Progress = BarProgress()
+    else:
+        progress = LineProgress()
+    _RUNNING.add(progress)
+    return progress
+
+
+def cancel_running() -> None:
+    """Asks what shows its progress to stop at its next check."""
+    for progress in list(_RUNNING):
+        progress.cancel()
 
 
 @contextlib.contextmanager

@@ -92,6 +92,9 @@ def main(argv: list[str] | None = None) -> int:
     debug = "--debug" in args
     args = [arg for arg in args if arg != "--debug"]
     signal.signal(signal.SIGTERM, _interrupt)
+    # Where it is ignored, as in the background of a script, it stays so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         outcome = cli.main(args, prog_name="milonga", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
@@ -126,6 +129,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
+    from milonga.cli.common import cancel_running
+
+    # Raised within a callback from C, such as libsndfile's, the exception would be dropped there.
+    cancel_running()
     raise KeyboardInterrupt
 
 
