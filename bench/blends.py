@@ -40,8 +40,8 @@ class _Played:
 
 def run(quick: bool = False) -> str:
     from milonga.sounds import Library, TrainSettings, make_model
-    from milonga.sounds.making import SIZES
-    from milonga.sounds.model import Architecture
+    from milonga.sounds.model.network import Architecture
+    from milonga.sounds.train_model import SIZES
 
     if not SAMPLES.is_dir():
         raise RuntimeError(f"{SAMPLES} isn't there: apt-get install sonic-pi-samples")
@@ -66,10 +66,10 @@ def run(quick: bool = False) -> str:
 def _play(library: object, share: float, seeds: range) -> _Played:
     import librosa
 
-    from milonga.sounds.blend import Blend
-    from milonga.sounds.descriptors import describe, sounding
-    from milonga.sounds.library import Library
-    from milonga.sounds.play_settings import PlaySettings
+    from milonga.sounds.controls.descriptors import describe, sounding
+    from milonga.sounds.instrument.blend import Blend
+    from milonga.sounds.library.library import Library
+    from milonga.sounds.model.play_settings import PlaySettings
 
     assert isinstance(library, Library)
     drums, tones = CORPORA
@@ -87,10 +87,10 @@ def _play(library: object, share: float, seeds: range) -> _Played:
 
 
 def _is_the_model(library: object) -> bool:
-    from milonga.sounds.blend import Blend
-    from milonga.sounds.instrument import Instrument
-    from milonga.sounds.library import Library
-    from milonga.sounds.play_settings import PlaySettings, ask
+    from milonga.sounds.instrument.blend import Blend
+    from milonga.sounds.instrument.instrument import Instrument
+    from milonga.sounds.library.library import Library
+    from milonga.sounds.model.play_settings import PlaySettings, ask
 
     assert isinstance(library, Library)
     settings = PlaySettings.of(seconds=SECONDS, seed=1)
@@ -116,7 +116,7 @@ def frechet(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 def _section(
     played: dict[float, _Played], again: _Played, same: bool, training_s: float, seeds: int
 ) -> str:
-    from milonga.sounds.descriptors import CONTROLS
+    from milonga.sounds.controls.descriptors import CONTROLS
 
     drums, half, tones = played[1.0], played[0.5], played[0.0]
     unit = np.array([control.least_spread for control in CONTROLS])

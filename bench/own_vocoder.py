@@ -77,7 +77,7 @@ def measure(seconds: float) -> dict[str, Any]:
     import torch
 
     from milonga.audio import read, resample
-    from milonga.audio.mel import MelSpec
+    from milonga.audio.mel.spec import MelSpec
     from milonga.runtime.memory import peak_memory
     from milonga.vocoders import get_vocoder
     from milonga.vocoders.bigvgan.config import BigVGANConfig

@@ -100,13 +100,13 @@ def _intelligibility(quick: bool) -> str:
 
 def _sung_errors(engine, lines, voice: str, listener: Listener) -> float:  # type: ignore[no-untyped-def]
     from milonga.generators.base import LyricLine, Request
-    from milonga.generators.guide.melody import compose_melody
-    from milonga.generators.guide.syllables import words_of
+    from milonga.generators.guide.tune.melody import compose_melody
     from milonga.generators.guide.voice.alignment import syllables
     from milonga.generators.guide.voice.casting import cast
     from milonga.generators.guide.voice.phones import nuclei
     from milonga.generators.guide.voice.singing import sing
     from milonga.generators.guide.voice.world import analyse
+    from milonga.generators.guide.words.syllables import words_of
 
     singer = cast(voice).lead
     request = Request(

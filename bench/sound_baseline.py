@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from milonga.sounds.segments import MelTracks, Segments, consecutive
+from milonga.sounds.corpus.segments import MelTracks, Segments, consecutive
 
 FRAMES = 88
 """A second, rounded up to a multiple of eight."""

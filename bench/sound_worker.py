@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from milonga.runtime.progress import Progress
-from milonga.sounds.descriptors import describe, sounding
-from milonga.sounds.effects import measure_effects
-from milonga.sounds.model_file import MEL_SPEC as SPEC
-from milonga.sounds.playing import PlayRequest, SoundPlayer
-from milonga.sounds.store import MelStore
+from milonga.sounds.controls.descriptors import describe, sounding
+from milonga.sounds.corpus.mel_store import MelStore
+from milonga.sounds.model.file import MEL_SPEC as SPEC
+from milonga.sounds.model.player import PlayRequest, SoundPlayer
+from milonga.sounds.training.effects import measure_effects
 from milonga.vocoders import get_vocoder
 
 MFCCS = 20
@@ -24,7 +24,7 @@ def train_model(store: Path, folder: Path, minutes: float) -> None:
     """Trains; writes ``model.json`` and ``model.safetensors``."""
     from safetensors.torch import save_file
 
-    from milonga.sounds.training import TrainSettings, train
+    from milonga.sounds.training.trainer import TrainSettings, train
 
     made = train(MelStore.open(store), folder, TrainSettings(minutes=minutes), Progress())
     architecture, tensors, record, controls = made

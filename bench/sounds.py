@@ -25,8 +25,8 @@ MINUTES, QUICK_MINUTES = 10.0, 0.5
 
 
 def run(quick: bool = False) -> str:
-    from milonga.sounds.corpus import Corpus
-    from milonga.sounds.store import MelStore
+    from milonga.sounds.corpus.inspection import Corpus
+    from milonga.sounds.corpus.mel_store import MelStore
 
     if not SAMPLES.is_dir():
         raise RuntimeError(f"{SAMPLES} isn't there: apt-get install sonic-pi-samples")
@@ -90,7 +90,7 @@ def _read(folder: Path) -> dict[str, Any]:
 def _speed(folder: Path) -> float:
     """Seconds of mel a second, on all cores: the median of five minutes of walk."""
     from bench.sound_worker import load
-    from milonga.sounds.playing import PlayRequest
+    from milonga.sounds.model.player import PlayRequest
 
     _, player = load(folder)
     times = []
@@ -107,7 +107,7 @@ def _section(
     seconds: dict[str, float],
     minutes: float,
 ) -> str:
-    from milonga.sounds.descriptors import NAMES
+    from milonga.sounds.controls.descriptors import NAMES
 
     lines = [
         "## Sound models",
@@ -163,7 +163,7 @@ def _section(
 
 
 def _leakage(found: dict[str, dict[str, Any]]) -> str:
-    from milonga.sounds.descriptors import NAMES
+    from milonga.sounds.controls.descriptors import NAMES
 
     lines = [
         "| control moved from -4 to 4 | " + " | ".join(NAMES) + " |",
@@ -203,7 +203,7 @@ def picture(effects: dict[str, dict[str, Any]]) -> None:
     """Draws the leakage matrices side by side: rows are controls, columns what changed."""
     from PIL import Image, ImageDraw, ImageFont
 
-    from milonga.sounds.descriptors import NAMES
+    from milonga.sounds.controls.descriptors import NAMES
 
     cell, left, top, gap = 58, 96, 84, 40
     size = len(NAMES) * cell

@@ -202,7 +202,7 @@ def _griffin_lim(quick: bool) -> str:
 
     from milonga.audio.clip import Clip
     from milonga.audio.files import read
-    from milonga.audio.mel import MelSpec
+    from milonga.audio.mel.spec import MelSpec
     from milonga.audio.resampling import resample
     from milonga.vocoders.copy_synthesis import log_mel_distance_db
     from milonga.vocoders.griffin_lim import GriffinLim

@@ -22,7 +22,8 @@ REPO = "nvidia/bigvgan_v2_44khz_128band_512x"
 OURS = """
 import time
 from milonga.weights import ensure_weights
-import milonga.weights.hub, huggingface_hub.file_download, httpx2, filelock, concurrent.futures
+import milonga.weights.hub.client, huggingface_hub.file_download
+import httpx2, filelock, concurrent.futures
 began = time.perf_counter()
 ensure_weights("bigvgan")
 print(time.perf_counter() - began)

@@ -36,5 +36,5 @@ def test_a_command_s_help_loads_no_model_library():
 
 
 def test_a_sheet_is_parsed_and_planned_without_torch():
-    names = loaded("import milonga.songs.sheet, milonga.songs.plan")
+    names = loaded("import milonga.songs.sheet.load, milonga.songs.rendering.plan")
     assert not names & {"torch", "librosa", "transformers", "matplotlib", "numba", "scipy"}

@@ -17,12 +17,12 @@ from milonga.errors import MilongaError
 if TYPE_CHECKING:
     from milonga.analysis.comparison import compare, compare_clips
     from milonga.audio import Clip, read, resample, write
-    from milonga.audio.mel import MelSpec
+    from milonga.audio.mel.spec import MelSpec
     from milonga.generators.base import Generator, Request
-    from milonga.songs.plan import Selection, make_plan
-    from milonga.songs.render import render
-    from milonga.songs.session import Session
-    from milonga.songs.sheet import Sheet, load_sheet
+    from milonga.songs.output.folder import Session
+    from milonga.songs.rendering.plan import Selection, make_plan
+    from milonga.songs.rendering.render import render
+    from milonga.songs.sheet.load import Sheet, load_sheet
     from milonga.vocoders import VocoderBase, get_vocoder
     from milonga.vocoders.mel_adapter import MelAdapter
     from milonga.weights import ensure_bigvgan_weights, ensure_weights
@@ -31,21 +31,21 @@ _HOMES = {
     "Clip": "milonga.audio",
     "Generator": "milonga.generators.base",
     "MelAdapter": "milonga.vocoders.mel_adapter",
-    "MelSpec": "milonga.audio.mel",
+    "MelSpec": "milonga.audio.mel.spec",
     "Request": "milonga.generators.base",
-    "Selection": "milonga.songs.plan",
-    "Session": "milonga.songs.session",
-    "Sheet": "milonga.songs.sheet",
+    "Selection": "milonga.songs.rendering.plan",
+    "Session": "milonga.songs.output.folder",
+    "Sheet": "milonga.songs.sheet.load",
     "VocoderBase": "milonga.vocoders",
     "compare": "milonga.analysis.comparison",
     "compare_clips": "milonga.analysis.comparison",
     "ensure_bigvgan_weights": "milonga.weights",
     "ensure_weights": "milonga.weights",
     "get_vocoder": "milonga.vocoders",
-    "load_sheet": "milonga.songs.sheet",
-    "make_plan": "milonga.songs.plan",
+    "load_sheet": "milonga.songs.sheet.load",
+    "make_plan": "milonga.songs.rendering.plan",
     "read": "milonga.audio",
-    "render": "milonga.songs.render",
+    "render": "milonga.songs.rendering.render",
     "resample": "milonga.audio",
     "write": "milonga.audio",
 }

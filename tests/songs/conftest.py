@@ -8,7 +8,7 @@ import pytest
 from milonga.audio import Clip
 from milonga.errors import GeneratorError, Problem, UnknownNameError
 from milonga.generators.base import Assessment, Generator, Licence, Model
-from milonga.songs.model import Sheet
+from milonga.songs.sheet.model import Sheet
 
 
 class Tone(Generator):

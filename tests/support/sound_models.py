@@ -12,10 +12,10 @@ def small_model(name="tiny", *, seed=0, disabled=("tension",), **changes):
     """A header and tensors, as ``model_file.save`` takes them."""
     import torch
 
-    from milonga.sounds.descriptors import CONTROLS
-    from milonga.sounds.model import Architecture, SoundNet
-    from milonga.sounds.model_file import ModelHeader
-    from milonga.sounds.store import MEL_SPEC
+    from milonga.sounds.controls.descriptors import CONTROLS
+    from milonga.sounds.corpus.mel_store import MEL_SPEC
+    from milonga.sounds.model.file import ModelHeader
+    from milonga.sounds.model.network import Architecture, SoundNet
 
     shape = Architecture(latent=4, widths=(8,) * 4, blocks=(1,) * 4, hidden=8)
     rng = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from milonga.audio.clip import Clip
 from milonga.audio.files import read
-from milonga.audio.mel import MelSpec
+from milonga.audio.mel.spec import MelSpec
 from milonga.audio.resampling import resample
 from milonga.errors import DeviceError
 from milonga.vocoders import VocoderError, get_vocoder

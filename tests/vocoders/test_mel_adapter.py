@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from milonga.audio.clip import Clip
 from milonga.audio.files import read
-from milonga.audio.mel import PRESETS, MelSpec
-from milonga.audio.mel_filters import band_edges
+from milonga.audio.mel.filters import band_edges
+from milonga.audio.mel.spec import PRESETS, MelSpec
 from milonga.audio.resampling import resample
 from milonga.vocoders import VocoderError, get_vocoder
 from milonga.vocoders.mel_adapter import MelAdapter

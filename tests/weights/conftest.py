@@ -7,7 +7,7 @@ import pytest
 
 from milonga.runtime.progress import Progress
 from milonga.weights import Options, ensure
-from milonga.weights.retries import Retry
+from milonga.weights.hub.retries import Retry
 
 BIGVGAN = "nvidia/bigvgan_v2_44khz_128band_512x"
 QUICK = Retry(first_s=0.01, longest_s=0.05)

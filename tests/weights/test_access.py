@@ -6,7 +6,7 @@ import traceback
 import pytest
 
 from milonga.errors import AccessError
-from milonga.weights.tokens import Token, find_token
+from milonga.weights.hub.tokens import Token, find_token
 
 REPO = "stabilityai/stable-audio-open-1.0"
 SECRET = "hf_aSecretThatMustNotShow"

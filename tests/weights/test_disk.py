@@ -17,7 +17,7 @@ MB = 1024 * 1024
 
 AS_NOBODY = """
 import os, sys, tempfile
-import milonga.weights, milonga.weights.hub, huggingface_hub.utils, filelock, httpx2, click
+import milonga.weights, milonga.weights.hub.client, huggingface_hub.utils, filelock, httpx2, click
 from milonga.cli.main import main
 os.setgid(65534); os.setuid(65534)
 sys.exit(main(["weights", *sys.argv[1:]]))

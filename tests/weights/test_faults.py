@@ -8,7 +8,7 @@ import pytest
 
 from milonga.errors import Cancelled, DownloadError
 from milonga.weights import locate
-from milonga.weights.retries import Retry
+from milonga.weights.hub.retries import Retry
 
 GOOD = 3_000_000
 WEIGHTS = "bigvgan_generator.pt"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from milonga.weights.hashing import BLOCK, Digest, hash_file
+from milonga.weights.cache.hashing import BLOCK, Digest, hash_file
 
 
 def expected(contents):

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from milonga import audio
-from milonga.analysis import controls
+from milonga.analysis import yardsticks as controls
 from milonga.analysis.differences import Differences, differences
 from milonga.analysis.features import Features, features
 from milonga.audio.clip import Clip

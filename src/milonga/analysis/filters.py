@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from milonga.audio.mel_filters import filter_bank
+from milonga.audio.mel.filters import filter_bank
 
 F = TypeVar("F", bound=np.floating)
 

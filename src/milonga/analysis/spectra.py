@@ -20,7 +20,7 @@ from milonga.analysis.filters import (
 )
 from milonga.analysis.tuning import TuningEstimate
 from milonga.audio.clip import Clip
-from milonga.audio.mel_filters import band_edges
+from milonga.audio.mel.filters import band_edges
 
 BLOCK = 128
 """Frames worked on at a time: their spectra stay in the processor's cache."""

@@ -18,16 +18,31 @@ from milonga._version import __version__
 from milonga.errors import Cancelled, MilongaError
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "song": ("milonga.cli.song:song", "Start, check, import and export song sheets."),
-    "render": ("milonga.cli.render:render", "Render a song sheet into takes, a mix and a report."),
-    "mix": ("milonga.cli.mix:mix", "Build song.wav anew from the takes."),
-    "replay": ("milonga.cli.replay:replay", "Render a take again and say whether it is the same."),
-    "compare": ("milonga.cli.compare:compare", "Compare recordings with a baseline by figures."),
-    "report": ("milonga.cli.report:report", "Write the report of a rendered song anew."),
-    "sound": ("milonga.cli.sound:sound", "Train, keep and play models of your own sounds."),
-    "vocode": ("milonga.cli.vocode:vocode", "Turn a mel into sound, or rebuild a recording."),
-    "weights": ("milonga.cli.weights:weights", "List, download, verify and remove models."),
-    "doctor": ("milonga.cli.doctor:doctor", "Find what would stop the work, and how to mend it."),
+    "song": ("milonga.cli.songs.sheet:song", "Start, check, import and export song sheets."),
+    "render": (
+        "milonga.cli.songs.render:render",
+        "Render a song sheet into takes, a mix and a report.",
+    ),
+    "mix": ("milonga.cli.songs.mix:mix", "Build song.wav anew from the takes."),
+    "replay": (
+        "milonga.cli.songs.replay:replay",
+        "Render a take again and say whether it is the same.",
+    ),
+    "compare": (
+        "milonga.cli.songs.compare:compare",
+        "Compare recordings with a baseline by figures.",
+    ),
+    "report": ("milonga.cli.songs.report:report", "Write the report of a rendered song anew."),
+    "sound": ("milonga.cli.sounds.group:sound", "Train, keep and play models of your own sounds."),
+    "vocode": (
+        "milonga.cli.sounds.vocode:vocode",
+        "Turn a mel into sound, or rebuild a recording.",
+    ),
+    "weights": ("milonga.cli.machine.weights:weights", "List, download, verify and remove models."),
+    "doctor": (
+        "milonga.cli.machine.doctor:doctor",
+        "Find what would stop the work, and how to mend it.",
+    ),
 }
 """Command name -> where it lives, and its line in the overview."""
 

@@ -1,8 +1,8 @@
 """What ``milonga doctor`` asks: small checks that each say what they found.
 
 A part of milonga adds its own by writing a function ``Context -> Iterable[Finding]`` and naming it
-in ``milonga.cli.doctor.CHECKS``. A check looks; it changes nothing, and uses the network only where
-``context.network`` allows it.
+in ``milonga.workflows.doctor.CHECKS``. A check looks; it changes nothing, and uses the network
+only where ``context.network`` allows it.
 """
 
 from __future__ import annotations

@@ -6,16 +6,16 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Corpus": "milonga.sounds.corpus",
-    "Instrument": "milonga.sounds.instrument",
-    "Library": "milonga.sounds.library",
-    "MelStore": "milonga.sounds.store",
-    "ModelHeader": "milonga.sounds.model_file",
-    "PlayRequest": "milonga.sounds.playing",
-    "SoundPlayer": "milonga.sounds.playing",
-    "TrainSettings": "milonga.sounds.train_settings",
-    "make_model": "milonga.sounds.making",
-    "open_model": "milonga.sounds.library",
+    "Corpus": "milonga.sounds.corpus.inspection",
+    "Instrument": "milonga.sounds.instrument.instrument",
+    "Library": "milonga.sounds.library.library",
+    "MelStore": "milonga.sounds.corpus.mel_store",
+    "ModelHeader": "milonga.sounds.model.file",
+    "PlayRequest": "milonga.sounds.model.player",
+    "SoundPlayer": "milonga.sounds.model.player",
+    "TrainSettings": "milonga.sounds.training.settings",
+    "make_model": "milonga.sounds.train_model",
+    "open_model": "milonga.sounds.library.library",
 }
 """``make_model`` trains one for the library, ``open_model`` gives one to play."""
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from milonga.audio.clip import Clip
-from milonga.audio.mel import MelSpec
-from milonga.audio.mel_files import Mel
+from milonga.audio.mel.files import Mel
+from milonga.audio.mel.spec import MelSpec
 from milonga.audio.resampling import resample
 from milonga.errors import VocoderError
 from milonga.runtime.memory import peak_memory

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from milonga.audio.mel import MelSpec, window
+from milonga.audio.mel.spec import MelSpec, window
 from milonga.errors import DeviceError, VocoderError
 from milonga.runtime.progress import Progress
 from milonga.vocoders.base import Floats, VocoderBase

@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from milonga.audio.mel import MelSpec
+from milonga.audio.mel.spec import MelSpec
 
 Floats = NDArray[np.float32]
 

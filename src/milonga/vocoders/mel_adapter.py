@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from milonga.audio.mel import MelSpec
-from milonga.audio.mel_filters import band_edges
+from milonga.audio.mel.filters import band_edges
+from milonga.audio.mel.spec import MelSpec
 from milonga.errors import VocoderError
 from milonga.vocoders.inversion import MelInversion
 

@@ -11,14 +11,15 @@ from milonga.runtime.checks import Context, Finding
 from milonga.runtime.config import Config, load_config
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import size_text
-from milonga.weights import disk, settings
-from milonga.weights.cache import RepoCache
+from milonga.weights import settings
+from milonga.weights.cache import disk
+from milonga.weights.cache.layout import RepoCache
 from milonga.weights.catalogue import CATALOGUE
-from milonga.weights.hub import Hub
+from milonga.weights.hub.client import Hub
+from milonga.weights.hub.retries import Retry
+from milonga.weights.hub.tokens import find_token
 from milonga.weights.inventory import Row, row_of
-from milonga.weights.retries import Retry
 from milonga.weights.sources import find_source
-from milonga.weights.tokens import find_token
 
 _LOW_DISK = 2_000_000_000
 

@@ -10,17 +10,18 @@ from milonga.errors import DownloadError, NotDownloadedError
 from milonga.runtime.config import Config, load_config
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import numbered
-from milonga.weights import disk, local, records, settings
-from milonga.weights.answers import RemoteFile
-from milonga.weights.cache import RepoCache
+from milonga.weights import local, settings
+from milonga.weights.cache import disk, records
+from milonga.weights.cache.layout import RepoCache
+from milonga.weights.cache.records import Record
 from milonga.weights.fetching import Fetcher
-from milonga.weights.hub import Hub
+from milonga.weights.hub.answers import RemoteFile
+from milonga.weights.hub.client import Hub
+from milonga.weights.hub.retries import Retry
+from milonga.weights.hub.tokens import find_token
 from milonga.weights.local import LocalWeights
-from milonga.weights.records import Record
-from milonga.weights.retries import Retry
 from milonga.weights.selection import Files
 from milonga.weights.sources import Source, find_source
-from milonga.weights.tokens import find_token
 
 
 @dataclass(frozen=True, slots=True)

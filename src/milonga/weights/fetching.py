@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from milonga.errors import DownloadError
 from milonga.runtime.progress import Progress, Task
-from milonga.weights import disk
-from milonga.weights.answers import RemoteFile
-from milonga.weights.cache import RepoCache
-from milonga.weights.download import fetch
-from milonga.weights.hashing import hash_file
-from milonga.weights.hub import Hub
-from milonga.weights.records import FileRecord, Record
-from milonga.weights.retries import Attempts, Retry
+from milonga.weights.cache import disk
+from milonga.weights.cache.hashing import hash_file
+from milonga.weights.cache.layout import RepoCache
+from milonga.weights.cache.records import FileRecord, Record
+from milonga.weights.hub.answers import RemoteFile
+from milonga.weights.hub.client import Hub
+from milonga.weights.hub.download import fetch
+from milonga.weights.hub.retries import Attempts, Retry
 from milonga.weights.sources import Source
 
 SMALL = 1_000_000

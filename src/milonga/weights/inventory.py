@@ -12,11 +12,12 @@ from typing import Literal
 from milonga.errors import DamagedFileError, NotDownloadedError, WeightsError
 from milonga.runtime.config import Config, load_config
 from milonga.runtime.progress import Progress
-from milonga.weights import disk, local, records, settings
-from milonga.weights.cache import RepoCache
+from milonga.weights import local, settings
+from milonga.weights.cache import disk, records
+from milonga.weights.cache.layout import RepoCache
+from milonga.weights.cache.records import Record
 from milonga.weights.catalogue import CATALOGUE
 from milonga.weights.ensure import Waiting, roots
-from milonga.weights.records import Record
 from milonga.weights.sources import Source, find_source
 
 Status = Literal["ready", "partial", "damaged", "found", "folder", "missing"]

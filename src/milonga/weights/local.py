@@ -10,11 +10,11 @@ from typing import Literal
 
 from milonga.errors import DamagedFileError, DownloadError
 from milonga.runtime.progress import Progress
-from milonga.weights import records
-from milonga.weights.cache import COMMIT, SHA256, RepoCache
+from milonga.weights.cache import records
+from milonga.weights.cache.hashing import hash_file
+from milonga.weights.cache.layout import COMMIT, SHA256, RepoCache
+from milonga.weights.cache.records import FileRecord, Record
 from milonga.weights.catalogue import Licence
-from milonga.weights.hashing import hash_file
-from milonga.weights.records import FileRecord, Record
 from milonga.weights.sources import Source
 
 Tick = Callable[[int], None]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from milonga.errors import UnknownNameError, WeightsError
 from milonga.runtime.config import Config
-from milonga.weights.cache import REPO
+from milonga.weights.cache.layout import REPO
 from milonga.weights.catalogue import CATALOGUE, Entry
 from milonga.weights.selection import ANY, Files
 

@@ -10,16 +10,17 @@ from milonga.errors import NotDownloadedError
 from milonga.runtime.config import load_config
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import numbered, size_text
-from milonga.weights import disk, local, records, settings
-from milonga.weights.answers import RemoteFile
-from milonga.weights.cache import RepoCache
+from milonga.weights import local, settings
+from milonga.weights.cache import disk, records
+from milonga.weights.cache.hashing import hash_file
+from milonga.weights.cache.layout import RepoCache
+from milonga.weights.cache.records import FileRecord, Record
 from milonga.weights.ensure import Options, Waiting, roots
 from milonga.weights.fetching import Fetcher
-from milonga.weights.hashing import hash_file
-from milonga.weights.hub import Hub
-from milonga.weights.records import FileRecord, Record
+from milonga.weights.hub.answers import RemoteFile
+from milonga.weights.hub.client import Hub
+from milonga.weights.hub.tokens import find_token
 from milonga.weights.sources import Source, find_source
-from milonga.weights.tokens import find_token
 
 State = Literal["ok", "missing", "wrong size", "changed", "unreadable", "unchecked"]
 

@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from milonga import audio
-from milonga.cli.choices import make_generator
+from milonga.cli.songs.choices import make_generator
 from milonga.errors import Cancelled, GeneratorError, MilongaError
 from milonga.generators.bark import Bark, outlook
 from milonga.generators.base import Request
 from milonga.generators.neural.calibration import known_speed
 from milonga.runtime.progress import Progress
-from milonga.songs.receipts import read_receipt
+from milonga.songs.rendering.receipts import read_receipt
 
 SMALL = "suno/bark-small"
 SHEET = """
@@ -142,7 +142,7 @@ def test_a_voice_comes_when_it_is_asked_for(hub, make_bark, monkeypatch):
 def test_a_plan_loads_nothing_and_says_what_is_missing(hub, run_python):
     code = """
 import sys
-from milonga.cli.choices import make_generator
+from milonga.cli.songs.choices import make_generator
 from milonga.generators.base import Request
 request = Request(role="vocals", section="verse", seconds=45, tempo=90, key="C major", seed=0,
     negative="noise", lyrics=({"text": "We laugh at the chaos"}, {"directions": ("fade out",)}))

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from milonga import audio
-from milonga.songs.receipts import read_receipt
+from milonga.songs.rendering.receipts import read_receipt
 
 SHEET = Path(__file__).parents[3] / "examples" / "whispers" / "song.yaml"
 REPOS = {"bark": "suno/bark-small", "stable-audio": "stabilityai/stable-audio-open-1.0"}

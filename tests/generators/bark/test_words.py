@@ -9,7 +9,7 @@ from milonga.generators.bark.parts import estimate_s, split, tokens_at_most
 from milonga.generators.bark.script import script_of
 from milonga.generators.bark.voices import KNOWN, main_language, sex_of, usual_voice
 from milonga.generators.base import LyricLine, Request
-from milonga.songs.lyrics import parse_lyrics
+from milonga.songs.sheet.lyrics import parse_lyrics
 
 
 def ask(lyrics, **changes):

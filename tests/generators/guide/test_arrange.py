@@ -4,11 +4,11 @@ import pytest
 
 from milonga.generators.base import LyricLine, Request
 from milonga.generators.guide.arrange import arrange
-from milonga.generators.guide.harmony import parse_key
-from milonga.generators.guide.instruments import INSTRUMENTS, instruments_in
-from milonga.generators.guide.melody import bar_scale
+from milonga.generators.guide.band.harmony import parse_key
+from milonga.generators.guide.band.instruments import INSTRUMENTS, instruments_in
+from milonga.generators.guide.band.styles import band_for
 from milonga.generators.guide.sections import SHAPES
-from milonga.generators.guide.styles import band_for
+from milonga.generators.guide.tune.melody import bar_scale
 
 LYRICS = (
     LyricLine(text="We laugh at the chaos, we play with the luck,"),

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from milonga.audio import Clip, loudness_lufs, resample, true_peak_dbtp
 from milonga.errors import Cancelled
 from milonga.generators.base import LyricLine, Request
-from milonga.generators.guide import Guide, midi
-from milonga.generators.guide.render import stem
+from milonga.generators.guide import Guide
+from milonga.generators.guide.playing import midi
+from milonga.generators.guide.playing.render import stem
 from milonga.runtime.progress import Progress
 
 RATE = 44_100

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from milonga.errors import GeneratorError
 from milonga.generators.base import LyricLine, Request
 from milonga.generators.guide import Guide
-from milonga.generators.guide.grooves import GROOVES
-from milonga.generators.guide.instruments import INSTRUMENTS
+from milonga.generators.guide.band.grooves import GROOVES
+from milonga.generators.guide.band.instruments import INSTRUMENTS
 from milonga.generators.registry import generator_class
 from milonga.runtime.progress import Progress
 

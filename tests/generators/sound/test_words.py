@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from milonga.generators.sound.generator import _CONTROLS
 from milonga.generators.sound.words import moves_of
-from milonga.sounds.descriptors import NAMES
+from milonga.sounds.controls.descriptors import NAMES
 
 
 @pytest.mark.parametrize(

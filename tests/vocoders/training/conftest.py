@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from milonga.audio.mel import MelSpec
+from milonga.audio.mel.spec import MelSpec
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.training.fresh import fresh_generator
 from milonga.vocoders.training.pairs import Pairs

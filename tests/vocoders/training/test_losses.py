@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from milonga.audio.mel import MelSpec
+from milonga.audio.mel.spec import MelSpec
 from milonga.vocoders.training.discriminators import Verdict
 from milonga.vocoders.training.distances import Distances, Meter, distances
 from milonga.vocoders.training.losses import (

@@ -62,6 +62,6 @@ def test_sizes_are_named():
 
 
 def _spec():
-    from milonga.audio.mel import MelSpec
+    from milonga.audio.mel.spec import MelSpec
 
     return MelSpec.preset("bigvgan-v2-44khz-128band-512x")

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga.audio.clip import Clip
-from milonga.audio.mel import MelSpec
+from milonga.audio.mel.spec import MelSpec
 from milonga.errors import VocoderError
 from milonga.vocoders.training.pairs import Pairs
 

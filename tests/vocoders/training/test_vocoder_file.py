@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from milonga.audio.mel import MelSpec
+from milonga.audio.mel.spec import MelSpec
 from milonga.errors import VocoderError
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.generator import Generator

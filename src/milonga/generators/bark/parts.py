@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from milonga.generators.bark.notation import Phrase
-from milonga.generators.guide.syllables import split_syllables
+from milonga.generators.guide.words.syllables import split_syllables
 
 PART_S = 13.0
 """What one call is good for."""

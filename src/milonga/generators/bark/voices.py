@@ -19,7 +19,7 @@ from milonga.generators.bark.parts import syllables
 from milonga.generators.guide.sections import plain
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
-from milonga.weights.hashing import hash_file
+from milonga.weights.cache.hashing import hash_file
 from milonga.weights.selection import Files
 
 if TYPE_CHECKING:

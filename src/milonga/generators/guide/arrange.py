@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from milonga.generators.base import Request
-from milonga.generators.guide.drums import Grid, drum_parts
-from milonga.generators.guide.harmony import lay_out, parse_key
-from milonga.generators.guide.harmony_parts import bass_part, chords_part, pad_part
-from milonga.generators.guide.lead import (
+from milonga.generators.guide.band.drums import Grid, drum_parts
+from milonga.generators.guide.band.harmony import lay_out, parse_key
+from milonga.generators.guide.band.harmony_parts import bass_part, chords_part, pad_part
+from milonga.generators.guide.band.styles import band_for
+from milonga.generators.guide.score import Part, Score
+from milonga.generators.guide.sections import section_kind
+from milonga.generators.guide.tune.lead import (
     answer_part,
     lead_part,
     lead_range,
     second_part,
     sparkle_part,
 )
-from milonga.generators.guide.melody import compose_melody
-from milonga.generators.guide.score import Part, Score
-from milonga.generators.guide.sections import section_kind
-from milonga.generators.guide.styles import band_for
+from milonga.generators.guide.tune.melody import compose_melody
 
 
 def arrange(

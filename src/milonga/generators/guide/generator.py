@@ -14,15 +14,15 @@ from pydantic import BaseModel, Field, field_validator
 from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, Problem
 from milonga.generators.base import Assessment, Generator, Licence, Model, Request, Role
-from milonga.generators.guide import midi
 from milonga.generators.guide.arrange import arrange
-from milonga.generators.guide.harmony import parse_key
-from milonga.generators.guide.instruments import INSTRUMENTS
-from milonga.generators.guide.melody import compose_melody
-from milonga.generators.guide.phrasing import FASTEST, breaths_of, set_lines
-from milonga.generators.guide.render import render_score
+from milonga.generators.guide.band.harmony import parse_key
+from milonga.generators.guide.band.instruments import INSTRUMENTS
+from milonga.generators.guide.playing import midi
+from milonga.generators.guide.playing.render import render_score
 from milonga.generators.guide.score import Score
 from milonga.generators.guide.sections import SHAPES, section_kind
+from milonga.generators.guide.tune.melody import compose_melody
+from milonga.generators.guide.tune.phrasing import FASTEST, breaths_of, set_lines
 from milonga.runtime.progress import Progress
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from milonga.generators.neural.seeding import seeded
 from milonga.runtime.devices import is_out_of_memory
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
-from milonga.weights.hashing import hash_file
+from milonga.weights.cache.hashing import hash_file
 from milonga.weights.settings import quiet_libraries
 
 _WHOLE = "See whether the files are whole: milonga weights verify {name}"

@@ -12,11 +12,11 @@ from milonga.runtime.memory import total_memory
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import size_text
 from milonga.weights import LocalWeights
-from milonga.weights.hub import Hub
-from milonga.weights.retries import Retry
+from milonga.weights.hub.client import Hub
+from milonga.weights.hub.retries import Retry
+from milonga.weights.hub.tokens import find_token
 from milonga.weights.settings import is_offline
 from milonga.weights.sources import find_source
-from milonga.weights.tokens import find_token
 
 _CONNECT_S = 3.0
 _USE = {"yes": "allowed", "no": "not allowed", "conditional": "allowed on conditions"}

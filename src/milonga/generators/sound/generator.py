@@ -16,12 +16,12 @@ from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Prob
 from milonga.generators.base import Assessment, Generator, Licence, Model, Request, Role
 from milonga.generators.sound.words import moves_of
 from milonga.runtime.progress import Progress
-from milonga.sounds.library import Library
-from milonga.sounds.model_file import ModelHeader, read_header
+from milonga.sounds.library.library import Library
+from milonga.sounds.model.file import ModelHeader, read_header
 
 if TYPE_CHECKING:
-    from milonga.sounds.instrument import Instrument
-    from milonga.sounds.playing import PlayRequest
+    from milonga.sounds.instrument.instrument import Instrument
+    from milonga.sounds.model.player import PlayRequest
 
 LONGEST_S = 3600.0
 _SLOWEST_BPM, _FASTEST_BPM = 20.0, 400.0
@@ -117,7 +117,7 @@ class Sound(Generator):
         )
 
     def render(self, request: Request, progress: Progress) -> Clip:
-        from milonga.sounds.instrument import Instrument
+        from milonga.sounds.instrument.instrument import Instrument
 
         if problems := self.assess(request).problems:
             first = problems[0]
@@ -212,8 +212,8 @@ class Sound(Generator):
         return asked | given, tuple(words)
 
     def _play_request(self, request: Request) -> PlayRequest:
-        from milonga.sounds.instrument import source_of
-        from milonga.sounds.playing import PlayRequest
+        from milonga.sounds.instrument.instrument import source_of
+        from milonga.sounds.model.player import PlayRequest
 
         assert self._instrument is not None
         start = "walk" if self.options.like is None else source_of(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
 
-from milonga.audio.mel import MelSpec
+from milonga.audio.mel.spec import MelSpec
 from milonga.errors import AudioError, VocoderError
 
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 import torch
 
-from milonga.audio.mel import MelSpec
+from milonga.audio.mel.spec import MelSpec
 from milonga.errors import VocoderError
 from milonga.runtime.devices import is_out_of_memory, pick_device
 from milonga.runtime.progress import Progress

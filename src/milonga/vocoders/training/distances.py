@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.audio.clip import Clip
-from milonga.audio.mel import MelSpec, stft
+from milonga.audio.mel.spec import MelSpec, stft
 
 Floats = NDArray[np.float32]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from milonga.audio.mel import MelSpec
+from milonga.audio.mel.spec import MelSpec
 from milonga.runtime.progress import Task
 from milonga.vocoders.base import VocoderBase
 from milonga.vocoders.training.distances import Distances, Meter

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from milonga.audio.mel_filters import filter_bank
+from milonga.audio.mel.filters import filter_bank
 from milonga.vocoders.training.discriminators import Verdict
 
 MEL_WEIGHT, FEATURE_WEIGHT = 15.0, 2.0

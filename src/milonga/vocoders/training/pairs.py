@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.audio.clip import Clip
-from milonga.audio.mel import MelSpec
+from milonga.audio.mel.spec import MelSpec
 from milonga.errors import VocoderError
 
 Floats = NDArray[np.float32]

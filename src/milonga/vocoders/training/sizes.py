@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from milonga.audio.mel import MelSpec
+from milonga.audio.mel.spec import MelSpec
 from milonga.errors import UnknownNameError
 
 SIZES: dict[str, dict[str, Any]] = {

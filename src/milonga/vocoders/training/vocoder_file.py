@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from milonga.audio.mel import MelSpec
+from milonga.audio.mel.spec import MelSpec
 from milonga.errors import AudioError, MissingExtraError, VocoderError
 from milonga.runtime.files import write_bytes
 from milonga.vocoders.bigvgan.config import BigVGANConfig

@@ -1,7 +1,7 @@
 import pytest
 
 from milonga.generators.base import LyricLine
-from milonga.generators.guide.melody import FEMALE, MALE
+from milonga.generators.guide.tune.melody import FEMALE, MALE
 from milonga.generators.guide.voice.casting import cast
 from milonga.generators.guide.voice.vocals import line_manners
 

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from milonga.generators.guide.score import MelodyLine, MelodyNote
-from milonga.generators.guide.syllables import words_of
 from milonga.generators.guide.voice.alignment import stretches, syllables
 from milonga.generators.guide.voice.casting import cast
 from milonga.generators.guide.voice.phones import nuclei
 from milonga.generators.guide.voice.singing import sing
 from milonga.generators.guide.voice.world import analyse, synthesise
+from milonga.generators.guide.words.syllables import words_of
 
 TEXT = "Toca la noche de papel"
 SYLLABLES = ("To", "ca"), ("la",), ("no", "che"), ("de",), ("pa", "pel")

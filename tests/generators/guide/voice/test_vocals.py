@@ -9,7 +9,7 @@ import pytest
 from milonga.errors import Cancelled, GeneratorError
 from milonga.generators.base import LyricLine
 from milonga.generators.guide import Guide
-from milonga.generators.guide.melody import compose_melody
+from milonga.generators.guide.tune.melody import compose_melody
 from milonga.generators.guide.voice.casting import cast
 from milonga.generators.guide.voice.vocals import Vocals, language_problems
 from milonga.runtime.progress import Progress
@@ -292,7 +292,7 @@ def refuse(*_, **__):
 socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
 socket.socket.__init__ = refuse
 from milonga.generators.base import LyricLine, Request
-from milonga.generators.guide.melody import compose_melody
+from milonga.generators.guide.tune.melody import compose_melody
 from milonga.generators.guide.voice.vocals import Vocals
 from milonga.runtime.progress import Progress
 lines = LyricLine(text="Hold on"), LyricLine(text="baila conmigo")

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from milonga.generators.guide.melody import compose_melody
-from milonga.generators.guide.syllables import words_of
+from milonga.generators.guide.tune.melody import compose_melody
 from milonga.generators.guide.voice.alignment import syllables
 from milonga.generators.guide.voice.casting import cast
 from milonga.generators.guide.voice.phones import nuclei
 from milonga.generators.guide.voice.singing import sing
 from milonga.generators.guide.voice.world import STEP_S, analyse
+from milonga.generators.guide.words.syllables import words_of
 
 LINES = (
     "The city is dancing under broken lights",

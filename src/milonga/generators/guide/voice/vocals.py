@@ -14,7 +14,6 @@ from milonga.audio.resampling import resample
 from milonga.errors import Problem
 from milonga.generators.base import LyricLine, Request
 from milonga.generators.guide.score import MelodyLine, dice
-from milonga.generators.guide.syllables import words_of
 from milonga.generators.guide.voice import casting, neural
 from milonga.generators.guide.voice.alignment import syllables
 from milonga.generators.guide.voice.casting import Cast, Singer
@@ -25,6 +24,7 @@ from milonga.generators.guide.voice.room import RATE, in_room, placed
 from milonga.generators.guide.voice.singing import Sung, sing
 from milonga.generators.guide.voice.speech import Speech, SpeechEngine
 from milonga.generators.guide.voice.world import Frames, analyse
+from milonga.generators.guide.words.syllables import words_of
 from milonga.runtime.progress import Progress
 
 _LEVEL_DB = -20.0

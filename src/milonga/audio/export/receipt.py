@@ -1,0 +1,174 @@
+"""The receipt beside an exported file: how the sound was made, and what was done to it since."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from milonga._version import __version__
+from milonga.audio.digest import samples_sha256
+from milonga.audio.export.settings import ExportSettings
+from milonga.audio.files import read
+from milonga.errors import AudioError, ReceiptError
+from milonga.runtime.files import dump_json, write_text
+
+FORMAT_VERSION = 1
+_LIMIT = 4 << 20
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Made(_Part):
+    """How the sound came about before the export; all that a maker knows, as plain JSON."""
+
+    model: str = ""
+    model_sha256: str | None = None
+    seed: int | None = None
+    licence: str = ""
+    settings: dict[str, JsonValue] = {}
+
+
+class Step(_Part):
+    """One thing done to the sound, in the order of the receipt's ``chain``."""
+
+    name: Literal["channels", "resample", "loudness", "limit", "dither", "encode"]
+    details: dict[str, JsonValue] = {}
+
+
+class Sound(_Part):
+    """Samples: before the export, or as decoded from the file."""
+
+    sha256: str
+    """Of the samples: float32, little-endian, channels interleaved."""
+    frames: int
+    rate: int
+    channels: int
+
+
+class ExportReceipt(_Part):
+    """What stands beside an exported file as JSON."""
+
+    kind: Literal["milonga-export"] = "milonga-export"
+    format_version: Literal[1] = 1
+    id: str
+    """The first 12 digits of the SHA-256 of all below but ``created`` and ``sound``, so the same
+    sound exported alike by the same versions has the same; the file's tags carry it, too."""
+    milonga_version: str = __version__
+    python: str = platform.python_version()
+    system: str = f"{sys.platform} {platform.machine()}"
+    libraries: dict[str, str]
+    """Versions by distribution name."""
+    made: Made
+    settings: ExportSettings
+    source: Sound
+    chain: tuple[Step, ...]
+    created: datetime
+    file: str
+    sound: Sound
+
+
+def receipt_path(path: str | os.PathLike[str]) -> Path:
+    """Where a file's receipt is: ``song.flac.json`` beside ``song.flac``."""
+    path = Path(path)
+    return path.with_name(path.name + ".json")
+
+
+def receipt_id(
+    made: Made,
+    settings: ExportSettings,
+    source: Sound,
+    chain: tuple[Step, ...],
+    libraries: dict[str, str],
+) -> str:
+    """``ExportReceipt.id``."""
+    parts = [part.model_dump(mode="json") for part in (made, settings, source, *chain)]
+    facts = [__version__, platform.python_version(), f"{sys.platform} {platform.machine()}"]
+    text = json.dumps([*facts, libraries, *parts], sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def write_export_receipt(receipt: ExportReceipt, path: Path) -> None:
+    """Writes the receipt as JSON, atomically."""
+    write_text(path, dump_json(receipt.model_dump(mode="json")))
+
+
+def read_export_receipt(path: str | os.PathLike[str]) -> ExportReceipt:
+    """The receipt of an exported file.
+
+    Args:
+        path: the sound file, or its receipt.
+
+    Raises:
+        ReceiptError: missing, damaged, or of a format that this version doesn't know.
+    """
+    path = Path(path)
+    path = path if path.suffix.lower() == ".json" else receipt_path(path)
+    try:
+        with open(path, "rb") as handle:
+            raw = handle.read(_LIMIT + 1)
+    except OSError as error:
+        raise ReceiptError(
+            f"The receipt can't be read ({error.strerror}).",
+            where=path,
+            step="It is the file that ends in .json, beside the exported one.",
+        ) from None
+    try:
+        if len(raw) > _LIMIT:
+            raise ValueError("larger than any receipt")
+        document = json.loads(raw)
+        kind, version = document.get("kind"), document.get("format_version")
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise ReceiptError(f"This is not a receipt ({error}).", where=path) from None
+    if kind != "milonga-export":
+        raise ReceiptError("This is not the receipt of an export.", where=path)
+    if version != FORMAT_VERSION:
+        raise ReceiptError(
+            f"Its format version is {version!r}; this milonga reads {FORMAT_VERSION}.",
+            where=path,
+            step="Use the milonga version that wrote it (milonga_version in the file), or a newer.",
+        )
+    try:
+        return ExportReceipt.model_validate(document)
+    except AudioError as error:
+        raise ReceiptError(f"The receipt is damaged: {error.message}", where=path) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ReceiptError(
+            f"The receipt is damaged: {field}: {first['msg']}.", where=path, step="Export it again."
+        ) from None
+
+
+def check_export(path: str | os.PathLike[str]) -> ExportReceipt:
+    """The receipt of an exported file whose samples are those that were written.
+
+    Raises:
+        ReceiptError: as ``read_export_receipt``; or the samples are others.
+        AudioError: the sound can't be read.
+    """
+    receipt = read_export_receipt(path)
+    if sound_of(path, receipt) != receipt.sound:
+        raise ReceiptError(
+            "Its samples are not those that the receipt names: it was changed since.",
+            where=path,
+            step="Export it again, or take it without its receipt.",
+        )
+    return receipt
+
+
+def sound_of(path: str | os.PathLike[str], receipt: ExportReceipt) -> Sound:
+    """What the file of a receipt holds now."""
+    clip = read(Path(path).with_name(Path(receipt.file).name))
+    return Sound(
+        sha256=samples_sha256(clip), frames=clip.frames, rate=clip.rate, channels=clip.channels
+    )

@@ -1,0 +1,173 @@
+"""What an export is asked for, checked before any work."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from milonga.audio.files import Subtype
+from milonga.audio.space.binaural import check_angles
+from milonga.errors import AudioError
+
+FormatName = Literal["wav", "flac", "ogg", "opus", "mp3"]
+ChannelsName = Literal["keep", "mono", "stereo", "binaural"]
+
+RATES = (44_100, 48_000, 96_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a file format can hold.
+
+    Attributes:
+        subtypes: sample formats by bits, the usual one first; lossy formats have one, without bits.
+        rates: sampling rates in Hz.
+        compression: of lossy formats, as ``audio.write`` takes it.
+        largest: bytes that a file can hold, where the format has a limit.
+    """
+
+    subtypes: dict[int | None, Subtype]
+    rates: tuple[int, ...] = RATES
+    compression: float | None = None
+    largest: int | None = None
+
+    @property
+    def lossy(self) -> bool:
+        return None in self.subtypes
+
+
+FORMATS: dict[str, Format] = {
+    "wav": Format({24: "PCM_24", 16: "PCM_16", 32: "FLOAT"}, largest=0xFFFFFFFF),
+    "flac": Format({24: "PCM_24", 16: "PCM_16"}),
+    # Vorbis quality 8, some 256 kbit/s for music in stereo.
+    "ogg": Format({None: "VORBIS"}, compression=0.2),
+    # At libsndfile's usual bit rate the last 5 ms of a tone come out louder than the tone.
+    "opus": Format({None: "OPUS"}, rates=(48_000,), compression=0.2),
+    # LAME's V0, up to 320 kbit/s.
+    "mp3": Format({None: "MPEG_LAYER_III"}, rates=(44_100, 48_000), compression=0.0),
+}
+"""By suffix without the dot."""
+
+
+class ExportSettings(BaseModel):
+    """How sound becomes a file. A field's description is its help.
+
+    Raises:
+        AudioError: the format has no such rate or bits, or options contradict each other.
+        pydantic.ValidationError: a value of the wrong type or an unknown field.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: FormatName | None = Field(None, description="By default the suffix of the file.")
+    bits: Literal[16, 24, 32] | None = Field(
+        None, description="Of WAV and FLAC: 16, 24, or 32 (float, WAV only). By default 24."
+    )
+    rate: Literal[44100, 48000, 96000] | None = Field(
+        None,
+        description="Sampling rate in Hz. By default the sound's own, where the format has it.",
+    )
+    channels: ChannelsName = Field(
+        "keep",
+        description="mono; stereo, with a width made from mono; binaural, for headphones; "
+        "or keep what the sound has.",
+    )
+    width: float = Field(1.0, ge=0, le=1, description="Of stereo made from mono: 0 none, 1 widest.")
+    azimuth: float = Field(
+        0.0, description="Of binaural: degrees to the left of the front; -90 is at the right ear."
+    )
+    elevation: float = Field(0.0, description="Of binaural: degrees above the ears.")
+    spread: float = Field(
+        60.0, description="Of binaural: degrees between the loudspeakers of a stereo sound."
+    )
+    sofa: Path | None = Field(
+        None,
+        description="Of binaural: a SOFA file of head responses instead of the spherical head.",
+    )
+    loudness: float | None = Field(
+        None, ge=-70, le=0, description="Integrated loudness in LUFS, true peaks under -1 dBTP."
+    )
+    level: bool = Field(
+        False, description="Lower peaks that would clip, with a limiter, to -1 dBTP."
+    )
+    dither: bool = Field(True, description="Add triangular dither on reduction to 16 or 24 bits.")
+    dither_seed: int = Field(0, ge=0, description="Seed of the dither.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> ExportSettings:
+        if self.format is not None:
+            self.check(self.format)
+        check_angles(self.azimuth, self.elevation, self.spread)
+        if self.channels != "binaural" and self.sofa is not None:
+            raise AudioError(
+                "A SOFA file is for binaural sound.", where=self.sofa, step="Ask for binaural, too."
+            )
+        return self
+
+    def check(self, name: str) -> None:
+        """Raises AudioError unless the format can hold what the settings ask for."""
+        format = FORMATS[name]
+        if self.rate is not None and self.rate not in format.rates:
+            able = ", ".join(n for n, f in FORMATS.items() if self.rate in f.rates)
+            raise AudioError(
+                f"{name.upper()} can't hold {self.rate} Hz, only {_either(format.rates)} Hz.",
+                step=f"Take another rate, or one of: {able}.",
+            )
+        if self.bits is not None and self.bits not in format.subtypes:
+            if format.lossy:
+                raise AudioError(
+                    f"{name.upper()} is lossy: it has no number of bits.",
+                    step="Leave the bits out, or take WAV or FLAC.",
+                )
+            raise AudioError(
+                f"{name.upper()} can't hold {self.bits} bits, only "
+                f"{_either([b for b in format.subtypes if b is not None])}.",
+                step="Take WAV for 32-bit float.",
+            )
+
+    def format_of(self, path: str | os.PathLike[str]) -> str:
+        """The format's name for a file: that of the settings, which its suffix must not contradict.
+
+        Raises:
+            AudioError: an unknown or contradicting suffix, or a format that can't hold the rest.
+        """
+        path = Path(path)
+        suffix = path.suffix.lower().removeprefix(".")
+        if suffix not in FORMATS:
+            raise AudioError(
+                f"No export format has the suffix {path.suffix!r}.",
+                where=path,
+                step=f"Use one of: {' '.join('.' + name for name in FORMATS)}.",
+            )
+        if self.format not in (None, suffix):
+            raise AudioError(
+                f"The format is {self.format}, the suffix {path.suffix}.",
+                where=path,
+                step="Leave one of them out, or make them agree.",
+            )
+        self.check(suffix)
+        return suffix
+
+    def subtype(self, name: str) -> Subtype:
+        """The sample format within a file format."""
+        format = FORMATS[name]
+        return format.subtypes[self.bits] if self.bits else next(iter(format.subtypes.values()))
+
+    def rate_of(self, name: str, rate: int) -> int:
+        """The rate written for a sound of a rate: without ``rate`` in the settings its own where
+        the format has it, else the nearest above, else the highest."""
+        if self.rate is not None:
+            return self.rate
+        rates = FORMATS[name].rates
+        if not FORMATS[name].lossy or rate in rates:
+            return rate
+        return min((r for r in rates if r >= rate), default=max(rates))
+
+
+def _either(values: tuple[int, ...] | list[int]) -> str:
+    words = [str(value) for value in sorted(values)]
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]

@@ -1,0 +1,308 @@
+"""Export: a clip as a file for listening, with tags and a receipt that say how it was made."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from milonga._version import __version__
+from milonga.audio.clip import Clip
+from milonga.audio.digest import samples_sha256
+from milonga.audio.dither import holds
+from milonga.audio.export.receipt import (
+    ExportReceipt,
+    Made,
+    Sound,
+    Step,
+    receipt_id,
+    receipt_path,
+    write_export_receipt,
+)
+from milonga.audio.export.settings import FORMATS, ExportSettings
+from milonga.audio.files import Tags, read, write
+from milonga.audio.limiter import level_to, limit
+from milonga.audio.loudness import loudness_lufs
+from milonga.audio.resampling import resample
+from milonga.audio.space.binaural import Head, SphericalHead, binaural
+from milonga.audio.space.stereo import widen
+from milonga.errors import AudioError, OutputError
+from milonga.runtime.files import dump_json
+
+_CEILING_DBTP = -1.0
+_FAR_DEG = 10.0
+"""A measured direction farther than this from the one asked for is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What was written.
+
+    Attributes:
+        notes: what the listener should know, a sentence each.
+    """
+
+    path: Path
+    receipt_path: Path
+    receipt: ExportReceipt
+    peak_db: float | None
+    """Peak of the file as decoded, dBFS; None for silence."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        return self.receipt.sound.frames / self.receipt.sound.rate
+
+    def document(self) -> dict[str, Any]:
+        """For ``--json``."""
+        sound = self.receipt.sound
+        return {
+            "out": str(self.path),
+            "receipt": str(self.receipt_path),
+            "id": self.receipt.id,
+            "seconds": self.seconds,
+            "rate": sound.rate,
+            "channels": sound.channels,
+            "peak_db": self.peak_db,
+            "notes": list(self.notes),
+        }
+
+
+def check_target(
+    path: str | os.PathLike[str], settings: ExportSettings | None = None, *, force: bool = False
+) -> None:
+    """What can be refused before there is any sound to export.
+
+    Raises:
+        AudioError: the suffix is unknown or contradicts the settings; the SOFA file can't be used.
+        OutputError: the file is there, and ``force`` is not given.
+        MissingExtraError: a SOFA file, and h5py isn't installed.
+    """
+    settings = settings or ExportSettings()
+    _check_path(Path(path), settings, force)
+    if settings.sofa is not None:
+        from milonga.audio.space.sofa import read_sofa
+
+        read_sofa(settings.sofa)
+
+
+def _check_path(path: Path, settings: ExportSettings, force: bool) -> None:
+    settings.format_of(path)
+    for there in (path, receipt_path(path)):
+        if there.exists() and not force:
+            raise OutputError(
+                "It is already there.", where=there, step="Add --force to replace it."
+            )
+
+
+def export(
+    clip: Clip,
+    path: str | os.PathLike[str],
+    settings: ExportSettings | None = None,
+    *,
+    made: Made | None = None,
+    tags: Tags | None = None,
+    force: bool = False,
+) -> ExportResult:
+    """Writes a clip and, beside it, its receipt; both are whole or absent.
+
+    In this order: fewer channels, another rate, more channels (width or a head), level, dither.
+
+    Args:
+        clip: any level and rate, one or more channels.
+        path: ends in the suffix of a format (``FORMATS``).
+        settings: format, rate, channels and so on; by default 24-bit or the format's own, the
+            clip's rate and channels.
+        made: how the sound was made, for receipt and tags.
+        tags: title, artist, and what else there is to say; software, date, licence and how it
+            was made are added.
+        force: replace a file that is there.
+
+    Raises:
+        AudioError: the clip is empty or would clip, the format can't hold what is asked for, or
+            the SOFA file can't be used.
+        OutputError: the file is there, its folder can't be written, the disk is full.
+        MissingExtraError: a SOFA file, and h5py isn't installed.
+    """
+    path, settings, made = Path(path), settings or ExportSettings(), made or Made()
+    _check_path(path, settings, force)
+    name = settings.format_of(path)
+    if not clip.frames:
+        raise AudioError("There is nothing to export: the clip is empty.", where=path)
+    _check_json(made, path)
+    head, notes = _head(settings, min(clip.channels, 2))
+    source = _sound(clip)
+    chain: list[Step] = []
+    clip = _shaped(clip, name, settings, head, chain)
+    clip = _levelled(clip, path, name, settings, chain)
+    _check_size(clip, path, name, settings)
+    subtype = settings.subtype(name)
+    dither = None
+    if settings.dither and subtype in ("PCM_16", "PCM_24"):
+        bits = int(subtype[-2:])
+        # Samples that come from such a file are written as they are.
+        if not holds(clip.samples, bits):
+            dither = np.random.default_rng(settings.dither_seed)
+            chain.append(Step(name="dither", details={"bits": bits, "seed": settings.dither_seed}))
+    compression = FORMATS[name].compression
+    chain.append(Step(name="encode", details={"format": name, "subtype": subtype}))
+    libraries = _libraries(settings)
+    identity = receipt_id(made, settings, source, tuple(chain), libraries)
+    created = datetime.now(UTC).replace(microsecond=0)
+    tags = _tags(tags or Tags(), made, identity, created)
+    write(path, clip, subtype=subtype, tags=tags, dither=dither, compression=compression)
+    stored = read(path)
+    if stored.peak > 1.0:
+        kind = "decoded, it" if FORMATS[name].lossy else "it"
+        notes.append(f"{kind} peaks at {_decibels(stored.peak):+.1f} dBFS; a player may clip it.")
+    receipt = ExportReceipt(
+        id=identity,
+        libraries=libraries,
+        made=made,
+        settings=settings,
+        source=source,
+        chain=tuple(chain),
+        created=created,
+        file=path.name,
+        sound=_sound(stored),
+    )
+    write_export_receipt(receipt, receipt_path(path))
+    peak_db = _decibels(stored.peak) if stored.peak else None
+    return ExportResult(path, receipt_path(path), receipt, peak_db, tuple(notes))
+
+
+def _sound(clip: Clip) -> Sound:
+    return Sound(
+        sha256=samples_sha256(clip), frames=clip.frames, rate=clip.rate, channels=clip.channels
+    )
+
+
+def _head(settings: ExportSettings, channels: int) -> tuple[Head | None, list[str]]:
+    """The head to render with, and how far its measured directions are off."""
+    if settings.channels != "binaural":
+        return None, []
+    if settings.sofa is None:
+        return SphericalHead(), []
+    from milonga.audio.space.sofa import read_sofa
+
+    head = read_sofa(settings.sofa)
+    half = settings.spread / 2
+    angles = [settings.azimuth + a for a in ((0.0,) if channels == 1 else (half, -half))]
+    off = max(head.nearest(angle, settings.elevation)[1] for angle in angles)
+    if off <= _FAR_DEG:
+        return head, []
+    return head, [f"the nearest direction in {settings.sofa.name} is {off:.0f} degrees off."]
+
+
+def _shaped(
+    clip: Clip, name: str, settings: ExportSettings, head: Head | None, chain: list[Step]
+) -> Clip:
+    """The clip with the channels and the rate asked for."""
+    wanted = settings.channels
+    fewer = 1 if wanted == "mono" else clip.channels if wanted == "keep" else min(clip.channels, 2)
+    if fewer != clip.channels:
+        chain.append(Step(name="channels", details={"from": clip.channels, "to": fewer}))
+        clip = clip.with_channels(fewer)
+    rate = settings.rate_of(name, clip.rate)
+    if rate != clip.rate:
+        chain.append(Step(name="resample", details={"from": clip.rate, "to": rate}))
+        clip = resample(clip, rate)
+    if wanted == "stereo" and clip.channels == 1:
+        chain.append(Step(name="channels", details={"made": "width", "width": settings.width}))
+        clip = widen(clip, settings.width)
+    elif head is not None:
+        angles = {key: getattr(settings, key) for key in ("azimuth", "elevation", "spread")}
+        details: dict[str, Any] = {"made": "binaural", **angles, "head": "sphere"}
+        if settings.sofa is not None:
+            details |= {"head": settings.sofa.name, "sha256": getattr(head, "sha256", "")}
+        chain.append(Step(name="channels", details=details))
+        clip = binaural(clip, head, **angles)
+    return clip
+
+
+def _levelled(
+    clip: Clip, path: Path, name: str, settings: ExportSettings, chain: list[Step]
+) -> Clip:
+    if settings.loudness is not None:
+        before = loudness_lufs(clip)
+        clip = level_to(clip, settings.loudness, ceiling_dbtp=_CEILING_DBTP)
+        details: dict[str, Any] = {"lufs": settings.loudness, "ceiling_dbtp": _CEILING_DBTP}
+        chain.append(Step(name="loudness", details=details | {"before_lufs": before}))
+    if settings.subtype(name) == "FLOAT" or clip.peak <= 1.0:
+        return clip
+    if not settings.level:
+        raise AudioError(
+            f"Its peak is {_decibels(clip.peak):+.1f} dBFS, so it would clip.",
+            where=path,
+            step="Add --level (level=True), or write WAV with 32 bits.",
+        )
+    details = {"peak_db": round(_decibels(clip.peak), 3), "ceiling_dbtp": _CEILING_DBTP}
+    chain.append(Step(name="limit", details=details))
+    return limit(clip, _CEILING_DBTP)
+
+
+def _check_size(clip: Clip, path: Path, name: str, settings: ExportSettings) -> None:
+    largest = FORMATS[name].largest
+    width = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}.get(settings.subtype(name), 0)
+    if largest is not None and clip.frames * clip.channels * width > largest - (1 << 16):
+        raise AudioError(
+            f"{name.upper()} can't hold more than 4 GB.", where=path, step="Write FLAC instead."
+        )
+
+
+def _check_json(made: Made, path: Path) -> None:
+    try:
+        dump_json(made.model_dump(mode="json"))
+    except ValueError:
+        raise AudioError(
+            "Its settings hold NaN or infinite values.", where=path, step="Leave them out."
+        ) from None
+
+
+def _libraries(settings: ExportSettings) -> dict[str, str]:
+    import soundfile
+
+    names = ["numpy", "scipy", "soundfile", "soxr"] + (["h5py"] if settings.sofa else [])
+    found = {"libsndfile": str(soundfile.__libsndfile_version__)}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _tags(tags: Tags, made: Made, identity: str, created: datetime) -> Tags:
+    """The tags of the file; those given win over those known."""
+    seed = "" if made.seed is None else f"seed {made.seed}"
+    licence = tags.licence or made.licence
+    parts = (
+        tags.comment,
+        f"model {made.model}" if made.model else "",
+        seed,
+        f"licence {licence}" if licence else "",
+        f"receipt {identity}",
+    )
+    filled = replace(
+        tags,
+        software=tags.software or f"milonga {__version__}",
+        date=tags.date or f"{created:%Y-%m-%d}",
+        licence=licence,
+        comment="; ".join(part for part in parts if part),
+    )
+    return Tags(*(_clean(getattr(filled, field)) for field in Tags.__slots__))
+
+
+def _clean(text: str) -> str:
+    """Text that every format can hold: a zero would end it, half a surrogate can't be UTF-8."""
+    return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+
+
+def _decibels(peak: float) -> float:
+    return 20 * math.log10(peak)

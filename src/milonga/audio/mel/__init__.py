@@ -1,0 +1,1 @@
+"""Mel-spectrograms: specification, filters, files."""

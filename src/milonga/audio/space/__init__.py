@@ -1,0 +1,1 @@
+"""Sound in space: stereo width, binaural rendering, listeners' own heads."""

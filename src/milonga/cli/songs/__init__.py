@@ -1,0 +1,1 @@
+"""Commands about song sheets, takes and comparisons."""

@@ -1,0 +1,218 @@
+"""``milonga sound history``: what was played."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from milonga.cli.common import json_option, make_progress, print_json, say
+from milonga.cli.main import LazyGroup
+from milonga.cli.sounds.export_options import export_options
+from milonga.cli.sounds.play_options import merged_export
+
+if TYPE_CHECKING:
+    from milonga.sounds.library.history_entry import Kept
+
+_HERE = "milonga.cli.sounds.history"
+_COMPARE = "milonga.cli.sounds.history_compare"
+
+
+class _History(LazyGroup):
+    """A group whose command may be left out: then it lists."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self._lazy and args[0] not in ("-h", "--help")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+history = _History(
+    "history",
+    help="What was played: milonga sound history [MODEL] lists it.\n\n"
+    "Every sound of play and blend is kept with its settings and a picture, up to history_mb of "
+    "the configuration (500 MB); the oldest go first.",
+    lazy={
+        "list": (f"{_HERE}:list_", "Show what was played."),
+        "replay": (f"{_HERE}:replay", "Play a number again, and say whether it is the same."),
+        "compare": (f"{_COMPARE}:compare", "Two numbers side by side, as a page."),
+        "use": (f"{_HERE}:use", "Let the next training of a model learn from a number."),
+        "pin": (f"{_HERE}:pin", "Keep a number whatever room it takes."),
+        "unpin": (f"{_HERE}:unpin", "Let a number go when room is needed."),
+        "prune": (f"{_HERE}:prune", "Take away the oldest."),
+    },
+)
+
+
+@click.command("list")
+@click.argument("model", required=False)
+@click.option("-n", "count", type=click.IntRange(1), help="Only the last so many.")
+@json_option
+def list_(model: str | None, count: int | None, as_json: bool) -> None:
+    """Show what was played, the newest last; of one MODEL only if it is named."""
+    from milonga.sounds.library.history import History
+
+    found = History().entries(model)
+    found = found if count is None else found[-count:]
+    if as_json:
+        print_json([kept.document() for kept in found])
+        return
+    if not found:
+        say("Nothing yet. Every milonga sound play is kept here.")
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from milonga.runtime.words import size_text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("number", "played", "model", "seconds", "settings", "size", ""):
+        right = heading in ("number", "seconds", "size")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "played")
+    for kept in found:
+        marks = ["pinned"] if kept.pinned else []
+        marks += [] if kept.sound else ["settings only"]
+        table.add_row(
+            str(kept.number),
+            kept.entry.created[:16].replace("T", " "),
+            escape(title_of(kept)),
+            f"{kept.entry.seconds:.1f}",
+            escape(settings_text(kept)),
+            size_text(kept.size),
+            ", ".join(marks),
+        )
+    Console(highlight=False).print(table)
+    say(f"{size_text(sum(kept.size for kept in found))} in {found[0].folder.parent.parent.parent}")
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(1))
+@click.option("--out", "-o", type=click.Path(path_type=Path), help="Also write it.")
+@click.option("--kept", is_flag=True, help="Take the sound that was kept; play nothing.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@export_options
+@json_option
+def replay(
+    number: int, out: Path | None, kept: bool, force: bool, as_json: bool, **values: Any
+) -> int:
+    """Play NUMBER again, and say whether it is the same; the exit status is 1 if not.
+
+    With -o it is written, exported as it was then or as you say now.
+    """
+    from milonga.audio.export.write import check_target, export
+    from milonga.sounds.instrument.replay import replayed
+    from milonga.sounds.library.history import History
+
+    history = History()
+    found = history.get(number)
+    settings = merged_export(values, found.entry.export)
+    if kept and out is None:
+        raise click.UsageError("Give a file with -o.")
+    if out is not None:
+        check_target(out, settings, force=force)
+    progress = make_progress()
+    if kept:
+        clip, same, notes = history.clip(number), None, ["The sound that was kept, 16 bits."]
+        made = found.entry.made
+    else:
+        again = replayed(found, progress=progress)
+        clip, same, notes, made = again.clip, again.same, list(again.notes), again.made
+    document: dict[str, Any] = {"number": number, "same": same, "notes": notes}
+    if out is not None:
+        result = export(clip, out, settings, made=made, force=force)
+        document |= result.document()
+        notes += result.notes
+    if as_json:
+        print_json(document)
+    else:
+        for note in notes:
+            say(note)
+        if out is not None:
+            click.echo(out)
+    return 1 if same is False else 0
+
+
+@click.command()
+@click.argument("numbers", metavar="NUMBER...", nargs=-1, type=click.IntRange(1), required=True)
+@click.option("--for", "model", required=True, metavar="MODEL", help="A model of your library.")
+@json_option
+def use(numbers: tuple[int, ...], model: str, as_json: bool) -> None:
+    """Let the next training of MODEL learn from these sounds, too.
+
+    They are marked as generated: a model is never tested on them, and info and receipts tell.
+    """
+    from milonga.sounds.library.generated import use as chosen
+
+    added = chosen(numbers, model)
+    if as_json:
+        print_json({"model": model, "files": [str(path) for path in added]})
+        return
+    for path in added:
+        click.echo(path)
+    say(f"The next training of {model!r} learns from them:")
+    say(f"  milonga sound train --name {model!r} --add {str(added[0].parent)!r}")
+
+
+@click.command()
+@click.argument("numbers", metavar="NUMBER...", nargs=-1, type=click.IntRange(1), required=True)
+def pin(numbers: tuple[int, ...]) -> None:
+    """Keep numbers whatever room they take."""
+    _pin(numbers, True)
+
+
+@click.command()
+@click.argument("numbers", metavar="NUMBER...", nargs=-1, type=click.IntRange(1), required=True)
+def unpin(numbers: tuple[int, ...]) -> None:
+    """Let numbers go when room is needed."""
+    _pin(numbers, False)
+
+
+def _pin(numbers: tuple[int, ...], pinned: bool) -> None:
+    from milonga.sounds.library.history import History
+
+    history = History()
+    for number in numbers:
+        history.pin(number, pinned)
+        say(f"{number} is {'pinned' if pinned else 'no longer pinned'}.")
+
+
+@click.command()
+@click.option("--keep", type=click.IntRange(0), metavar="N", help="Only the newest N stay.")
+@click.option("--max-mb", type=click.FloatRange(0), metavar="MB", help="So much may stay.")
+@json_option
+def prune(keep: int | None, max_mb: float | None, as_json: bool) -> None:
+    """Take away the oldest: sounds first, then entries. What is pinned stays.
+
+    Without an option, down to history_mb of the configuration.
+    """
+    from milonga.sounds.library.history import History
+
+    pruned = History().prune(None if max_mb is None else max_mb * 1e6, keep)
+    if as_json:
+        print_json({"sounds": list(pruned.sounds), "entries": list(pruned.entries)})
+        return
+    say(f"Took away {len(pruned.entries)} entries, and the sounds of {len(pruned.sounds)} others.")
+
+
+def title_of(kept: Kept) -> str:
+    """``A``, or ``A:60 B:40``."""
+    names = [Path(name).name for name in kept.models]
+    if len(names) == 1:
+        return names[0]
+    pairs = zip(names, kept.entry.models, strict=True)
+    return " ".join(f"{name}:{100 * played.weight:.3g}" for name, played in pairs)
+
+
+def settings_text(kept: Kept) -> str:
+    """What was chosen, in a line."""
+    settings = kept.entry.settings
+    parts = [f"seed {settings.seed}"]
+    parts += [f"{name}={value:+g}" for group in (settings.controls, settings.axes)
+              for name, value in group.items()]  # fmt: skip
+    parts += [f"like {Path(settings.like).name}"] if settings.like else []
+    parts += [f"to {Path(settings.to).name}"] if settings.to else []
+    parts += [f"pace {settings.pace:g}"] if settings.pace != 1 else []
+    parts += [f"tempo {settings.tempo:g}"] if settings.tempo != 120 else []
+    return ", ".join(parts)

@@ -1,0 +1,196 @@
+"""``milonga sound preset``: settings of a model under names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from milonga.cli.common import json_option, print_json, say
+from milonga.cli.main import LazyGroup
+from milonga.cli.sounds.export_options import export_options
+from milonga.cli.sounds.play_options import given_export, play_options, play_settings
+
+if TYPE_CHECKING:
+    from milonga.sounds.library.presets import Fitted, Preset
+
+_HERE = "milonga.cli.sounds.presets"
+
+preset = LazyGroup(
+    "preset",
+    help="Keep settings of a model under names. MODEL is a name of your library.",
+    lazy={
+        "save": (f"{_HERE}:save", "Keep settings under a name."),
+        "use": (f"{_HERE}:use", "Play with a preset."),
+        "list": (f"{_HERE}:list_", "Show a model's presets."),
+        "rename": (f"{_HERE}:rename", "Give a preset another name."),
+        "delete": (f"{_HERE}:delete", "Forget a preset."),
+    },
+)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("name", metavar="PRESET")
+@play_options
+@click.option("--from-last", is_flag=True, help="Begin with what MODEL played last.")
+@click.option(
+    "--from", "number", type=click.IntRange(1), metavar="N", help="Begin with a number of history."
+)
+@click.option("--keep-seed", is_flag=True, help="Of --from-last and --from: keep the seed, too.")
+@click.option("--force", is_flag=True, help="Replace a preset of that name.")
+@export_options
+@json_option
+def save(
+    model: str,
+    name: str,
+    from_last: bool,
+    number: int | None,
+    keep_seed: bool,
+    force: bool,
+    as_json: bool,
+    **values: Any,
+) -> None:
+    """Keep settings under the name PRESET: those given here, over those of the history if asked.
+
+    Only what you choose is kept, also of the export (--format, --channels and so on): the rest
+    stays as usual. Without --seed a preset has none.
+    """
+    from milonga.sounds.library.history import History
+    from milonga.sounds.library.presets import Presets
+    from milonga.sounds.model.play_settings import ask
+
+    if from_last and number is not None:
+        raise click.UsageError("Give --from-last or --from, not both.")
+    settings, export = play_settings(values), given_export(values)
+    presets = Presets(model)
+    if from_last or number is not None:
+        history = History()
+        kept = history.last(model) if number is None else history.get(number)
+        earlier = kept.entry.settings
+        if not keep_seed:
+            left = earlier.model_dump(exclude_unset=True, exclude={"seed"})
+            earlier = type(earlier).of(**left)
+        settings, export = settings.over(earlier), {**kept.entry.export, **export}
+    if not (settings.model_fields_set or export):
+        raise click.UsageError("There is nothing to keep: give --set, --from-last or the like.")
+    from milonga.sounds import open_model
+
+    # A preset that can't be played must not be saved.
+    ask(settings, open_model(model))
+    saved = presets.save(name, settings, export, force=force)
+    if as_json:
+        print_json({"model": model, "name": name, **saved.document()})
+    else:
+        say(f"Saved {name!r}: {_text(saved)}")
+        say(f"  play it: milonga sound play {model!r} --preset {name!r}")
+
+
+@click.command()
+@click.argument("model")
+@click.argument("name", metavar="PRESET")
+@click.option("--seed", type=click.IntRange(0), help="Instead of that of the preset.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True))
+@click.option("--out", "-o", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@json_option
+@click.pass_context
+def use(
+    ctx: click.Context,
+    model: str,
+    name: str,
+    seed: int | None,
+    seconds: float | None,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+) -> Any:
+    """Play with a preset: the same as milonga sound play MODEL --preset PRESET."""
+    from milonga.cli.sounds.play import play
+
+    args = [model, "--preset", name]
+    options = {"--seed": seed, "--seconds": seconds, "--out": out}
+    for option, value in options.items():
+        args += [] if value is None else [option, str(value)]
+    args += ["--force"] if force else []
+    args += ["--json"] if as_json else []
+    # An own context, so that play knows what was given and what is usual.
+    with play.make_context("play", args, parent=ctx.parent) as own:
+        return play.invoke(own)
+
+
+@click.command("list")
+@click.argument("model")
+@json_option
+def list_(model: str, as_json: bool) -> None:
+    """Show a model's presets, and what of them the model of today can't do."""
+    from milonga.sounds.library.presets import Presets
+
+    presets = Presets(model)
+    found = {name: (kept, presets.fitted(name)) for name, kept in presets.all().items()}
+    if as_json:
+        print_json([_document(name, kept, fitted) for name, (kept, fitted) in found.items()])
+        return
+    if not found:
+        say(f"{model!r} has no presets.")
+        say(f"  Save one: milonga sound preset save {model!r} NAME --set ...")
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("preset", "settings", "saved", "left out today"):
+        table.add_column(heading)
+    for name, (kept, fitted) in found.items():
+        gone = escape(", ".join(fitted.left_out))
+        table.add_row(escape(name), escape(_text(kept)), kept.created[:10], f"[yellow]{gone}[/]")
+    Console(highlight=False).print(table)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("name", metavar="PRESET")
+@click.argument("new")
+def rename(model: str, name: str, new: str) -> None:
+    """Give a preset another name."""
+    from milonga.sounds.library.presets import Presets
+
+    Presets(model).rename(name, new)
+    say(f"The preset {name!r} is {new!r} now.")
+
+
+@click.command()
+@click.argument("model")
+@click.argument("name", metavar="PRESET")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def delete(model: str, name: str, yes: bool) -> None:
+    """Forget a preset."""
+    from milonga.sounds.library.presets import Presets
+
+    presets = Presets(model)
+    kept = presets.get(name)
+    if not yes:
+        click.confirm(f"Forget {name!r} ({_text(kept)})?", abort=True, err=True)
+    presets.delete(name)
+    say(f"Deleted the preset {name!r}.")
+
+
+def _document(name: str, kept: Preset, fitted: Fitted) -> dict[str, Any]:
+    return {
+        "name": name,
+        **kept.document(),
+        "left_out": fitted.left_out,
+        "notes": list(fitted.notes),
+    }
+
+
+def _text(kept: Preset) -> str:
+    """The settings in a line."""
+    chosen = kept.settings.model_dump(exclude_unset=True)
+    parts = [f"{name}={value:+g}" for group in ("controls", "axes")
+             for name, value in chosen.pop(group, {}).items()]  # fmt: skip
+    parts += [f"{name} {value}" for name, value in chosen.items() if value is not None]
+    parts += [f"{name} {value}" for name, value in kept.export.items()]
+    return ", ".join(parts) or "as usual"

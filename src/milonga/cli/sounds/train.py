@@ -1,0 +1,185 @@
+"""``milonga sound train``: a model from a folder of recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from milonga.cli.common import json_option, make_progress, print_json, say, stop_between_steps
+
+if TYPE_CHECKING:
+    from milonga.runtime.progress import Progress
+    from milonga.sounds.corpus.inspection import Corpus
+    from milonga.sounds.train_model import Made
+
+_FOLDER = click.Path(path_type=Path)
+_MOST_LISTED = 20
+
+
+@click.command()
+@click.argument("folder", type=_FOLDER, required=False)
+@click.option("--name", required=True, metavar="NAME", help="What the model is called.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="How long to train at most, by default 10.",
+)
+@click.option("--epochs", type=click.IntRange(1), help="Train so many passes over the recordings.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option(
+    "--size",
+    type=click.Choice(["normal", "small"]),
+    default="normal",
+    show_default=True,
+    help="Of the network. small: quick to train, for trying things out.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--add",
+    multiple=True,
+    type=_FOLDER,
+    metavar="FOLDER",
+    help="Go on with the model that is there, on these recordings, too.",
+)
+@click.option("--restart", is_flag=True, help="Begin anew; an earlier model NAME is replaced.")
+@click.option("--inspect", is_flag=True, help="Only show what is in FOLDER; NAME isn't used.")
+@json_option
+def train(
+    folder: Path | None,
+    name: str,
+    minutes: float | None,
+    epochs: int | None,
+    device: str,
+    size: str,
+    seed: int,
+    add: tuple[Path, ...],
+    restart: bool,
+    inspect: bool,
+    as_json: bool,
+) -> None:
+    """Learn a sound model from the recordings in FOLDER, and put it into the library.
+
+    WAV, FLAC, OGG, MP3 and AIFF are read, in FOLDER and all folders within. The recordings are
+    inspected first, and what can't be used is listed. After Ctrl-C or a crash the same command
+    goes on where it was. With --add, FOLDER may be left out.
+    """
+    if minutes is not None and epochs is not None:
+        raise click.UsageError("Give --minutes or --epochs, not both.")
+    if folder is None and not add:
+        raise click.UsageError("Give the folder that holds your recordings.")
+    progress = make_progress()
+    if inspect:
+        _inspect(folder or add[0], progress, as_json)
+        return
+    from milonga.sounds.library.names import check_name
+
+    check_name(name)
+    from milonga.runtime.devices import pick_device
+    from milonga.sounds import TrainSettings, make_model
+    from milonga.sounds.model.network import Architecture
+    from milonga.sounds.train_model import SIZES
+
+    settings = TrainSettings(
+        minutes=minutes or 10.0,
+        epochs=epochs,
+        seed=seed,
+        device=pick_device(device),
+        architecture=Architecture(**SIZES[size]),
+    )
+    with stop_between_steps(progress, repr(name)):
+        made = make_model(
+            name,
+            folder,
+            add=add,
+            settings=settings,
+            restart=restart,
+            progress=progress,
+            inspected=lambda corpus: show_corpus(corpus),
+        )
+    if as_json:
+        print_json(_document(made))
+    else:
+        _show(made)
+
+
+def _inspect(folder: Path, progress: Progress, as_json: bool) -> None:
+    from milonga.sounds import Corpus
+
+    corpus = Corpus.inspect(folder, progress=progress)
+    if as_json:
+        print_json(corpus.document())
+    else:
+        show_corpus(corpus)
+    corpus.check()
+
+
+def show_corpus(corpus: Corpus) -> None:
+    """What was found, for people."""
+    about = corpus.document()
+    say(
+        f"{len(corpus.files)} recordings, {_length(corpus.seconds)}, of which "
+        f"{_length(corpus.usable_s)} can be used; {about['silent_share'] or 0:.0%} is silence"
+    )
+    for label, key, unit in (("rates", "rates", " Hz"), ("channels", "channels", "")):
+        if len(about[key]) > 1:
+            found = ", ".join(f"{value}{unit} ({n})" for value, n in about[key].items())
+            say(f"  {label}: {found}")
+    _listed("clipped", [f"{name} ({share:.1%})" for name, share in about["clipped"].items()])
+    _listed("channels that cancel each other, one is used", about["cancelling"])
+    _listed("near-duplicates, used", [" = ".join(group) for group in about["near_duplicates"]])
+    _listed("generated, never used for validation", about["generated"])
+    _listed("skipped", [f"{name}: {reason}" for name, reason in about["skipped"].items()])
+    if corpus.others:
+        found = ", ".join(f"{n} {kind or 'without a suffix'}" for kind, n in corpus.others.items())
+        say(f"  other files: {found}")
+
+
+def _listed(label: str, lines: list[str]) -> None:
+    if not lines:
+        return
+    say(f"  {label}:")
+    for line in lines[:_MOST_LISTED]:
+        say(f"    {line}")
+    if len(lines) > _MOST_LISTED:
+        say(f"    and {len(lines) - _MOST_LISTED} more (--json lists all)")
+
+
+def _length(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _document(made: Made) -> dict[str, Any]:
+    header = made.entry.header
+    return {
+        "name": made.entry.name,
+        "model": str(made.entry.model_path),
+        "trained": made.trained,
+        "corpus": made.corpus.document(),
+        "training": made.record,
+        "controls": header.controls if header is not None else {},
+    }
+
+
+def _show(made: Made) -> None:
+    name, record = made.entry.name, made.record
+    if not made.trained:
+        say(f"{name!r} has been trained on these recordings already; nothing to do.")
+    say(
+        f"{name!r}: held-out error {record['error']:.2f} nats "
+        f"({record['error'] / record['error_of_constant']:.0%} of a constant's), "
+        f"{record['steps']} steps in {_length(record['seconds'])}"
+    )
+    if earlier := record.get("earlier_recordings"):
+        before, after = earlier["error_before"], earlier["error_after"]
+        change = "better" if after < before else "worse"
+        say(f"  the recordings before: {before:.2f} nats, now {after:.2f} ({change})")
+    header = made.entry.header
+    for control, about in (header.controls if header is not None else {}).items():
+        if not about.get("enabled", True):
+            say(f"  no control {control!r}: {about.get('reason', '')}")
+    say(f"  play it: milonga sound play {name!r} -o out.wav")
+    click.echo(made.entry.model_path)

@@ -1,0 +1,147 @@
+"""``milonga sound fine-tune-vocoder``: a vocoder of a sound model's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from milonga.cli.common import json_option, make_progress, print_json, say, stop_between_steps
+
+if TYPE_CHECKING:
+    from milonga.sounds.instrument.own_vocoder import Tuned
+    from milonga.vocoders.training.vocoder_file import Duel
+
+_MOST_LISTED = 20
+
+
+@click.command("fine-tune-vocoder")
+@click.argument("name")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="How long to train in all, by default 30. More goes on with what is there.",
+)
+@click.option("--steps", type=click.IntRange(1), help="Train so many steps instead.")
+@click.option(
+    "--from",
+    "start",
+    type=click.Choice(["auto", "bigvgan", "fresh"]),
+    default="auto",
+    show_default=True,
+    help="Fine-tune bigvgan, or train a small one from nothing; auto: bigvgan if its weights "
+    "are here and it fits into memory.",
+)
+@click.option(
+    "--size",
+    type=click.Choice(["tiny", "small", "medium"]),
+    default="small",
+    show_default=True,
+    help="Of one that is trained from nothing.",
+)
+@click.option(
+    "--model-mels",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Share of training mels that the sound model made, by default 0.5.",
+)
+@click.option("--batch", type=click.IntRange(1, 256), help="Pairs in a step, by default 4 or 1.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option(
+    "--corpus",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where the recordings are by now, if they have moved.",
+)
+@click.option("--again", is_flag=True, help="Start anew; an unfinished training is forgotten.")
+@json_option
+def fine_tune_vocoder(
+    name: str,
+    minutes: float | None,
+    steps: int | None,
+    start: str,
+    size: str,
+    model_mels: float | None,
+    batch: int | None,
+    seed: int,
+    device: str,
+    corpus: tuple[Path, ...],
+    again: bool,
+    as_json: bool,
+) -> None:
+    """Train a vocoder on the recordings of the sound model NAME, and keep it with the model.
+
+    At the end it is compared with the vocoder that would be taken otherwise, on recordings that
+    neither was trained on. milonga sound play takes it from then on if it is better. After
+    Ctrl-C or a crash the same command goes on.
+    """
+    if minutes is not None and steps is not None:
+        raise click.UsageError("Give --minutes or --steps, not both.")
+    from milonga.sounds.instrument.own_vocoder import fine_tune_vocoder as tune
+
+    changes: dict[str, Any] = {"seed": seed, "steps": steps}
+    changes["minutes"] = None if steps is not None else minutes or 30.0
+    changes |= {} if model_mels is None else {"remade": model_mels}
+    changes |= {} if batch is None else {"batch": batch}
+    progress = make_progress()
+    with stop_between_steps(progress, f"the vocoder of {name!r}"):
+        tuned = tune(
+            name,
+            changes=changes,
+            start=start,  # type: ignore[arg-type]
+            size=size,
+            corpus=corpus,
+            device=device,
+            again=again,
+            progress=progress,
+            tell=say,
+        )
+    if as_json:
+        print_json(_document(tuned))
+    else:
+        _show(tuned)
+
+
+def _document(tuned: Tuned) -> dict[str, Any]:
+    header = tuned.header
+    return {
+        "vocoder": str(tuned.path),
+        "start": header.start,
+        "steps": header.steps,
+        "seconds": header.training.get("seconds"),
+        "history": header.training.get("history"),
+        "left_out": tuned.left_out,
+        "evaluation": None if header.evaluation is None else header.evaluation.model_dump(),
+        "preferred": tuned.preference.own,
+        "reason": tuned.preference.reason,
+    }
+
+
+def _show(tuned: Tuned) -> None:
+    header = tuned.header
+    if tuned.left_out:
+        say("Recordings that were not used:")
+        for name, reason in list(tuned.left_out.items())[:_MOST_LISTED]:
+            say(f"  {name}: {reason}")
+        if len(tuned.left_out) > _MOST_LISTED:
+            say(f"  and {len(tuned.left_out) - _MOST_LISTED} more (--json lists all)")
+    say(f"{header.steps} steps in {header.training.get('seconds', 0):.0f} s")
+    if header.evaluation is not None:
+        found = header.evaluation
+        say(f"On {found.seconds:.0f} s of held-out recordings, against {found.against}:")
+        _duel("from mels of the recordings", found.clean)
+        if found.model is not None:
+            _duel("from mels of the model", found.model)
+    say(tuned.preference.reason)
+    click.echo(tuned.path)
+
+
+def _duel(label: str, duel: Duel) -> None:
+    own, default = duel.own, duel.default
+    say(
+        f"  {label}: log-mel distance {own.log_mel:.3f} ({default.log_mel:.3f}), "
+        f"STFT distance {own.stft:.3f} ({default.stft:.3f})"
+    )

@@ -1,0 +1,1 @@
+"""The band: styles, harmony, and what each player plays."""

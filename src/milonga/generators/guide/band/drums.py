@@ -1,0 +1,159 @@
+"""The drum parts of a segment: a kick, and everything else on the kit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from milonga.generators.guide.band.grooves import STEPS, Groove, choose
+from milonga.generators.guide.band.styles import Band
+from milonga.generators.guide.score import Bar, Note, Part, dice
+from milonga.generators.guide.sections import SectionKind
+
+_FORCE = {"X": 118, "x": 100, "o": 74, "g": 50}
+_KICK, _SNARE, _CLOSED, _OPEN, _CRASH, _RIDE = 36, 38, 42, 46, 49, 51
+_TOMS = (50, 48, 45, 43)
+_SHORT_S = 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Sixteenth steps of a pattern, which lasts one bar, or two in fast music, half of one in
+    slow: no drummer plays sixteenths at 220 BPM.
+
+    ``swing`` delays every second step by a part of a step.
+    """
+
+    step_s: float
+    seconds: float
+    swing: float
+
+    @classmethod
+    def of(cls, tempo: float, seconds: float, groove: Groove) -> Grid:
+        stretch = 2.0 if tempo >= groove.halves_at else 0.5 if tempo < 60 else 1.0
+        return cls(15.0 / tempo * stretch, seconds, groove.swing)
+
+    @property
+    def count(self) -> int:
+        """Steps that begin early enough to be heard."""
+        return max(1, int((self.seconds - 0.06) / self.step_s) + 1)
+
+    def weight(self, place: int) -> float:
+        """Softens what lies off the beat where it comes fast, as hands do."""
+        return 0.35 if self.step_s < 0.112 and place % 4 else 1.0
+
+    def time(self, step: float) -> float:
+        late = self.swing if int(step) % 2 else 0.0
+        return (step + late) * self.step_s
+
+
+class _Kit:
+    """Collects hits; velocities waver a little, as a drummer's do."""
+
+    def __init__(self, grid: Grid, force: float, draw: np.random.Generator) -> None:
+        self.grid, self.draw = grid, draw
+        self._force = force
+        self.kicks: list[Note] = []
+        self.rest: list[Note] = []
+
+    def hit(self, step: float, note: int, velocity: float) -> None:
+        at = self.grid.time(step)
+        shaky = velocity * self._force * float(self.draw.uniform(0.92, 1.06))
+        into = self.kicks if note == _KICK else self.rest
+        into.append(Note(at, at + _SHORT_S, note, int(min(max(shaky, 8), 127))))
+
+    def fill(self, step: int, place: int) -> None:
+        if self.draw.random() < 0.8 or place % 2 == 0:
+            drum = _TOMS[place % 4] if self.draw.random() < 0.6 else _SNARE
+            self.hit(step, drum, 84 + 6 * (place % 4))
+
+    def roll(self, step: int) -> None:
+        """Triplets or thirty-seconds over an eighth, growing."""
+        count = 3 + int(self.draw.integers(2))
+        for i in range(1, count):
+            self.hit(step + 2 * i / count, _CLOSED, 52 + 10 * i)
+
+    def build(self, steps: int) -> None:
+        """A snare that doubles its pace over the last bar and grows."""
+        for step in range(steps - STEPS, steps):
+            age = (step - steps + STEPS) / STEPS
+            if step % 4 == 0 or (age >= 0.5 and step % 2 == 0) or age >= 0.75:
+                self.hit(step, _SNARE, 44 + 60 * age)
+
+
+def drum_parts(
+    band: Band, bars: Sequence[Bar], grid: Grid, kind: SectionKind, seed: int
+) -> list[Part]:
+    """Kick and kit for a section, with fills before every fourth bar line and at its end."""
+    groove, draw, energy = band.groove, dice(seed, "drums", kind), band.energy
+    kick, snare, hats = (choose(p, draw, energy) for p in (groove.kick, groove.snare, groove.hats))
+    extras = {note: choose(patterns, draw, energy) for note, patterns in groove.extra.items()}
+    if kind == "breakdown":
+        kick, snare, extras = "." * STEPS, "." * STEPS, {}
+        hats = "".join(mark if place % 4 == 0 else "." for place, mark in enumerate(hats))
+    backbeat = groove.backbeat[1 if energy > 0.5 else 0]
+    kit = _Kit(grid, 0.72 + 0.28 * energy, draw)
+    steps = _playing_steps(bars, grid)
+    if energy >= 0.6 and kind != "outro":
+        kit.hit(0, _CRASH, 88)
+    for step in range(steps):
+        place, cycle = step % STEPS, step // STEPS
+        fill = _in_fill(step, steps, energy)
+        if energy >= 0.3 and not (fill and place % 4) and (mark := _mark(kick, place)):
+            kit.hit(step, _KICK, mark)
+        if fill:
+            kit.fill(step, place)
+            continue
+        if energy >= 0.4 and (mark := _mark(snare, place)):
+            kit.hit(step, backbeat, mark)
+        if energy >= 0.2 and (mark := _mark(hats, place)):
+            ride = energy > 0.9 and groove.kit in (0, 16) and cycle % 2 == 1
+            kit.hit(step, _RIDE if ride else _CLOSED, 0.85 * mark * grid.weight(place))
+            if band.rolls and energy > 0.4 and place % 2 == 0 and draw.random() < 0.12:
+                kit.roll(step)
+        for note, pattern in extras.items():
+            if energy >= (0.45 if note == _OPEN else 0.3) and (mark := _mark(pattern, place)):
+                kit.hit(step, note, 0.75 * mark * grid.weight(place))
+        if energy > 0.85 and place == 0 and cycle and cycle % 4 == 0:
+            kit.hit(step, _CRASH, 84)
+    if kind == "pre-chorus" and steps >= STEPS:
+        kit.build(steps)
+    _strike(bars, kit, energy)
+    parts = [
+        Part("kick", groove.kit, tuple(kit.kicks), True, level_db=0.0, reverb=0.05),
+        Part("drums", groove.kit, tuple(kit.rest), True, level_db=1.5, reverb=0.15),
+    ]
+    return [part for part in parts if part.notes]
+
+
+def _mark(pattern: str, place: int) -> int:
+    return _FORCE.get(pattern[place], 0)
+
+
+def _playing_steps(bars: Sequence[Bar], grid: Grid) -> int:
+    """Steps before the closing bar, in which the band only strikes once."""
+    last = bars[-1]
+    if last.hold and len(bars) > 1:
+        return max(1, round(last.start_s / grid.step_s))
+    return grid.count
+
+
+def _in_fill(step: int, steps: int, energy: float) -> bool:
+    """The last quarter of every fourth pattern, and of the section."""
+    if energy < 0.45 or steps < STEPS:
+        return False
+    closing = steps - 4 <= step
+    turning = step % (4 * STEPS) >= 4 * STEPS - 4
+    return closing or (turning and step < steps - STEPS)
+
+
+def _strike(bars: Sequence[Bar], kit: _Kit, energy: float) -> None:
+    """One last blow at the start of the closing bar."""
+    last = bars[-1]
+    if last.hold and len(bars) > 1 and energy >= 0.3:
+        at, end = last.start_s, max(last.start_s + _SHORT_S, last.end_s)
+        kit.kicks.append(Note(at, at + _SHORT_S, _KICK, int(80 + 35 * energy)))
+        if energy >= 0.45:
+            kit.rest.append(Note(at, end, _CRASH, int(60 + 40 * energy)))

@@ -1,0 +1,221 @@
+"""Bass, chords and pad of a segment, from the groove's patterns and the bars' chords."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from milonga.generators.guide.band.drums import Grid
+from milonga.generators.guide.band.grooves import STEPS, choose
+from milonga.generators.guide.band.harmony import Key
+from milonga.generators.guide.band.instruments import Instrument
+from milonga.generators.guide.band.styles import Band
+from milonga.generators.guide.band.voicing import voicings
+from milonga.generators.guide.score import Bar, Note, Part, dice
+from milonga.generators.guide.sections import SectionKind
+
+_FORCE = {"X": 104, "x": 90, "o": 72, "S": 106, "s": 92, "w": 70}
+_GAP_S = 0.02
+_LEAST_S = 0.06
+
+
+def bass_part(
+    band: Band, bars: Sequence[Bar], grid: Grid, kind: SectionKind, seed: int
+) -> Part | None:
+    """A bass line: roots on the strong steps, and steps that lead on to the next chord."""
+    instrument = band.bass
+    if instrument is None or band.energy < 0.2:
+        return None
+    draw = dice(seed, "bass", kind)
+    source = band.groove.bass if band.drums else band.comping.bass
+    pattern = choose(source, draw, band.energy) if band.energy >= 0.45 else "r" + "-" * 15
+    notes: list[Note] = []
+    for bar in bars:
+        steps = _steps_of(bar, grid)
+        if bar.hold:
+            root = _low(bar.chord.root, instrument)
+            notes.append(Note(bar.start_s, bar.end_s, root, int(84 + 30 * band.energy)))
+            continue
+        following = bars[min(bar.index + 1, len(bars) - 1)].chord.root
+        for step in steps:
+            mark = pattern[step % STEPS]
+            if mark in ".-":
+                continue
+            root = _low(bar.chord.root, instrument)
+            pitch = _bass_pitch(mark, root, bar, following, instrument)
+            end = _until(pattern, step, steps[-1], ".", held="-")
+            start_s = grid.time(step)
+            end_s = min(grid.time(end) - _GAP_S, bar.end_s)
+            velocity = (92 if mark == "r" else 82) * (0.8 + 0.25 * band.energy)
+            velocity *= float(draw.uniform(0.94, 1.05))
+            notes.append(_note(start_s, end_s, pitch, velocity))
+    level = -1.0 if instrument.synth == "808" else -2.0
+    return Part(
+        "bass",
+        instrument.program,
+        tuple(notes),
+        level_db=level,
+        reverb=0.02,
+        synth=instrument.synth,
+        duck=0.0 if instrument.synth == "808" else band.groove.duck,
+    )
+
+
+def _bass_pitch(mark: str, root: int, bar: Bar, following: int, instrument: Instrument) -> int:
+    third = bar.chord.intervals[1]
+    target = root + (following - root) % 12
+    if target - root > 6:
+        target -= 12
+    above = {
+        "r": root,
+        "f": root + 7 if root + 7 <= instrument.high else root - 5,
+        "o": root + 12 if root + 12 <= instrument.high else root,
+        "t": root + third,
+        # From a whole or half step beside the next root; a fifth where the chord stays.
+        "a": root + 7 if target == root else target + (2 if target < root else -2),
+    }
+    pitch = above[mark]
+    while pitch < instrument.low:
+        pitch += 12
+    while pitch > instrument.high:
+        pitch -= 12
+    return pitch
+
+
+def _low(pitch_class: int, instrument: Instrument) -> int:
+    """The root in the lower octave of an instrument, between low and low + 11."""
+    return instrument.low + (pitch_class - instrument.low) % 12
+
+
+def chords_part(
+    band: Band, bars: Sequence[Bar], key: Key, grid: Grid, kind: SectionKind, seed: int
+) -> Part | None:
+    """The chords in the rhythm of the genre; long ones where the section is quiet."""
+    instrument = band.chords
+    if instrument is None:
+        return None
+    draw = dice(seed, "chords", kind)
+    pattern = choose(band.comping.comp, draw, band.energy)
+    bare = band.drums and not band.comping.signature and band.energy < 0.3
+    if bare or (kind == "breakdown" and (band.drums or band.comping.signature)):
+        pattern = "X..............." if band.drums else "X...o...x...o..."
+    centre = 58.0 + band.shade + float(draw.integers(-2, 4))
+    centre = min(max(centre, instrument.low + 7.0), instrument.high - 9.0)
+    shapes = voicings([bar.chord for bar in bars], centre, key, band.comping.sevenths)
+    if instrument.name == "distorted guitar":
+        # Thirds growl under distortion: root, fifth, octave.
+        shapes = [_power(bar, instrument) for bar in bars]
+    notes: list[Note] = []
+    force = 0.75 + 0.25 * band.energy
+    for bar, shape in zip(bars, shapes, strict=True):
+        if bar.hold:
+            notes += [_note(bar.start_s, bar.end_s, p, 92 * force) for p in shape]
+            continue
+        _comp(notes, pattern, bar, shape, grid, force, draw, instrument)
+    level = -5.0 + 2.0 * band.energy + (1.0 if not band.drums else 0.0)
+    return Part(
+        "chords",
+        instrument.program,
+        tuple(notes),
+        level_db=level,
+        pan=-0.25,
+        reverb=0.3,
+        synth=instrument.synth,
+        duck=0.6 * band.groove.duck,
+    )
+
+
+def _comp(
+    notes: list[Note],
+    pattern: str,
+    bar: Bar,
+    shape: Sequence[int],
+    grid: Grid,
+    force: float,
+    draw: np.random.Generator,
+    instrument: Instrument,
+) -> None:
+    steps = _steps_of(bar, grid)
+    for order, step in enumerate(steps):
+        mark = pattern[step % STEPS]
+        if order == 0 and mark == "." and pattern[0] not in "/.":
+            mark = "x"
+        if mark in "./":
+            continue
+        start_s = grid.time(step)
+        if mark in "1234":
+            pitch = shape[min(int(mark) - 1, len(shape) - 1)]
+            if int(mark) > len(shape):
+                pitch = shape[0] + 12
+            end_s = min(start_s + 4 * grid.step_s, bar.end_s)
+            accent = 1.12 if step % 4 == 0 else 0.94
+            velocity = 84 * accent * force * float(draw.uniform(0.94, 1.04))
+            notes.append(_note(start_s, end_s, pitch, velocity))
+            continue
+        short = mark in "Ssw"
+        end = step + 2 if short else _until(pattern, step, steps[-1], "", held=".")
+        length = grid.time(end) - start_s
+        end_s = min(start_s + (0.7 * length if short else length - _GAP_S), bar.end_s)
+        strum = 0.012 if "guitar" in instrument.name or instrument.name == "harp" else 0.0
+        velocity = _FORCE[mark] * force * float(draw.uniform(0.93, 1.05))
+        for i, pitch in enumerate(shape):
+            notes.append(_note(start_s + strum * i, end_s, pitch, velocity))
+
+
+def _power(bar: Bar, instrument: Instrument) -> tuple[int, ...]:
+    root = _low(bar.chord.root, instrument)
+    return (root, root + 7, root + 12)
+
+
+def pad_part(
+    band: Band, bars: Sequence[Bar], key: Key, kind: SectionKind, seed: int, texture: bool = False
+) -> Part | None:
+    """Held chords behind everything, in full sections and in bare ones."""
+    instrument = band.pad
+    if instrument is None or (0.3 <= band.energy < 0.62 and not (band.bed or texture)):
+        return None
+    centre = 63.0 + band.shade + float(dice(seed, "pad", kind).integers(-2, 3))
+    centre = min(max(centre, instrument.low + 7.0), instrument.high - 9.0)
+    shapes = voicings([bar.chord for bar in bars], centre, key, band.groove.sevenths)
+    velocity = 64 + 34 * band.energy
+    notes: list[Note] = []
+    for bar, shape in zip(bars, shapes, strict=True):
+        for pitch in shape:
+            last = notes[-len(shape) :]
+            same = next(
+                (n for n in last if n.pitch == pitch and n.end_s >= bar.start_s - 1e-6), None
+            )
+            if same is not None and instrument.holds:
+                # Common tones are held over the bar line.
+                notes[notes.index(same)] = Note(same.start_s, bar.end_s, pitch, same.velocity)
+            else:
+                notes.append(_note(bar.start_s, bar.end_s, pitch, velocity))
+    level = -6.0 if texture else -9.0 + 2.0 * band.energy + (2.0 if not band.drums else 0.0)
+    return Part(
+        "pad",
+        instrument.program,
+        tuple(notes),
+        level_db=level,
+        pan=0.15,
+        reverb=0.6,
+        synth=instrument.synth,
+        duck=band.groove.duck if band.drums and not texture else 0.0,
+    )
+
+
+def _steps_of(bar: Bar, grid: Grid) -> range:
+    first = round(bar.start_s / grid.step_s)
+    return range(first, max(first + 1, min(round(bar.end_s / grid.step_s), grid.count)))
+
+
+def _until(pattern: str, step: int, last: int, rest: str, held: str) -> int:
+    """The step at which a note that starts at ``step`` ends, at most the end of its bar."""
+    end = step + 1
+    while end <= last and pattern[end % STEPS] in held and pattern[end % STEPS] not in rest:
+        end += 1
+    return end
+
+
+def _note(start_s: float, end_s: float, pitch: int, velocity: float) -> Note:
+    return Note(start_s, max(end_s, start_s + _LEAST_S), pitch, int(min(max(velocity, 10), 127)))

@@ -1,0 +1,200 @@
+"""Style and mood words into a band: a groove, instruments for each job, and how they play."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from milonga.generators.base import Request
+from milonga.generators.guide.band.grooves import GROOVES, Groove
+from milonga.generators.guide.band.instruments import (
+    INSTRUMENTS,
+    Instrument,
+    Job,
+    Named,
+    instruments_in,
+    split_refusals,
+)
+from milonga.generators.guide.score import dice
+from milonga.generators.guide.sections import SHAPES, plain, section_kind
+
+# In the order in which they are looked for; ``_style_names`` decides which one rules.
+_GENRES: tuple[tuple[str, str], ...] = (
+    (r"reggaeton|regueton|dembow|perreo|neoperreo", "reggaeton"),
+    (r"drum ?(and|n|&|'n'|y) ?bass|dnb|jungle|breakbeats?", "drum and bass"),
+    (r"trap|drill|808s?", "trap"),
+    (r"milonga", "milonga"),
+    (r"tango", "tango"),
+    (r"cumbia|vallenato", "cumbia"),
+    (r"salsa|son cubano|mambo|guaracha|timba|merengue|bachata", "salsa"),
+    (r"bossa( ?nova)?|samba", "bossa"),
+    (r"flamenco|rumba|bulerias?", "flamenco"),
+    (r"techno|house|edm|electro ?pop|trance|dance|club|synth ?(pop|wave)|disco|rave", "house"),
+    (r"lo[- ]?fi|chill ?hop|downtempo|chill ?out|trip[- ]?hop", "lo-fi"),
+    (r"hip[- ]?hop|boom[- ]?bap|rap|r ?& ?b|neo[- ]soul|urban[oa]?", "hip-hop"),
+    (r"metal|punk|hard ?rock|grunge", "rock"),
+    (r"rock|indie|alternative|rocanrol", "rock"),
+    (r"funk|motown|soul", "funk"),
+    (r"reggae|dub|ska", "reggae"),
+    (r"jazz|swing|blues|big ?band", "jazz"),
+    (r"folk|country|singer[- ]songwriter|americana|acoustic|acustic[oa]|zamba|chacarera", "folk"),
+    (r"ambient(al|e)?|drone|atmospheric|atmosferic[oa]|meditat(ion|ive)|soundscapes?", "ambient"),
+    (r"cinematic|orchestral|epic|classical|soundtrack|cinematografic[oa]", "cinematic"),
+    (r"ballads?|balada|bolero|romantic[oa]?|slow jam|torch", "ballad"),
+    (r"electro(nic[oa]?)?", "electronic"),
+    (r"pop|latin[oa]?|world", "pop"),
+)
+
+_LIVELY = (
+    r"energetic|energic[oa]|upbeat|euphoric|driving|powerful|aggressive|intense|anthemic|party"
+    r"|fiesta|explosive|epic|hype|fast|danceable|bailable|urgent|wild"
+)
+_CALM = (
+    r"calm|reflective|reflexiv[oa]|sad|triste|gentle|soft|suave|intimate|intim[oa]|dreamy|mellow"
+    r"|melanchol(y|ic)|melancolic[oa]|peaceful|tender|sparse|minimal|minimalist|stripped|whisper"
+    r"|quiet|nostalgic[oa]?|slow|lent[oa]|ethereal|vulnerable"
+)
+_DARK = r"dark|oscur[oa]|ominous|brooding|gritty|haunting|sinister|noir|moody|mysterious"
+_BRIGHT = r"playful|jugueton[a]?|happy|feliz|alegre|bright|joyful|sunny|cheerful|fun|sweet|hopeful"
+
+_VAGUE = ("ambient", "cinematic", "electronic", "pop")
+"""Words that say less about a beat than the genre beside them ("Latin pop ballad")."""
+
+_SEED_GENRES = ("pop", "ballad", "house", "hip-hop", "rock")
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Who plays what.
+
+    Attributes:
+        genres: every style recognised, the one that rules the drums first.
+        groove: patterns of drums, bass and chords.
+        comping: whose chord pattern is played (a tango in a trap beat keeps its 3-3-2).
+        lead, chords, pad, bass: the instruments; None for a job that nobody does.
+        drums: whether there are drums at all.
+        bed: whether the pad also plays where a section is neither full nor bare.
+        rolls: whether hi-hats roll.
+        energy: 0 to 1, from the section, nudged by mood words.
+        shade: semitones that mood words move the chords by: dark down, bright up.
+    """
+
+    genres: tuple[str, ...]
+    groove: Groove
+    comping: Groove
+    lead: Instrument
+    chords: Instrument | None
+    pad: Instrument | None
+    bass: Instrument | None
+    drums: bool
+    bed: bool
+    rolls: bool
+    energy: float
+    shade: int
+
+
+def band_for(request: Request, lead: str = "", drums: bool | None = None) -> Band:
+    """Reads a request's style, mood and negative prompt.
+
+    Args:
+        lead: an instrument by name in place of what the style says.
+        drums: True or False overrules the style.
+    """
+    named = instruments_in(f"{request.style}, {request.mood}", request.negative)
+    genres = _style_names(request.style, request.negative, request.seed)
+    groove = GROOVES[genres[0]]
+    comping = next((GROOVES[g] for g in genres if GROOVES[g].signature), groove)
+    if drums is None:
+        drums = groove.drums if named.drums is None else named.drums
+    jobs = _cast(named, groove, comping, request.seed)
+    if lead:
+        jobs["lead"] = INSTRUMENTS[lead]
+    mood = plain(f"{request.mood} {request.style}")
+    energy = SHAPES[section_kind(request.section)].energy + groove.push
+    energy += 0.08 * (_has(_LIVELY, mood) - _has(_CALM, mood))
+    return Band(
+        genres=genres,
+        groove=groove,
+        comping=comping,
+        lead=jobs["lead"] or INSTRUMENTS["piano"],
+        chords=jobs["chords"],
+        pad=jobs["pad"],
+        bass=jobs["bass"],
+        drums=drums,
+        bed=jobs["pad"] in named.wanted or not (drums or comping.signature),
+        rolls=any(GROOVES[genre].rolls for genre in genres),
+        energy=min(max(energy, 0.1), 1.0),
+        shade=3 * (_has(_BRIGHT, mood) - _has(_DARK, mood)),
+    )
+
+
+def _has(pattern: str, words: str) -> int:
+    return int(bool(re.search(rf"\b(?:{pattern})\b", words)))
+
+
+def _style_names(style: str, negative: str, seed: int) -> tuple[str, ...]:
+    """Genres in the order of the text; one from the seed where the text names none."""
+    words, refused = split_refusals(style)
+    refused += " , " + plain(negative)
+    found: dict[str, int] = {}
+    for pattern, name in _GENRES:
+        match = re.search(rf"\b(?:{pattern})\b", words)
+        if match and not re.search(rf"\b(?:{pattern})\b", refused):
+            found.setdefault(name, match.start())
+    if not found:
+        return (_SEED_GENRES[int(dice(seed, "genre").integers(len(_SEED_GENRES)))],)
+    order = sorted(found, key=lambda name: found[name])
+    vague = [name for name in order if name in _VAGUE]
+    beats = [name for name in order if name not in _VAGUE]
+    # "Tango-trap": the beat that has drums drives, the dance shapes the chords. Where trap and
+    # reggaeton meet, the dembow is the beat and trap brings its hi-hats.
+    dembow = "reggaeton" in beats
+    beats = sorted(beats, key=lambda n: (not GROOVES[n].drums, n == "trap" and dembow))
+    vague = sorted(vague, key=_VAGUE.index)
+    if beats and not GROOVES[beats[0]].drums and "electronic" in vague:
+        return ("electronic", *beats, *vague)
+    return (*beats, *vague)
+
+
+_SPARE: dict[Job, tuple[str, ...]] = {
+    "lead": ("piano", "flute", "vibraphone", "synth"),
+    "chords": ("piano", "nylon guitar", "organ", "synth"),
+    "pad": ("strings", "warm pad", "choir"),
+    "bass": ("electric bass", "synth bass", "upright bass"),
+}
+"""Who steps in where everybody usual for a genre is refused."""
+
+_FAMILIES = {"nylon guitar": "guitar", "electric bass": "bass", "synth": "synth", "warm pad": "pad"}
+"""Instruments that stand for all of their kind: "no guitars" means none at all."""
+
+
+def _refused(name: str, unwanted: frozenset[str]) -> bool:
+    if name == "808" and "electric bass" in unwanted:
+        return True
+    return name in unwanted or any(
+        one in unwanted and family in name for one, family in _FAMILIES.items()
+    )
+
+
+def _cast(named: Named, groove: Groove, comping: Groove, seed: int) -> dict[Job, Instrument | None]:
+    """Gives each job to an instrument the style names, else to one usual for the genre."""
+    taken: dict[Job, Instrument] = {}
+    for instrument in named.wanted:
+        for job in instrument.jobs:
+            if job not in taken:
+                taken[job] = instrument
+                break
+    jobs: dict[Job, Instrument | None] = {}
+    for job, spare in _SPARE.items():
+        source = comping if job in ("lead", "chords") and comping.signature else groove
+        usual = [name for name in source.usual[job] if not _refused(name, named.unwanted)]
+        if source.usual[job] and not usual:
+            usual = [name for name in spare if not _refused(name, named.unwanted)][:1]
+        if job in taken:
+            jobs[job] = taken[job]
+        elif usual:
+            pick = int(dice(seed, "cast", job).integers(len(usual)))
+            jobs[job] = INSTRUMENTS[usual[pick]]
+        else:
+            jobs[job] = None
+    return jobs

@@ -1,0 +1,1 @@
+"""The tune: phrases, rhythm, melody, and the instrument that leads."""

@@ -1,0 +1,1 @@
+"""Markdown prompts as song sheets, and song sheets as Markdown."""

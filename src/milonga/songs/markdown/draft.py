@@ -1,0 +1,92 @@
+"""A song or segment while it is gathered from Markdown: which text lands in which field.
+
+Every word that is put in ends in a field, in a guess, or in ``unplaced``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from milonga.songs.markdown.marks import shown
+from milonga.songs.markdown.reader import Labelled, Line
+from milonga.songs.sheet.fields import NAME_LENGTH
+from milonga.songs.sheet.text import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """Text that has no field in a sheet, with its line and, where one is known, the reason."""
+
+    line: int
+    text: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """Something that was concluded, not read: which field, and from what."""
+
+    field: str
+    text: str
+    line: int | None = None
+
+
+@dataclass(slots=True)
+class Draft:
+    """Values gathered so far. ``joined`` holds texts that may come in parts, ``lines`` where a
+    single value stands."""
+
+    song: bool = False
+    line: int = 1
+    values: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
+    joined: dict[str, list[str]] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    lyrics: list[Line] = field(default_factory=list)
+    generators: tuple[str, ...] = ()
+    number: int | None = None
+    bars: tuple[float, Line] | None = None
+    instrumental: Line | None = None
+    with_backing: Line | None = None
+    labelled: bool = False
+    prose: list[Line] = field(default_factory=list)
+    unplaced: list[Unplaced] = field(default_factory=list)
+    guesses: list[Guess] = field(default_factory=list)
+
+    def leave(self, line: Line, reason: str = "") -> None:
+        """Lists a text as not placed."""
+        if re.search(r"\w", line.text):
+            self.unplaced.append(Unplaced(line.number, line.text.strip(), reason))
+
+    def guess(self, name: str, text: str, line: int | None = None) -> None:
+        self.guesses.append(Guess(name, text, line))
+
+    def leave_labelled(self, part: Labelled, reason: str = "") -> None:
+        """Lists a labelled value as not placed, the label with it."""
+        first, *rest = part.values or (Line(part.label.number, ""),)
+        if first.number == part.label.number:
+            self.leave(Line(first.number, f"{part.label.text}: {first.text}".rstrip(": ")), reason)
+        else:
+            self.leave(part.label, reason)
+            self.leave(first, reason)
+        for value in [*((part.beside,) if part.beside else ()), *rest]:
+            self.leave(value, reason)
+
+    def add(self, name: str, text: str) -> None:
+        """Adds to a text that may come in parts; what it says already is not repeated."""
+        text = one_line(shown(text)).strip(" ,;")
+        parts = self.joined.setdefault(name, [])
+        if text and text.casefold() not in (part.casefold() for part in parts):
+            parts.append(text)
+
+    def once(self, name: str, value: Line) -> None:
+        """Sets a text that there is one of; another one is listed."""
+        text = one_line(shown(value.text))
+        if name in ("name", "section") and len(text) > NAME_LENGTH:
+            self.leave(value, f"too long for a {name}")
+            return
+        there = self.values.setdefault(name, text)
+        self.lines.setdefault(name, value.number)
+        if there != text:
+            self.leave(value, f"the {name} is {there!r} already")

@@ -1,0 +1,116 @@
+"""Reading back what ``song export`` wrote: values mean what they say."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from milonga.songs.markdown.draft import Unplaced
+from milonga.songs.markdown.marks import unescape
+from milonga.songs.markdown.reader import Fence, Heading, Labelled, Line, read_parts
+from milonga.songs.sheet.document import LAYER, SEGMENT, SHEET, Document, Fault, Loc
+from milonga.songs.sheet.load import validated
+from milonga.songs.sheet.model import Sheet
+from milonga.songs.sheet.quantities import exact_seconds, exact_tempo, number
+
+_SEGMENT = re.compile(r"Segment (\d{1,9}) - (.*)")
+_LAYER = re.compile(r"Layer (\S+)")
+
+
+def read_exact(text: str, source: Path | None) -> tuple[Sheet, list[Unplaced]]:
+    """The sheet, and lines that somebody added and that have no field.
+
+    Raises:
+        SheetError: a value was changed to one that a sheet can't hold.
+    """
+    reader = _Reader()
+    parts, _ = read_parts(text)
+    for part in parts:
+        if isinstance(part, Heading):
+            reader.heading(part)
+        elif isinstance(part, Labelled):
+            reader.labelled(part)
+        else:
+            for line in part.values if isinstance(part, Fence) else (part.line,):
+                reader.leave(line)
+    return validated(reader.document, source), reader.unplaced
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.document = Document({"segments": []}, {(): 1, ("segments",): 1})
+        self.unplaced: list[Unplaced] = []
+        self._target: dict[str, Any] = self.document.values
+        self._loc: Loc = ()
+
+    def leave(self, line: Line) -> None:
+        if re.search(r"\w", line.text):
+            self.unplaced.append(Unplaced(line.number, line.text.strip()))
+
+    def heading(self, part: Heading) -> None:
+        text, line = part.line.text, part.line.number
+        segments = self.document.values["segments"]
+        segment = _SEGMENT.fullmatch(text) if part.level == 2 else None
+        layer = _LAYER.fullmatch(text) if part.level == 3 and segments else None
+        if part.level == 1 and "title" not in self.document.values:
+            self.document.values["title"] = unescape(text)
+            self.document.lines["title",] = line
+        elif segment:
+            self._loc = ("segments", len(segments))
+            self._target = {"number": int(segment[1]), "section": unescape(segment[2])}
+            segments.append(self._target)
+            self.document.lines[self._loc] = line
+        elif layer:
+            layers = segments[-1].setdefault("layers", [])
+            self._loc = ("segments", len(segments) - 1, "layers", len(layers))
+            self._target = {"role": layer[1]}
+            layers.append(self._target)
+            self.document.lines[self._loc] = line
+        else:
+            self.leave(part.line)
+
+    def labelled(self, part: Labelled) -> None:
+        name = part.field
+        if name == "title" and self._loc:
+            name = "name"
+        schema = {0: SHEET, 2: SEGMENT, 4: LAYER}[len(self._loc)]
+        if name not in schema or name in self._target or not part.values:
+            first = part.values[0].text if part.values and not part.fenced else ""
+            self.leave(Line(part.label.number, f"{part.label.text}: {first}".rstrip(": ")))
+            for value in part.values if part.fenced else part.values[1:]:
+                self.leave(value)
+            return
+        if part.beside is not None:
+            self.leave(part.beside)
+        loc = (*self._loc, name)
+        self.document.lines[loc] = part.label.number
+        value = self._value(name, part, loc)
+        if value is not None:
+            self._target[name] = value
+
+    def _value(self, name: str, part: Labelled, loc: Loc) -> Any:
+        text = "\n".join(value.text for value in part.values)
+        if name == "lyrics":
+            return text
+        if name == "options":
+            try:
+                return json.loads(text)
+            except (ValueError, RecursionError) as error:
+                return self._fault(loc, f"This is not JSON: {error}.", part)
+        if name == "baseline" and re.fullmatch(r"`[^`]+`", text):
+            return text[1:-1]
+        text = unescape(text)
+        if name == "generators":
+            return [part.strip() for part in text.split(",") if part.strip()]
+        if name not in ("seconds", "tempo", "gain_db"):
+            return text
+        convert = {"seconds": exact_seconds, "tempo": exact_tempo}.get(name, number)
+        read = convert(text.removesuffix("dB") if name == "gain_db" else text)
+        if read is None:
+            return self._fault(loc, f"{text!r} is no number here.", part)
+        return read
+
+    def _fault(self, loc: Loc, message: str, part: Labelled) -> None:
+        self.document.faults.append(Fault(loc, message, part.label.number))

@@ -1,0 +1,262 @@
+"""Markdown that people keep for commercial services, as a song sheet: ``import_markdown``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from milonga.errors import Problem, SheetError
+from milonga.songs.markdown.draft import Draft, Guess, Unplaced
+from milonga.songs.markdown.exact import read_exact
+from milonga.songs.markdown.gather import gather
+from milonga.songs.markdown.lyrics import take_lyrics
+from milonga.songs.markdown.reader import Line, is_exact, read_parts
+from milonga.songs.sheet.fields import NUMBERS, SECONDS, TEMPO
+from milonga.songs.sheet.lyrics import has_words, word_count
+from milonga.songs.sheet.model import DEFAULT_TEMPO, Layer, Segment, Sheet
+from milonga.songs.sheet.quantities import find_tempo
+from milonga.songs.sheet.text import number_text, plain
+from milonga.songs.sheet.text_file import read_source
+from milonga.songs.sheet.yaml_writer import write_yaml
+
+WORDS_PER_SECOND = 1.5
+"""How fast words are sung, pauses included, where nothing says how long a segment lasts."""
+INSTRUMENTAL_BARS = 8
+_BEATS = 4
+_KEY = re.compile(r"\b[A-G][#b♯♭]? (?:major|minor|mayor|menor|dorian|mixolydian)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A sheet from Markdown.
+
+    ``unplaced`` lists the text that has no field, ``guesses`` what was concluded by segment
+    number (None for the song); both in the order of the lines.
+    """
+
+    sheet: Sheet
+    unplaced: tuple[Unplaced, ...]
+    guesses: tuple[tuple[int | None, Guess], ...]
+
+    def to_yaml(self) -> str:
+        """The sheet as YAML, with a comment at each guess and what was not placed at the end."""
+        at = {segment.number: index for index, segment in enumerate(self.sheet.segments)}
+        comments: dict[tuple[str | int, ...], list[str]] = {}
+        for number, guess in self.guesses:
+            loc: tuple[str | int, ...] = () if number is None else ("segments", at[number])
+            comments.setdefault((*loc, guess.field), []).append(guess.text)
+        if self.unplaced:
+            comments["end",] = ["", "Not placed:"] + [
+                f"  line {left.line}: {left.text}" for left in self.unplaced
+            ]
+        return write_yaml(self.sheet, comments)
+
+
+def import_file(path: Path) -> Imported:
+    """As ``import_markdown``, from a file, whose name is the title where the text has none.
+
+    Raises:
+        SheetError: the file can't be read, or holds no song.
+    """
+    return import_markdown(read_source(path), path)
+
+
+def import_markdown(text: str, source: Path | None = None) -> Imported:
+    """The song that a Markdown document describes.
+
+    Raises:
+        SheetError: it describes none.
+    """
+    if is_exact(text):
+        sheet, left = read_exact(text, source)
+        return Imported(sheet, tuple(left), ())
+    parts, mended = read_parts(text)
+    song, drafts = gather(parts)
+    for line, how in mended:
+        song.leave(line, how)
+    if not drafts:
+        raise SheetError(
+            "No song was found in it.",
+            where=source,
+            step="A segment begins with a heading such as '## Segment 10 - Chorus' or "
+            "'## Verse 2', or its lyrics with a marker such as [Chorus].",
+        )
+    _number(drafts)
+    try:
+        return _built(song, drafts, source)
+    except ValidationError as error:
+        problems = [
+            Problem(found["msg"].removeprefix("Value error, "), ", ".join(map(str, found["loc"])))
+            for found in error.errors(include_url=False)
+        ]
+        raise SheetError("No sheet can be made of it.", problems, where=source) from None
+
+
+def _built(song: Draft, drafts: Sequence[Draft], source: Path | None) -> Imported:
+    title = song.values.get("name")
+    if title is None:
+        title = drafts[0].values.get("name", "") if len(drafts) == 1 else ""
+        title = title or (source.stem if source else "Untitled")
+        song.guess("title", "none was given")
+    lyrics = [take_lyrics(draft) for draft in drafts]
+    for draft in (song, *drafts):
+        _implied(draft)
+    tempo = song.numbers.get("tempo")
+    if tempo is None:
+        found = Counter(d.numbers["tempo"] for d in drafts if "tempo" in d.numbers)
+        tempo = found.most_common(1)[0][0] if found else DEFAULT_TEMPO
+        song.guess("tempo", "that of most segments" if found else "none was given")
+    segments = [
+        _segment(draft, words, draft.numbers.get("tempo", tempo))
+        for draft, words in zip(drafts, lyrics, strict=True)
+    ]
+    _leave_song_fields(song)
+    sheet = Sheet(
+        title=title,
+        artist=song.values.get("artist", ""),
+        tempo=tempo,
+        language=song.values.get("language"),
+        key=song.values.get("key"),
+        generators=song.generators,
+        segments=tuple(segments),
+        **_joined(song),
+    )
+    unplaced = sorted(
+        (left for draft in (song, *drafts) for left in draft.unplaced), key=lambda left: left.line
+    )
+    guesses = [(None, guess) for guess in song.guesses]
+    named = [(d.number, guess) for d in drafts for guess in d.guesses]
+    return Imported(sheet, tuple(unplaced), (*guesses, *named))
+
+
+def _segment(draft: Draft, lyrics: str | None, tempo: float) -> Segment:
+    words = has_words(lyrics)
+    section = draft.values.get("section")
+    if section is None:
+        section = "verse" if words and not draft.instrumental else "instrumental"
+        draft.guess("section", "none was given")
+    layers: tuple[Layer, ...] = ()
+    if draft.instrumental is not None:
+        if words:
+            draft.leave(draft.instrumental, "there are lyrics")
+        elif not any(repr(draft.instrumental.text) in guess.text for guess in draft.guesses):
+            draft.guess("section", f"instrumental, from {draft.instrumental.text!r}",
+                        draft.instrumental.number)  # fmt: skip
+    if draft.with_backing is not None:
+        if words:
+            layers = (Layer(role="vocals"), Layer(role="backing"))
+            draft.guess("layers", f"from {draft.with_backing.text!r}", draft.with_backing.number)
+        else:
+            draft.leave(draft.with_backing, "there are no lyrics")
+    return Segment(
+        number=draft.number or 1,
+        name=_name(draft, section),
+        section=section,
+        seconds=_seconds(draft, lyrics, tempo),
+        tempo=draft.numbers.get("tempo"),
+        key=draft.values.get("key"),
+        language=draft.values.get("language"),
+        baseline=draft.values.get("baseline"),
+        generators=draft.generators,
+        lyrics=lyrics,
+        layers=layers,
+        **_joined(draft),
+    )
+
+
+def _joined(draft: Draft) -> dict[str, Any]:
+    return {
+        name: ", ".join(draft.joined[name])
+        for name in ("style", "mood", "voice", "negative")
+        if draft.joined.get(name)
+    }
+
+
+def _name(draft: Draft, section: str) -> str:
+    given, heading = draft.values.get("name"), draft.values.get("heading")
+    if given and heading and plain(given) != plain(heading):
+        draft.guess("name", f"the heading says {heading!r}", draft.line)
+    name = given or heading or draft.values.get("fallback")
+    if name is None:
+        name = section.capitalize()
+        draft.guess("name", "none was given")
+    return name
+
+
+def _implied(draft: Draft) -> None:
+    """A tempo and a key that only the style mentions."""
+    for text in draft.joined.get("style", ()):
+        found = find_tempo(text, need_unit=True)
+        usable = found is not None and TEMPO[0] <= found.value <= TEMPO[1]
+        if found is not None and usable and "tempo" not in draft.numbers:
+            draft.numbers["tempo"] = found.value
+            draft.guess("tempo", f"from the style {text!r}")
+        key = _KEY.search(text)
+        if key is not None and "key" not in draft.values:
+            draft.values["key"] = key[0]
+            draft.guess("key", f"from the style {text!r}")
+
+
+def _seconds(draft: Draft, lyrics: str | None, tempo: float) -> float:
+    given = draft.numbers.get("seconds")
+    bar = _BEATS * 60 / tempo
+    if given is not None:
+        if draft.bars is not None:
+            draft.leave(draft.bars[1], "the length is given in seconds already")
+        return given
+    if draft.bars is not None:
+        draft.guess("seconds", f"from {draft.bars[1].text!r}, {_BEATS} beats each",
+                    draft.bars[1].number)  # fmt: skip
+        return _clamped(draft.bars[0] * bar)
+    count = word_count(lyrics or "")
+    if count:
+        seconds = _clamped(math.ceil(count / WORDS_PER_SECOND / bar) * bar)
+        draft.guess("seconds", f"none were given; estimated from {count} word{'s' * (count != 1)}")
+    else:
+        seconds = _clamped(INSTRUMENTAL_BARS * bar)
+        draft.guess("seconds", f"none were given; {INSTRUMENTAL_BARS} bars")
+    return seconds
+
+
+def _clamped(seconds: float) -> float:
+    return round(min(max(seconds, SECONDS[0]), SECONDS[1]), 2)
+
+
+def _leave_song_fields(song: Draft) -> None:
+    """Lists what a whole song was given and only a segment has."""
+    for name in ("section", "baseline"):
+        if name in song.values:
+            song.leave(Line(song.lines[name], song.values[name]), f"a {name} is a segment's")
+    if "seconds" in song.numbers:
+        text = f"{number_text(song.numbers['seconds'])} s"
+        song.leave(Line(song.lines["seconds"], text), "each segment has a length of its own")
+    if song.instrumental is not None:
+        song.leave(song.instrumental, "belongs to a segment")
+    if song.bars is not None:
+        song.leave(song.bars[1], "belongs to a segment")
+
+
+def _number(drafts: Sequence[Draft]) -> None:
+    """Gives every segment a number of its own, in order where it has none."""
+    taken = {draft.number for draft in drafts if draft.number is not None}
+    seen: set[int] = set()
+    last = 0
+    for draft in drafts:
+        given = draft.number
+        if given is not None and given not in seen and NUMBERS[0] <= given <= NUMBERS[1]:
+            last = given
+        else:
+            last += 1
+            while last in taken or last in seen:
+                last += 1
+            draft.number = last
+            if given is not None:
+                draft.guess("number", f"{given} is taken or out of range", draft.line)
+        seen.add(last)

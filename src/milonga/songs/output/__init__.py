@@ -1,0 +1,1 @@
+"""The output folder of a song: its takes, mix and report."""

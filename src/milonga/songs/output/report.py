@@ -1,0 +1,236 @@
+"""A song's report: its takes and mixed segments against their baselines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from milonga import audio
+from milonga._version import __version__
+from milonga.analysis.comparison import compare_clips
+from milonga.analysis.features import features
+from milonga.analysis.report import Report, ReportSection, ReportTrack, write_report
+from milonga.audio.clip import Clip
+from milonga.errors import MilongaError
+from milonga.generators.base import Licence
+from milonga.runtime.files import dump_json, write_text
+from milonga.runtime.progress import Progress
+from milonga.songs.output.folder import SONG, LayerTakes, Session
+from milonga.songs.output.mix import mix_segment
+from milonga.songs.rendering.receipts import intact_clip
+from milonga.songs.rendering.render import Outcome
+from milonga.songs.rendering.takes import Take, segment_folder
+from milonga.songs.sheet.model import Segment
+
+REPORT = "report"
+COMPARISON = "comparison.json"
+MIXED = "all layers"
+"""The label of a segment's chosen layers together."""
+
+
+def write_song_report(
+    session: Session, progress: Progress, failures: Iterable[Outcome] = ()
+) -> Path:
+    """Writes ``report/index.html`` and ``comparison.json`` of a rendered song.
+
+    Args:
+        session: the output folder.
+        progress: counts segments.
+        failures: outcomes of the render that went before, to say what failed.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        OutputError: the folder can't be written.
+    """
+    writer = _Writer(session, progress)
+    by_segment = groupby(session.layers(), key=lambda found: found.segment)
+    sections = []
+    with progress.task("Comparing", len(session.sheet.segments), "segments") as task:
+        for segment, layers in by_segment:
+            sections.append(writer.section(segment, list(layers)))
+            task.advance()
+    warnings = [
+        f"{outcome.planned.label} failed: {outcome.error}"
+        for outcome in failures
+        if outcome.status == "failed"
+    ]
+    song = session.out / SONG
+    report = Report(
+        title=session.sheet.title,
+        subtitle=session.sheet.artist or "",
+        sections=sections,
+        song=ReportTrack("The song", song, features=writer.features(song))
+        if song.exists()
+        else None,
+        licences=[licence.model_dump() for licence in licences(session.layers())],
+        warnings=[*warnings, *writer.warnings],
+        made={
+            "milonga": __version__,
+            "Python": f"{sys.version_info.major}.{sys.version_info.minor}",
+            "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            "sheet": session.sheet.source.name if session.sheet.source else "",
+        },
+    )
+    write_text(
+        session.out / COMPARISON,
+        dump_json({"title": session.sheet.title, "segments": writer.documents}),
+    )
+    return write_report(report, session.out / REPORT, progress)
+
+
+def licences(layers: Sequence[LayerTakes]) -> list[Licence]:
+    """The terms of everything that went into the chosen takes, each once, strictest first."""
+    found = {
+        licence
+        for layer in layers
+        if layer.chosen is not None
+        for licence in layer.chosen.receipt.model.licences
+    }
+    strictness = {"no": 0, "conditional": 1, "yes": 2}
+    return sorted(found, key=lambda licence: (strictness[licence.commercial_use], licence.what))
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """A take, or a segment's layers together, while its section is made."""
+
+    label: str
+    path: Path
+    clip: Clip
+    take: Take | None = None
+    chosen: bool = False
+    note: str = ""
+
+
+class _Writer:
+    def __init__(self, session: Session, progress: Progress) -> None:
+        self.session, self.progress = session, progress
+        self.documents: list[dict[str, Any]] = []
+        self.warnings: list[str] = []
+
+    def features(self, path: Path) -> dict[str, Any] | None:
+        try:
+            return features(audio.read(path)).as_json()
+        except MilongaError as error:
+            self.warnings.append(str(error).splitlines()[0])
+            return None
+
+    def section(self, segment: Segment, layers: Sequence[LayerTakes]) -> ReportSection:
+        recordings = [r for found in layers for r in self._takes(found)]
+        mixed = self._mixed(segment, layers, recordings)
+        if mixed is not None:
+            recordings.insert(0, mixed)
+        path, baseline = self._baseline(segment)
+        compared = compare_clips(baseline, {r.label: r.clip for r in recordings}).as_json()
+        by_label = {entry["path"]: entry for entry in compared["candidates"]}
+        tracks = [self._track(r, by_label[r.label]) for r in recordings]
+        if path is not None and baseline is not None:
+            compared["baseline"]["path"] = str(path)
+            tracks.insert(
+                0,
+                ReportTrack(
+                    "Baseline", path, kind="baseline", features=compared["baseline"]["features"]
+                ),
+            )
+        for recording in recordings:
+            by_label[recording.label]["path"] = self._relative(recording.path)
+        self.documents.append(
+            {
+                "number": segment.number,
+                "name": segment.name,
+                "section": segment.section,
+                "labels": [recording.label for recording in recordings],
+                **compared,
+            }
+        )
+        return ReportSection(
+            title=f"{segment.number}. {segment.name}",
+            subtitle=segment.section,
+            details=self._details(segment),
+            tracks=tracks,
+            controls=compared["controls"] if baseline is not None else None,
+        )
+
+    def _takes(self, found: LayerTakes) -> list[_Recording]:
+        self.warnings.extend(f"{found.label}: {note}" for note in found.notes)
+        recordings = []
+        for take in found.takes:
+            clip = intact_clip(take.receipt, take.path.parent)
+            if clip is None:
+                self.warnings.append(f"{self._relative(take.path)} is not what its receipt says.")
+                continue
+            several = len(found.segment.layers) > 1
+            label = f"{found.layer.role} {take.name}" if several else take.name
+            chosen = take is found.chosen
+            recordings.append(_Recording(label, take.path, clip, take, chosen))
+        if not recordings:
+            self.warnings.append(f"{found.label}: no take yet.")
+        return recordings
+
+    def _mixed(
+        self, segment: Segment, layers: Sequence[LayerTakes], recordings: Sequence[_Recording]
+    ) -> _Recording | None:
+        """The chosen layers together: what the baseline is best held against."""
+        clips = {r.take.path: r.clip for r in recordings if r.take is not None}
+        voices = [
+            found.voice(clips[found.chosen.path])
+            for found in layers
+            if found.chosen is not None and found.chosen.path in clips
+        ]
+        if len(layers) < 2 or len(voices) < 2:
+            return None
+        folder = self.session.out / REPORT / "segments"
+        path = folder / f"{segment_folder(segment.number, segment.name)}.wav"
+        clip = mix_segment(voices)
+        audio.write(path, clip)
+        names = " + ".join(found.chosen.name for found in layers if found.chosen)
+        return _Recording(MIXED, path, clip, note=f"as in the song: {names}")
+
+    def _baseline(self, segment: Segment) -> tuple[Path | None, Clip | None]:
+        path = self.session.sheet.baseline_path(segment)
+        if path is None:
+            return None, None
+        try:
+            return path, audio.read(path)
+        except MilongaError as error:
+            self.warnings.append(
+                f"Segment {segment.number}: no comparison. {error.message} ({path})"
+            )
+            return None, None
+
+    def _track(self, recording: _Recording, entry: Mapping[str, Any]) -> ReportTrack:
+        receipt = recording.take.receipt if recording.take else None
+        found = receipt.findings if receipt else ()
+        return ReportTrack(
+            recording.label,
+            recording.path,
+            chosen=recording.chosen,
+            findings=[(finding.code, finding.message) for finding in found],
+            differences=entry.get("differences"),
+            features=entry["features"],
+            receipt=receipt.model_dump(mode="json") if receipt else None,
+            note=recording.note,
+        )
+
+    def _details(self, segment: Segment) -> dict[str, str]:
+        sheet = self.session.sheet
+        details = {
+            "length": f"{segment.seconds:g} s",
+            "tempo": f"{sheet.tempo_of(segment):g} BPM",
+            "key": sheet.key_of(segment),
+            "style": segment.style or sheet.style,
+            "mood": segment.mood or sheet.mood,
+            "voice": segment.voice or sheet.voice,
+            "lyrics": segment.lyrics,
+        }
+        return {name: value for name, value in details.items() if value}
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.session.out).as_posix()

@@ -1,0 +1,1 @@
+"""From a sheet to takes: plan, rendering, receipts, replay."""

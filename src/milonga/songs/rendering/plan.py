@@ -1,0 +1,285 @@
+"""The plan: every take a sheet asks for, checked before any work."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from milonga import audio
+from milonga.errors import MilongaError, PlanError, Problem
+from milonga.generators.base import Assessment, Generator, Request
+from milonga.songs.rendering.takes import segment_folder, take_name
+from milonga.songs.sheet.model import Layer, Segment, Sheet
+
+MakeGenerator = Callable[[str, Mapping[str, Any]], Generator]
+"""From a name and its options to a generator; raises MilongaError for an unknown name, a
+missing extra or a wrong option."""
+
+_BYTES_PER_S = 44_100 * 2 * 3
+"""A stereo take of 24 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What part of a sheet to render, and how.
+
+    Attributes:
+        generators: use these for every layer whose role they can play, instead of the
+            layer's own; empty for the layer's own.
+        segments: numbers; empty for all.
+        takes: how many seeds per layer and generator, from ``seed`` upwards.
+        options: by generator name, over those of the sheet.
+    """
+
+    generators: tuple[str, ...] = ()
+    segments: tuple[int, ...] = ()
+    takes: int = 1
+    seed: int = 0
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTake:
+    """One take to be rendered."""
+
+    title: str
+    artist: str
+    segment: int
+    segment_name: str
+    generator: Generator
+    request: Request
+    folder: Path
+    name: str
+    estimate_s: float | None = None
+
+    @property
+    def sound_path(self) -> Path:
+        return self.folder / f"{self.name}.wav"
+
+    @property
+    def receipt_path(self) -> Path:
+        return self.folder / f"{self.name}.json"
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return f"Segment {self.segment} {self.segment_name!r}, {self.request.role}, {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be rendered, in order, and what the user should know of it."""
+
+    takes: tuple[PlannedTake, ...]
+    notes: tuple[str, ...]
+    bytes_needed: int
+
+    @property
+    def seconds(self) -> float:
+        """Audio asked for, over all takes."""
+        return sum(take.request.seconds for take in self.takes)
+
+    @property
+    def estimate_s(self) -> float | None:
+        """Work expected, in seconds; None while no generator can tell."""
+        known = [take.estimate_s for take in self.takes if take.estimate_s is not None]
+        return sum(known) if known else None
+
+
+def layer_folder(out: Path, segment: Segment, layer: Layer) -> Path:
+    """Where a layer's takes live: a folder of its own only where there are several layers."""
+    folder = out / "takes" / segment_folder(segment.number, segment.name)
+    return folder / layer.role if len(segment.layers) > 1 else folder
+
+
+def make_plan(
+    sheet: Sheet,
+    out: Path,
+    selection: Selection,
+    make_generator: MakeGenerator,
+    *,
+    need_baselines: bool = True,
+) -> Plan:
+    """Plans the takes and checks everything that can be known before the work.
+
+    Args:
+        sheet: the song.
+        out: the output folder; it need not exist.
+        selection: what to render.
+        make_generator: who knows the registry passes this in.
+        need_baselines: whether a missing baseline stops the plan (a report is wanted).
+
+    Raises:
+        PlanError: with every problem found.
+    """
+    planner = _Planner(sheet, out, selection, make_generator)
+    for segment in planner.segments():
+        for layer in segment.layers:
+            planner.add_layer(segment, layer)
+        planner.check_baseline(segment, need_baselines)
+    if not planner.takes and not planner.problems:
+        planner.problems.append(Problem("Nothing to render."))
+    planner.check_disk()
+    if planner.problems:
+        raise PlanError(
+            "This can't be rendered as asked; nothing was started.",
+            planner.problems,
+            where=sheet.source,
+        )
+    return Plan(tuple(planner.takes), tuple(dict.fromkeys(planner.notes)), planner.bytes_needed)
+
+
+class _Planner:
+    def __init__(
+        self, sheet: Sheet, out: Path, selection: Selection, make_generator: MakeGenerator
+    ) -> None:
+        self.sheet, self.out, self.selection = sheet, out, selection
+        self._make = make_generator
+        self._made: dict[str, Generator | None] = {}
+        self.takes: list[PlannedTake] = []
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+
+    def segments(self) -> list[Segment]:
+        wanted = self.selection.segments
+        known = {segment.number for segment in self.sheet.segments}
+        for number in wanted:
+            if number not in known:
+                numbers = ", ".join(str(n) for n in sorted(known))
+                self.problems.append(
+                    Problem(f"The sheet has no segment {number}.", step=f"It has: {numbers}.")
+                )
+        return [s for s in self.sheet.segments if not wanted or s.number in wanted]
+
+    def add_layer(self, segment: Segment, layer: Layer) -> None:
+        where = f"segment {segment.number}"
+        if len(segment.layers) > 1:
+            where += f", {layer.role}"
+        names = self.selection.generators or layer.generators
+        usable = 0
+        for name in names:
+            options = self._options(segment, name)
+            generator = self._generator(name, options, where)
+            if generator is None:
+                continue
+            if layer.role not in generator.roles:
+                roles = ", ".join(sorted(generator.roles))
+                self.notes.append(f"{name} makes {roles}, no {layer.role}: left out there.")
+                continue
+            usable += 1
+            self._add_takes(segment, layer, generator, options, where)
+        if not usable and not self.problems:
+            self.problems.append(
+                Problem(f"None of {', '.join(names)} can make {layer.role}.", where)
+            )
+
+    def _add_takes(
+        self,
+        segment: Segment,
+        layer: Layer,
+        generator: Generator,
+        options: dict[str, Any],
+        where: str,
+    ) -> None:
+        for seed in range(self.selection.seed, self.selection.seed + self.selection.takes):
+            request = self.sheet.request(segment, layer, seed=seed, options=options)
+            assessment = self._assess(generator, request, where)
+            if assessment is None:
+                return
+            self.takes.append(
+                PlannedTake(
+                    title=self.sheet.title,
+                    artist=self.sheet.artist or "",
+                    segment=segment.number,
+                    segment_name=segment.name,
+                    generator=generator,
+                    request=request,
+                    folder=layer_folder(self.out, segment, layer),
+                    name=take_name(generator.name, options, seed),
+                    estimate_s=assessment.estimate_s,
+                )
+            )
+
+    def _assess(self, generator: Generator, request: Request, where: str) -> Assessment | None:
+        assessment = generator.assess(request)
+        for problem in assessment.problems:
+            place = ", ".join(p for p in (where, generator.name, problem.where) if p)
+            self.problems.append(Problem(problem.message, place, step=problem.step))
+        self.notes.extend(assessment.general)
+        self.notes.extend(f"{where}: {note}" for note in assessment.notes)
+        return None if assessment.problems else assessment
+
+    def _options(self, segment: Segment, name: str) -> dict[str, Any]:
+        return {**segment.options.get(name, {}), **self.selection.options.get(name, {})}
+
+    def _generator(self, name: str, options: dict[str, Any], where: str) -> Generator | None:
+        # One object per set of options, so that nothing is loaded twice in a run.
+        key = take_name(name, options, 0)
+        if key not in self._made:
+            try:
+                self._made[key] = self._make(name, options)
+            except MilongaError as error:
+                self._made[key] = None
+                self.problems.append(Problem(error.message, where, step=error.step or ""))
+        return self._made[key]
+
+    def check_baseline(self, segment: Segment, needed: bool) -> None:
+        path = self.sheet.baseline_path(segment)
+        if path is None:
+            return
+        try:
+            audio.probe(path)
+        except MilongaError as error:
+            if needed:
+                step = "Put it there, take the line out of the sheet, or pass --no-report."
+                self.problems.append(
+                    Problem(
+                        f"{path}: {error.message}", f"segment {segment.number}, baseline", step=step
+                    )
+                )
+            else:
+                self.notes.append(f"segment {segment.number}: its baseline {path} can't be used.")
+
+    @property
+    def bytes_needed(self) -> int:
+        takes = sum(take.request.seconds for take in self.takes)
+        song = sum(segment.seconds for segment in self.sheet.segments)
+        return round((takes + 2 * song) * _BYTES_PER_S)
+
+    def check_disk(self) -> None:
+        folder = next(p for p in (self.out, *self.out.absolute().parents) if p.exists())
+        free = shutil.disk_usage(folder).free
+        if free < self.bytes_needed:
+            self.problems.append(
+                Problem(
+                    f"The output needs about {_megabytes(self.bytes_needed)}, "
+                    f"there are {_megabytes(free)} free on the disk of {folder}.",
+                    step="Free some space or choose another --out.",
+                )
+            )
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB"
+
+
+def plan_rows(plan: Plan) -> Sequence[Mapping[str, Any]]:
+    """The plan as plain values, for a table or JSON."""
+    return [
+        {
+            "segment": take.segment,
+            "name": take.segment_name,
+            "role": take.request.role,
+            "take": take.name,
+            "seconds": take.request.seconds,
+            "length": take.generator.length,
+            "tempo": take.request.tempo,
+            "key": take.request.key,
+            "path": str(take.sound_path),
+            "estimate_s": take.estimate_s,
+        }
+        for take in plan.takes
+    ]

@@ -1,0 +1,1 @@
+"""The song sheet: its model, its YAML, its fields."""

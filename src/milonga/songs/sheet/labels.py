@@ -1,0 +1,66 @@
+"""The words that people write before a value, and the fields of a sheet that they mean."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+
+from milonga.songs.sheet.text import plain
+
+_LABELS = {
+    "title": "title, song title, song, titulo, titulo de la cancion, cancion, track title",
+    "name": "name, segment name, nombre, segment title",
+    "artist": "artist, artista, artists, band, performer, interprete, author, autor",
+    "style": "style, style tags, styles, style of music, style prompt, style input, style field, "
+    "music style, musical style, genre, genres, tags, prompt, sound, instrumentation, "
+    "estilo, estilos, etiquetas, etiquetas de estilo, genero, generos, instrumentacion",
+    "negative": "negative, negative prompt, negative tags, negative style, exclude, excludes, "
+    "exclude styles, exclude style, excluded styles, avoid, excluir, estilos excluidos, evitar",
+    "mood": "mood, moods, feel, feeling, vibe, emotion, emotions, animo, estado de animo, "
+    "atmosfera, emocion, sentimiento",
+    "voice": "voice, voices, vocal, vocals, vocal style, vocal type, singer, lead, lead vocal, "
+    "voz, voces, cantante, estilo vocal",
+    "tempo": "tempo, bpm, speed, velocidad",
+    "key": "key, key signature, scale, tonality, tonalidad, tono, escala",
+    "seconds": "seconds, duration, duration target, target duration, length, target length, "
+    "duration seconds, runtime, runtime target, time, duracion, duracion objetivo, segundos, "
+    "longitud, tiempo",
+    "lyrics": "lyrics, lyric, words, text, letra, letras, texto",
+    "section": "section, song section, part, section type, type, structure, seccion, parte, tipo",
+    "language": "language, lang, idioma, lengua",
+    "baseline": "baseline, baselines, reference, reference audio, reference recording, "
+    "referencia, audio de referencia",
+    "generators": "generators, generator, models, model, engine, modelos, modelo, generadores",
+    "options": "options, settings, parameters, opciones, ajustes",
+    "number": "number, no, nr, numero, id",
+    "role": "role, rol",
+    "gain_db": "gain db, gain, volume, level, ganancia, volumen",
+    "layers": "layers, layer, tracks, stems, capas",
+    "segments": "segments, sections, parts, segmentos, partes",
+}
+LONGEST = 80
+_FIELDS = {label: field for field, line in _LABELS.items() for label in line.split(", ")}
+
+
+def normalized(label: str) -> str:
+    """A label as the table has it: plain, without what stands in brackets, without marks."""
+    words = re.sub(r"[(\[{].*?[)\]}]", " ", plain(label))
+    return " ".join(re.sub(r"[^\w\s]|_", " ", words).split())
+
+
+def field_of(label: str) -> str | None:
+    """The field that a label means ("Style Tags" and "Estilo" mean ``style``), or None."""
+    return _FIELDS.get(normalized(label)) if len(label) <= LONGEST else None
+
+
+def nearest_field(word: str, fields: list[str]) -> str | None:
+    """The field of a sheet that was probably meant by an unknown one, or None."""
+    meant = field_of(word)
+    if meant in fields:
+        return meant
+    if meant == "name" and "title" in fields:
+        return "title"
+    if meant == "title" and "name" in fields:
+        return "name"
+    near = get_close_matches(word.lower(), fields, n=1, cutoff=0.6)
+    return near[0] if near else None

@@ -1,0 +1,134 @@
+"""What a sheet asks for, as plain values: for ``song check``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from milonga import audio
+from milonga.errors import MilongaError
+from milonga.songs.sheet.lyrics import has_words, parse_lyrics, word_count
+from milonga.songs.sheet.model import Layer, Segment, Sheet
+from milonga.songs.sheet.sections import SECTIONS, section_named
+
+FASTEST_WORDS_PER_S = 5.0
+
+
+def overview(sheet: Sheet, known: Collection[str]) -> dict[str, Any]:
+    """The sheet with everything filled in, totals, and notes on what will not go as written.
+
+    Args:
+        sheet: the song.
+        known: names of the generators that this version has.
+    """
+    segments = [_segment(segment, sheet, known) for segment in sheet.segments]
+    texts = [text for segment in sheet.segments for text in _texts(segment)]
+    lines = [line for text in texts for line in parse_lyrics(text)]
+    return {
+        "path": str(sheet.source) if sheet.source else None,
+        "title": sheet.title,
+        "artist": sheet.artist or None,
+        "segments": segments,
+        "totals": {
+            "segments": len(segments),
+            "layers": sum(len(segment["layers"]) for segment in segments),
+            "seconds": round(sheet.seconds, 3),
+            "lines": sum(1 for line in lines if line.text),
+            "directions": sum(len(line.directions) for line in lines),
+            "words": sum(word_count(text) for text in texts),
+        },
+        "notes": list(dict.fromkeys(_notes(sheet, known, segments))),
+    }
+
+
+def _texts(segment: Segment) -> Iterator[str]:
+    """Every text of lyrics once: the segment's, and those that layers have instead."""
+    if segment.lyrics:
+        yield segment.lyrics
+    for layer in segment.layers:
+        if layer.lyrics:
+            yield layer.lyrics
+
+
+def _segment(segment: Segment, sheet: Sheet, known: Collection[str]) -> dict[str, Any]:
+    return {
+        "number": segment.number,
+        "name": segment.name,
+        "section": segment.section,
+        "seconds": segment.seconds,
+        "tempo": sheet.tempo_of(segment),
+        "key": sheet.key_of(segment),
+        "layers": [_layer(segment, layer, sheet, known) for layer in segment.layers],
+        "options": segment.options,
+        "baseline": _baseline(sheet.baseline_path(segment)),
+    }
+
+
+def _layer(segment: Segment, layer: Layer, sheet: Sheet, known: Collection[str]) -> dict[str, Any]:
+    request = sheet.request(segment, layer, seed=0)
+    return {
+        "role": layer.role,
+        "generators": [{"name": n, "available": n in known} for n in layer.generators],
+        "gain_db": layer.gain_db,
+        "style": request.style,
+        "mood": request.mood,
+        "voice": request.voice,
+        "negative": request.negative,
+        "lyrics": [
+            {"text": line.text, "language": line.language, "directions": list(line.directions)}
+            for line in request.lyrics
+        ],
+    }
+
+
+def _baseline(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    found: dict[str, Any] = {"path": str(path), "seconds": None, "problem": None}
+    if not path.exists():
+        return {**found, "problem": "is not there."}
+    try:
+        return {**found, "seconds": round(audio.probe(path).seconds, 3)}
+    except MilongaError as error:
+        return {**found, "problem": f"can't be used: {error.message}"}
+
+
+def _notes(sheet: Sheet, known: Collection[str], segments: list[dict[str, Any]]) -> Iterator[str]:
+    names = dict.fromkeys(n for s in sheet.segments for la in s.layers for n in la.generators)
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.75)
+            meant = f" Did you mean {near[0]}?" if near else ""
+            yield f"{name} is not available in this version.{meant}"
+    for segment, shown in zip(sheet.segments, segments, strict=True):
+        where = f"segment {segment.number}"
+        for layer in segment.layers:
+            if not any(name in known for name in layer.generators):
+                yield (
+                    f"{where}, {layer.role}: none of its generators is available; "
+                    "render with --with guide."
+                )
+        yield from (f"{where}: {note}" for note in _lyric_notes(segment))
+        if section_named(segment.section) is None:
+            yield (
+                f"{where}: {segment.section!r} is no section that is known here "
+                f"({', '.join(SECTIONS)}); generators may take it for a verse."
+            )
+        baseline = shown["baseline"]
+        if baseline and baseline["problem"]:
+            yield f"{where}: its baseline {baseline['path']} {baseline['problem']}"
+
+
+def _lyric_notes(segment: Segment) -> Iterator[str]:
+    roles = [layer.role for layer in segment.layers]
+    vocals = next((layer for layer in segment.layers if layer.role == "vocals"), None)
+    text = (vocals.lyrics if vocals else None) or segment.lyrics or ""
+    if vocals is not None and not has_words(text):
+        yield "it has a vocals layer and no words to sing."
+    if vocals is None and has_words(text):
+        yield f"its words are not sung: it has only {', '.join(roles)}."
+    speed = word_count(text) / segment.seconds
+    if vocals is not None and speed > FASTEST_WORDS_PER_S:
+        yield f"{word_count(text)} words in {segment.seconds:g} s are more than anybody sings."

@@ -1,0 +1,1 @@
+"""The controls of a sound model: descriptors of sound and their spread in a corpus."""

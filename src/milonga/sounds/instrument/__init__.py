@@ -1,0 +1,1 @@
+"""Sound models as instruments: played, blended, in batches, with a vocoder."""

@@ -1,0 +1,1 @@
+"""The user's sound models, their presets and their history."""

@@ -1,0 +1,137 @@
+"""An entry of the history: what was played, and where it lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from milonga.audio.export.receipt import Made
+from milonga.sounds.library.library import Library
+from milonga.sounds.model.play_settings import PlaySettings
+
+ENTRY, SOUND, PICTURE, PINNED = "entry.json", "sound.flac", "picture.png", "pinned"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Played(_Part):
+    """A model that took part.
+
+    Attributes:
+        model: its name in the library, or the absolute path of its file.
+        sha256: how it sounded (``sound_hash``).
+        weight: its share, 1 where it played alone.
+    """
+
+    model: str
+    sha256: str
+    weight: float = 1.0
+
+
+class HistoryEntry(_Part):
+    """What was played.
+
+    Attributes:
+        models: one, or those of a blend.
+        settings: as played.
+        export: fields of ``ExportSettings``.
+        made: as in the receipt.
+        out: the file that was written, if one was.
+        receipt_id: of its receipt.
+        created: ISO 8601, UTC.
+        sha256: of the samples as played, before any export.
+        seconds: of them.
+        lufs: integrated loudness; None where it isn't defined.
+    """
+
+    format_version: Literal[1] = 1
+    number: int
+    kind: Literal["play", "blend"] = "play"
+    models: tuple[Played, ...]
+    settings: PlaySettings
+    export: dict[str, Any] = {}
+    made: Made
+    out: str | None = None
+    receipt_id: str | None = None
+    created: str
+    sha256: str
+    seconds: float
+    lufs: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An entry where it lies.
+
+    Attributes:
+        owner: the model of the library in whose folder it is; None for those outside.
+        size: bytes of all its files.
+    """
+
+    entry: HistoryEntry
+    folder: Path
+    owner: str | None
+    size: int
+
+    @property
+    def number(self) -> int:
+        return self.entry.number
+
+    @property
+    def pinned(self) -> bool:
+        return (self.folder / PINNED).exists()
+
+    @property
+    def sound(self) -> Path | None:
+        """The kept sound, unless it has gone for room."""
+        path = self.folder / SOUND
+        return path if path.exists() else None
+
+    @property
+    def picture(self) -> Path | None:
+        path = self.folder / PICTURE
+        return path if path.exists() else None
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """What was played, by the names of today."""
+        if self.owner is not None:
+            return (self.owner,)
+        return tuple(played.model for played in self.entry.models)
+
+    def document(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {
+            **self.entry.model_dump(mode="json"),
+            "models": [
+                {**played.model_dump(), "model": name}
+                for played, name in zip(self.entry.models, self.models, strict=True)
+            ],
+            "pinned": self.pinned,
+            "sound": None if self.sound is None else str(self.sound),
+            "picture": None if self.picture is None else str(self.picture),
+            "size": self.size,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What a pruning took away: sounds of these entries, and these entries as a whole."""
+
+    sounds: tuple[int, ...] = ()
+    entries: tuple[int, ...] = ()
+
+
+def played_by(
+    path: Path, sha256: str, weight: float = 1.0, library: Library | None = None
+) -> Played:
+    """A model that took part, by its file: its name where it is one of the library."""
+    library = library or Library()
+    inside = path.absolute().parent.parent == library.folder.absolute()
+    name = path.absolute().parent.name if inside else str(path.absolute())
+    return Played(model=name, sha256=sha256, weight=weight)

@@ -1,0 +1,377 @@
+"""The library: the user's sound models by name, a folder for each.
+
+::
+
+    sounds/NAME/model.safetensors       the model; all that is needed to play it
+    sounds/NAME/training/               what an interrupted or later training goes on from
+    sounds/NAME/...                     presets, history, a vocoder of its own
+
+A folder that lacks its model (half copied, or its first training isn't done) is shown as such and
+harms no other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from milonga.errors import ModelFileError, SoundError
+from milonga.runtime.files import output_error
+from milonga.runtime.places import data_folder
+from milonga.sounds.library.names import check_name, same_name
+from milonga.sounds.model.file import ModelHeader, load, read_header, save
+
+if TYPE_CHECKING:
+    import torch
+
+    from milonga.sounds.model.player import SoundPlayer
+
+MODEL, TRAINING = "model.safetensors", "training"
+_LOCK = ".lock"
+_WAIT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A folder of the library.
+
+    Attributes:
+        name: of the folder.
+        folder: where it is.
+        header: of its model; None where there is none that can be read.
+        size: bytes of the model's file.
+        problem: why there is no header.
+        in_training: whether a training is there that can go on.
+    """
+
+    name: str
+    folder: Path
+    header: ModelHeader | None
+    size: int
+    problem: str
+    in_training: bool
+
+    @property
+    def model_path(self) -> Path:
+        return self.folder / MODEL
+
+
+class Library:
+    """All models in one folder.
+
+    Changes hold a lock, so that processes don't disturb each other; reading needs none, since
+    every change is one rename.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or data_folder() / "sounds"
+
+    def entries(self) -> list[Entry]:
+        """Every folder by name, also those whose model can't be read."""
+        try:
+            folders = [Path(e.path) for e in os.scandir(self.folder) if e.is_dir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise SoundError(
+                f"The library can't be read: {error.strerror or error}.", where=self.folder
+            ) from error
+        shown = [folder for folder in folders if not folder.name.startswith(".")]
+        return [_entry(folder) for folder in sorted(shown, key=lambda f: same_name(f.name))]
+
+    def search(self, words: Sequence[str]) -> list[Entry]:
+        """Entries that hold every word in name, tags, notes, recordings' names or licence."""
+        wanted = [same_name(word) for word in words]
+        return [e for e in self.entries() if all(word in _haystack(e) for word in wanted)]
+
+    def entry(self, name: str) -> Entry:
+        """The entry of that name, whatever its letters' case.
+
+        Raises:
+            SoundError: there is none; names those that are like it.
+        """
+        check_name(name)
+        for folder in self._folders():
+            if same_name(folder.name) == same_name(name):
+                return _entry(folder)
+        raise self._unknown(name)
+
+    def path_of(self, name: str) -> Path:
+        """The folder of a name, which need not exist; that of an entry in another case if there
+        is one.
+
+        Raises:
+            SoundError: no file system would take the name.
+        """
+        check_name(name)
+        same = [folder for folder in self._folders() if same_name(folder.name) == same_name(name)]
+        return same[0] if same else self.folder / name
+
+    def model_path(self, name_or_file: str) -> Path:
+        """The file of a model, given its name in the library or a path.
+
+        Raises:
+            SoundError: there is neither such a model nor such a file.
+        """
+        path = Path(name_or_file)
+        if path.suffix == ".safetensors" or len(path.parts) > 1:
+            if path.is_file():
+                return path
+            raise SoundError(
+                "There is no such model file.",
+                where=path,
+                step="milonga sound list shows the models of your library.",
+            )
+        entry = self.entry(name_or_file)
+        if entry.header is None:
+            raise SoundError(entry.problem, where=entry.folder, step=_step(entry))
+        return entry.model_path
+
+    def store(self, name: str, header: ModelHeader, tensors: dict[str, torch.Tensor]) -> Entry:
+        """Puts a trained model under a name; one that is there gives way to it.
+
+        Raises:
+            SoundError: the name can't be used.
+            OutputError: it can't be written.
+        """
+        with self.locked():
+            folder = self.path_of(name)
+            save(folder / MODEL, header, tensors)
+            return _entry(folder)
+
+    def add(self, file: Path, name: str | None = None) -> Entry:
+        """Copies a model's file into the library.
+
+        Args:
+            file: read as a whole and checked before it is copied.
+            name: by default the one that it carries.
+
+        Raises:
+            ModelFileError: it is no sound model or damaged.
+            SoundError: the name is taken or can't be used.
+        """
+        header, tensors = load(file)
+        wanted = name or header.name
+        try:
+            check_name(wanted)
+        except SoundError as error:
+            raise SoundError(error.message, where=file, step="Choose one with --name.") from error
+        with self.locked():
+            self._check_free(wanted)
+            folder = self.folder / wanted
+            save(folder / MODEL, header.model_copy(update={"name": wanted}), tensors)
+            return _entry(folder)
+
+    def rename(self, name: str, new: str) -> Entry:
+        """Gives a model another name; what belongs to it goes along.
+
+        Raises:
+            SoundError: there is no such model, or the new name is taken or can't be used.
+        """
+        check_name(new)
+        with self.locked():
+            entry = self.entry(name)
+            if same_name(new) != same_name(entry.name):
+                self._check_free(new)
+            self._check_idle(entry)
+            try:
+                entry.folder.rename(self.folder / new)
+            except OSError as error:
+                raise output_error(error, self.folder / new) from error
+            # The name that the file carries when it is shared.
+            with contextlib.suppress(ModelFileError):
+                header, tensors = load(self.folder / new / MODEL)
+                renamed = header.model_copy(update={"name": new})
+                save(self.folder / new / MODEL, renamed, tensors)
+            return _entry(self.folder / new)
+
+    def delete(self, name: str) -> Entry:
+        """Removes a model with its training, presets and history.
+
+        Raises:
+            SoundError: there is no such model.
+            OutputError: it can't be removed.
+        """
+        with self.locked():
+            entry = self.entry(name)
+            self._check_idle(entry)
+            # Out of sight with one rename: a kill in between leaves no half model behind.
+            hidden = self.folder / f".deleted-{secrets.token_hex(4)}"
+            try:
+                entry.folder.rename(hidden)
+                shutil.rmtree(hidden)
+            except OSError as error:
+                raise output_error(error, entry.folder) from error
+            return entry
+
+    def annotate(
+        self,
+        name: str,
+        *,
+        tags: Sequence[str] | None = None,
+        notes: str | None = None,
+        licence: str | None = None,
+    ) -> Entry:
+        """Replaces tags, notes or licence; None leaves them.
+
+        Raises:
+            SoundError: there is no such model, or its file can't be read.
+        """
+        changes: dict[str, object] = {"notes": notes, "licence": licence}
+        changes["tags"] = None if tags is None else tuple(dict.fromkeys(tags))
+        with self.locked():
+            entry = self.entry(name)
+            header, tensors = load(entry.model_path)
+            wanted = {field: value for field, value in changes.items() if value is not None}
+            save(entry.model_path, header.model_copy(update=wanted), tensors)
+            return _entry(entry.folder)
+
+    def _check_idle(self, entry: Entry) -> None:
+        """A training writes into its folder by name, and would make the old one again."""
+        if entry.in_training:
+            with self.training(entry.name):
+                pass
+
+    @contextlib.contextmanager
+    def training(self, name: str) -> Iterator[Path]:
+        """The training folder of a name, for this process alone.
+
+        Raises:
+            SoundError: another process trains that model.
+        """
+        from filelock import FileLock, Timeout
+
+        folder = self.path_of(name) / TRAINING
+        _make(folder)
+        lock = FileLock(folder / _LOCK, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise SoundError(
+                f"Another process trains {name!r} right now.",
+                where=folder,
+                step="Wait for it or stop it; or choose another --name.",
+            ) from error
+        try:
+            yield folder
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Alone with the library: for changes, also to what lies in the models' folders.
+
+        Raises:
+            SoundError: another process has held it for too long.
+        """
+        from filelock import FileLock, Timeout
+
+        _make(self.folder)
+        try:
+            with FileLock(self.folder / _LOCK, timeout=_WAIT_S):
+                self._sweep()
+                yield
+        except Timeout as error:
+            raise SoundError(
+                f"Another process has been changing the library for {_WAIT_S:g} s.",
+                where=self.folder,
+                step="Run the same command again when it is done.",
+            ) from error
+
+    def _sweep(self) -> None:
+        for leftover in self.folder.glob(".deleted-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def _folders(self) -> list[Path]:
+        try:
+            found = [Path(entry.path) for entry in os.scandir(self.folder) if entry.is_dir()]
+        except OSError:
+            return []
+        return [folder for folder in found if not folder.name.startswith(".")]
+
+    def _check_free(self, name: str) -> None:
+        for folder in self._folders():
+            if same_name(folder.name) == same_name(name):
+                raise SoundError(
+                    f"The library has a model {folder.name!r} already.",
+                    where=folder,
+                    step="Choose another name, or rename or delete that one.",
+                )
+
+    def _unknown(self, name: str) -> SoundError:
+        from difflib import get_close_matches
+
+        names = {same_name(folder.name): folder.name for folder in self._folders()}
+        near = [names[key] for key in get_close_matches(same_name(name), names, n=3)]
+        step = "milonga sound list shows your models."
+        if near:
+            step = f"Did you mean {' or '.join(map(repr, near))}? {step}"
+        return SoundError(f"The library has no model {name!r}.", where=self.folder, step=step)
+
+
+def open_model(name_or_file: str, library: Library | None = None) -> SoundPlayer:
+    """A model of the library, or a model's file, ready to be played.
+
+    Raises:
+        SoundError: there is no such model or file.
+        ModelFileError: it is damaged or hostile.
+        MissingExtraError: torch isn't installed.
+    """
+    path = (library or Library()).model_path(name_or_file)
+    header, tensors = load(path)
+    from milonga.sounds.model.player import SoundPlayer
+
+    try:
+        return SoundPlayer(header, tensors)
+    except ModelFileError as error:
+        raise ModelFileError(error.message, where=path, step=error.step) from error
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        # Well-formed by itself, and yet not what the player needs.
+        raise ModelFileError(
+            f"This sound model is incomplete ({type(error).__name__}: {error}).",
+            where=path,
+            step="Copy or download it again, or train it anew.",
+        ) from error
+
+
+def _entry(folder: Path) -> Entry:
+    path = folder / MODEL
+    header, problem, size = None, "", 0
+    training = (folder / TRAINING).is_dir()
+    try:
+        header = read_header(path)
+        size = path.stat().st_size
+    except (ModelFileError, OSError) as error:
+        problem = error.message if isinstance(error, ModelFileError) else str(error)
+        if not path.exists():
+            problem = f"Its file {MODEL} is not there."
+            if training:
+                problem = "Its first training isn't finished."
+    return Entry(folder.name, folder, header, size, problem, training)
+
+
+def _step(entry: Entry) -> str:
+    if entry.in_training:
+        return "Run the milonga sound train command of it again: it goes on."
+    return f"Copy the model's file there anew, or: milonga sound delete {entry.name!r}"
+
+
+def _haystack(entry: Entry) -> str:
+    header = entry.header
+    if header is None:
+        return same_name(entry.name)
+    names = [file.name for file in header.corpus.files]
+    return same_name(" ".join((entry.name, *header.tags, header.notes, header.licence, *names)))
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(error, folder) from error

@@ -1,0 +1,279 @@
+"""Presets: settings of a model under names, in ``presets.json`` beside it.
+
+A model that is trained again has other spreads, and may have lost a control. What a preset asks for
+and the model of today can't do is left out and told, never silently changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from milonga.errors import AudioError, SoundError, UnknownNameError
+from milonga.runtime.files import dump_json, write_text
+from milonga.sounds.library.library import Entry, Library
+from milonga.sounds.library.names import check_name
+from milonga.sounds.model.file import ModelHeader, sound_hash
+from milonga.sounds.model.play_settings import PlaySettings
+
+FILE = "presets.json"
+_LARGEST = 4 << 20
+_OTHER_SPREAD = 1.25
+"""A spread that has changed by this factor since is told: +2 is another distance then."""
+
+
+class Preset(BaseModel):
+    """Settings under a name.
+
+    Attributes:
+        settings: those that were chosen; the others stay as usual.
+        export: chosen fields of ``ExportSettings``.
+        created: ISO 8601, UTC.
+        model_sha256: how the model sounded then (``sound_hash``).
+        spreads: of each control that is set, in its unit, as the model had it then.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    settings: PlaySettings
+    export: dict[str, Any] = {}
+    created: str
+    model_sha256: str
+    spreads: dict[str, float] = {}
+
+    def document(self) -> dict[str, Any]:
+        """Plain values without those that weren't chosen."""
+        return {
+            **self.model_dump(mode="json"),
+            "settings": self.settings.model_dump(mode="json", exclude_unset=True),
+        }
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = 1
+    presets: dict[str, Preset] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A preset as the model of today can play it.
+
+    Attributes:
+        settings: what is left of it.
+        export: fields of ``ExportSettings``.
+        left_out: what isn't, each with its reason.
+        notes: what means something else now.
+    """
+
+    settings: PlaySettings
+    export: dict[str, Any]
+    left_out: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+
+class Presets:
+    """The presets of one model of the library.
+
+    Raises:
+        SoundError: there is no such model, or its presets can't be read.
+    """
+
+    def __init__(self, model: str, library: Library | None = None) -> None:
+        self._library = library or Library()
+        self._model = model
+        self._entry()
+
+    def all(self) -> dict[str, Preset]:
+        """By name, in alphabetical order."""
+        found = _read(self._entry().folder / FILE).presets
+        return dict(sorted(found.items(), key=lambda item: item[0].casefold()))
+
+    def get(self, name: str) -> Preset:
+        """One preset; names the known ones where there is none."""
+        return self._find(self.all(), name)[1]
+
+    def save(
+        self,
+        name: str,
+        settings: PlaySettings,
+        export: dict[str, Any] | None = None,
+        *,
+        force: bool = False,
+    ) -> Preset:
+        """Keeps settings under a name.
+
+        Raises:
+            SoundError: the name is taken and ``force`` isn't given, or it can't be a name; the
+                model can't be read.
+        """
+        _check(name)
+        with self._library.locked():
+            entry = self._entry()
+            header = _header(entry)
+            known = _read(entry.folder / FILE).presets
+            taken = _same(known, name)
+            if taken is not None and not force:
+                raise SoundError(
+                    f"The model {entry.name!r} has a preset {taken!r} already.",
+                    step="Choose another name, or add --force to replace it.",
+                )
+            preset = Preset(
+                settings=settings.anchored(),
+                export=dict(export or {}),
+                created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                model_sha256=sound_hash(entry.model_path),
+                spreads={
+                    control: float(header.controls[control]["spread"])
+                    for control in settings.controls
+                    if control in header.controls
+                },
+            )
+            others = {key: value for key, value in known.items() if key != taken}
+            _write(entry.folder / FILE, {**others, name: preset})
+        return preset
+
+    def rename(self, name: str, new: str) -> None:
+        """Gives a preset another name.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+            SoundError: the new name is taken or can't be one.
+        """
+        _check(new)
+        with self._library.locked():
+            path = self._entry().folder / FILE
+            known = dict(_read(path).presets)
+            old, preset = self._find(known, name)
+            taken = _same(known, new)
+            if taken not in (None, old):
+                raise SoundError(f"There is a preset {taken!r} already.", step="Choose another.")
+            del known[old]
+            _write(path, {**known, new: preset})
+
+    def delete(self, name: str) -> None:
+        """Forgets a preset."""
+        with self._library.locked():
+            path = self._entry().folder / FILE
+            known = dict(_read(path).presets)
+            del known[self._find(known, name)[0]]
+            _write(path, known)
+
+    def fitted(self, name: str) -> Fitted:
+        """A preset as the model of today can play it.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+            SoundError: the model can't be read.
+        """
+        entry = self._entry()
+        return fit(self.get(name), _header(entry), sound_hash(entry.model_path))
+
+    def _entry(self) -> Entry:
+        path = Path(self._model)
+        if path.suffix == ".safetensors" or len(path.parts) > 1:
+            raise SoundError(
+                "Presets belong to models of the library.",
+                where=path,
+                step="Add it first: milonga sound add FILE",
+            )
+        return self._library.entry(self._model)
+
+    def _find(self, known: dict[str, Preset], name: str) -> tuple[str, Preset]:
+        found = _same(known, name)
+        if found is None:
+            raise UnknownNameError(f"preset of {self._model}", name, sorted(known))
+        return found, known[found]
+
+
+def fit(preset: Preset, header: ModelHeader, sha256: str) -> Fitted:
+    """What of a preset a model can play, given the model's header and ``sound_hash``.
+
+    A control that is gone or disabled is left out. So are free axes once the model was trained
+    again: they are found anew then, and ``pca1`` is another direction.
+    """
+    settings, same = preset.settings, preset.model_sha256 == sha256
+    left_out: dict[str, str] = {}
+    notes: list[str] = []
+    changes: dict[str, Any] = {}
+    for name in settings.controls:
+        about = header.controls.get(name)
+        if about is None:
+            left_out[name] = "The model has no such control any more."
+        elif not about.get("enabled", False):
+            left_out[name] = str(about.get("reason") or "The model can't do it any more.")
+        elif name in preset.spreads and (note := _moved(name, settings, preset, about)):
+            notes.append(note)
+    kept = {name: value for name, value in settings.controls.items() if name not in left_out}
+    if kept != settings.controls:
+        changes["controls"] = kept
+    if settings.axes and not same:
+        why = "The model was trained again since, and its free axes are other ones now."
+        left_out |= dict.fromkeys(settings.axes, why)
+        changes["axes"] = {}
+    names = {file.name for file in header.corpus.files}
+    for field in ("like", "to"):
+        recording = getattr(settings, field)
+        if recording is not None and recording not in names and not Path(recording).is_file():
+            left_out[field] = f"There is no recording {recording!r} any more."
+            changes[field] = None
+    return Fitted(settings.model_copy(update=changes), preset.export, left_out, tuple(notes))
+
+
+def _moved(name: str, settings: PlaySettings, preset: Preset, about: dict[str, Any]) -> str | None:
+    """What a setting stands for, if that is another distance than when it was saved."""
+    before, now = preset.spreads[name], float(about["spread"])
+    value = settings.controls[name]
+    if value == 0 or not before or 1 / _OTHER_SPREAD < now / before < _OTHER_SPREAD:
+        return None
+    return (
+        f"{name}={value:+g} was {value * before:+.2g} {about['unit']} when the preset was saved, "
+        f"and is {value * now:+.2g} with the model of today."
+    )
+
+
+def _check(name: str) -> None:
+    try:
+        check_name(name)
+    except SoundError as error:
+        message = error.message.replace("name of a model", "name of a preset")
+        raise SoundError(message, step=error.step) from error
+
+
+def _header(entry: Entry) -> ModelHeader:
+    if entry.header is None:
+        raise SoundError(entry.problem, where=entry.folder)
+    return entry.header
+
+
+def _same(known: dict[str, Preset], name: str) -> str | None:
+    wanted = name.casefold()
+    return next((key for key in known if key.casefold() == wanted), None)
+
+
+def _read(path: Path) -> _File:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError("it is larger than any can be")
+        return _File.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return _File()
+    except (OSError, ValueError, ValidationError, AudioError) as error:
+        raise SoundError(
+            f"The presets can't be read ({str(error).splitlines()[0]}).",
+            where=path,
+            step="Mend the file, or move it away: the model itself plays without it.",
+        ) from error
+
+
+def _write(path: Path, presets: dict[str, Preset]) -> None:
+    document = {
+        "format_version": 1,
+        "presets": {name: preset.document() for name, preset in presets.items()},
+    }
+    write_text(path, dump_json(document))

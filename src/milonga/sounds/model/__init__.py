@@ -1,0 +1,1 @@
+"""A sound model: its network, its latents, its file, and playing it."""

@@ -1,0 +1,148 @@
+"""What training minimises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from milonga.sounds.controls.descriptors import Descriptors
+from milonga.sounds.model.network import FACTOR, NOISES, SoundNet
+
+Losses = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights of the terms; mels count per value, in units of the corpus's mean spread.
+
+    Attributes:
+        likeness: absolute error of the mel decoded with its own descriptors.
+        own: error of that mel's descriptors.
+        asked: error of the descriptors of a mel decoded with changed ones.
+        near: how far changed descriptors move the mel.
+        kl: nats of a latent vector over the values of its eight frames.
+        free: nats of each latent dimension that cost nothing.
+    """
+
+    likeness: float = 1.0
+    own: float = 0.2
+    asked: float = 1.0
+    near: float = 0.03
+    kl: float = 0.1
+    free: float = 0.1
+
+
+class Reach:
+    """How far each control can be asked for, in spreads from the corpus mean.
+
+    Between ``low`` and ``high`` a value is taken as it is; beyond, it approaches a limit that is
+    the control's room further, so that larger settings still do more.
+
+    Args:
+        low, high: ``[7]``, the range within the corpus.
+        room_low, room_high: ``[7]``, positive.
+        enabled: ``[7]`` booleans.
+    """
+
+    def __init__(
+        self, low: Tensor, high: Tensor, room_low: Tensor, room_high: Tensor, enabled: Tensor
+    ) -> None:
+        self.low, self.high = low[:, None], high[:, None]
+        self.room_low, self.room_high = room_low[:, None], room_high[:, None]
+        self.enabled = enabled
+
+    def __call__(self, controls: Tensor) -> Tensor:
+        """Normalised controls ``[B, 7, T]`` within reach."""
+        over = torch.relu(controls - self.high)
+        under = torch.relu(self.low - controls)
+        inside = torch.minimum(torch.maximum(controls, self.low), self.high)
+        above = self.room_high * -torch.expm1(-over / self.room_high)
+        below = self.room_low * -torch.expm1(-under / self.room_low)
+        return inside + above - below
+
+
+def carriers(batch: int, frames: int, rate: float, draw: torch.Generator) -> Tensor:
+    """Carriers for training: noise, and beats of 60 to 180 a minute in any phase."""
+    noise = torch.randn(batch, NOISES, frames, generator=draw)
+    tempo = 1.0 + 2.0 * torch.rand(batch, 1, generator=draw)
+    phase = torch.rand(batch, 1, generator=draw)
+    angle = 2 * torch.pi * (tempo * torch.arange(frames)[None] / rate + phase)
+    return torch.cat([noise, torch.sin(angle)[:, None], torch.cos(angle)[:, None]], dim=1)
+
+
+def changed(controls: Tensor, reach: Reach, draw: torch.Generator) -> Tensor:
+    """Controls ``[B, 7, T]`` as a player may ask for them: one slider moved, several, or all
+    those of another segment."""
+    batch, count, _ = controls.shape
+    device = controls.device
+    kind = torch.rand(batch, 1, generator=draw).to(device)
+    moved = (8.0 * torch.rand(batch, count, generator=draw) - 4.0).to(device)
+    one = functional.one_hot(torch.randint(count, (batch,), generator=draw), count).to(device)
+    several = (torch.rand(batch, count, generator=draw) < 0.5).to(device)
+    mask = torch.where(kind < 0.6, one.bool(), several) & reach.enabled
+    other = controls[torch.randperm(batch, generator=draw).to(device)]
+    base = torch.where(kind[:, :, None] < 0.85, controls, other)
+    return reach(base + (moved * mask)[:, :, None])
+
+
+class Objective:
+    """The whole loss of a batch.
+
+    Args:
+        net: the model.
+        descriptors: for the corpus's mel convention.
+        reach: of the controls.
+        weights: of the terms.
+    """
+
+    def __init__(
+        self,
+        net: SoundNet,
+        descriptors: Descriptors,
+        reach: Reach,
+        weights: Weights,
+    ) -> None:
+        self.net, self.descriptors = net, descriptors
+        self.reach, self.weights = reach, weights
+
+    def __call__(self, mel: Tensor, draw: torch.Generator, warmth: float) -> tuple[Tensor, Losses]:
+        """The sum that is minimised, and each term unweighted.
+
+        Args:
+            mel: ``[B, bands, T]`` in nats, T a multiple of 8.
+            draw: of the noise; made for this step.
+            warmth: 0 to 1, how far all terms but the likeness have been faded in.
+        """
+        net, w = self.net, self.weights
+        device = mel.device
+        batch, _, frames = mel.shape
+        rate = self.descriptors.spec.frame_rate
+        with torch.no_grad():
+            own = net.normal(self.descriptors(mel)).clamp(-8.0, 8.0)
+            asked = changed(own, self.reach, draw)
+        mean, log_variance = net.encode(mel, own)
+        noise = torch.randn(mean.shape, generator=draw).to(device)
+        latent = mean + torch.exp(0.5 * log_variance) * noise
+        drive = carriers(2 * batch, frames, rate, draw).to(device)
+        both = net.decode(torch.cat([latent, latent]), torch.cat([own, asked]), drive)
+        both = net.bounded(both, leak=0.1)
+        found = net.normal(self.descriptors(both))
+        same, other = both.chunk(2)
+
+        scale = net.mel_std.mean()
+        kl = 0.5 * (mean**2 + log_variance.exp() - 1.0 - log_variance).mean(dim=(0, 2))
+        terms = {
+            "likeness": (same - mel).abs().mean() / scale,
+            "own": functional.huber_loss(found[:batch], own),
+            "asked": functional.huber_loss(found[batch:], asked),
+            "near": (other - same.detach() - net.gain(asked - own)).abs().mean() / scale,
+            "kl": torch.clamp(kl, min=w.free).sum() / (FACTOR * mel.shape[1]),
+        }
+        total = mel.new_zeros(())
+        for name, value in terms.items():
+            total = total + getattr(w, name) * (1.0 if name == "likeness" else warmth) * value
+        terms["nats"] = kl.sum()
+        return total, {name: value.detach() for name, value in terms.items()}

@@ -1,0 +1,170 @@
+"""What the hub's answers mean: files, refusals, failures that pass."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from milonga.errors import DownloadError, WeightsError
+from milonga.weights.cache.layout import COMMIT, SHA256, safe_path
+from milonga.weights.hub.access import Refusal
+from milonga.weights.hub.retries import PassingError
+from milonga.weights.hub.tokens import Token
+
+if TYPE_CHECKING:
+    import httpx2
+
+_PASSING = (408, 429, 500, 502, 503, 504)
+CHECK_ENDPOINT = (
+    "Check HF_ENDPOINT if it is set; otherwise see https://status.huggingface.co and try later."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One file of a repository.
+
+    Attributes:
+        path: within the repository.
+        size: bytes.
+        etag: the name of its contents: their SHA-256, or git's SHA-1 of them for small files.
+        sha256: of its contents, where it is known.
+    """
+
+    path: str
+    size: int
+    etag: str
+    sha256: str | None
+
+    @property
+    def git_sha1(self) -> str | None:
+        """Git's hash of the contents, where that is their name."""
+        return self.etag if COMMIT.fullmatch(self.etag) else None
+
+
+def refusal_of(repo: str, response: httpx2.Response, token: Token | None) -> Refusal:
+    """What an answer that is no success says.
+
+    Raises:
+        PassingError: it may be gone at the next attempt.
+        DownloadError: it won't.
+    """
+    from huggingface_hub import errors
+    from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
+
+    status = response.status_code
+    if status in _PASSING:
+        raise PassingError(f"the hub answers {status}", wait_s=_wait_of(response))
+    gated, message = False, ""
+    try:
+        hf_raise_for_status(response)
+    except (errors.RevisionNotFoundError, errors.RemoteEntryNotFoundError) as error:
+        raise _gone(repo, response, error) from error
+    except errors.HfHubHTTPError as error:
+        gated = isinstance(error, errors.GatedRepoError)
+        message = error.server_message or ""
+    except (AttributeError, TypeError, ValueError):
+        # The client expects an object of JSON, or text, in the answer; a proxy may send else.
+        message = ""
+    if status in (401, 403, 404):
+        return Refusal(status, gated, message)
+    words = token.hidden_in(message) if token else message
+    raise DownloadError(
+        f"The hub answers {status}{f': {words[:200]}' if words else ''}.",
+        where=repo,
+        step=CHECK_ENDPOINT,
+    )
+
+
+def passing(error: Exception, endpoint: str) -> WeightsError | PassingError:
+    """A failure of the connection, in words; one that trying again mends, or not."""
+    import httpx2
+
+    text = str(error)
+    if isinstance(error, httpx2.ConnectError) and "CERTIFICATE" in text.upper():
+        return DownloadError(
+            f"The certificate of {endpoint} can't be verified.",
+            step="Behind a company's proxy, set SSL_CERT_FILE to its certificate; otherwise check "
+            "this machine's date and time.",
+        )
+    if isinstance(error, httpx2.ConnectError):
+        return PassingError(f"no connection to {endpoint}", unreachable=True)
+    if isinstance(error, httpx2.ConnectTimeout):
+        return PassingError(f"no answer from {endpoint}", unreachable=True)
+    if isinstance(error, httpx2.TimeoutException):
+        return PassingError("nothing arrived for too long")
+    return PassingError("the connection broke")
+
+
+def _wait_of(response: httpx2.Response) -> float | None:
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        parse_ratelimit_headers,
+    )
+
+    value = response.headers.get("retry-after", "").strip()
+    if value.isdigit():
+        return float(value)
+    if value:
+        with contextlib.suppress(ValueError, TypeError):
+            date = parsedate_to_datetime(value)
+            now = parsedate_to_datetime(response.headers.get("date", ""))
+            return max(0.0, (date - now).total_seconds())
+    limit = parse_ratelimit_headers(response.headers)
+    if response.status_code == 429 and limit is not None and limit.remaining == 0:
+        return float(limit.reset_in_seconds)
+    return None
+
+
+def _gone(repo: str, response: httpx2.Response, error: Exception) -> DownloadError:
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    if isinstance(error, RevisionNotFoundError):
+        return DownloadError(
+            "The hub has no such revision of this repository (any more).",
+            where=repo,
+            step="Check the revision's name; milonga weights get KEY --update takes the newest.",
+        )
+    first = response.history[0] if response.history else response
+    name = first.url.path.rpartition("/")[2]
+    return DownloadError(
+        f"The hub has no file {name!r} in this repository (any more).",
+        where=repo,
+        step="milonga weights get KEY --update takes the newest revision.",
+    )
+
+
+def not_a_hub(endpoint: str) -> DownloadError:
+    """The error for an answer that makes no sense."""
+    return DownloadError(
+        "What answers there does not speak the hub's protocol.",
+        where=endpoint,
+        step="Check HF_ENDPOINT if it is set; otherwise a proxy or a login page of the network "
+        "may answer in the hub's place.",
+    )
+
+
+def file_of(row: Any, endpoint: str) -> RemoteFile | None:
+    """A row of the hub's listing; None for a folder.
+
+    Raises:
+        DownloadError: it makes no sense, or names a place outside the repository.
+    """
+    try:
+        if row["type"] != "file":
+            return None
+        large = row.get("lfs")
+        sha256 = large["oid"].removeprefix("sha256:") if large else None
+        file = RemoteFile(
+            path=str(safe_path(row["path"])),
+            size=int(large["size"] if large else row["size"]),
+            etag=sha256 or row["oid"],
+            sha256=sha256,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise not_a_hub(endpoint) from error
+    pattern = SHA256 if file.sha256 else COMMIT
+    if file.size < 0 or not pattern.fullmatch(file.etag):
+        raise not_a_hub(endpoint)
+    return file

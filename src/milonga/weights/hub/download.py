@@ -1,0 +1,229 @@
+"""One file, from the hub into a part file that is whole or goes on next time.
+
+The part is named by the contents' hash, so whatever it holds belongs to those contents. Bytes are
+hashed as they are written; what an earlier run left is hashed first. The hash alone decides
+whether the file is good: its length and the server's word are not enough.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from milonga.errors import DownloadError
+from milonga.runtime.words import size_text
+from milonga.weights.cache.disk import write_error
+from milonga.weights.cache.hashing import BLOCK, Digest
+from milonga.weights.hub.answers import RemoteFile
+from milonga.weights.hub.client import Hub
+from milonga.weights.hub.retries import Attempts, PassingError
+
+if TYPE_CHECKING:
+    import httpx2
+
+Tick = Callable[[int], None]
+"""Told of bytes that arrived (or, negative, were thrown away); may raise Cancelled."""
+
+
+def fetch(hub: Hub, repo: str, commit: str, file: RemoteFile, part: Path, attempts: Attempts,
+          tick: Tick) -> str:  # fmt: skip
+    """Downloads ``file`` into ``part``, going on from what ``part`` holds.
+
+    Returns:
+        The SHA-256 of the contents, which agree with what the hub says of them.
+
+    Raises:
+        WeightsError: the network, the hub or the disk failed for good, or what arrives is wrong.
+            What has arrived is kept.
+    """
+    part.parent.mkdir(parents=True, exist_ok=True)
+    damaged = 0
+    while True:
+        with Part(part, file, tick) as target:
+            fresh = target.size == 0
+            _fill(hub, repo, commit, file, target, attempts)
+            fault = target.fault()
+            if fault is None:
+                target.sync()
+                return target.sha256()
+            target.restart()
+        # What an earlier run left may be what is wrong; that says nothing of the server.
+        damaged += fresh
+        if damaged == 2:
+            raise DownloadError(
+                f"{file.path} arrived wrong twice: {fault}.",
+                where=repo,
+                step="A proxy or a mirror between here and the hub may change files. Check "
+                "HF_ENDPOINT and the proxy, or try another network.",
+            )
+
+
+def _fill(
+    hub: Hub, repo: str, commit: str, file: RemoteFile, target: Part, attempts: Attempts
+) -> None:
+    ranges, furthest = True, target.size
+    while target.size < file.size:
+        start = target.size if ranges else 0
+        try:
+            with hub.content(repo, commit, file.path, start) as response:
+                if start and not _continues(response, start, file.size):
+                    ranges = False
+                    start = 0
+                if start == 0:
+                    if response.status_code != 200:
+                        raise PassingError("the hub sent another part than the one asked for")
+                    target.restart()
+                for block in response.iter_bytes():
+                    target.write(block)
+                    # Only what no attempt reached before counts, or a connection that always
+                    # breaks at the same place would be tried for ever.
+                    if target.size > furthest:
+                        furthest = target.size
+                        attempts.moved()
+                    if target.size > file.size:
+                        return
+            target.flush()
+            if target.size < file.size:
+                raise PassingError("the connection ended early")
+        except PassingError as error:
+            target.flush()
+            attempts.failed(error)
+
+
+def _continues(response: httpx2.Response, start: int, size: int) -> bool:
+    """Whether a response is what a request for the rest of a file asked for."""
+    place = response.headers.get("content-range", "")
+    return (
+        response.status_code == 206
+        and place.startswith(f"bytes {start}-")
+        and place.rpartition("/")[2] in (str(size), "*")
+        and response.headers.get("content-encoding", "identity") == "identity"
+    )
+
+
+class Part:
+    """A part file: appends, and knows the hash of all that it holds.
+
+    Args:
+        path: the file; created, or continued.
+        file: what it is to become.
+        tick: told of every byte.
+    """
+
+    def __init__(self, path: Path, file: RemoteFile, tick: Tick) -> None:
+        self._path, self._file, self._tick = path, file, tick
+        self._blocks: list[bytes] = []
+        self._waiting = 0
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        try:
+            # Unbuffered: what a write returned for is in the file, also after kill -9.
+            self._handle = open(
+                os.open(self._path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666), "r+b", buffering=0
+            )
+        except OSError as error:
+            raise write_error(error, self._path.parent) from error
+        self._digest = self._new_digest()
+        try:
+            self._continue()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.flush()
+        finally:
+            self._close()
+
+    def write(self, block: bytes) -> None:
+        """Appends."""
+        self._blocks.append(block)
+        self._waiting += len(block)
+        self.size += len(block)
+        if self._waiting >= BLOCK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hands what was appended to the file.
+
+        Raises:
+            CacheError: the disk is full, or the file can't be written.
+        """
+        if not self._waiting:
+            return
+        block, size = b"".join(self._blocks), self._waiting
+        self._blocks, self._waiting = [], 0
+        self._digest.update(block)
+        rest = memoryview(block)
+        try:
+            while rest:
+                rest = rest[self._handle.write(rest) :]
+        except OSError as error:
+            raise write_error(error, self._path.parent) from error
+        self._tick(size)
+
+    def restart(self) -> None:
+        """Empties the file."""
+        if self.size == 0:
+            return
+        self._tick(self._waiting - self.size)
+        self._blocks, self._waiting, self.size = [], 0, 0
+        self._handle.seek(0)
+        self._handle.truncate()
+        self._digest.close()
+        self._digest = self._new_digest()
+
+    def fault(self) -> str | None:
+        """What is wrong with the contents; None where they are what the hub lists."""
+        self.flush()
+        if self.size != self._file.size:
+            return f"{size_text(self.size)} instead of {size_text(self._file.size)}"
+        found = self._digest.found()
+        if self._file.sha256 is not None and found.sha256 != self._file.sha256:
+            return f"its SHA-256 is {found.sha256[:12]}… instead of {self._file.sha256[:12]}…"
+        if self._file.git_sha1 is not None and found.git_sha1 != self._file.git_sha1:
+            return f"its hash is {found.git_sha1[:12]}… instead of {self._file.git_sha1[:12]}…"
+        return None
+
+    def sha256(self) -> str:
+        """Of what the file holds."""
+        self.flush()
+        return self._digest.found().sha256
+
+    def sync(self) -> None:
+        """Waits until the disk has it, so that a rename can't outrun the contents."""
+        try:
+            os.fsync(self._handle.fileno())
+        except OSError as error:
+            raise write_error(error, self._path.parent) from error
+
+    def _continue(self) -> None:
+        held = os.fstat(self._handle.fileno()).st_size
+        if held > self._file.size:
+            self._handle.truncate(0)
+            return
+        while block := self._handle.read(BLOCK):
+            self._digest.update(block)
+            self.size += len(block)
+            self._tick(len(block))
+
+    def _new_digest(self) -> Digest:
+        return Digest(self._file.size, git=self._file.git_sha1 is not None)
+
+    def _close(self) -> None:
+        self._digest.close()
+        self._handle.close()
+
+
+_BINARY = getattr(os, "O_BINARY", 0)

@@ -1,0 +1,1 @@
+"""What a user does in one step, for every face: command line, page, notebook."""

@@ -1,0 +1,172 @@
+"""Real recordings and sequenced music pass; every planted defect is found."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from milonga import audio
+from milonga.analysis.take_checks import Finding, check_take
+from milonga.audio import Clip
+from milonga.errors import AudioError
+
+REALLY_CLIPPED = {"loop_amen_full"}
+"""A break mastered into its ceiling: hundreds of flat tops (asserted below)."""
+
+PLANTED_IN = (
+    "loop_garzul",
+    "loop_mika",
+    "loop_tabla",
+    "loop_safari",
+    "loop_compus",
+    "loop_electric",
+    "loop_weirdo",
+    "loop_perc1",
+    "loop_mehackit1",
+    "ambi_choir",
+    "ambi_piano",
+    "ambi_lunar_land",
+    "ambi_haunted_hum",
+    "ambi_drone",
+    "bass_voxy_c",
+    "guit_em9",
+    "guit_harmonics",
+    "guit_e_slide",
+    "vinyl_rewind",
+    "ambi_swoosh",
+    "mehackit_phone3",
+    "tabla_ghe5",
+)
+
+
+def codes(findings):
+    return [finding.code for finding in findings]
+
+
+@pytest.fixture(params=PLANTED_IN)
+def recording(request, sample):
+    return sample(request.param)
+
+
+def test_real_recordings_pass(recordings):
+    alarms = {}
+    for path in recordings:
+        clip = audio.read(path)
+        found = check_take(clip, expected_s=clip.seconds, exact=True)
+        if found and path.stem not in REALLY_CLIPPED:
+            alarms[path.name] = codes(found)
+    assert not alarms
+    assert len(recordings) > 100
+
+
+@pytest.mark.parametrize("name", sorted(REALLY_CLIPPED))
+def test_a_recording_that_clips_is_found(name, sample):
+    clip = sample(name)
+    flat = (clip.samples[:, 1:-1] >= 0.9999) & (clip.samples[:, :-2] == clip.samples[:, 2:])
+    assert flat.sum() > 500
+    assert codes(check_take(clip)) == ["clipped"]
+
+
+@pytest.mark.parametrize("tempo", [90, 100, 120, 122, 150])
+@pytest.mark.parametrize("drums_only", [False, True])
+def test_sequenced_music_passes(tempo, drums_only, sequenced):
+    # Sixteen seconds: two rounds of the progression at 120 BPM, exact to the sample.
+    assert check_take(sequenced(tempo, drums_only=drums_only)) == ()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_not_finite(recording, bad):
+    samples = recording.samples.copy()
+    samples[-1, recording.frames // 2 :: 1000] = bad
+    (finding,) = check_take(samples, recording.rate, expected_s=1, exact=True)
+    assert finding.code == "not_finite"
+    assert f"{recording.seconds / 2:.2f} s" in finding.message
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-5, 1e-4])
+def test_silence(recording, level):
+    noise = level * np.random.default_rng(0).standard_normal(recording.samples.shape)
+    assert codes(check_take(Clip(noise.astype(np.float32), recording.rate))) == ["silent"]
+
+
+def test_half_of_it_silent(recording):
+    # The model stopped early and left its noise floor.
+    keep = recording.fitted(round(0.45 * recording.frames)).fitted(recording.frames)
+    noise = 2e-4 * np.random.default_rng(0).standard_normal(keep.samples.shape)
+    clip = Clip(keep.samples + noise.astype(np.float32), recording.rate)
+    assert "mostly_silent" in codes(check_take(clip))
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.2])
+def test_clipping(recording, share):
+    loud = recording.samples / np.quantile(np.abs(recording.samples), 1 - share)
+    assert "clipped" in codes(check_take(Clip(np.clip(loud, -1, 1), recording.rate)))
+
+
+def test_loud_but_whole_passes(recording):
+    # A float take may peak beyond full scale: it's curved there, not flat.
+    assert check_take(recording.scaled(1.5 / recording.peak)) == ()
+
+
+@pytest.mark.parametrize("off", [-0.5, -0.021, 0.021, 0.5])
+def test_wrong_length(recording, off):
+    found = check_take(recording, expected_s=recording.seconds - off, exact=True)
+    assert codes(found) == ["wrong_length"]
+    assert found[0].value == pytest.approx(off)
+    assert ("too long" if off > 0 else "too short") in found[0].message
+    assert check_take(recording, expected_s=recording.seconds - off, exact=False) == ()
+
+
+@given(st.floats(-0.02, 0.02))
+def test_twenty_milliseconds_are_right(off):
+    noise = (0.1 * np.random.default_rng(0).standard_normal(8_000)).astype(np.float32)
+    assert check_take(noise, 8_000, expected_s=1 + off, exact=True) == ()
+
+
+@pytest.mark.parametrize("offset", [0.1, -0.1, 0.3])
+def test_dc_offset(recording, offset):
+    shifted = Clip(recording.samples * 0.5 + np.float32(offset), recording.rate)
+    found = {finding.code: finding for finding in check_take(shifted)}
+    assert found["dc_offset"].value == pytest.approx(offset, abs=0.03)
+
+
+@pytest.mark.parametrize("dead", [0, 1])
+def test_dead_channel(recording, dead):
+    samples = recording.with_channels(2).samples.copy()
+    samples[dead] = 1e-6
+    (finding,) = check_take(Clip(samples, recording.rate))
+    assert finding.code == "dead_channel"
+    assert ("left", "right")[dead] in finding.message
+
+
+def test_stuck(recording):
+    at = recording.frames // 3
+    second = recording.fitted(recording.frames).samples[:, at : at + recording.rate // 2]
+    stuck = Clip(np.tile(second, (1, 20)), recording.rate)
+    found = {finding.code: finding for finding in check_take(stuck)}
+    level = 10 * np.log10(np.mean(np.square(second)))
+    assert level > -60
+    assert found["loop"].value == pytest.approx(second.shape[1] / recording.rate, rel=1e-3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    frames=st.integers(0, 5_000),
+    channels=st.integers(1, 3),
+    rate=st.sampled_from([8_000, 44_100]),
+    level=st.sampled_from([0.0, 1e-9, 0.1, 1.0, 100.0]),
+)
+def test_any_take_has_an_answer(frames, channels, rate, level):
+    samples = level * np.random.default_rng(frames).uniform(-1, 1, (channels, frames))
+    for finding in check_take(samples, rate, expected_s=0.1, exact=True):
+        assert Finding.model_validate_json(finding.model_dump_json()) == finding
+        assert finding.value is None or np.isfinite(finding.value)
+
+
+def test_no_samples():
+    assert codes(check_take(np.zeros((2, 0)), 44_100)) == ["empty"]
+
+
+def test_samples_need_a_rate():
+    with pytest.raises(AudioError, match="rate"):
+        check_take(np.zeros(100))

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+
+from milonga import audio
+from milonga.errors import PlanError
+from milonga.songs.rendering.plan import Selection, make_plan
+
+TWO_LAYERS = {
+    "lyrics": "la la",
+    "layers": [
+        {"role": "vocals", "generators": ["tone"]},
+        {"role": "backing", "generators": ["tone", "natural"], "gain_db": -6},
+    ],
+}
+
+
+def names(plan, out):
+    return [str(take.sound_path.relative_to(out)) for take in plan.takes]
+
+
+def test_where_takes_go(sheet, make_generator, tmp_path):
+    song = sheet({"name": "Digital Bandoneón", "number": 7}, TWO_LAYERS | {"number": 18})
+    plan = make_plan(song, tmp_path, Selection(), make_generator)
+    assert names(plan, tmp_path) == [
+        "takes/07-digital-bandoneon/tone-s0.wav",
+        "takes/18-part-2/vocals/tone-s0.wav",
+        "takes/18-part-2/backing/tone-s0.wav",
+        "takes/18-part-2/backing/natural-s0.wav",
+    ]
+    assert plan.takes[0].receipt_path.name == "tone-s0.json"
+    assert plan.seconds == 4.0
+    assert plan.estimate_s == pytest.approx(0.04)
+
+
+def test_takes_seeds_and_options(sheet, make_generator, tmp_path):
+    selection = Selection(takes=3, seed=5, options={"tone": {"level": 0.1}})
+    plan = make_plan(sheet(), tmp_path, selection, make_generator)
+    assert [take.request.seed for take in plan.takes] == [5, 6, 7]
+    assert [take.request.options for take in plan.takes] == [{"level": 0.1}] * 3
+    first = plan.takes[0].name
+    assert first.startswith("tone-")
+    assert first.endswith("-s5")
+    other = make_plan(
+        sheet(), tmp_path, Selection(seed=5, options={"tone": {"level": 0.2}}), make_generator
+    )
+    assert other.takes[0].name != first
+    # One object serves all takes of the same options.
+    assert len({id(take.generator) for take in plan.takes}) == 1
+
+
+def test_options_of_the_sheet_and_over_them(sheet, make_generator, tmp_path):
+    song = sheet({"options": {"tone": {"level": 0.1, "delay_s": 0.5}}})
+    selection = Selection(options={"tone": {"delay_s": 0.0}})
+    plan = make_plan(song, tmp_path, selection, make_generator)
+    assert plan.takes[0].request.options == {"level": 0.1, "delay_s": 0.0}
+
+
+def test_with_stands_in_for_the_layers_generators(sheet, make_generator, tmp_path):
+    song = sheet({"generators": ["bark"]}, {"generators": ["stable-audio"]})
+    plan = make_plan(song, tmp_path, Selection(generators=("natural",)), make_generator)
+    assert {take.generator.name for take in plan.takes} == {"natural"}
+
+
+def test_only_some_segments(sheet, make_generator, tmp_path):
+    plan = make_plan(sheet({}, {}, {}), tmp_path, Selection(segments=(3, 1)), make_generator)
+    assert [take.segment for take in plan.takes] == [1, 3]
+
+
+def test_every_problem_is_named_and_nothing_is_written(sheet, make_generator, tmp_path):
+    out = tmp_path / "out"
+    song = sheet(
+        {"generators": ["barq"]},
+        {"style": "impossible"},
+        {"baseline": "nothing.wav"},
+        {"layers": [{"role": "texture", "generators": ["tone"]}]},
+    )
+    with pytest.raises(PlanError) as caught:
+        make_plan(song, out, Selection(segments=(1, 2, 3, 4, 99)), make_generator)
+    text = str(caught.value)
+    assert "no segment 99" in text
+    assert "There is no generator 'barq'" in text
+    assert "segment 2, tone, style: This style can't be played. Choose another." in text
+    assert "nothing.wav: There is no such file" in text
+    assert "--no-report" in text
+    assert "nothing was started" in text
+    assert not out.exists()
+
+
+def test_a_role_that_no_generator_can_make(sheet, make_generator, tmp_path):
+    song = sheet({"layers": [{"role": "texture", "generators": ["tone"]}]})
+    with pytest.raises(PlanError, match="None of tone can make texture"):
+        make_plan(song, tmp_path, Selection(), make_generator)
+
+
+def test_a_missing_baseline_is_a_note_without_a_report(sheet, make_generator, tmp_path):
+    song = sheet({"baseline": "nothing.wav"})
+    plan = make_plan(song, tmp_path, Selection(), make_generator, need_baselines=False)
+    assert any("nothing.wav" in note for note in plan.notes)
+
+
+def test_a_damaged_baseline_stops_the_plan(sheet, make_generator, tmp_path):
+    (tmp_path / "base.wav").write_text("this is text")
+    with pytest.raises(PlanError, match="Not a recording"):
+        make_plan(sheet({"baseline": "base.wav"}), tmp_path, Selection(), make_generator)
+
+
+def test_a_good_baseline_beside_the_sheet(sheet, make_generator, tmp_path):
+    audio.write(tmp_path / "base.wav", audio.Clip(np.zeros(100), 8000))
+    plan = make_plan(sheet({"baseline": "base.wav"}), tmp_path, Selection(), make_generator)
+    assert len(plan.takes) == 1
+
+
+def test_a_full_disk_is_found_before_the_work(sheet, make_generator, tmp_path, monkeypatch):
+    from collections import namedtuple
+
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10, 9, 1))
+    with pytest.raises(PlanError, match="0 MB free on the disk"):
+        make_plan(sheet(), tmp_path / "deep" / "out", Selection(), make_generator)

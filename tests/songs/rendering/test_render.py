@@ -1,0 +1,267 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from milonga import audio
+from milonga.audio.digest import samples_sha256
+from milonga.errors import Cancelled, ReceiptError
+from milonga.runtime.progress import Progress
+from milonga.songs.rendering.plan import Selection, make_plan
+from milonga.songs.rendering.receipts import attempt_seed, intact_clip, read_receipt
+from milonga.songs.rendering.render import render
+from milonga.songs.rendering.replay import replay
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def run(make_generator, tmp_path):
+    def run(song, progress=None, attempts=3, **selection):
+        plan = make_plan(song, tmp_path / "out", Selection(**selection), make_generator)
+        return render(plan, progress or Progress(), attempts=attempts)
+
+    return run
+
+
+def test_a_take_and_its_receipt(sheet, run):
+    song = sheet({"name": "Uno", "seconds": 1.5, "key": "A minor", "style": "tango"}, tempo=97)
+    (outcome,) = run(song, seed=4)
+    assert outcome.status == "rendered"
+    assert outcome.good
+    receipt = read_receipt(outcome.planned.receipt_path)
+    assert receipt == outcome.receipt
+    assert (receipt.generator, receipt.seed, receipt.attempt, receipt.seed_used) == (
+        "tone",
+        4,
+        1,
+        4,
+    )
+    assert receipt.request.style == "tango"
+    assert (receipt.request.tempo, receipt.request.key) == (97, "A minor")
+    assert receipt.model.libraries == {"numpy": np.__version__}
+    assert receipt.model.licences[0].name == "CC0-1.0"
+    assert receipt.duration_s >= 0
+    clip = audio.read(outcome.planned.sound_path)
+    assert (clip.rate, clip.channels) == (receipt.sound.rate, receipt.sound.channels)
+    assert receipt.sound.seconds == clip.seconds == 1.5
+    assert receipt.sound.sha256 == samples_sha256(clip)
+    assert audio.probe(outcome.planned.sound_path).tags.title == "Test: Uno (instrumental)"
+    # What a user sees is plain JSON with the fields that DESIGN names.
+    document = json.loads(outcome.planned.receipt_path.read_text())
+    assert set(document) == {
+        "format_version", "milonga_version", "title", "segment", "name", "generator", "request",
+        "model", "seed", "attempt", "seed_used", "length", "python", "system", "started",
+        "duration_s", "sound", "findings",
+    }  # fmt: skip
+
+
+def test_finished_takes_are_kept(sheet, run, tone_class):
+    run(sheet({}, {}))
+    assert tone_class.rendered == 2
+    assert [o.status for o in run(sheet({}, {}))] == ["kept", "kept"]
+    assert tone_class.rendered == 2, "nothing was rendered again"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seconds": 2.0},
+        {"style": "other"},
+        {"lyrics": "la la"},
+        {"tempo": 90.0},
+        {"key": "D minor"},
+    ],
+)
+def test_another_request_is_rendered_again(sheet, run, change):
+    run(sheet({"section": "chorus"}))
+    (outcome,) = run(sheet({"section": "chorus"} | change))
+    assert outcome.status == "rendered"
+
+
+@pytest.mark.parametrize("damage", ["audio", "receipt", "no receipt", "version", "samples"])
+def test_a_damaged_take_is_rendered_again(sheet, run, damage):
+    (outcome,) = run(sheet())
+    sound, receipt = outcome.planned.sound_path, outcome.planned.receipt_path
+    if damage == "audio":
+        sound.write_bytes(sound.read_bytes()[:1000])
+    elif damage == "receipt":
+        receipt.write_text(receipt.read_text()[:100])
+    elif damage == "no receipt":
+        receipt.unlink()
+    elif damage == "version":
+        receipt.write_text(
+            receipt.read_text().replace('"format_version": 1', '"format_version": 9')
+        )
+    else:
+        audio.write(sound, audio.read(sound).scaled(0.5))
+    (again,) = run(sheet())
+    assert again.status == "rendered"
+    assert intact_clip(read_receipt(receipt), receipt.parent) is not None
+
+
+def test_a_failed_take_is_reported_and_the_others_go_on(sheet, run):
+    song = sheet({"style": "explode"}, {"style": "refuse"}, {"style": "nan"}, {})
+    first, second, third, fourth = run(song)
+    assert (first.status, first.error) == ("failed", "ZeroDivisionError: the model fell over")
+    assert "Nothing comes of this prompt" in second.error
+    assert third.status == "failed"
+    assert "NaN" in third.error
+    assert fourth.status == "rendered"
+    for outcome in (first, second, third):
+        assert not outcome.planned.sound_path.exists()
+        assert not outcome.planned.receipt_path.exists()
+
+
+def test_a_bad_take_is_tried_again_with_another_seed(sheet, run):
+    (outcome,) = run(sheet({"style": "first-bad"}))
+    receipt = outcome.receipt
+    assert outcome.good
+    assert (receipt.seed, receipt.attempt) == (0, 2)
+    assert receipt.seed_used == attempt_seed(0, 2) != 0
+
+
+def test_what_stays_bad_is_marked_and_bounded(sheet, run, tone_class):
+    (outcome,) = run(sheet({"style": "silent"}), attempts=3)
+    assert tone_class.rendered == 3
+    assert outcome.status == "rendered"
+    assert not outcome.good
+    assert "silen" in " ".join(f.code + f.message for f in outcome.receipt.findings).lower()
+    assert read_receipt(outcome.planned.receipt_path).findings == outcome.receipt.findings
+
+
+def test_a_wrong_length_is_found_where_length_is_exact(sheet, run):
+    (outcome,) = run(sheet({"style": "short"}))
+    assert "length" in " ".join(f.code + f.message for f in outcome.receipt.findings).lower()
+    (natural,) = run(sheet({"generators": ["natural"], "seconds": 2.0}))
+    assert natural.good
+    assert natural.receipt.sound.seconds == 2.5
+
+
+def test_a_level_beyond_full_scale_is_lowered_and_said(sheet, run):
+    (outcome,) = run(sheet(), options={"tone": {"level": 3.0}})
+    # The tone peaks at 3.0, its noise adds at most 0.1 (five standard deviations).
+    assert -20 * np.log10(3.1 / 0.999) < outcome.receipt.sound.level_db < -20 * np.log10(3.0)
+    assert audio.read(outcome.planned.sound_path).peak <= 1.0
+
+
+def test_cancelling_keeps_what_is_finished(sheet, run):
+    progress = Progress()
+    song = sheet({}, {"options": {"tone": {"delay_s": 30.0}}}, {})
+    threading.Timer(1.0, progress.cancel).start()
+    begun = time.monotonic()
+    with pytest.raises(Cancelled):
+        run(song, progress)
+    assert time.monotonic() - begun < 25.0, "it did not wait for the take of 30 s"
+    outcomes = run(sheet({}, {}, {}))
+    assert [o.status for o in outcomes] == ["kept", "rendered", "rendered"]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from conftest import make
+from milonga.runtime.progress import Progress
+from milonga.songs.sheet.model import Sheet
+from milonga.songs.rendering.plan import Selection, make_plan
+from milonga.songs.rendering.render import iter_render
+
+segments = [{{"number": n, "name": f"Part {{n}}", "section": "verse", "seconds": 20.0,
+             "generators": ["tone"]}} for n in range(1, 7)]
+song = Sheet.model_validate({{"title": "Test", "segments": segments}})
+song = song.with_source(Path("song.yaml"))
+plan = make_plan(song, Path({out!r}), Selection(), make)
+for outcome in iter_render(plan, Progress()):
+    print(outcome.status, flush=True)
+"""
+
+
+@pytest.mark.parametrize("after", [0.0, 0.01, 0.05, 0.1])
+def test_kill_9_at_any_moment_loses_at_most_the_take_in_work(tmp_path, after):
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", textwrap.dedent(KILLED.format(out=str(out)))]
+    env = {**os.environ, "PYTHONPATH": str(HERE)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
+        for _ in range(2):
+            assert process.stdout.readline() == "rendered\n"
+        time.sleep(after)
+        process.send_signal(signal.SIGKILL)
+        more = process.stdout.read().split()
+    finished = 2 + len(more)
+    again = subprocess.run(command, capture_output=True, text=True, env=env, check=True)
+    statuses = again.stdout.split()
+    assert len(statuses) == 6
+    assert statuses[:finished] == ["kept"] * finished
+    assert statuses.count("kept") - finished in (0, 1)
+    assert not list(out.rglob(".part-*"))
+    for receipt in out.rglob("*.json"):
+        assert intact_clip(read_receipt(receipt), receipt.parent) is not None
+
+
+def test_replay_identical_close_and_different(sheet, run, make_generator):
+    (outcome,) = run(sheet(), options={"tone": {"level": 0.3}})
+    receipt, folder = outcome.receipt, outcome.planned.folder
+    same = replay(receipt, folder, make_generator("tone", {"level": 0.3}), Progress())
+    assert (same.verdict, same.difference_db, same.changes) == ("identical", None, ())
+    close = replay(receipt, folder, make_generator("tone", {"level": 0.3003}), Progress())
+    assert close.verdict == "close"
+    # A gain of 1.001 on the tone differs by -60 dB of it.
+    assert close.difference_db == pytest.approx(-60.0, abs=0.5)
+    other = replay(receipt, folder, make_generator("tone", {"level": 0.2}), Progress())
+    assert other.verdict == "different"
+    assert other.difference_db == pytest.approx(20 * np.log10(1 / 3), abs=0.2)
+    outcome.planned.sound_path.unlink()
+    alone = replay(receipt, folder, make_generator("tone", {"level": 0.3}), Progress())
+    assert alone.verdict == "identical", "the receipt's hash is enough"
+    unknown = replay(receipt, folder, make_generator("tone", {"level": 0.31}), Progress())
+    assert (unknown.verdict, unknown.difference_db) == ("different", None)
+    assert "gone" in unknown.reason
+
+
+def test_replay_uses_the_seed_of_the_good_attempt(sheet, run, make_generator):
+    (outcome,) = run(sheet({"style": "first-bad"}))
+    result = replay(outcome.receipt, outcome.planned.folder, make_generator("tone", {}), Progress())
+    assert result.verdict == "identical"
+
+
+def test_replay_says_what_changed(sheet, run, make_generator):
+    (outcome,) = run(sheet())
+    model = outcome.receipt.model.model_copy(
+        update={"libraries": {"numpy": "1.0", "gone": "2"}, "device": "cuda"}
+    )
+    receipt = outcome.receipt.model_copy(update={"model": model})
+    result = replay(receipt, outcome.planned.folder, make_generator("tone", {}), Progress())
+    assert result.verdict == "identical"
+    assert "device: cuda then, cpu now" in result.changes
+    assert f"version of numpy: 1.0 then, {np.__version__} now" in result.changes
+    assert "version of gone: 2 then, absent now" in result.changes
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "can't be read"),
+        ("", "not a receipt"),
+        ("[1, 2]", "not a receipt"),
+        ("{}", "format version is None"),
+        ('{"format_version": 2}', "format version is 2"),
+        ('{"format_version": 1}', "damaged"),
+        ("[" * 100_000, "not a receipt"),
+        ("\x00\xff", "not a receipt"),
+    ],
+)
+def test_receipts_that_are_none(tmp_path, content, words):
+    path = tmp_path / "x.json"
+    if content is not None:
+        path.write_text(content, encoding="latin-1")
+    with pytest.raises(ReceiptError, match=words) as caught:
+        read_receipt(path)
+    assert str(path) in str(caught.value)

@@ -1,0 +1,220 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from milonga.audio import probe
+from milonga.errors import Cancelled, CorpusError, SoundError
+from milonga.runtime.progress import Progress
+from milonga.sounds import Library, PlayRequest, TrainSettings, make_model, open_model
+from milonga.sounds.model.file import sound_hash
+from milonga.sounds.model.network import Architecture
+
+TINY = Architecture(latent=4, widths=(8,) * 4, blocks=(1,) * 4, hidden=8)
+SETTINGS = TrainSettings(
+    steps=6, batch=2, frames=64, evaluate_every=3, architecture=TINY, checkpoint_s=0.0
+)
+"""A checkpoint after every step."""
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory, sound_models):
+    return sound_models.steady_corpus(tmp_path_factory.mktemp("steady"))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, corpus):
+    """A library with the model 'noises', trained without interruption."""
+    library = Library(tmp_path_factory.mktemp("library"))
+    make_model("noises", corpus, settings=SETTINGS, library=library)
+    return library
+
+
+@pytest.fixture
+def own(trained, tmp_path):
+    """A copy of that library for a test that changes it."""
+    return Library(shutil.copytree(trained.folder, tmp_path / "library"))
+
+
+class Stop(Progress):
+    """Cancels when a task has come so far."""
+
+    def __init__(self, label, done):
+        super().__init__()
+        self.label, self.done = label, done
+
+    def show(self, update):
+        if update.label == self.label and update.done >= self.done:
+            self.cancel()
+
+
+def test_a_trained_model_is_in_the_library_and_plays(trained, corpus):
+    entry = trained.entry("noises")
+    header = entry.header
+    assert [file.name for file in header.corpus.files] == [f"noise {n}.wav" for n in range(4)]
+    assert header.training["steps"] == 6
+    assert header.controls["loudness"]["enabled"]
+    assert not header.controls["pulse"]["enabled"]
+    assert header.controls["pulse"]["reason"]
+    assert header.controls["loudness"]["effect"]["spearman"]["loudness"] == pytest.approx(1)
+    assert not (entry.folder / "training" / "checkpoint.safetensors").exists()
+    player = open_model("noises", trained)
+    assert player.mel(PlayRequest(seconds=1)).shape == (1, 128, 87)
+    # Nothing of where the recordings lie goes into a file that is shared.
+    assert str(corpus).encode() not in entry.model_path.read_bytes()
+
+
+def test_a_cancelled_training_goes_on_to_the_same_model(trained, corpus, tmp_path):
+    library = Library(tmp_path / "library")
+    for stop in (("Inspecting recordings", 1), ("Preparing", 4), ("Training", 3)):
+        with pytest.raises(Cancelled):
+            make_model("noises", corpus, settings=SETTINGS, library=library, progress=Stop(*stop))
+        assert library.entry("noises").header is None
+    made = make_model("noises", corpus, settings=SETTINGS, library=library)
+    assert made.trained
+    assert sound_hash(made.entry.model_path) == sound_hash(trained.model_path("noises"))
+
+
+def test_a_killed_training_goes_on_to_the_same_model(trained, corpus, tmp_path):
+    library = Library(tmp_path / "library")
+    code = (
+        "from pathlib import Path\n"
+        "from milonga.sounds import Library, TrainSettings, make_model\n"
+        "from milonga.sounds.model.network import Architecture\n"
+        f"shape = Architecture({', '.join(f'{k}={v!r}' for k, v in TINY.to_dict().items())})\n"
+        "settings = TrainSettings(steps=6, batch=2, frames=64, evaluate_every=3,\n"
+        "    architecture=shape, checkpoint_s=0.0)\n"
+        f"make_model('noises', Path({str(corpus)!r}), settings=settings,\n"
+        f"    library=Library(Path({str(library.folder)!r})))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    checkpoint = library.folder / "noises" / "training" / "checkpoint.safetensors"
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert library.entry("noises").header is None
+    assert library.entry("noises").in_training
+    made = make_model("noises", corpus, settings=SETTINGS, library=library)
+    assert sound_hash(made.entry.model_path) == sound_hash(trained.model_path("noises"))
+
+
+def test_the_same_training_again_does_nothing(own, corpus):
+    before = own.model_path("noises").read_bytes()
+    made = make_model("noises", corpus, settings=SETTINGS, library=own)
+    assert not made.trained
+    assert made.record["steps"] == 6
+    assert own.model_path("noises").read_bytes() == before
+
+
+def test_another_corpus_or_other_settings_do_not_take_the_name(own, corpus, recordings):
+    before = own.model_path("noises").read_bytes()
+    with pytest.raises(SoundError, match="recordings are others") as caught:
+        make_model("noises", recordings, settings=SETTINGS, library=own)
+    assert "--add" in caught.value.step
+    other = TrainSettings(steps=6, batch=3, frames=64, evaluate_every=3, architecture=TINY)
+    with pytest.raises(SoundError, match="batch was 2, now 3"):
+        make_model("noises", corpus, settings=other, library=own)
+    assert own.model_path("noises").read_bytes() == before
+
+
+def test_an_unfinished_training_that_differs_says_in_what(corpus, tmp_path, sound_models):
+    library = Library(tmp_path / "library")
+    others = sound_models.steady_corpus(tmp_path / "others", seed=5)
+    with pytest.raises(Cancelled):
+        make_model(
+            "noises", corpus, settings=SETTINGS, library=library, progress=Stop("Training", 2)
+        )
+    with pytest.raises(SoundError, match=r"unfinished.*recordings are others") as caught:
+        make_model("noises", others, settings=SETTINGS, library=library)
+    assert "--restart" in caught.value.step
+    seen = []
+    with pytest.raises(Cancelled):
+        make_model(
+            "noises", others, settings=SETTINGS, library=library, restart=True,
+            progress=Stop("Training", 1), inspected=seen.append,
+        )  # fmt: skip
+    # The new one goes on now, and the old one doesn't.
+    assert seen[0].folders == (str(others),)
+    with pytest.raises(SoundError, match="recordings are others"):
+        make_model("noises", corpus, settings=SETTINGS, library=library)
+
+
+def test_more_recordings_go_on_from_the_model(own, corpus, tmp_path, sound_models):
+    own.annotate("noises", tags=["mine"], notes="keep me")
+    more = sound_models.steady_corpus(tmp_path / "more", files=3, seed=9)
+    stopped = Stop("Training", 3)
+    before = own.model_path("noises").read_bytes()
+    with pytest.raises(Cancelled):
+        make_model("noises", add=[more], settings=SETTINGS, library=own, progress=stopped)
+    # The model that is there stays until the new one is whole.
+    assert own.model_path("noises").read_bytes() == before
+    made = make_model("noises", add=[more], settings=SETTINGS, library=own)
+    header = made.entry.header
+    assert len(header.corpus.files) == 7
+    assert {"error_before", "error_after"} <= set(made.record["earlier_recordings"])
+    assert (header.tags, header.notes) == (("mine",), "keep me")
+    again = make_model("noises", add=[more], settings=SETTINGS, library=own)
+    assert not again.trained
+
+
+def test_nothing_new_to_learn_is_an_error(own, corpus):
+    with pytest.raises(CorpusError, match="hasn't learnt"):
+        make_model("noises", add=[corpus], settings=SETTINGS, library=own)
+
+
+def test_adding_to_a_strangers_model(trained, tmp_path, sound_models):
+    """Its recordings aren't here, so only the new ones are learnt from."""
+    library = Library(tmp_path / "library")
+    library.add(trained.model_path("noises"), "theirs")
+    more = sound_models.steady_corpus(tmp_path / "more", files=4, seed=9)
+    seen = []
+    with pytest.raises(Cancelled):
+        make_model(
+            "theirs", add=[more], settings=SETTINGS, library=library,
+            progress=Stop("Training", 1), inspected=seen.append,
+        )  # fmt: skip
+    assert len(seen[0].files) == 4
+    start = library.folder / "theirs" / "training" / "start.safetensors"
+    assert sound_hash(start) == sound_hash(trained.model_path("noises"))
+
+
+def test_adding_to_nothing(corpus, tmp_path):
+    library = Library(tmp_path / "library")
+    with pytest.raises(SoundError, match="no model 'x' yet"):
+        make_model("x", add=[corpus], settings=SETTINGS, library=library)
+    with pytest.raises(SoundError, match="no folder"):
+        make_model("x", settings=SETTINGS, library=library)
+
+
+def test_too_little_audio_trains_nothing(tmp_path, make_corpus):
+    folder = make_corpus(tmp_path / "short", files=1, seconds=2.0)
+    library = Library(tmp_path / "library")
+    with pytest.raises(CorpusError, match="at least 10 s"):
+        make_model("x", folder, settings=SETTINGS, library=library)
+    assert library.entry("x").header is None
+
+
+def test_previews_are_written_on_the_way(corpus, tmp_path):
+    library = Library(tmp_path / "library")
+    settings = replace(SETTINGS, preview_s=0.0)
+    with pytest.raises(Cancelled):
+        make_model(
+            "noises", corpus, settings=settings, library=library, progress=Stop("Training", 2)
+        )
+    previews = library.folder / "noises" / "training" / "previews"
+    names = sorted(path.name for path in previews.iterdir())
+    assert names[0] == "step-000001.wav"
+    assert probe(previews / names[0]).rate == 44_100
+
+
+def test_records_of_a_training_are_json(trained):
+    folder = trained.folder / "noises" / "training"
+    for name in ("corpus.json", "session.json", "inspected.json"):
+        json.loads((folder / name).read_text())
