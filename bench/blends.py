@@ -81,7 +81,7 @@ def _play(library: object, share: float, seeds: range) -> _Played:
         mel = spec.analyse(clip)
         keep = sounding(mel)[0]
         found[0].append(describe(mel, spec)[0][:, keep].astype(np.float64))
-        mfcc = librosa.feature.mfcc(y=clip.mono, sr=clip.rate, n_mfcc=MFCCS)
+        mfcc = librosa.feature.mfcc(y=clip.mono, sr=clip.sample_rate, n_mfcc=MFCCS)
         found[1].append(mfcc.astype(np.float64))
     return _Played(np.concatenate(found[0], axis=1), np.concatenate(found[1], axis=1))
 

@@ -63,7 +63,7 @@ loading = time.perf_counter() - begun
 begun = time.perf_counter()
 clip = generator.render(request, Progress())
 took = time.perf_counter() - begun
-assert (clip.rate, clip.frames) == (32_000, round(seconds * 32_000))
+assert (clip.sample_rate, clip.n_samples) == (32_000, round(seconds * 32_000))
 
 stops = []
 for after in (0.05, 0.4, 0.9):

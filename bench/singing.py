@@ -43,7 +43,7 @@ request = Request(role="vocals", section="verse", style="pop", lyrics=lines, tem
                   seconds=float(sys.argv[1]), key="A minor", seed=0)
 guide = kind(kind.Options(a_cappella=sys.argv[2] == "alone"))
 clip = guide.render(request, Progress())
-assert clip.frames == round(request.seconds * clip.rate) and clip.peak > 0.1
+assert clip.n_samples == round(request.seconds * clip.sample_rate) and clip.peak > 0.1
 """
 
 
@@ -123,6 +123,6 @@ def _sung_errors(engine, lines, voice: str, listener: Listener) -> float:  # typ
         speech = engine.speak(words_of(line.text), "en", engine.pace)
         placed = syllables(line, nuclei(speech.phones))
         sung = sing(placed, analyse(speech), singer, np.random.default_rng(0), engine=engine)
-        errors += word_errors(line.text, listener.hear(sung.samples, sung.rate))
+        errors += word_errors(line.text, listener.hear(sung.samples, sung.sample_rate))
         total += len(words(line.text))
     return errors / total

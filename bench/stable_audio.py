@@ -99,7 +99,7 @@ def seen(update):
 begun = time.perf_counter()
 clip = generator.render(request, Progress(seen))
 took = time.perf_counter() - begun
-assert (clip.rate, clip.channels, clip.frames) == (44_100, 2, round(seconds * 44_100))
+assert (clip.sample_rate, clip.channels, clip.n_samples) == (44_100, 2, round(seconds * 44_100))
 for after in (1.0, 4.0) if sys.argv[5] == "stop" else ():
     progress, asked = Progress(), []
     def stop():

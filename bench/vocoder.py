@@ -241,7 +241,7 @@ def _griffin_lim(quick: bool) -> str:
                 statistics.median(_timed(work, mel) for _ in range(1 if quick else 3))
                 / clip.seconds
             )
-            frames = min(len(found), clip.frames)
+            frames = min(len(found), clip.n_samples)
             made = Clip(found[:frames].astype(np.float32), 44_100)
             mels.append(log_mel_distance_db(mel, made, spec))
             stfts.append(_stft_distance(clip.mono[:frames], made.mono))

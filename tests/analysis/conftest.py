@@ -39,7 +39,7 @@ def librosa_figures():
     def figures(clip: Clip):
         import librosa
 
-        y, sr, f = clip.mono, clip.rate, librosa.feature
+        y, sr, f = clip.mono, clip.sample_rate, librosa.feature
         with warnings.catch_warnings():
             # Frames longer than the signal, empty mel bands, no peaks to tune by.
             warnings.simplefilter("ignore")

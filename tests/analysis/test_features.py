@@ -31,7 +31,7 @@ def assert_tempo_as_librosa(clip, got, value):
         assert got == pytest.approx(value, abs=1e-9)
     else:
         # librosa says 0 where it heard no onset; else the beat is longer than the clip.
-        assert value == 0 or clip.seconds < 60 / value + 512 / clip.rate
+        assert value == 0 or clip.seconds < 60 / value + 512 / clip.sample_rate
 
 
 def signal(name, rate, rng):
@@ -97,7 +97,7 @@ def test_real_recordings(recordings, librosa_figures):
     for path in recordings[::4]:
         clip = audio.read(path)
         if clip.seconds > 30:
-            clip = clip.fitted(30 * clip.rate)
+            clip = clip.fitted(30 * clip.sample_rate)
         assert_as_librosa(clip, librosa_figures(clip))
 
 

@@ -10,7 +10,7 @@ RATE = 44_100
 
 def passage(sample, seconds, at=1.0):
     clip = sample("loop_garzul")
-    return clip.mono[round(at * clip.rate) :][: round(seconds * clip.rate)]
+    return clip.mono[round(at * clip.sample_rate) :][: round(seconds * clip.sample_rate)]
 
 
 @pytest.mark.parametrize("seconds", [0.06, 0.11, 0.25, 0.5, 0.777, 1.0, 1.4])
@@ -79,7 +79,7 @@ def test_a_drum_pattern_with_gaps_is_no_loop(sequenced):
     clip = sequenced(120, drums_only=True)
     # It does repeat: every beat is the same, sample for sample.
     assert np.abs(clip.mono[: 4 * RATE] - clip.mono[RATE // 2 :][: 4 * RATE]).max() < 1e-4
-    assert stuck_loop(clip.mono, clip.rate) is None
+    assert stuck_loop(clip.mono, clip.sample_rate) is None
 
 
 @pytest.mark.parametrize("frames", [0, 1, 100, RATE // 2])

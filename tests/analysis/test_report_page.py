@@ -193,7 +193,7 @@ def test_what_browsers_do_not_all_play_becomes_flac(out, name, subtype, level, s
     assert source.endswith(".flac")
     assert says in "".join(reader.text)
     played = audio.read(page.parent / source)
-    assert (played.frames, played.rate) == (clip.frames, clip.rate)
+    assert (played.n_samples, played.sample_rate) == (clip.n_samples, clip.sample_rate)
     gain = min(1.0, 0.999 / level)
     if name != "vorbis.ogg":
         # 24 bits: half a step is 6e-8; the gain is applied in float32.
@@ -208,7 +208,7 @@ def test_surround_and_absurd_rates_are_made_playable(out):
     )
     reader = read_page(page)
     info = audio.probe(page.parent / reader.values("audio", "src")[0])
-    assert (info.channels, info.rate) == (2, 48_000)
+    assert (info.channels, info.sample_rate) == (2, 48_000)
     assert "6 channels became 2" in "".join(reader.text)
 
 
@@ -222,7 +222,7 @@ def test_odd_names_reach_the_page(out, name):
     (source,) = read_page(page).values("audio", "src")
     found = page.parent / unquote(source)
     assert found.suffix == ".wav" or found.suffix == ".flac"
-    assert audio.read(found).frames == audio.read(out / name).frames
+    assert audio.read(found).n_samples == audio.read(out / name).n_samples
 
 
 def test_nothing_stale_stays_and_nothing_foreign_goes(out):

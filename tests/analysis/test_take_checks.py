@@ -77,8 +77,8 @@ def test_sequenced_music_passes(tempo, drums_only, sequenced):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_not_finite(recording, bad):
     samples = recording.samples.copy()
-    samples[-1, recording.frames // 2 :: 1000] = bad
-    (finding,) = check_take(samples, recording.rate, expected_s=1, exact=True)
+    samples[-1, recording.n_samples // 2 :: 1000] = bad
+    (finding,) = check_take(samples, recording.sample_rate, expected_s=1, exact=True)
     assert finding.code == "not_finite"
     assert f"{recording.seconds / 2:.2f} s" in finding.message
 
@@ -86,21 +86,21 @@ def test_not_finite(recording, bad):
 @pytest.mark.parametrize("level", [0.0, 1e-5, 1e-4])
 def test_silence(recording, level):
     noise = level * np.random.default_rng(0).standard_normal(recording.samples.shape)
-    assert codes(check_take(Clip(noise.astype(np.float32), recording.rate))) == ["silent"]
+    assert codes(check_take(Clip(noise.astype(np.float32), recording.sample_rate))) == ["silent"]
 
 
 def test_half_of_it_silent(recording):
     # The model stopped early and left its noise floor.
-    keep = recording.fitted(round(0.45 * recording.frames)).fitted(recording.frames)
+    keep = recording.fitted(round(0.45 * recording.n_samples)).fitted(recording.n_samples)
     noise = 2e-4 * np.random.default_rng(0).standard_normal(keep.samples.shape)
-    clip = Clip(keep.samples + noise.astype(np.float32), recording.rate)
+    clip = Clip(keep.samples + noise.astype(np.float32), recording.sample_rate)
     assert "mostly_silent" in codes(check_take(clip))
 
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.2])
 def test_clipping(recording, share):
     loud = recording.samples / np.quantile(np.abs(recording.samples), 1 - share)
-    assert "clipped" in codes(check_take(Clip(np.clip(loud, -1, 1), recording.rate)))
+    assert "clipped" in codes(check_take(Clip(np.clip(loud, -1, 1), recording.sample_rate)))
 
 
 def test_loud_but_whole_passes(recording):
@@ -125,7 +125,7 @@ def test_twenty_milliseconds_are_right(off):
 
 @pytest.mark.parametrize("offset", [0.1, -0.1, 0.3])
 def test_dc_offset(recording, offset):
-    shifted = Clip(recording.samples * 0.5 + np.float32(offset), recording.rate)
+    shifted = Clip(recording.samples * 0.5 + np.float32(offset), recording.sample_rate)
     found = {finding.code: finding for finding in check_take(shifted)}
     assert found["dc_offset"].value == pytest.approx(offset, abs=0.03)
 
@@ -134,19 +134,19 @@ def test_dc_offset(recording, offset):
 def test_dead_channel(recording, dead):
     samples = recording.with_channels(2).samples.copy()
     samples[dead] = 1e-6
-    (finding,) = check_take(Clip(samples, recording.rate))
+    (finding,) = check_take(Clip(samples, recording.sample_rate))
     assert finding.code == "dead_channel"
     assert ("left", "right")[dead] in finding.message
 
 
 def test_stuck(recording):
-    at = recording.frames // 3
-    second = recording.fitted(recording.frames).samples[:, at : at + recording.rate // 2]
-    stuck = Clip(np.tile(second, (1, 20)), recording.rate)
+    at = recording.n_samples // 3
+    second = recording.fitted(recording.n_samples).samples[:, at : at + recording.sample_rate // 2]
+    stuck = Clip(np.tile(second, (1, 20)), recording.sample_rate)
     found = {finding.code: finding for finding in check_take(stuck)}
     level = 10 * np.log10(np.mean(np.square(second)))
     assert level > -60
-    assert found["loop"].value == pytest.approx(second.shape[1] / recording.rate, rel=1e-3)
+    assert found["loop"].value == pytest.approx(second.shape[1] / recording.sample_rate, rel=1e-3)
 
 
 @settings(max_examples=60, deadline=None)

@@ -37,7 +37,7 @@ def test_double_beyond_the_range_of_float_is_refused():
 def test_shape_and_length(channels, frames, rate):
     clip = Clip(np.ones((channels, frames)), rate)
     assert clip.samples.dtype == np.float32
-    assert (clip.channels, clip.frames) == (channels, frames)
+    assert (clip.channels, clip.n_samples) == (channels, frames)
     assert clip.seconds == frames / rate
     assert clip.mono.shape == (frames,)
     assert clip.peak == (1.0 if frames else 0.0)
@@ -50,7 +50,7 @@ def test_level_is_kept_beyond_full_scale():
 @given(frames=st.integers(0, 300), wanted=st.integers(0, 300))
 def test_fitted_cuts_or_pads_with_silence(frames, wanted):
     clip = Clip(np.ones((2, frames)), 8000).fitted(wanted)
-    assert clip.frames == wanted
+    assert clip.n_samples == wanted
     assert clip.samples[:, : min(frames, wanted)].all()
     assert not clip.samples[:, frames:].any()
 

@@ -32,8 +32,8 @@ def test_every_format_keeps_sound_and_tags(tmp_path, suffix):
     path = tmp_path / f"á b{suffix}"
     write(path, clip, tags=tags)
     back, info = read(path), probe(path)
-    assert (back.rate, back.channels, back.frames) == (48000, 2, clip.frames)
-    assert (info.rate, info.channels, info.frames) == (48000, 2, clip.frames)
+    assert (back.sample_rate, back.channels, back.n_samples) == (48000, 2, clip.n_samples)
+    assert (info.sample_rate, info.channels, info.n_samples) == (48000, 2, clip.n_samples)
     assert info.tags.title == tags.title
     assert info.tags.artist == tags.artist
     assert info.tags.comment == tags.comment
@@ -61,7 +61,7 @@ def test_float_wav_is_exact_for_any_shape(tmp_path_factory, frames, channels, ra
     clip = Clip(samples, rate)
     write(path, clip, subtype="FLOAT")
     back = read(path)
-    assert back.rate == rate
+    assert back.sample_rate == rate
     assert np.array_equal(back.samples, clip.samples)
 
 
@@ -69,7 +69,7 @@ def test_float_wav_is_exact_for_any_shape(tmp_path_factory, frames, channels, ra
 def test_real_recordings_read_as_soundfile_reads_them(path):
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     clip = read(path)
-    assert clip.rate == rate
+    assert clip.sample_rate == rate
     assert np.array_equal(clip.samples, samples.T)
 
 
@@ -148,7 +148,7 @@ def test_a_stream_header_without_a_length_is_read(tmp_path):
     # ffmpeg and others write 0xFFFFFFFF when they write into a pipe.
     path = tmp_path / "pipe.wav"
     path.write_bytes(wav(declared=0xFFFFFFFF))
-    assert read(path).frames == 1000
+    assert read(path).n_samples == 1000
 
 
 def test_missing_folder_and_unreadable_files(tmp_path):
@@ -247,4 +247,4 @@ def test_killed_writers_leave_no_half_file(tmp_path):
                 break
         process.kill()
     clip = read(path)
-    assert clip.peak == pytest.approx(0.25, abs=1e-3) or clip.frames == 4_000_000
+    assert clip.peak == pytest.approx(0.25, abs=1e-3) or clip.n_samples == 4_000_000

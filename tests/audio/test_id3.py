@@ -48,4 +48,4 @@ def test_any_text_comes_back_from_mp3(tmp_path_factory, text):
     info = probe(path)
     assert info.tags.title == f"<{text}>"
     assert len(info.tags.comment) == 20_000
-    assert info.frames == CLIP.frames
+    assert info.n_samples == CLIP.n_samples

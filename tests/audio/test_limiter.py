@@ -49,7 +49,7 @@ def test_channels_share_one_gain():
 @pytest.mark.parametrize("lufs", [-23.0, -14.0, -12.0])
 def test_level_to_reaches_loudness_and_ceiling_on_music(lufs):
     clip = read(MUSIC)
-    clip = Clip(clip.samples[:, : clip.rate * 20], clip.rate)
+    clip = Clip(clip.samples[:, : clip.sample_rate * 20], clip.sample_rate)
     out = level_to(clip, lufs)
     # The loop stops within 0.05 LU; EBU Tech 3341 allows meters 0.1.
     assert loudness_lufs(out) == pytest.approx(lufs, abs=0.1)

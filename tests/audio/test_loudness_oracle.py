@@ -19,12 +19,12 @@ def by_pyloudnorm(clip, filters="K-weighting"):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # silent blocks
-        return float(Meter(clip.rate, filters).integrated_loudness(clip.samples.T))
+        return float(Meter(clip.sample_rate, filters).integrated_loudness(clip.samples.T))
 
 
 def excerpt(path):
     clip = audio.read(path)
-    return clip.fitted(min(clip.frames, 20 * clip.rate))
+    return clip.fitted(min(clip.n_samples, 20 * clip.sample_rate))
 
 
 def test_real_recordings_read_as_pyloudnorm():
@@ -90,9 +90,9 @@ def plain_true_peak(clip):
     import soxr
 
     factor = 2
-    while clip.rate * factor < 192_000:
+    while clip.sample_rate * factor < 192_000:
         factor *= 2
-    dense = soxr.resample(clip.samples.T, clip.rate, clip.rate * factor, quality="HQ")
+    dense = soxr.resample(clip.samples.T, clip.sample_rate, clip.sample_rate * factor, quality="HQ")
     return 20 * np.log10(max(np.abs(dense).max(), clip.peak))
 
 

@@ -19,9 +19,9 @@ RATES = [8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000]
 def test_length_is_the_rounded_one(frames, channels, source, target):
     clip = Clip(np.random.default_rng(frames).uniform(-0.5, 0.5, (channels, frames)), source)
     out = resample(clip, target)
-    assert (out.rate, out.channels) == (target, channels)
+    assert (out.sample_rate, out.channels) == (target, channels)
     if frames:
-        assert out.frames == round(frames * target / source)
+        assert out.n_samples == round(frames * target / source)
 
 
 @pytest.mark.parametrize("source", RATES)

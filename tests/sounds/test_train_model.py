@@ -211,7 +211,7 @@ def test_previews_are_written_on_the_way(corpus, tmp_path):
     previews = library.folder / "noises" / "training" / "previews"
     names = sorted(path.name for path in previews.iterdir())
     assert names[0] == "step-000001.wav"
-    assert probe(previews / names[0]).rate == 44_100
+    assert probe(previews / names[0]).sample_rate == 44_100
 
 
 def test_records_of_a_training_are_json(trained):

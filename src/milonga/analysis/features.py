@@ -98,14 +98,14 @@ def features(clip: Clip) -> Features:
         McFee et al., "librosa: Audio and music signal analysis in Python", SciPy 2015.
         ITU-R BS.1770-4.
     """
-    if not clip.frames:
+    if not clip.n_samples:
         raise ComparisonError("There is nothing to measure: the recording is empty.")
     mono = clip.mono
-    shape = _Shape(mono, clip.rate)
+    shape = _Shape(mono, clip.sample_rate)
     spectral = shape.measured()
     return Features(
         duration_s=clip.seconds,
-        sample_rate=clip.rate,
+        sample_rate=clip.sample_rate,
         channels=clip.channels,
         tempo_bpm=spectral.tempo,
         spectral_centroid_hz=spectral.centroid,

@@ -108,8 +108,8 @@ def mel_picture(clip: Clip) -> NDArray[np.float32]:
         up to 4,096 in all. Bands beyond half the rate are NaN: the recording can't hold them.
     """
     low, high = PICTURE_RANGE_HZ
-    size = _frame_size(_MEL_FRAME_S, clip.rate)
-    bank = mel_bank(clip.rate, size, PICTURE_BANDS, low, high)
+    size = _frame_size(_MEL_FRAME_S, clip.sample_rate)
+    bank = mel_bank(clip.sample_rate, size, PICTURE_BANDS, low, high)
     # The bank's triangles have equal areas; here they get equal heights instead.
     edges = _picture_edges()
     heights = (edges[2:] - edges[:-2]) / 2
@@ -117,7 +117,7 @@ def mel_picture(clip: Clip) -> NDArray[np.float32]:
     full_scale = 3 * size**2 / 32
     power = _columns(clip, size, bank) * (heights / full_scale)
     levels: NDArray[np.float32] = decibels(power.astype(np.float32), 1e-12).T
-    levels[edges[1:-1] > clip.rate / 2] = np.nan
+    levels[edges[1:-1] > clip.sample_rate / 2] = np.nan
     return levels
 
 
@@ -128,11 +128,11 @@ def chroma_picture(clip: Clip) -> NDArray[np.float32]:
         ``[12, columns]`` from C upwards, each column's strongest class 1; 0 in columns more
         than 60 dB under the loudest. Columns as in ``mel_picture``.
     """
-    tuning = TuningEstimate(clip.rate)
+    tuning = TuningEstimate(clip.sample_rate)
     for magnitude in magnitudes(clip.mono):
         tuning.add(magnitude * magnitude)
-    size = _frame_size(_CHROMA_FRAME_S, clip.rate)
-    bank = chroma_bank(clip.rate, tuning.semitones(), size)
+    size = _frame_size(_CHROMA_FRAME_S, clip.sample_rate)
+    bank = chroma_bank(clip.sample_rate, tuning.semitones(), size)
     chroma = _columns(clip, size, lambda power: product(power, bank))
     strongest = chroma.max(axis=1, keepdims=True)
     heard = strongest > strongest.max() * 10 ** (-_QUIET_DB / 10)
@@ -153,8 +153,8 @@ def _columns(
     clip: Clip, size: int, bank: Bank | Callable[[NDArray[np.float32]], NDArray[np.float32]]
 ) -> NDArray[np.float64]:
     """Banked power spectra ``[columns, bands]``, neighbours averaged where there are many."""
-    hop = max(1, round(clip.rate / _COLUMNS_PER_S))
-    together = -(-frame_count(clip.frames, hop) // _MOST_COLUMNS)
+    hop = max(1, round(clip.sample_rate / _COLUMNS_PER_S))
+    together = -(-frame_count(clip.n_samples, hop) // _MOST_COLUMNS)
     columns = []
     rest: NDArray[np.float32] | None = None
     for magnitude in magnitudes(clip.mono, size, hop):

@@ -79,7 +79,7 @@ def check_take(
     clip = sound if isinstance(sound, Clip) else _clip(sound, rate)
     if isinstance(clip, Finding):
         return (clip,)
-    if not clip.frames:
+    if not clip.n_samples:
         return (Finding(code="empty", message="It holds no sound at all (0 samples).", value=0),)
     silent = _silence(clip)
     found = [silent, _length(clip, expected_s) if exact else None]
@@ -116,7 +116,7 @@ def _silence(clip: Clip) -> Finding | None:
         return Finding(code="silent", message=message, value=loudness)
     if clip.seconds < _ONE_SHOT_S:
         return None
-    size = round(_FRAME_S * clip.rate)
+    size = round(_FRAME_S * clip.sample_rate)
     levels = _mean_square(_framed(clip.samples, size)).max(axis=0)
     runs = _run_lengths(levels < 10 ** (_SILENT_DB / 10))
     share = float(runs[runs >= _REST_S / _FRAME_S].sum() / len(levels))
@@ -127,7 +127,7 @@ def _silence(clip: Clip) -> Finding | None:
 
 
 def _length(clip: Clip, expected_s: float | None) -> Finding | None:
-    if expected_s is None or abs(clip.seconds - expected_s) <= _LENGTH_S + 0.5 / clip.rate:
+    if expected_s is None or abs(clip.seconds - expected_s) <= _LENGTH_S + 0.5 / clip.sample_rate:
         return None
     off = clip.seconds - expected_s
     message = (
@@ -165,7 +165,7 @@ def _flat_tops(channel: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def _offset(clip: Clip) -> Finding | None:
-    size = min(clip.frames, round(_OFFSET_FRAME_S * clip.rate))
+    size = min(clip.n_samples, round(_OFFSET_FRAME_S * clip.sample_rate))
     means = _framed(clip.samples, size).mean(axis=2, dtype=np.float64)
     # The median: a low note's own asymmetry doesn't last.
     offsets = np.median(means, axis=1)
@@ -191,7 +191,7 @@ def _dead_channel(clip: Clip) -> Finding | None:
 
 
 def _loop(clip: Clip) -> Finding | None:
-    loop = stuck_loop(clip.mono, clip.rate)
+    loop = stuck_loop(clip.mono, clip.sample_rate)
     if loop is None:
         return None
     message = (

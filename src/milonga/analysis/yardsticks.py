@@ -28,7 +28,7 @@ _LONGEST_S = 60
 
 def silence(clip: Clip) -> Clip:
     """Digital silence of the clip's length (up to 60 s), rate and channels."""
-    return Clip(np.zeros((clip.channels, _length(clip)), dtype=np.float32), clip.rate)
+    return Clip(np.zeros((clip.channels, _length(clip)), dtype=np.float32), clip.sample_rate)
 
 
 def noise(clip: Clip, seed: int = SEED) -> Clip:
@@ -48,7 +48,7 @@ def noise(clip: Clip, seed: int = SEED) -> Clip:
     white = np.random.default_rng(seed).standard_normal(_length(clip), dtype=np.float32)
     shaped = _filtered(white, _long_term_response(mono))
     shaped *= np.float32(level / _rms(shaped))
-    return Clip(np.broadcast_to(shaped, (clip.channels, len(shaped))), clip.rate)
+    return Clip(np.broadcast_to(shaped, (clip.channels, len(shaped))), clip.sample_rate)
 
 
 def shuffled(clip: Clip, seed: int = SEED) -> Clip:
@@ -57,18 +57,18 @@ def shuffled(clip: Clip, seed: int = SEED) -> Clip:
     Raises:
         NoControlError: the clip has no second piece.
     """
-    starts = np.arange(0, clip.frames, clip.rate)
+    starts = np.arange(0, clip.n_samples, clip.sample_rate)
     if len(starts) < 2:
         raise NoControlError("The baseline is not longer than one second: nothing to shuffle.")
     order = np.random.default_rng(seed).permutation(len(starts))
     if (order == np.arange(len(starts))).all():
         order = np.roll(order, 1)
-    pieces = [clip.samples[:, at : at + clip.rate] for at in starts[order]]
-    return Clip(np.concatenate(pieces, axis=1), clip.rate)
+    pieces = [clip.samples[:, at : at + clip.sample_rate] for at in starts[order]]
+    return Clip(np.concatenate(pieces, axis=1), clip.sample_rate)
 
 
 def _length(clip: Clip) -> int:
-    return min(clip.frames, _LONGEST_S * clip.rate)
+    return min(clip.n_samples, _LONGEST_S * clip.sample_rate)
 
 
 def _long_term_response(mono: NDArray[np.float32]) -> NDArray[np.float64]:

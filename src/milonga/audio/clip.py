@@ -23,7 +23,7 @@ class Clip:
     Args:
         samples: ``[channels, time]`` or ``[time]``; kept as float32 ``[channels, time]``,
             full scale 1.0, never clipped. May be empty in time.
-        rate: samples per second, 1,000 to 768,000.
+        sample_rate: samples per second, 1,000 to 768,000.
 
     Raises:
         AudioError: wrong rank, no channel, an integer or complex type, NaN or infinite
@@ -31,9 +31,9 @@ class Clip:
     """
 
     samples: NDArray[np.float32]
-    rate: int
+    sample_rate: int
 
-    def __init__(self, samples: ArrayLike, rate: int) -> None:
+    def __init__(self, samples: ArrayLike, sample_rate: int) -> None:
         array = np.asarray(samples)
         if array.ndim == 1:
             array = array[np.newaxis]
@@ -43,25 +43,25 @@ class Clip:
             raise AudioError(f"Samples of shape {array.shape} have no usable channel count.")
         if array.dtype.kind != "f":
             raise AudioError(f"Samples are {array.dtype}, not floating point with full scale 1.0.")
-        check_rate(rate)
+        check_rate(sample_rate)
         array = np.ascontiguousarray(array, dtype=np.float32)
         if not all_finite(array):
             raise AudioError("Samples hold NaN or infinite values.")
         object.__setattr__(self, "samples", array)
-        object.__setattr__(self, "rate", int(rate))
+        object.__setattr__(self, "sample_rate", int(sample_rate))
 
     @property
     def channels(self) -> int:
         return int(self.samples.shape[0])
 
     @property
-    def frames(self) -> int:
+    def n_samples(self) -> int:
         """Samples per channel."""
         return int(self.samples.shape[1])
 
     @property
     def seconds(self) -> float:
-        return self.frames / self.rate
+        return self.n_samples / self.sample_rate
 
     @cached_property
     def mono(self) -> NDArray[np.float32]:
@@ -74,19 +74,21 @@ class Clip:
     @property
     def peak(self) -> float:
         """Largest absolute sample; 0 for an empty clip."""
-        if not self.frames:
+        if not self.n_samples:
             return 0.0
         return float(max(self.samples.max(), -self.samples.min()))
 
     def scaled(self, gain: float) -> Clip:
         """The clip times a linear gain."""
-        return Clip(self.samples * np.float32(gain), self.rate)
+        return Clip(self.samples * np.float32(gain), self.sample_rate)
 
-    def fitted(self, frames: int) -> Clip:
-        """The clip cut or padded with silence at the end to ``frames`` samples."""
-        if frames <= self.frames:
-            return Clip(self.samples[:, :frames], self.rate)
-        return Clip(np.pad(self.samples, ((0, 0), (0, frames - self.frames))), self.rate)
+    def fitted(self, n_samples: int) -> Clip:
+        """The clip cut or padded with silence at the end to ``n_samples``."""
+        if n_samples <= self.n_samples:
+            return Clip(self.samples[:, :n_samples], self.sample_rate)
+        return Clip(
+            np.pad(self.samples, ((0, 0), (0, n_samples - self.n_samples))), self.sample_rate
+        )
 
     def with_channels(self, channels: int) -> Clip:
         """Mono from any layout by the mean; several equal channels from mono.
@@ -97,13 +99,13 @@ class Clip:
         if channels == self.channels:
             return self
         if channels == 1:
-            return Clip(self.mono, self.rate)
+            return Clip(self.mono, self.sample_rate)
         if self.channels == 1:
-            return Clip(np.repeat(self.samples, channels, axis=0), self.rate)
+            return Clip(np.repeat(self.samples, channels, axis=0), self.sample_rate)
         if channels == 2:
             # More than two speakers: front left and right lead, the rest go to both.
             rest = self.samples[2:].mean(axis=0) * np.float32(0.7071)
-            return Clip(self.samples[:2] + rest, self.rate)
+            return Clip(self.samples[:2] + rest, self.sample_rate)
         raise AudioError(f"Can't turn {self.channels} channels into {channels}.")
 
 

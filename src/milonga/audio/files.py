@@ -62,16 +62,16 @@ class Tags:
 class Info:
     """A recording's header: what ``probe`` finds without reading the samples."""
 
-    rate: int
+    sample_rate: int
     channels: int
-    frames: int
+    n_samples: int
     format: str
     subtype: str
     tags: Tags
 
     @property
     def seconds(self) -> float:
-        return self.frames / self.rate
+        return self.n_samples / self.sample_rate
 
 
 def probe(path: str | os.PathLike[str]) -> Info:
@@ -275,7 +275,7 @@ def write(
     subtype = subtype or usual
     if not soundfile.check_format(container, subtype):
         raise AudioError(f"{container} files have no sample format {subtype}.", where=path)
-    if not clip.frames:
+    if not clip.n_samples:
         raise AudioError("There is nothing to write: the clip is empty.", where=path)
     if subtype != "FLOAT":
         clip = _within_full_scale(path, clip, on_clip)
@@ -284,13 +284,13 @@ def write(
     with atomic_path(path) as temporary:
         try:
             with soundfile.SoundFile(
-                temporary, "w", clip.rate, clip.channels, subtype, format=container, **more
+                temporary, "w", clip.sample_rate, clip.channels, subtype, format=container, **more
             ) as file:
                 if tags and container != "MP3":
                     for name, field in _fields(container).items():
                         if value := getattr(tags, name):
                             setattr(file, field, value)
-                for at in range(0, clip.frames, _BLOCK):
+                for at in range(0, clip.n_samples, _BLOCK):
                     block = clip.samples[:, at : at + _BLOCK].T
                     file.write(quantised(block, bits, dither) if bits else block)
         except soundfile.LibsndfileError as error:
@@ -298,7 +298,7 @@ def write(
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
             reason = error.error_string.strip(" .")
             raise AudioError(
-                f"{container} can't hold {clip.channels} channels at {clip.rate} Hz"
+                f"{container} can't hold {clip.channels} channels at {clip.sample_rate} Hz"
                 + (f" ({reason})." if reason else "."),
                 where=path,
                 step="Resample it, or choose .wav.",
@@ -316,7 +316,7 @@ def _within_full_scale(path: Path, clip: Clip, on_clip: str) -> Clip:
         return clip.scaled(0.999 / peak)
     if on_clip == "warn":
         warnings.warn(f"{path}: {over}", stacklevel=3)
-        return Clip(np.clip(clip.samples, -1.0, 1.0), clip.rate)
+        return Clip(np.clip(clip.samples, -1.0, 1.0), clip.sample_rate)
     raise AudioError(over, where=path, step="Pass on_clip='level', or write 32-bit float WAV.")
 
 

@@ -58,10 +58,10 @@ def limit(clip: Clip, ceiling_dbtp: float = -1.0) -> Clip:
     # Smoothing and rounding may leave a trace above it.
     ceiling = _linear(ceiling_dbtp - 0.05)
     needed = np.minimum(1.0, ceiling / np.maximum(_peaks(clip), 1e-9))
-    ahead = max(1, round(_LOOK_AHEAD_S * clip.rate))
-    release = max(ahead, round(_RELEASE_S * clip.rate))
+    ahead = max(1, round(_LOOK_AHEAD_S * clip.sample_rate))
+    release = max(ahead, round(_RELEASE_S * clip.sample_rate))
     gain = _smooth(_released(_held(needed, ahead), release), ahead)
-    out = Clip(clip.samples * gain.astype(np.float32), clip.rate)
+    out = Clip(clip.samples * gain.astype(np.float32), clip.sample_rate)
     over = (true_peak_dbtp(out) or -math.inf) - ceiling_dbtp
     # The moving gain itself makes new content between samples: a last small trim.
     return out.scaled(_linear(-over - 0.01)) if over > 0 else out
@@ -73,9 +73,13 @@ def _peaks(clip: Clip) -> NDArray[np.float64]:
 
     peaks: NDArray[np.float64] = np.abs(clip.samples).max(axis=0).astype(np.float64)
     for channel in clip.samples:
-        dense = soxr.resample(channel, clip.rate, clip.rate * _OVERSAMPLING, quality="HQ")
-        dense = np.pad(dense, (0, max(0, clip.frames * _OVERSAMPLING - len(dense))))
-        blocks = np.abs(dense[: clip.frames * _OVERSAMPLING]).reshape(-1, _OVERSAMPLING).max(axis=1)
+        dense = soxr.resample(
+            channel, clip.sample_rate, clip.sample_rate * _OVERSAMPLING, quality="HQ"
+        )
+        dense = np.pad(dense, (0, max(0, clip.n_samples * _OVERSAMPLING - len(dense))))
+        blocks = (
+            np.abs(dense[: clip.n_samples * _OVERSAMPLING]).reshape(-1, _OVERSAMPLING).max(axis=1)
+        )
         peaks = np.maximum(peaks, blocks)
         # A peak before a sample counts for that sample, too.
         peaks[1:] = np.maximum(peaks[1:], blocks[:-1])

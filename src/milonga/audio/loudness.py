@@ -53,10 +53,10 @@ def loudness_lufs(clip: Clip) -> float | None:
     if clip.seconds < _BLOCK_S or clip.peak == 0.0:
         return None
     measured = clip.samples[: len(_WEIGHTS)]
-    energies = np.stack([_weighted_energies(channel, clip.rate) for channel in measured])
+    energies = np.stack([_weighted_energies(channel, clip.sample_rate) for channel in measured])
     tenths = np.asarray(_WEIGHTS[: len(energies)]) @ energies
     blocks = np.convolve(tenths, np.ones(_HOPS_PER_BLOCK), "valid")
-    blocks /= _BLOCK_S * clip.rate
+    blocks /= _BLOCK_S * clip.sample_rate
     gated = blocks[blocks > _power(_ABSOLUTE_GATE)]
     if not len(gated):
         return None
@@ -144,10 +144,10 @@ def true_peak_dbtp(clip: Clip) -> float | None:
     if peak == 0.0:
         return None
     factor = 2
-    while clip.rate * factor < _OVERSAMPLED_RATE:
+    while clip.sample_rate * factor < _OVERSAMPLED_RATE:
         factor *= 2
     for channel in clip.samples:
-        peak = _channel_peak(channel, clip.rate, factor, peak)
+        peak = _channel_peak(channel, clip.sample_rate, factor, peak)
     return 20 * math.log10(peak)
 
 

@@ -12,10 +12,10 @@ def resample(clip: Clip, rate: int) -> Clip:
         AudioError: the rate is out of range.
     """
     check_rate(rate)
-    if rate == clip.rate or not clip.frames:
+    if rate == clip.sample_rate or not clip.n_samples:
         return Clip(clip.samples, rate)
     import soxr
 
-    samples = soxr.resample(clip.samples.T, clip.rate, rate, quality="VHQ").T
+    samples = soxr.resample(clip.samples.T, clip.sample_rate, rate, quality="VHQ").T
     # soxr's own length may differ by one from the rounded one.
-    return Clip(samples, rate).fitted(round(clip.frames * rate / clip.rate))
+    return Clip(samples, rate).fitted(round(clip.n_samples * rate / clip.sample_rate))

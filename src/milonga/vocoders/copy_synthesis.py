@@ -39,7 +39,7 @@ class Copied:
     @property
     def real_time_factor(self) -> float | None:
         """Seconds of work for a second of sound."""
-        return self.elapsed_s / self.clip.seconds if self.clip.frames else None
+        return self.elapsed_s / self.clip.seconds if self.clip.n_samples else None
 
     def document(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -47,7 +47,7 @@ class Copied:
         peak = peak_memory()
         return {
             "seconds": round(self.clip.seconds, 6),
-            "sample_rate": self.clip.rate,
+            "sample_rate": self.clip.sample_rate,
             "channels": self.clip.channels,
             "elapsed_s": round(self.elapsed_s, 3),
             "real_time_factor": None if factor is None else round(factor, 4),
@@ -60,8 +60,8 @@ class Copied:
 def analyse(clip: Clip, spec: MelSpec) -> Mel:
     """The mel of any clip, resampled where needed, with silence up to the last whole frame."""
     clip = resample(clip, spec.sample_rate)
-    whole = -(-clip.frames // spec.hop) * spec.hop
-    return Mel(spec.analyse(clip.fitted(whole)), spec, clip.frames)
+    whole = -(-clip.n_samples // spec.hop) * spec.hop
+    return Mel(spec.analyse(clip.fitted(whole)), spec, clip.n_samples)
 
 
 def render(
@@ -95,7 +95,7 @@ def render(
     clip = Clip(wave[:, 0], vocoder.sample_rate)
     distance = log_mel_distance_db(values, clip, vocoder.mel_spec)
     if samples is not None:
-        clip = clip.fitted(min(samples, clip.frames))
+        clip = clip.fitted(min(samples, clip.n_samples))
     return Copied(clip, elapsed, distance, bool(names))
 
 

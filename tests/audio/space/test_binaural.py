@@ -155,7 +155,7 @@ def test_stereo_becomes_two_loudspeakers_of_the_same_level():
 def test_any_length_and_direction(frames, channels, azimuth, elevation, rate):
     clip = Clip(np.random.default_rng(1).uniform(-1, 1, (channels, frames)), rate)
     out = binaural(clip, HEAD, azimuth=azimuth, elevation=elevation)
-    assert (out.channels, out.frames, out.rate) == (2, frames, rate)
+    assert (out.channels, out.n_samples, out.sample_rate) == (2, frames, rate)
     # Twice the pressure at most, from each of two loudspeakers 3 dB down, and the sinc's ripple.
     assert out.peak < 2 * math.sqrt(2) * 1.6
 

@@ -33,9 +33,9 @@ def losses(wide):
 
     Octaves more than 70 dB under the whole hold rounding rather than sound.
     """
-    channels = np.mean([energies(channel, wide.rate) for channel in wide.samples], axis=0)
+    channels = np.mean([energies(channel, wide.sample_rate) for channel in wide.samples], axis=0)
     heard = channels > 1e-7 * channels[-1]
-    return 10 * np.log10(channels[heard] / energies(wide.mono, wide.rate)[heard])
+    return 10 * np.log10(channels[heard] / energies(wide.mono, wide.sample_rate)[heard])
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -59,13 +59,13 @@ def test_the_mono_sum_of_any_tone_loses_under_1_db(rate):
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda p: p.stem)
 def test_the_mono_sum_of_a_recording_loses_under_1_db_in_every_octave(path):
     clip = read(path).with_channels(1)
-    clip = clip.fitted(min(clip.frames, 20 * clip.rate))
+    clip = clip.fitted(min(clip.n_samples, 20 * clip.sample_rate))
     # Room for the copy's ends: cut off they would be clicks of their own.
-    clip = Clip(np.pad(clip.samples, ((0, 0), (4800, 4800))), clip.rate)
+    clip = Clip(np.pad(clip.samples, ((0, 0), (4800, 4800))), clip.sample_rate)
     wide = widen(clip)
     found = losses(wide)
     assert -0.01 < found.min() <= found.max() < 1.0
-    source, summed = energies(clip.mono, clip.rate), energies(wide.mono, clip.rate)
+    source, summed = energies(clip.mono, clip.sample_rate), energies(wide.mono, clip.sample_rate)
     assert (10 * np.log10(source[source > 0] / summed[source > 0])).max() < 1.0
 
 
@@ -92,11 +92,11 @@ def test_width_is_what_the_correlation_says():
 
 def test_neither_side_is_louder_and_the_level_stays():
     clip = noise()
-    left, right = (energies(channel, clip.rate) for channel in widen(clip).samples)
+    left, right = (energies(channel, clip.sample_rate) for channel in widen(clip).samples)
     balance = 10 * np.log10(left / right)
     assert abs(balance[-1]) < 0.1
     assert np.abs(balance).max() < 1.5
-    level = 10 * np.log10((left[-1] + right[-1]) / 2 / energies(clip.mono, clip.rate)[-1])
+    level = 10 * np.log10((left[-1] + right[-1]) / 2 / energies(clip.mono, clip.sample_rate)[-1])
     assert level == pytest.approx(0.0, abs=0.05)
 
 
@@ -124,7 +124,7 @@ def test_the_copy_is_even_and_short(rate):
 def test_any_length_and_rate_stays(frames, rate):
     clip = Clip(np.random.default_rng(frames).uniform(-1, 1, (1, frames)), rate)
     wide = widen(clip)
-    assert (wide.channels, wide.frames, wide.rate) == (2, frames, rate)
+    assert (wide.channels, wide.n_samples, wide.sample_rate) == (2, frames, rate)
 
 
 def test_stereo_stays_as_it_is_and_the_rest_is_refused():

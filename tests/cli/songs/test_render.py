@@ -74,7 +74,7 @@ def test_a_sheet_becomes_a_song_and_a_report(milonga, song, out):
         "takes/18-caos-y-suerte/vocals/guide-s0.wav",
     ]
     clip = audio.read(out / "song.wav")
-    assert (clip.rate, clip.channels) == (44100, 2)
+    assert (clip.sample_rate, clip.channels) == (44100, 2)
     # 4 + 6 s less one crossfade of 30 ms; each take is within 20 ms.
     assert clip.seconds == pytest.approx(9.97, abs=0.05)
     assert loudness_lufs(clip) == pytest.approx(-14.0, abs=0.2)

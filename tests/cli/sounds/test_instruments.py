@@ -58,7 +58,7 @@ def test_a_preset_from_saving_to_playing(run, tmp_path):
     out, _ = run("preset", "use", "tiny", "hall", "--seed", 4, "-o", "used.flac", "--json")
     assert json.loads(out)[0]["seed"] == 4
     info = probe("used.flac")
-    assert (info.channels, info.format, info.frames) == (2, "FLAC", 13_230)
+    assert (info.channels, info.format, info.n_samples) == (2, "FLAC", 13_230)
     made = check_export("used.flac").made.settings
     assert (made["controls"], made["pace"]) == ({"brightness": -2.0, "pulse": 1.0}, 0.5)
     # What is given goes over the preset, also where it is what is usual.
@@ -176,7 +176,7 @@ def test_a_batch_and_what_is_refused_before_it(run, tmp_path):
                  "--bits", 24, "--channels", "stereo", "-o", "many", "--json", *SHORT)  # fmt: skip
     assert json.loads(out)["made"] == 6
     info = probe("many/tiny-s7-brightness+1-pca1+0.5.flac")
-    assert (info.rate, info.channels, info.subtype) == (48_000, 2, "PCM_24")
+    assert (info.sample_rate, info.channels, info.subtype) == (48_000, 2, "PCM_24")
     assert History().entries() == []
     run("play", "tiny", "--seeds", "0:1", *SHORT, status=2)
     run("play", "tiny", "--seeds", "0:1", "-n", 2, "-o", "x", *SHORT, status=2)
@@ -206,7 +206,7 @@ def test_a_killed_batch_goes_on(run, tmp_path):
     document = json.loads(out)
     assert document["made"] + document["kept"] == 8
     assert document["kept"] >= min(whole, 2)
-    assert all(read(path).frames == 13_230 for path in folder.glob("tiny*.flac"))
+    assert all(read(path).n_samples == 13_230 for path in folder.glob("tiny*.flac"))
     assert not list(folder.glob(".part-*"))
 
 

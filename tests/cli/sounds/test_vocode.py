@@ -41,12 +41,12 @@ def model(tmp_path):
 
 def test_a_stereo_recording_is_rebuilt_offline(milonga, tmp_path, offline):
     clip = read(AMEN)
-    write(tmp_path / "in.wav", Clip(clip.samples[:, :50_000].repeat(2, 0)[:2], clip.rate))
+    write(tmp_path / "in.wav", Clip(clip.samples[:, :50_000].repeat(2, 0)[:2], clip.sample_rate))
     done = milonga("vocode", "in.wav", "-o", "out.wav", "--json", **offline)
     assert done.status == 0, done.err
     assert "griffin-lim stands in" in done.err
     made = read(tmp_path / "out.wav")
-    assert (made.channels, made.frames, made.rate) == (2, 50_000, 44_100)
+    assert (made.channels, made.n_samples, made.sample_rate) == (2, 50_000, 44_100)
     report = done.json
     assert report["vocoder"] == "griffin-lim"
     assert report["seconds"] == pytest.approx(50_000 / 44_100, abs=1e-5)
@@ -92,7 +92,7 @@ def test_bare_arrays_with_their_convention(milonga, tmp_path, offline):
     options = ("--convention", "tacotron-22k-80band", "--vocoder", "griffin-lim")
     done = milonga("vocode", "in.npy", "-o", "out.wav", *options, **offline)
     assert done.status == 0, done.err
-    assert read(tmp_path / "out.wav").rate == 22_050
+    assert read(tmp_path / "out.wav").sample_rate == 22_050
 
 
 def test_refusals_come_before_any_work(milonga, tmp_path, offline):

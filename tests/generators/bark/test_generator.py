@@ -91,10 +91,10 @@ def test_from_a_sheet_to_a_song_and_again(hub, make_bark, tmp_path):
         assert words in done.stderr
     (take,) = json.loads(done.stdout)["takes"]
     clip = audio.read(tmp_path / take["path"])
-    assert (clip.rate, clip.channels) == (24_000, 1)
+    assert (clip.sample_rate, clip.channels) == (24_000, 1)
     receipt = read_receipt(tmp_path / take["receipt"])
     assert receipt.length == "natural"
-    assert receipt.sound.frames == clip.frames
+    assert receipt.sound.frames == clip.n_samples
     model = receipt.model
     assert (model.repo, model.revision) == (SMALL, repo.commit)
     name = "pytorch_model.bin"

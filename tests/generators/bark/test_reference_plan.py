@@ -59,9 +59,13 @@ def test_the_example_song(hub, make_bark, make_stable_audio, tmp_path):
         assert receipt.model.repo == REPOS[generator]
         clip = audio.read(tmp_path / take["path"])
         if generator == "stable-audio":
-            assert (clip.rate, clip.channels, clip.frames) == (44_100, 2, seconds * 44_100)
+            assert (clip.sample_rate, clip.channels, clip.n_samples) == (
+                44_100,
+                2,
+                seconds * 44_100,
+            )
         else:
-            assert (clip.rate, clip.channels) == (24_000, 1)
+            assert (clip.sample_rate, clip.channels) == (24_000, 1)
             assert clip.seconds > 1
         # Beside it the guide's, of the same segment and role.
         assert receipts[number, role, "guide"][1].good
@@ -71,4 +75,4 @@ def test_the_example_song(hub, make_bark, make_stable_audio, tmp_path):
         f"{number}/{role}": generator for number, role, generator, _ in NEURAL
     }
     song = audio.read(tmp_path / "out" / "song.wav")
-    assert (song.rate, song.channels) == (44_100, 2)
+    assert (song.sample_rate, song.channels) == (44_100, 2)

@@ -65,7 +65,7 @@ def test_measured_tempo(style, tempo, section):
     """Within 2 % of the asked one, octaves folded: the requirement."""
     asked = request(style=style, tempo=float(tempo), section=section, seconds=13.0, seed=1)
     clip = render(asked)
-    measured = float(np.atleast_1d(librosa.beat.beat_track(y=clip.mono, sr=clip.rate)[0])[0])
+    measured = float(np.atleast_1d(librosa.beat.beat_track(y=clip.mono, sr=clip.sample_rate)[0])[0])
     errors = [abs(measured * factor / tempo - 1) for factor in (0.25, 0.5, 1, 2, 4)]
     assert min(errors) < 0.02, measured
 
@@ -134,9 +134,9 @@ def test_any_clip_is_exact_audible_and_clean(seconds, tempo, role, section, styl
     asked = request(seconds=seconds, tempo=tempo, role=role, section=section, style=style,
                     seed=seed, lyrics=LYRICS[:1] if sung and role == "backing" else ())  # fmt: skip
     clip = render(asked)
-    assert clip.rate == RATE
+    assert clip.sample_rate == RATE
     assert clip.channels == 2
-    assert clip.frames == max(1, round(seconds * RATE))
+    assert clip.n_samples == max(1, round(seconds * RATE))
     assert true_peak_dbtp(clip) <= -1.0
     # Audible within the first half second, and on both channels.
     start = clip.samples[:, : RATE // 2]
@@ -206,7 +206,7 @@ def test_a_ten_minute_segment():
     clip = render(
         request(seconds=600.0, tempo=240.0, role="vocals", section="chorus"), a_cappella=True
     )
-    assert clip.frames == 600 * RATE
+    assert clip.n_samples == 600 * RATE
     minutes = np.sqrt((clip.mono.reshape(10, -1) ** 2).mean(axis=1))
     assert minutes.min() > 0.01
 

@@ -115,7 +115,7 @@ def test_without_a_voice_an_instrument_plays_the_words_tune():
         "asked = Request(role='vocals', section='verse', key='A minor', tempo=120, seconds=4,"
         " seed=0, accompanied=True, lyrics=(LyricLine(text='We laugh at the chaos'),))\n"
         "guide = Guide()\n"
-        "print(len(guide.score(asked).parts['lead'].notes), guide.render(asked, Progress()).frames)"
+        "print(len(guide.score(asked).parts['lead'].notes), guide.render(asked, Progress()).n_samples)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["6", "176400"]
@@ -124,7 +124,7 @@ def test_without_a_voice_an_instrument_plays_the_words_tune():
 def test_a_sung_take_names_its_voice():
     guide = Guide()
     clip = guide.render(request(lines=("We laugh at the chaos",), seconds=4.0), Progress())
-    assert clip.frames == 4 * 44_100
+    assert clip.n_samples == 4 * 44_100
     sung = guide.model()
     assert any("speech engine" in licence.what for licence in sung.licences)
     guide.render(request(role="instrumental", lines=(), seconds=2.0), Progress())

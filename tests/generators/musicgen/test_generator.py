@@ -88,7 +88,11 @@ def test_from_a_sheet_to_a_song_and_again(hub, make_musicgen, tmp_path):
     assert [take["status"] for take in takes] == ["rendered"] * 4
     for take, seconds in zip(takes, [1.5, 1.5, 0.77, 0.77], strict=True):
         clip = audio.read(tmp_path / take["path"])
-        assert (clip.rate, clip.channels, clip.frames) == (32_000, 2, round(seconds * 32_000))
+        assert (clip.sample_rate, clip.channels, clip.n_samples) == (
+            32_000,
+            2,
+            round(seconds * 32_000),
+        )
     receipts = [read_receipt(tmp_path / take["receipt"]) for take in takes]
     assert len({receipt.sound.sha256 for receipt in receipts}) == 4
     model = receipts[0].model
@@ -133,7 +137,11 @@ assert not {"torch", "transformers", "scipy"} & set(sys.modules)
 def test_clips_are_exactly_as_long_as_asked(make_musicgen, seconds, channels):
     generator = MusicGen(MusicGen.Options(model=str(make_musicgen(channels))))
     clip = generator.render(ask(seconds=seconds), Progress())
-    assert (clip.rate, clip.channels, clip.frames) == (32_000, channels, round(seconds * 32_000))
+    assert (clip.sample_rate, clip.channels, clip.n_samples) == (
+        32_000,
+        channels,
+        round(seconds * 32_000),
+    )
 
 
 def test_seeds_words_and_options_change_the_clip_and_nothing_else(tiny):
@@ -235,7 +243,7 @@ def test_a_clip_beyond_the_window_goes_on_and_is_as_long_as_asked(tiny):
     progress_totals = set()
     progress = Progress(lambda update: progress_totals.add(update.total))
     clip = tiny.render(ask(seconds=30.3, tempo=90), progress)
-    assert clip.frames == round(30.3 * 32_000)
+    assert clip.n_samples == round(30.3 * 32_000)
     # 1,500 frames and 15 more, with three steps more for each call.
     assert 1521 in progress_totals
     after = clip.samples[:, -int(0.25 * 32_000) :]

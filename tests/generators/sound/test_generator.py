@@ -37,7 +37,7 @@ def render(generator, **changes):
 @pytest.mark.parametrize("seconds", [0.5, 1.2345, 3.0])
 def test_the_length_is_exact(library, seconds):
     clip = render(sound(), seconds=seconds)
-    assert (clip.rate, clip.channels, clip.frames) == (44_100, 1, round(seconds * 44_100))
+    assert (clip.sample_rate, clip.channels, clip.n_samples) == (44_100, 1, round(seconds * 44_100))
     assert clip.peak <= 1.0
     found = check_take(clip, expected_s=seconds, exact=True)
     assert {finding.code for finding in found} <= {"loop"}
@@ -180,7 +180,7 @@ def test_a_song_sheet_is_rendered_and_replayed(library, tmp_path):
     assert done.returncode == 0, done.stderr
     (receipt,) = (tmp_path / "out" / "takes").rglob("sound*.json")
     assert json.loads(receipt.read_text())["model"]["name"] == "tiny"
-    assert soundfile.info(receipt.with_suffix(".wav")).frames == 88_200
+    assert soundfile.info(receipt.with_suffix(".wav")).n_samples == 88_200
     replayed = milonga("replay", str(receipt))
     assert replayed.returncode == 0, replayed.stderr
     assert "identical" in replayed.stdout + replayed.stderr

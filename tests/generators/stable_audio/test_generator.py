@@ -103,7 +103,11 @@ def test_from_a_sheet_to_a_song_and_again(hub, make_stable_audio, tmp_path):
     assert [take["status"] for take in takes] == ["rendered"] * 4
     for take, seconds in zip(takes, [1.5, 1.5, 0.77, 0.77], strict=True):
         clip = audio.read(tmp_path / take["path"])
-        assert (clip.rate, clip.channels, clip.frames) == (44_100, 2, round(seconds * 44_100))
+        assert (clip.sample_rate, clip.channels, clip.n_samples) == (
+            44_100,
+            2,
+            round(seconds * 44_100),
+        )
     receipts = [read_receipt(tmp_path / take["receipt"]) for take in takes]
     assert len({receipt.sound.sha256 for receipt in receipts}) == 4
     model = receipts[0].model
@@ -212,7 +216,7 @@ def test_more_than_47_s_is_refused_before_any_work(hub, tiny):
 def test_a_model_with_a_shorter_window_says_so(make_stable_audio):
     generator = make(make_stable_audio(frames=64))
     assert "at most 2.9 s" in generator.assess(ask(seconds=3)).problems[0].message
-    assert generator.render(ask(seconds=2.9), Progress()).frames == round(2.9 * 44_100)
+    assert generator.render(ask(seconds=2.9), Progress()).n_samples == round(2.9 * 44_100)
 
 
 @settings(deadline=None, max_examples=12,
@@ -221,13 +225,13 @@ def test_a_model_with_a_shorter_window_says_so(make_stable_audio):
 def test_clips_are_exactly_as_long_as_asked(make_stable_audio, seconds, window):
     generator = make(make_stable_audio(frames=64), window=window, steps=2)
     clip = generator.render(ask(seconds=seconds), Progress())
-    assert (clip.rate, clip.channels, clip.frames) == (44_100, 2, round(seconds * 44_100))
+    assert (clip.sample_rate, clip.channels, clip.n_samples) == (44_100, 2, round(seconds * 44_100))
     assert np.isfinite(clip.samples).all()
 
 
 def test_a_whole_window(tiny):
     clip = tiny.render(ask(seconds=47), Progress())
-    assert clip.frames == 47 * 44_100
+    assert clip.n_samples == 47 * 44_100
     assert clip.samples[:, -4410:].std() > 0.01
 
 

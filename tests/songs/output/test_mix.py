@@ -20,7 +20,7 @@ def tone(seconds=3.0, level=0.3, rate=44100, frequency=440.0, channels=1):
 )
 def test_the_song_is_stereo_level_and_not_clipped(lengths, level, rate):
     song = mix_song([[Voice(tone(s, level, rate), "a")] for s in lengths])
-    assert (song.rate, song.channels) == (44100, 2)
+    assert (song.sample_rate, song.channels) == (44100, 2)
     assert true_peak_dbtp(song) <= -1.0
     overlap = CROSSFADE_S * (len(lengths) - 1)
     # Each segment's length is rounded to samples at two rates.
@@ -39,7 +39,7 @@ def test_real_drums_and_guitar_reach_the_level(name):
 
 
 def test_nothing_to_mix():
-    assert mix_song([[], []]).frames == 0
+    assert mix_song([[], []]).n_samples == 0
 
 
 def test_layers_keep_the_gain_between_them():
@@ -85,7 +85,7 @@ def test_joins_keep_the_power_of_unlike_parts(lengths):
     parts = [Clip(rng.standard_normal((2, n)), MIX_RATE) for n in lengths]
     song = join(parts)
     most = round(CROSSFADE_S * MIX_RATE)
-    lost = sum(lengths) - song.frames
+    lost = sum(lengths) - song.n_samples
     assert 0 <= lost <= most * (len(lengths) - 1)
 
 

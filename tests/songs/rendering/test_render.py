@@ -51,7 +51,7 @@ def test_a_take_and_its_receipt(sheet, run):
     assert receipt.model.licences[0].name == "CC0-1.0"
     assert receipt.duration_s >= 0
     clip = audio.read(outcome.planned.sound_path)
-    assert (clip.rate, clip.channels) == (receipt.sound.rate, receipt.sound.channels)
+    assert (clip.sample_rate, clip.channels) == (receipt.sound.rate, receipt.sound.channels)
     assert receipt.sound.seconds == clip.seconds == 1.5
     assert receipt.sound.sha256 == samples_sha256(clip)
     assert audio.probe(outcome.planned.sound_path).tags.title == "Test: Uno (instrumental)"

@@ -210,7 +210,7 @@ def test_recordings_that_are_gone_or_changed_are_reported(trained, entry, tmp_pa
     gone, changed = learnt[:2]
     (moved / gone).unlink()
     clip = read(moved / changed)
-    write(moved / changed, Clip(clip.samples[:, ::-1].copy(), clip.rate))
+    write(moved / changed, Clip(clip.samples[:, ::-1].copy(), clip.sample_rate))
     found = gather(entry, entry.folder / "training", tmp_path / "audio")
     assert len(found.used) == 3
     assert "gone" in found.left_out[gone]

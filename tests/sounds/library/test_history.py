@@ -231,7 +231,7 @@ def test_killed_at_any_moment_all_entries_are_whole(models):
         process.stdout.close()
         kept = History().entries()
         assert len(kept) >= before + 3
-        assert all(read(one.sound).frames == 8000 for one in kept)
+        assert all(read(one.sound).n_samples == 8000 for one in kept)
         assert all(one.picture.read_bytes() == b"PNG" for one in kept)
         assert len({one.number for one in kept}) == len(kept)
         before = len(kept)

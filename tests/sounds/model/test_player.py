@@ -120,7 +120,7 @@ def test_extremes_of_everything_are_sound(player):
         every = dict.fromkeys(player.enabled, sign)
         axes = dict.fromkeys(player.axes, sign)
         clip = player.clip(PlayRequest(seconds=1.5, settings=every, axes=axes), vocoder)
-        assert clip.frames == round(1.5 * 44_100)
+        assert clip.n_samples == round(1.5 * 44_100)
         assert clip.channels == 1
         assert 1e-3 < clip.peak <= 10 ** (playing.CEILING_DBTP / 20)
 

@@ -83,7 +83,7 @@ class Folder:
         plays = (
             info.subtype in subtypes
             and suffix == source.suffix.lower()
-            and info.rate in _PLAYED_RATES
+            and info.sample_rate in _PLAYED_RATES
             and info.channels <= 2
         )
         if not plays:
@@ -101,9 +101,9 @@ class Folder:
         if clip.channels > 2:
             clip = clip.with_channels(2)
             changes.append(f"{info.channels} channels became 2")
-        if clip.rate not in _PLAYED_RATES:
+        if clip.sample_rate not in _PLAYED_RATES:
             clip = audio.resample(clip, _SAFE_RATE)
-            changes.append(f"{info.rate:,} Hz became {_SAFE_RATE:,} Hz")
+            changes.append(f"{info.sample_rate:,} Hz became {_SAFE_RATE:,} Hz")
         gain_db = 0.0
         if clip.peak > 1.0:
             gain_db = -20 * math.log10(clip.peak / 0.999)

@@ -104,9 +104,9 @@ def wave(clip: Clip, span: float) -> Wave:
         clip: ``[channels, time]``, at least one sample.
         span: duration of the time scale.
     """
-    columns = min(clip.frames, _share(clip.seconds, span, WAVE_COLUMNS))
-    edges = (np.arange(columns) * clip.frames) // columns
-    sizes = np.diff(np.append(edges, clip.frames))
+    columns = min(clip.n_samples, _share(clip.seconds, span, WAVE_COLUMNS))
+    edges = (np.arange(columns) * clip.n_samples) // columns
+    sizes = np.diff(np.append(edges, clip.n_samples))
     low = np.full(columns, np.inf, dtype=np.float32)
     high = -low
     power = np.zeros(columns, dtype=np.float64)

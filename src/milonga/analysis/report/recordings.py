@@ -100,7 +100,7 @@ def _measure(track: ReportTrack, span: float, place: Folder) -> _Measured:
         loudness = audio.loudness_lufs(clip)
     return _Measured(
         seconds=clip.seconds,
-        rate=clip.rate,
+        rate=clip.sample_rate,
         channels=clip.channels,
         # As it will be played, which a conversion may have lowered.
         loudness=None if loudness is None else loudness + playable.gain_db,

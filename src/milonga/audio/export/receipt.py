@@ -170,5 +170,8 @@ def sound_of(path: str | os.PathLike[str], receipt: ExportReceipt) -> Sound:
     """What the file of a receipt holds now."""
     clip = read(Path(path).with_name(Path(receipt.file).name))
     return Sound(
-        sha256=samples_sha256(clip), frames=clip.frames, rate=clip.rate, channels=clip.channels
+        sha256=samples_sha256(clip),
+        frames=clip.n_samples,
+        rate=clip.sample_rate,
+        channels=clip.channels,
     )

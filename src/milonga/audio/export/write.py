@@ -133,7 +133,7 @@ def export(
     path, settings, made = Path(path), settings or ExportSettings(), made or Made()
     _check_path(path, settings, force)
     name = settings.format_of(path)
-    if not clip.frames:
+    if not clip.n_samples:
         raise AudioError("There is nothing to export: the clip is empty.", where=path)
     _check_json(made, path)
     head, notes = _head(settings, min(clip.channels, 2))
@@ -179,7 +179,10 @@ def export(
 
 def _sound(clip: Clip) -> Sound:
     return Sound(
-        sha256=samples_sha256(clip), frames=clip.frames, rate=clip.rate, channels=clip.channels
+        sha256=samples_sha256(clip),
+        frames=clip.n_samples,
+        rate=clip.sample_rate,
+        channels=clip.channels,
     )
 
 
@@ -209,9 +212,9 @@ def _shaped(
     if fewer != clip.channels:
         chain.append(Step(name="channels", details={"from": clip.channels, "to": fewer}))
         clip = clip.with_channels(fewer)
-    rate = settings.rate_of(name, clip.rate)
-    if rate != clip.rate:
-        chain.append(Step(name="resample", details={"from": clip.rate, "to": rate}))
+    rate = settings.rate_of(name, clip.sample_rate)
+    if rate != clip.sample_rate:
+        chain.append(Step(name="resample", details={"from": clip.sample_rate, "to": rate}))
         clip = resample(clip, rate)
     if wanted == "stereo" and clip.channels == 1:
         chain.append(Step(name="channels", details={"made": "width", "width": settings.width}))
@@ -250,7 +253,7 @@ def _levelled(
 def _check_size(clip: Clip, path: Path, name: str, settings: ExportSettings) -> None:
     largest = FORMATS[name].largest
     width = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}.get(settings.subtype(name), 0)
-    if largest is not None and clip.frames * clip.channels * width > largest - (1 << 16):
+    if largest is not None and clip.n_samples * clip.channels * width > largest - (1 << 16):
         raise AudioError(
             f"{name.upper()} can't hold more than 4 GB.", where=path, step="Write FLAC instead."
         )

@@ -177,12 +177,12 @@ class MelSpec:
         Raises:
             AudioError: the clip has another rate.
         """
-        if clip.rate != self.sample_rate:
+        if clip.sample_rate != self.sample_rate:
             raise AudioError(
-                f"The clip has {clip.rate} Hz, the mel-spectrogram needs {self.sample_rate} Hz.",
+                f"The clip has {clip.sample_rate} Hz, the mel-spectrogram needs {self.sample_rate} Hz.",
                 step="Resample it first.",
             )
-        count = self.frames(clip.frames)
+        count = self.frames(clip.n_samples)
         mel = np.empty((clip.channels, self.n_mels, count), dtype=np.float32)
         for channel, row in enumerate(clip.samples):
             for at in range(0, count, _BLOCK_FRAMES):

@@ -143,12 +143,12 @@ def binaural(
     if clip.channels > 2:
         raise AudioError(f"Binaural sound is made from one or two channels, not {clip.channels}.")
     angles = [azimuth] if clip.channels == 1 else [azimuth + spread / 2, azimuth - spread / 2]
-    ears = np.zeros((2, clip.frames), dtype=np.float32)
+    ears = np.zeros((2, clip.n_samples), dtype=np.float32)
     for channel, angle in zip(clip.samples, angles, strict=True):
-        response = head.response(angle, elevation, clip.rate)
+        response = head.response(angle, elevation, clip.sample_rate)
         for ear, taps in enumerate(response.taps / math.sqrt(clip.channels)):
             ears[ear] += convolved(channel, taps, response.before)
-    return Clip(ears, clip.rate)
+    return Clip(ears, clip.sample_rate)
 
 
 def check_angles(azimuth: float, elevation: float, spread: float) -> None:

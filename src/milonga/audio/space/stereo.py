@@ -62,10 +62,10 @@ def widen(clip: Clip, width: float = 1.0) -> Clip:
         raise AudioError(f"Width is made from one channel, not from {clip.channels}.")
     level = np.float32(_WIDEST * width)
     middle = clip.samples[0]
-    taps, before = decorrelator(clip.rate)
+    taps, before = decorrelator(clip.sample_rate)
     copy = level * convolved(middle, taps, before)
     gain = 1 / np.sqrt(1 + level**2)
-    return Clip(np.stack([middle + copy, middle - copy]) * gain, clip.rate)
+    return Clip(np.stack([middle + copy, middle - copy]) * gain, clip.sample_rate)
 
 
 @lru_cache(maxsize=8)

@@ -38,9 +38,9 @@ def picture(clip: Clip) -> bytes:
     from milonga.audio.mel.spec import MelSpec
 
     spec = MelSpec.preset("bigvgan-v2-44khz-128band-512x")
-    mono = Sound(clip.mono[: round(_LONGEST_S * clip.rate)], clip.rate)
+    mono = Sound(clip.mono[: round(_LONGEST_S * clip.sample_rate)], clip.sample_rate)
     mono = resample(mono, spec.sample_rate)
-    levels = spec.analyse(mono.fitted(max(mono.frames, spec.hop)))[0] * (20 / np.log(10))
+    levels = spec.analyse(mono.fitted(max(mono.n_samples, spec.hop)))[0] * (20 / np.log(10))
     shown = pictures.spectrogram_png(
         levels.astype(np.float32), mono.seconds, mono.seconds, float(levels.max())
     )

@@ -88,9 +88,9 @@ def balance(voices: Sequence[Voice]) -> list[float]:
 def layer(voices: Sequence[Voice], gains_db: Sequence[float]) -> Clip:
     """The sum of a segment's voices, 44.1 kHz stereo, as long as the longest."""
     clips = [resample(voice.clip.with_channels(2), MIX_RATE) for voice in voices]
-    total = np.zeros((2, max(clip.frames for clip in clips)), dtype=np.float32)
+    total = np.zeros((2, max(clip.n_samples for clip in clips)), dtype=np.float32)
     for clip, gain in zip(clips, gains_db, strict=True):
-        total[:, : clip.frames] += clip.samples * np.float32(10 ** (gain / 20))
+        total[:, : clip.n_samples] += clip.samples * np.float32(10 ** (gain / 20))
     return Clip(total, MIX_RATE)
 
 
@@ -99,17 +99,19 @@ def join(parts: Sequence[Clip]) -> Clip:
     if not parts:
         return Clip(np.zeros((2, 0), dtype=np.float32), MIX_RATE)
     overlaps = [
-        min(round(CROSSFADE_S * MIX_RATE), before.frames // 4, after.frames // 4)
+        min(round(CROSSFADE_S * MIX_RATE), before.n_samples // 4, after.n_samples // 4)
         for before, after in pairwise(parts)
     ]
-    frames = sum(part.frames for part in parts) - sum(overlaps)
+    frames = sum(part.n_samples for part in parts) - sum(overlaps)
     song = np.zeros((parts[0].channels, frames), dtype=np.float32)
     at = 0
     for index, part in enumerate(parts):
         fade_in = overlaps[index - 1] if index else 0
         fade_out = overlaps[index] if index < len(overlaps) else 0
-        song[:, at : at + part.frames] += part.samples * _envelope(part.frames, fade_in, fade_out)
-        at += part.frames - fade_out
+        song[:, at : at + part.n_samples] += part.samples * _envelope(
+            part.n_samples, fade_in, fade_out
+        )
+        at += part.n_samples - fade_out
     return Clip(song, MIX_RATE)
 
 

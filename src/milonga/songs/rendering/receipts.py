@@ -94,8 +94,8 @@ def store(clip: Clip, path: Path, tags: audio.Tags) -> tuple[Clip, Sound]:
     return stored, Sound(
         file=path.name,
         sha256=samples_sha256(stored),
-        frames=stored.frames,
-        rate=stored.rate,
+        frames=stored.n_samples,
+        rate=stored.sample_rate,
         channels=stored.channels,
         seconds=stored.seconds,
         level_db=float(20 * np.log10(gain)),

@@ -133,7 +133,7 @@ def _findings(planned: PlannedTake, clip: Clip) -> tuple[Finding, ...]:
 
 
 def _written(planned: PlannedTake, clip: Clip, attempt: _Attempt) -> Outcome:
-    if not clip.frames:
+    if not clip.n_samples:
         return Outcome(planned, "failed", error="The model made no sound at all.")
     model: Model = planned.generator.model()
     tags = audio.Tags(

@@ -70,7 +70,7 @@ def replay(receipt: Receipt, folder: Path, generator: Generator, progress: Progr
     if before is None:
         reason = "the take's own audio is gone or changed, so the difference can't be measured"
         return Replay("different", None, reason, changes, again, sound)
-    if abs(before.frames - again.frames) > 0.02 * again.rate:
+    if abs(before.n_samples - again.n_samples) > 0.02 * again.sample_rate:
         reason = f"{again.seconds:.2f} s instead of {before.seconds:.2f} s"
         return Replay("different", None, reason, changes, again, sound)
     level = difference_db(before, again)
@@ -80,7 +80,7 @@ def replay(receipt: Receipt, folder: Path, generator: Generator, progress: Progr
 
 def difference_db(before: Clip, after: Clip) -> float:
     """RMS of the difference relative to the RMS of ``before``, in dB; the shorter is padded."""
-    frames = max(before.frames, after.frames)
+    frames = max(before.n_samples, after.n_samples)
     a, b = before.fitted(frames).samples, after.fitted(frames).samples
     error = float(np.sqrt(np.mean((a - b).astype(np.float64) ** 2)))
     level = float(np.sqrt(np.mean(a.astype(np.float64) ** 2)))

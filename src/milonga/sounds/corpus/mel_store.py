@@ -311,7 +311,7 @@ class _Build:
 def _mel(samples: NDArray[np.float32]) -> NDArray[np.float16]:
     # Silence fills up what is shorter than a frame.
     clip = Clip(samples, MEL_SPEC.sample_rate)
-    if clip.frames < MEL_SPEC.hop:
+    if clip.n_samples < MEL_SPEC.hop:
         clip = clip.fitted(MEL_SPEC.hop)
     # float16 rounds log values under 16 by at most 0.004: 0.03 dB, far below any difference heard.
     mel: NDArray[np.float16] = MEL_SPEC.analyse(clip)[0].astype(np.float16)

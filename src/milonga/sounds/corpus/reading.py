@@ -81,15 +81,15 @@ def measure(path: Path) -> Iterator[float | Measured]:
         AudioError: it can't be read or holds NaN.
     """
     info = probe(path)
-    gauge = _Gauge(info.rate, info.channels)
+    gauge = _Gauge(info.sample_rate, info.channels)
     done = 0
     for block in _blocks(path, gauge.size * 40):
         gauge.take(block)
         done += len(block)
-        yield done / info.frames
-    if done < info.frames:
+        yield done / info.n_samples
+    if done < info.n_samples:
         raise AudioError(
-            f"The file is truncated: its header promises {info.frames} samples, it holds {done}.",
+            f"The file is truncated: its header promises {info.n_samples} samples, it holds {done}.",
             where=path,
         )
     yield gauge.result(done, info.format)
@@ -114,9 +114,9 @@ def pieces(
         AudioError: it can't be read, or is another recording by now.
     """
     info = probe(path)
-    digest = _digest(info.rate, info.channels)
+    digest = _digest(info.sample_rate, info.channels)
     plan = [
-        (round(start * info.rate), min(round(stop * info.rate), info.frames))
+        (round(start * info.sample_rate), min(round(stop * info.sample_rate), info.n_samples))
         for start, stop in _cut(sounding)
     ]
     at, kept = 0, [np.empty(0, np.float32)]
@@ -130,9 +130,9 @@ def pieces(
             if stop > end:
                 break
             plan.pop(0)
-            clip = resample(Clip(np.concatenate(kept), info.rate), rate)
+            clip = resample(Clip(np.concatenate(kept), info.sample_rate), rate)
             kept = []
-            yield start / info.rate, clip.samples[0]
+            yield start / info.sample_rate, clip.samples[0]
         at = end
     if digest.hexdigest() != sha256:
         raise AudioError("The file has changed since it was inspected.", where=path)

@@ -245,7 +245,7 @@ class Blend:
         peak = float(np.abs(wave).max())
         clip = Clip(wave * np.float32(min(1.0, _PEAK / max(peak, 1e-9))), player.spec.sample_rate)
         seconds = ready.asked[0].request.seconds or clip.seconds
-        return clip.fitted(round(seconds * clip.rate))
+        return clip.fitted(round(seconds * clip.sample_rate))
 
     def made(self, settings: PlaySettings, ready: Ready) -> Made:
         """How it is made, for a receipt. Of one model alone it is that of the model."""

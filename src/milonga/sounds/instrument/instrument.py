@@ -151,8 +151,8 @@ def source_of(text: str, player: SoundPlayer) -> Source:
             step=f"It learnt from: {some}.",
         )
     whole = read(path)
-    clip = resample(Clip(whole.mono, whole.rate), player.spec.sample_rate)
-    if clip.frames < player.spec.hop:
+    clip = resample(Clip(whole.mono, whole.sample_rate), player.spec.sample_rate)
+    if clip.n_samples < player.spec.hop:
         clip = clip.fitted(player.spec.hop)
     mel = player.spec.analyse(clip)
     return Source(mel, {"recording": path.name, "mel_sha256": hashlib.sha256(mel.data).hexdigest()})

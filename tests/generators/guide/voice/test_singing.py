@@ -55,7 +55,7 @@ def test_no_join_clicks_and_rests_are_silent(said, espeak, chosen, voice):
     pieces = stretches(placed)
     joins = {round(t, 4) for piece in pieces for t in piece.target_s}
     for join in joins:
-        at = round((join - sung.start_s) * sung.rate)
+        at = round((join - sung.start_s) * sung.sample_rate)
         near = steps[max(0, at - 22) : at + 22].max(initial=0)
         around = steps[max(0, at - 880) : at + 880].max(initial=0)
         whole = steps.max()
@@ -68,7 +68,11 @@ def test_no_join_clicks_and_rests_are_silent(said, espeak, chosen, voice):
     for left, right in itertools.pairwise(pieces):
         if right.target_s[0] - left.target_s[1] > 0.1:
             middle = (left.target_s[1] + right.target_s[0]) / 2 - sung.start_s
-            rest = samples[round((middle - 0.01) * sung.rate) : round((middle + 0.01) * sung.rate)]
+            rest = samples[
+                round((middle - 0.01) * sung.sample_rate) : round(
+                    (middle + 0.01) * sung.sample_rate
+                )
+            ]
             assert np.abs(rest).max() < 1e-3
 
 
@@ -78,7 +82,7 @@ def test_hisses_stay_under_the_vowels(said, espeak):
     sung = sing(placed, frames, cast("male").lead, np.random.default_rng(0), engine=espeak)
 
     def level(times):
-        begin, end = (round((t - sung.start_s) * sung.rate) for t in times)
+        begin, end = (round((t - sung.start_s) * sung.sample_rate) for t in times)
         return 10 * np.log10((sung.samples[begin:end] ** 2).mean() + 1e-12)
 
     pieces = stretches(placed)
@@ -93,9 +97,9 @@ def test_hisses_stay_under_the_vowels(said, espeak):
 
 def _periodicity(sung, note):
     """Autocorrelation of a held note at its own period, 1 for a pure repetition."""
-    begin = round((note.start_s + 0.1 - sung.start_s) * sung.rate)
-    piece = sung.samples[begin : begin + round(0.15 * sung.rate)]
-    period = sung.rate / (440 * 2 ** ((note.pitch - 69) / 12))
+    begin = round((note.start_s + 0.1 - sung.start_s) * sung.sample_rate)
+    piece = sung.samples[begin : begin + round(0.15 * sung.sample_rate)]
+    period = sung.sample_rate / (440 * 2 ** ((note.pitch - 69) / 12))
     lags = [round(period * factor) for factor in (0.98, 0.99, 1.0, 1.01, 1.02)]
     power = (piece**2).sum()
     return max(float((piece[:-lag] * piece[lag:]).sum() / power) for lag in lags)
@@ -122,12 +126,12 @@ def test_a_longer_tract_lowers_the_formants(said, espeak):
     def second_formant(voice):
         """Of the e in "noche", by the loudest part between 1.5 and 2.7 kHz."""
         sung = sing(placed, frames, cast(voice).lead, np.random.default_rng(0), engine=espeak)
-        begin = round((note.start_s + 0.1 - sung.start_s) * sung.rate)
-        piece = sung.samples[begin : begin + round(0.3 * sung.rate)]
+        begin = round((note.start_s + 0.1 - sung.start_s) * sung.sample_rate)
+        piece = sung.samples[begin : begin + round(0.3 * sung.sample_rate)]
         power = np.abs(np.fft.rfft(piece * np.hanning(len(piece)))) ** 2
-        width = round(220 * len(piece) / sung.rate)
+        width = round(220 * len(piece) / sung.sample_rate)
         smooth = np.convolve(power, np.hanning(width), mode="same")
-        hertz = np.fft.rfftfreq(len(piece), 1 / sung.rate)
+        hertz = np.fft.rfftfreq(len(piece), 1 / sung.sample_rate)
         band = (hertz > 1500) & (hertz < 2700)
         return hertz[band][smooth[band].argmax()]
 

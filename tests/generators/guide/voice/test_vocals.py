@@ -96,7 +96,7 @@ def _voice_onset(mono, near):
 def test_the_length_is_exact(render, seconds):
     clip, _ = render("Hold on", seconds=seconds)
     assert clip.samples.shape == (2, round(seconds * RATE))
-    assert clip.rate == RATE
+    assert clip.sample_rate == RATE
 
 
 def test_one_seed_one_clip_whatever_was_sung_before(render, make_request):
@@ -225,7 +225,7 @@ def test_a_very_long_line(render):
 @pytest.mark.parametrize("lines", [(), ("🔥🔥", "..."), (LyricLine(directions=("drop",)),)])
 def test_nothing_to_sing_is_silence(render, lines):
     clip, _ = render(*lines, seconds=2)
-    assert clip.frames == 2 * RATE
+    assert clip.n_samples == 2 * RATE
     assert clip.peak == 0
 
 

@@ -39,7 +39,7 @@ def test_a_recogniser_still_understands_english(neural, listener, word_errors, m
             random = np.random.default_rng(0)
             sung = sing(placed, analyse(speech), singer, random, engine=neural)
             spoken_errors += word_errors(line.text, listener.hear(speech.samples, speech.rate))
-            sung_errors += word_errors(line.text, listener.hear(sung.samples, sung.rate))
+            sung_errors += word_errors(line.text, listener.hear(sung.samples, sung.sample_rate))
             count += len(words)
     # Seen: 0 to 2 % spoken, 4 to 9 % sung. A voice that mumbles is above 50 %.
     assert spoken_errors / count <= 0.1
@@ -76,11 +76,12 @@ def _envelope(sung, at, pitch):
     import pyworld
 
     hertz = 440.0 * 2 ** ((pitch - 69) / 12)
-    begin = int((at - 0.06) * sung.rate)
-    piece = np.ascontiguousarray(sung.samples[begin : begin + int(0.12 * sung.rate)])
+    begin = int((at - 0.06) * sung.sample_rate)
+    piece = np.ascontiguousarray(sung.samples[begin : begin + int(0.12 * sung.sample_rate)])
     times = np.array([0.06])
     return np.log(
-        pyworld.cheaptrick(piece, np.array([hertz]), times, sung.rate, f0_floor=71.0)[0] + 1e-12
+        pyworld.cheaptrick(piece, np.array([hertz]), times, sung.sample_rate, f0_floor=71.0)[0]
+        + 1e-12
     )
 
 
