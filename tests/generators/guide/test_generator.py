@@ -115,7 +115,8 @@ def test_without_a_voice_an_instrument_plays_the_words_tune():
         "asked = Request(role='vocals', section='verse', key='A minor', tempo=120, seconds=4,"
         " seed=0, accompanied=True, lyrics=(LyricLine(text='We laugh at the chaos'),))\n"
         "guide = Guide()\n"
-        "print(len(guide.score(asked).parts['lead'].notes), guide.render(asked, Progress()).n_samples)"
+        "notes = guide.score(asked).parts['lead'].notes\n"
+        "print(len(notes), guide.render(asked, Progress()).n_samples)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["6", "176400"]

@@ -179,7 +179,8 @@ class MelSpec:
         """
         if clip.sample_rate != self.sample_rate:
             raise AudioError(
-                f"The clip has {clip.sample_rate} Hz, the mel-spectrogram needs {self.sample_rate} Hz.",
+                f"The clip has {clip.sample_rate} Hz, "
+                f"the mel-spectrogram needs {self.sample_rate} Hz.",
                 step="Resample it first.",
             )
         count = self.frames(clip.n_samples)

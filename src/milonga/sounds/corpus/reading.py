@@ -89,7 +89,8 @@ def measure(path: Path) -> Iterator[float | Measured]:
         yield done / info.n_samples
     if done < info.n_samples:
         raise AudioError(
-            f"The file is truncated: its header promises {info.n_samples} samples, it holds {done}.",
+            f"The file is truncated: its header promises {info.n_samples} samples, "
+            f"it holds {done}.",
             where=path,
         )
     yield gauge.result(done, info.format)

@@ -39,7 +39,7 @@ class Sung:
     """Samples ``[time]`` at a rate, and where they start in the song."""
 
     samples: Array
-    rate: int
+    sample_rate: int
     start_s: float
 
 

@@ -248,7 +248,7 @@ def _levelled(sung: Sung, decibels: float) -> Sung:
 
 
 def _add(total: NDArray[np.float32], sung: Sung, pan: float) -> None:
-    mono = resample(Clip(sung.samples.astype(np.float32), sung.rate), RATE).samples[0]
+    mono = resample(Clip(sung.samples.astype(np.float32), sung.sample_rate), RATE).samples[0]
     at = round(sung.start_s * RATE)
     room = total.shape[1] - at
     if room <= 0:
