@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga import audio
-from milonga.analysis.take_checks import Finding, check_take
+from milonga.analysis.take_checks import TakeDefect, check_take
 from milonga.audio import Clip
 from milonga.errors import AudioError
 
@@ -159,7 +159,7 @@ def test_stuck(recording):
 def test_any_take_has_an_answer(frames, channels, rate, level):
     samples = level * np.random.default_rng(frames).uniform(-1, 1, (channels, frames))
     for finding in check_take(samples, rate, expected_s=0.1, exact=True):
-        assert Finding.model_validate_json(finding.model_dump_json()) == finding
+        assert TakeDefect.model_validate_json(finding.model_dump_json()) == finding
         assert finding.value is None or np.isfinite(finding.value)
 
 

@@ -29,7 +29,7 @@ _OFFSET, _OFFSET_FRAME_S = 0.04, 0.1
 _DEAD_DB = -60.0
 
 
-class Finding(BaseModel):
+class TakeDefect(BaseModel):
     """A defect of a take.
 
     Attributes:
@@ -52,7 +52,7 @@ def check_take(
     *,
     expected_s: float | None = None,
     exact: bool = False,
-) -> tuple[Finding, ...]:
+) -> tuple[TakeDefect, ...]:
     """The defects of a take; none is the normal case.
 
     - NaN or infinite samples. Nothing else is measured then.
@@ -77,10 +77,10 @@ def check_take(
         AudioError: samples without a rate, or of a wrong shape.
     """
     clip = sound if isinstance(sound, Clip) else _clip(sound, rate)
-    if isinstance(clip, Finding):
+    if isinstance(clip, TakeDefect):
         return (clip,)
     if not clip.n_samples:
-        return (Finding(code="empty", message="It holds no sound at all (0 samples).", value=0),)
+        return (TakeDefect(code="empty", message="It holds no sound at all (0 samples).", value=0),)
     silent = _silence(clip)
     found = [silent, _length(clip, expected_s) if exact else None]
     if silent is None or silent.code != "silent":
@@ -88,14 +88,14 @@ def check_take(
     return tuple(finding for finding in found if finding is not None)
 
 
-def _clip(samples: ArrayLike, rate: int | None) -> Clip | Finding:
+def _clip(samples: ArrayLike, rate: int | None) -> Clip | TakeDefect:
     if rate is None:
         raise AudioError("Samples were given without their rate.")
     check_rate(rate)
     array = np.atleast_2d(np.asarray(samples, dtype=np.float32))
     if not all_finite(array):
         bad = np.flatnonzero(~np.isfinite(array).all(axis=0))
-        return Finding(
+        return TakeDefect(
             code="not_finite",
             message=f"{len(bad)} of {array.shape[1]} samples are NaN or infinite, "
             f"the first at {bad[0] / rate:.2f} s.",
@@ -104,16 +104,16 @@ def _clip(samples: ArrayLike, rate: int | None) -> Clip | Finding:
     return Clip(array, rate)
 
 
-def _silence(clip: Clip) -> Finding | None:
+def _silence(clip: Clip) -> TakeDefect | None:
     loudness = loudness_lufs(clip)
     if loudness is None:
         # Too short for gating blocks, or so quiet that every block is gated.
         level = _decibels(float(np.sqrt(_mean_square(clip.samples).max())))
         if level < _QUIETEST_LUFS:
-            return Finding(code="silent", message=f"It is silent ({_dbfs(level)}).", value=level)
+            return TakeDefect(code="silent", message=f"It is silent ({_dbfs(level)}).", value=level)
     elif loudness < _QUIETEST_LUFS:
         message = f"It is as good as silent: {loudness:.1f} LUFS."
-        return Finding(code="silent", message=message, value=loudness)
+        return TakeDefect(code="silent", message=message, value=loudness)
     if clip.seconds < _ONE_SHOT_S:
         return None
     size = round(_FRAME_S * clip.sample_rate)
@@ -123,10 +123,10 @@ def _silence(clip: Clip) -> Finding | None:
     if share <= _SILENT_SHARE:
         return None
     message = f"{share:.0%} of it is silent (under {_SILENT_DB:.0f} dBFS)."
-    return Finding(code="mostly_silent", message=message, value=share)
+    return TakeDefect(code="mostly_silent", message=message, value=share)
 
 
-def _length(clip: Clip, expected_s: float | None) -> Finding | None:
+def _length(clip: Clip, expected_s: float | None) -> TakeDefect | None:
     if expected_s is None or abs(clip.seconds - expected_s) <= _LENGTH_S + 0.5 / clip.sample_rate:
         return None
     off = clip.seconds - expected_s
@@ -134,10 +134,10 @@ def _length(clip: Clip, expected_s: float | None) -> Finding | None:
         f"It is {clip.seconds:.2f} s long instead of {expected_s:.2f} s "
         f"({abs(off):.2f} s too {'long' if off > 0 else 'short'})."
     )
-    return Finding(code="wrong_length", message=message, value=off)
+    return TakeDefect(code="wrong_length", message=message, value=off)
 
 
-def _clipping(clip: Clip) -> Finding | None:
+def _clipping(clip: Clip) -> TakeDefect | None:
     if clip.peak < 1 - _CEILING:
         return None
     tops = np.concatenate([_flat_tops(channel) for channel in clip.samples])
@@ -150,7 +150,7 @@ def _clipping(clip: Clip) -> Finding | None:
     ):
         return None
     message = f"It clips: {share:.1%} of all samples are at full scale, in {len(tops)} places."
-    return Finding(code="clipped", message=message, value=share)
+    return TakeDefect(code="clipped", message=message, value=share)
 
 
 def _flat_tops(channel: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -164,7 +164,7 @@ def _flat_tops(channel: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.concatenate(lengths)
 
 
-def _offset(clip: Clip) -> Finding | None:
+def _offset(clip: Clip) -> TakeDefect | None:
     size = min(clip.n_samples, round(_OFFSET_FRAME_S * clip.sample_rate))
     means = _framed(clip.samples, size).mean(axis=2, dtype=np.float64)
     # The median: a low note's own asymmetry doesn't last.
@@ -173,10 +173,10 @@ def _offset(clip: Clip) -> Finding | None:
     if abs(worst) <= _OFFSET:
         return None
     message = f"It has a DC offset of {worst:+.3f} of full scale."
-    return Finding(code="dc_offset", message=message, value=worst)
+    return TakeDefect(code="dc_offset", message=message, value=worst)
 
 
-def _dead_channel(clip: Clip) -> Finding | None:
+def _dead_channel(clip: Clip) -> TakeDefect | None:
     if clip.channels < 2:
         return None
     levels = _mean_square(clip.samples)
@@ -187,10 +187,10 @@ def _dead_channel(clip: Clip) -> Finding | None:
     which = ", ".join(str(names[index]) for index in dead)
     message = f"Channel {which} is silent while {clip.channels - len(dead)} of "
     message += f"{clip.channels} play."
-    return Finding(code="dead_channel", message=message, value=float(dead[0]))
+    return TakeDefect(code="dead_channel", message=message, value=float(dead[0]))
 
 
-def _loop(clip: Clip) -> Finding | None:
+def _loop(clip: Clip) -> TakeDefect | None:
     loop = stuck_loop(clip.mono, clip.sample_rate)
     if loop is None:
         return None
@@ -198,7 +198,7 @@ def _loop(clip: Clip) -> Finding | None:
         f"The same {loop.period_s:.2f} s come {loop.copies} times in a row "
         f"from {loop.start_s:.1f} s on."
     )
-    return Finding(code="loop", message=message, value=loop.period_s)
+    return TakeDefect(code="loop", message=message, value=loop.period_s)
 
 
 def _run_lengths(flags: NDArray[np.bool_]) -> NDArray[np.int64]:

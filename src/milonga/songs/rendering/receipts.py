@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from milonga import audio
 from milonga._version import __version__
-from milonga.analysis.take_checks import Finding
+from milonga.analysis.take_checks import TakeDefect
 from milonga.audio.clip import Clip
 from milonga.audio.digest import samples_sha256
 from milonga.errors import ReceiptError
@@ -66,7 +66,7 @@ class Receipt(_Part):
     started: datetime
     duration_s: float
     sound: Sound
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[TakeDefect, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -160,6 +160,6 @@ def intact_clip(receipt: Receipt, folder: Path) -> Clip | None:
     return clip if samples_sha256(clip) == receipt.sound.sha256 else None
 
 
-def findings_text(findings: Sequence[Finding]) -> str:
+def findings_text(findings: Sequence[TakeDefect]) -> str:
     """One line for people."""
     return "; ".join(finding.message for finding in findings)

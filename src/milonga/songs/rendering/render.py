@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from milonga import audio
-from milonga.analysis.take_checks import Finding, check_take
+from milonga.analysis.take_checks import TakeDefect, check_take
 from milonga.audio.clip import Clip
 from milonga.audio.digest import samples_sha256
 from milonga.errors import AudioError, GeneratorError, MilongaError, OutputError
@@ -124,10 +124,10 @@ class _Attempt:
     seed_used: int
     started: datetime
     duration_s: float = 0.0
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[TakeDefect, ...] = ()
 
 
-def _findings(planned: PlannedTake, clip: Clip) -> tuple[Finding, ...]:
+def _findings(planned: PlannedTake, clip: Clip) -> tuple[TakeDefect, ...]:
     exact = planned.generator.length == "exact"
     return check_take(clip, expected_s=planned.request.seconds, exact=exact)
 
