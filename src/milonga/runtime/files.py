@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,20 @@ def sweep_parts(folder: Path) -> None:
     for leftover in folder.glob(".part-*"):
         with contextlib.suppress(OSError):
             leftover.unlink()
+
+
+def free_space(folder: Path) -> int | None:
+    """Return the free bytes on the disk of a folder, which need not exist yet.
+
+    None where the system doesn't tell.
+    """
+    there = folder.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    try:
+        return shutil.disk_usage(there).free
+    except OSError:
+        return None
 
 
 def output_error(error: OSError, path: str | os.PathLike[str]) -> OutputError:

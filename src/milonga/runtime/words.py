@@ -1,7 +1,8 @@
-"""Sizes and steps as people read them."""
+"""Sizes and steps as people read them, and words to match."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 
@@ -19,3 +20,9 @@ def numbered(steps: Sequence[str]) -> str:
     if len(steps) == 1:
         return steps[0]
     return "\n  ".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
+
+
+def plain(text: str) -> str:
+    """Return lower case without diacritics, to match words: "Duración" gives "duracion"."""
+    split = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in split if not unicodedata.combining(c))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 from milonga.errors import AccessError, WeightsError
 from milonga.runtime.checks import Context, Finding
 from milonga.runtime.config import Config, load_config
+from milonga.runtime.files import free_space
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import size_text
 from milonga.weights import settings
@@ -49,7 +48,7 @@ def disk_space(context: Context) -> Iterator[Finding]:
     """Free disk, against what is still to be downloaded."""
     config = load_config()
     root = settings.choose_cache(context.cache_dir, config.weights).root
-    free = _free(root)
+    free = free_space(root)
     if free is None:
         return
     missing = [row for row in _rows(context, config) if row.status in ("missing", "partial")]
@@ -158,12 +157,3 @@ def _rows(context: Context, config: Config) -> list[Row]:
         row_of(find_source(key, config), config, context.cache_dir)
         for key in context.keys or CATALOGUE
     ]
-
-
-def _free(folder: Path) -> int | None:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return None

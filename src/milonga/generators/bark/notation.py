@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from milonga.generators.base import LyricLine, Request
-from milonga.generators.guide.sections import plain
 from milonga.generators.guide.voice.casting import behind, whispers
 from milonga.generators.guide.voice.language import line_languages
+from milonga.runtime.words import plain
 
 Manner = Literal["sung", "spoken", "whispered", "shouted"]
 

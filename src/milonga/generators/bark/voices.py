@@ -16,8 +16,8 @@ from milonga import weights
 from milonga.errors import DamagedFileError, GeneratorError, NotDownloadedError, UnsafeFileError
 from milonga.generators.bark.notation import Phrase
 from milonga.generators.bark.parts import syllables
-from milonga.generators.guide.sections import plain
 from milonga.runtime.progress import Progress
+from milonga.runtime.words import plain
 from milonga.weights import LocalWeights
 from milonga.weights.cache.hashing import hash_file
 from milonga.weights.selection import Files

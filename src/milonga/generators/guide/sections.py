@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Literal
+
+from milonga.runtime.words import plain
 
 SectionKind = Literal[
     "intro",
@@ -59,12 +60,6 @@ _WORDS: tuple[tuple[str, SectionKind], ...] = (
     (r"instrumental|solo|drop|jam|instr\b|variacion", "instrumental"),
     (r"verse|verso|estrofa|rap\b|strophe|spoken", "verse"),
 )
-
-
-def plain(text: str) -> str:
-    """Lower case without diacritics, for matching words ("Reggaetón" as "reggaeton")."""
-    split = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in split if not unicodedata.combining(c))
 
 
 def section_kind(text: str) -> SectionKind:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from milonga.runtime.words import plain
 
 _STEP = 1.5
 """In spreads of the corpus: clearly heard, and far from the ends of the controls."""
@@ -42,7 +43,7 @@ def moves_of(*texts: str) -> tuple[dict[str, float], dict[str, str]]:
     used: dict[str, str] = {}
     for text in texts:
         before = ""
-        for word in re.findall(r"[^\W\d_]+", _plain(text)):
+        for word in re.findall(r"[^\W\d_]+", plain(text)):
             # Spanish adjectives have a gender and a number.
             stems = (word, re.sub(r"as?$", "o", word), re.sub(r"o?s$", "o", word))
             known = next((stem for stem in stems if stem in _MOVES), None)
@@ -53,8 +54,3 @@ def moves_of(*texts: str) -> tuple[dict[str, float], dict[str, str]]:
             before = word
     bounded = {name: max(-_MOST, min(_MOST, value)) for name, value in moves.items() if value}
     return bounded, used
-
-
-def _plain(text: str) -> str:
-    decomposed = unicodedata.normalize("NFD", text.casefold())
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from milonga.runtime.words import plain
 from milonga.songs.markdown.marks import bare, shown
 from milonga.songs.sheet.quantities import find_duration, find_tempo
 from milonga.songs.sheet.sections import section_in
-from milonga.songs.sheet.text import plain
 
 _NUMBERED = re.compile(
     r"^(?:segment|segmento|clip|track|part|parte|section|seccion|sección|pista|take|toma)"

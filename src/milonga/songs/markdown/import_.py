@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from milonga.errors import Problem, SheetError
+from milonga.runtime.words import plain
 from milonga.songs.markdown.draft import Draft, Guess, Unplaced
 from milonga.songs.markdown.exact import read_exact
 from milonga.songs.markdown.gather import gather
@@ -22,7 +23,7 @@ from milonga.songs.sheet.fields import NUMBERS, SECONDS, TEMPO
 from milonga.songs.sheet.lyrics import has_words, word_count
 from milonga.songs.sheet.model import DEFAULT_TEMPO, Layer, Segment, Sheet
 from milonga.songs.sheet.quantities import find_tempo
-from milonga.songs.sheet.text import number_text, plain
+from milonga.songs.sheet.text import number_text
 from milonga.songs.sheet.text_file import read_source
 from milonga.songs.sheet.yaml_writer import write_yaml
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from milonga.runtime.words import plain
 from milonga.songs.markdown.draft import Draft
 from milonga.songs.markdown.heading import DESCRIBED, section_phrase
 from milonga.songs.markdown.place import put
 from milonga.songs.markdown.reader import Line
 from milonga.songs.sheet.labels import field_of
 from milonga.songs.sheet.lyrics import has_words, unbalanced
-from milonga.songs.sheet.text import lyrics_text, plain
+from milonga.songs.sheet.text import lyrics_text
 
 _NO_LYRICS = re.compile(
     r"\W*(?:instrumental(?: only)?|none|n/?a|no lyrics|no vocals|without lyrics|sin letra|sin voz|"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from milonga.audio import SUFFIXES
+from milonga.runtime.words import plain
 from milonga.songs.markdown.draft import Draft
 from milonga.songs.markdown.heading import SegmentHeading, section_phrase
 from milonga.songs.markdown.marks import shown, unescape
@@ -13,7 +14,7 @@ from milonga.songs.markdown.reader import Labelled, Line
 from milonga.songs.sheet.fields import SECONDS, TEMPO, check_baseline
 from milonga.songs.sheet.labels import field_of
 from milonga.songs.sheet.quantities import find_duration, find_tempo
-from milonga.songs.sheet.text import number_text, plain
+from milonga.songs.sheet.text import number_text
 
 _GENERATORS = {
     "guide": "guide", "bark": "bark", "stable audio": "stable-audio", "musicgen": "musicgen",

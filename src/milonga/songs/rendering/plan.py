@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from milonga import audio
 from milonga.errors import MilongaError, PlanError, Problem
 from milonga.generators.base import Assessment, Generator, Request
+from milonga.runtime.files import free_space
 from milonga.songs.rendering.takes import segment_folder, take_name
 from milonga.songs.sheet.model import Layer, Segment, Sheet
 
@@ -250,13 +250,12 @@ class _Planner:
         return round((takes + 2 * song) * _BYTES_PER_S)
 
     def check_disk(self) -> None:
-        folder = next(p for p in (self.out, *self.out.absolute().parents) if p.exists())
-        free = shutil.disk_usage(folder).free
-        if free < self.bytes_needed:
+        free = free_space(self.out)
+        if free is not None and free < self.bytes_needed:
             self.problems.append(
                 Problem(
                     f"The output needs about {_megabytes(self.bytes_needed)}, "
-                    f"there are {_megabytes(free)} free on the disk of {folder}.",
+                    f"there are {_megabytes(free)} free on the disk of {self.out}.",
                     step="Free some space or choose another --out.",
                 )
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
-from milonga.songs.sheet.text import plain
+from milonga.runtime.words import plain
 
 _LABELS = {
     "title": "title, song title, song, titulo, titulo de la cancion, cancion, track title",

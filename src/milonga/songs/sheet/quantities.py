@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from milonga.songs.sheet.text import plain
+from milonga.runtime.words import plain
 
 _NUMBER = r"\d+(?:[.,]\d+)?"
 _DASH = r"(?:-|–|—|to|a|y|and|hasta)"

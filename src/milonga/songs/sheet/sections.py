@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from milonga.songs.sheet.text import plain
+from milonga.runtime.words import plain
 
 # In order: a longer name stands before one that it contains.
 _NAMES: tuple[tuple[str, str], ...] = (

@@ -30,12 +30,6 @@ def lyrics_text(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
 
 
-def plain(text: str) -> str:
-    """Lower case without diacritics, to match words: "Duración" gives "duracion"."""
-    split = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in split if not unicodedata.combining(c))
-
-
 def control_character(text: str) -> str | None:
     """The name of the first character that no text holds ("U+0007"), or None."""
     found = next(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from milonga.audio.export.settings import FORMATS, ExportSettings
 from milonga.errors import OutputError, SoundError
+from milonga.runtime.files import free_space
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import size_text
 from milonga.sounds.instrument.batch import BatchResult, Job, make_jobs, run_batch
@@ -90,11 +90,8 @@ def check_room(plan: Plan, folder: Path, export: ExportSettings, *, many: bool =
     suffix = export.format or "wav"
     missing = sum(not (folder / f"{job.name}.{suffix}").exists() for job in plan.jobs)
     wanted = plan.size * missing // count + _SPARE
-    there = folder.absolute()
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    free = shutil.disk_usage(there).free
-    if missing and wanted > free:
+    free = free_space(folder)
+    if missing and free is not None and wanted > free:
         raise OutputError(
             f"The batch takes up to {size_text(wanted)}, and {size_text(free)} are free.",
             where=folder,

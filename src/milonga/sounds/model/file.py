@@ -23,6 +23,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import AudioError, MissingExtraError, ModelFileError
 from milonga.runtime.files import write_bytes
+from milonga.runtime.validation import first_error
 
 if TYPE_CHECKING:
     import torch
@@ -329,9 +330,8 @@ def _header(path: Path, text: str) -> ModelHeader:
         if names := MEL_SPEC.differences(header.spec):
             raise _damaged(path, f"its mel differs from that of version 1 in {', '.join(names)}")
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise _damaged(path, f"{_short(field)} in its header: {first['msg']}") from error
+        field, message = first_error(error)
+        raise _damaged(path, f"{_short(field)} in its header: {message}") from error
     except AudioError as error:
         raise _damaged(path, f"mel_spec in its header: {error.message}") from error
     return header

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import AudioError, MissingExtraError, VocoderError
 from milonga.runtime.files import write_bytes
+from milonga.runtime.validation import first_error
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.training.distances import Distances
 
@@ -252,9 +253,8 @@ def _header(path: Path, text: str) -> VocoderHeader:
         header = VocoderHeader.model_validate(values)
         header.generator_config  # noqa: B018
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise _damaged(path, f"{field} in its header: {first['msg']}") from error
+        field, message = first_error(error)
+        raise _damaged(path, f"{field} in its header: {message}") from error
     except (AudioError, VocoderError) as error:
         raise _damaged(path, error.message) from error
     return header

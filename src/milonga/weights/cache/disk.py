@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import shutil
 from pathlib import Path
 
 from milonga.errors import CacheError
+from milonga.runtime.files import free_space
 from milonga.runtime.words import numbered, size_text
 from milonga.weights.cache.layout import RepoCache
 from milonga.weights.settings import CacheChoice
@@ -74,12 +74,8 @@ def check_space(folder: Path, needed: int) -> None:
     Raises:
         CacheError: they don't.
     """
-    there = folder
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    try:
-        free = shutil.disk_usage(there).free
-    except OSError:
+    free = free_space(folder)
+    if free is None:
         return
     if needed + min(SPARE, needed // 20) > free:
         raise CacheError(

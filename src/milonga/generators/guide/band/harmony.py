@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from milonga.errors import GeneratorError
 from milonga.generators.guide.score import BEATS, Bar, Chord, dice
-from milonga.generators.guide.sections import SHAPES, SectionKind, plain
+from milonga.generators.guide.sections import SHAPES, SectionKind
+from milonga.runtime.words import plain
 
 _SCALES: dict[str, tuple[int, ...]] = {
     "major": (0, 2, 4, 5, 7, 9, 11),

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from milonga.generators.guide.sections import plain
+from milonga.runtime.words import plain
 
 Job = Literal["lead", "chords", "pad", "bass"]
 

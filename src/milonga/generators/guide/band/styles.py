@@ -16,7 +16,8 @@ from milonga.generators.guide.band.instruments import (
     split_refusals,
 )
 from milonga.generators.guide.score import dice
-from milonga.generators.guide.sections import SHAPES, plain, section_kind
+from milonga.generators.guide.sections import SHAPES, section_kind
+from milonga.runtime.words import plain
 
 # In the order in which they are looked for; ``_style_names`` decides which one rules.
 _GENRES: tuple[tuple[str, str], ...] = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from milonga.generators.guide.sections import plain
 from milonga.generators.guide.tune.melody import FEMALE, MALE, VoiceRange
+from milonga.runtime.words import plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from milonga.generators.base import LyricLine
-from milonga.generators.guide.sections import plain
+from milonga.runtime.words import plain
 
 DEFAULT = "en"
 _USUAL = ("en", "es")

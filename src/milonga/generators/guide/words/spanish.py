@@ -6,8 +6,8 @@ hiatus and the written accent.
 
 from __future__ import annotations
 
-from milonga.generators.guide.sections import plain
 from milonga.generators.guide.words.spelling import digits, divide, lowered, words
+from milonga.runtime.words import plain
 
 _STRONG, _ACCENTED_WEAK = "aeoáéóàèò", "íú"
 _VOWELS = _STRONG + _ACCENTED_WEAK + "iuüy"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from milonga.generators.guide.sections import plain
+from milonga.runtime.words import plain
 
 
 def words(text: str) -> list[str]:

@@ -10,8 +10,8 @@ import re
 from types import ModuleType
 from typing import Literal
 
-from milonga.generators.guide.sections import plain
 from milonga.generators.guide.words import english, spanish
+from milonga.runtime.words import plain
 
 Language = Literal["en", "es"]
 
