@@ -68,15 +68,49 @@ def test_debug_shows_the_traceback(milonga, monkeypatch):
             main(args)
 
 
-def test_the_unexpected_is_explained_too(monkeypatch, capsys):
-    def broken(*args, **kwargs):
-        raise RuntimeError("odd")
+def broken(*args, **kwargs):
+    raise RuntimeError("odd")
 
+
+def test_the_unexpected_is_explained_too(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(cli, "main", broken)
     assert main([]) == 1
-    assert "RuntimeError: odd" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "RuntimeError: odd" in err
+    assert "--debug" in err
+    assert main(["--log", str(tmp_path / "milonga.log")]) == 1
+    assert f"The details are in {tmp_path / 'milonga.log'}." in capsys.readouterr().err
+    with pytest.raises(RuntimeError, match="odd"):
+        main(["--debug"])
     monkeypatch.setattr(cli, "main", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
     assert main([]) == 130
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_log_keeps_the_traceback_of_an_explained_failure(milonga, tmp_path, before):
+    option = ["--log", "milonga.log"]
+    command = ["render", "nothing.yaml"]
+    result = milonga(*option, *command) if before else milonga(*command, *option)
+    assert result.status == 1
+    text = (tmp_path / "milonga.log").read_text()
+    assert "milonga 0" in text.splitlines()[0]
+    assert "render nothing.yaml" in text.splitlines()[0]
+    assert "Traceback" in text
+    assert "SheetError: nothing.yaml" in text
+    assert milonga("--version", f"--log={tmp_path / 'other.log'}").status == 0
+    assert "exit status 0" in (tmp_path / "other.log").read_text()
+
+
+def test_the_variable_names_a_log(milonga, tmp_path):
+    milonga("rendr", MILONGA_LOG=str(tmp_path / "milonga.log"))
+    assert "There is no command 'rendr'" in (tmp_path / "milonga.log").read_text()
+
+
+def test_a_log_that_can_not_be_written(milonga, tmp_path):
+    result = milonga("--version", "--log", tmp_path)
+    assert result.status == 1
+    assert str(tmp_path) in result.err
+    assert milonga("--log").status == 2
 
 
 DROPPED = """

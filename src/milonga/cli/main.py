@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import signal
 import sys
 from importlib import import_module
@@ -16,6 +17,7 @@ import click
 
 from milonga._version import __version__
 from milonga.errors import Cancelled, MilongaError
+from milonga.runtime import logs
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "song": ("milonga.cli.songs.sheet:song", "Start, check, import and export song sheets."),
@@ -88,8 +90,14 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="milonga")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
+@click.option("--debug", is_flag=True, help="Show the traceback of every error.")
+@click.option(
+    "--log",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Append a log with the traceback of every error to FILE (or to MILONGA_LOG).",
+)
+def cli(debug: bool, log: str | None) -> None:
     """Make songs and sounds with open models on your own machine, and learn how good they are.
 
     Every command that prints a result takes --json. Start with: milonga song new song.yaml
@@ -97,50 +105,73 @@ def cli(debug: bool) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command line.
+    """Run the command line.
 
     Returns:
         0 done, 1 something failed and was explained, 2 wrong usage, 130 interrupted.
     """
     args = list(sys.argv[1:] if argv is None else argv)
-    # Accepted anywhere on the line: people add it to a command that just failed.
-    debug = "--debug" in args
-    args = [arg for arg in args if arg != "--debug"]
+    args, debug, log = _global_options(args)
     signal.signal(signal.SIGTERM, _interrupt)
     # Where it is ignored, as in the background of a script, it stays so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
     try:
+        logs.setup(log, tracebacks=debug)
+        logs.LOG.info("milonga %s: %s", __version__, shlex.join(args))
         outcome = cli.main(args, prog_name="milonga", standalone_mode=False)
-        return outcome if isinstance(outcome, int) else 0
+        status = outcome if isinstance(outcome, int) else 0
+        logs.LOG.info("exit status %d", status)
+        return status
     except click.ClickException as error:
+        logs.log_failure(error)
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt, Cancelled):
+        logs.LOG.info("interrupted")
         click.echo("\nInterrupted. What was finished is kept.", err=True)
         return 130
     except BrokenPipeError:
         return 1
-    except MilongaError as error:
-        if debug:
-            raise
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
-        return 1
-    except MemoryError:
-        if debug:
-            raise
-        click.echo("error: This machine ran out of memory. Close other programs or use fewer "
-                   "seconds at a time.", err=True)  # fmt: skip
-        return 1
     except Exception as error:
+        logs.log_failure(error, raised=debug)
         if debug:
             raise
-        click.echo(
-            f"error: milonga failed in a way it did not expect ({type(error).__name__}: {error}).\n"
-            "  Run the same command with --debug and report what it prints.",
-            err=True,
-        )
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {_explained(error)}", err=True)
         return 1
+
+
+def _global_options(args: list[str]) -> tuple[list[str], bool, str | None]:
+    """Take ``--debug`` and ``--log FILE`` from anywhere on the line: people add them to a command
+    that just failed."""
+    rest: list[str] = []
+    debug, log = False, None
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            return [*rest, word, *words], debug, log
+        if word == "--debug":
+            debug = True
+        elif word.startswith("--log="):
+            log = word.removeprefix("--log=")
+        elif word == "--log" and (file := next(words, None)) is not None:
+            log = file
+        else:
+            rest.append(word)
+    return rest, debug, log
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, MilongaError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return (
+            "This machine ran out of memory. Close other programs or use fewer seconds at a time."
+        )
+    return (
+        f"milonga failed in a way it did not expect ({type(error).__name__}: {error}).\n"
+        f"  {logs.details_hint()} Please report them."
+    )
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

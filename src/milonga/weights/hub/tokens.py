@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from milonga.runtime import logs
 from milonga.weights.settings import hf_home, is_set
 
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
@@ -24,6 +25,9 @@ class Token:
     value: str = field(repr=False)
     origin: str
     from_environment: bool = False
+
+    def __post_init__(self) -> None:
+        logs.hide(self.value)
 
     @property
     def sendable(self) -> bool:

@@ -1,0 +1,139 @@
+"""The log: failures with their tracebacks, under the logger name ``milonga``.
+
+In a program of your own, ``logging.getLogger("milonga")`` receives every record. The command line
+writes them to a file with ``--log FILE`` or ``MILONGA_LOG``, and shows the tracebacks with
+``--debug``. Access tokens and passwords are left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import sys
+from pathlib import Path
+
+from milonga.errors import OutputError
+from milonga.runtime.files import output_error
+
+LOG = logging.getLogger("milonga")
+LOG.addHandler(logging.NullHandler())
+
+_LINE = "%(asctime)s %(levelname)s [%(process)d] %(message)s"
+_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|API_?KEY", re.IGNORECASE)
+_SECRETS = (
+    (re.compile(r"\bhf_[A-Za-z0-9]{20,}"), "<token>"),
+    (
+        re.compile(r"(?i)\b(bearer|authorization['\"]?\s*[:=]\s*['\"]?basic)\s+\S{6,}"),
+        r"\1 <token>",
+    ),
+    (re.compile(r"://[^/\s:@]*:[^/\s]+@"), "://<password>@"),
+)
+_handlers: list[logging.Handler] = []
+_hidden: set[str] = set()
+
+
+def setup(file: str | os.PathLike[str] | None = None, *, tracebacks: bool = False) -> None:
+    """Start the log; what an earlier call started ends.
+
+    Args:
+        file: records are appended to it; ``None`` uses ``MILONGA_LOG``, or no file without it.
+        tracebacks: show the traceback of every failure on standard error.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    stop()
+    file = file or os.environ.get("MILONGA_LOG")
+    if file:
+        path = Path(file).expanduser().absolute()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _add(logging.FileHandler(path, encoding="utf-8", errors="backslashreplace"))
+        except OSError as error:
+            raise output_error(error, path) from error
+        LOG.setLevel(logging.INFO)
+    if tracebacks:
+        _add(_Console(logging.ERROR))
+
+
+def stop() -> None:
+    """End what ``setup`` started."""
+    for handler in _handlers:
+        LOG.removeHandler(handler)
+        handler.close()
+    _handlers.clear()
+    LOG.setLevel(logging.NOTSET)
+
+
+def hide(secret: str) -> None:
+    """Keep a token or password out of the log."""
+    if len(secret) >= 4:
+        _hidden.add(secret)
+
+
+def without_secrets(text: str) -> str:
+    """``text`` without tokens and passwords."""
+    named = (value for name, value in os.environ.items() if _SECRET_NAME.search(name))
+    values = _hidden | {value.strip() for value in named if len(value.strip()) >= 8}
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, "<token>")
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def log_failure(error: BaseException, what: str = "", *, raised: bool = False) -> None:
+    """Record a failure with its traceback.
+
+    Args:
+        error: what was raised.
+        what: the work that failed, such as ``take 07/guide-s0``.
+        raised: it is raised further, so ``--debug`` shows its traceback anyway.
+    """
+    if not _handlers and os.environ.get("MILONGA_LOG"):
+        # The failure itself matters more than a log that can't be written.
+        with contextlib.suppress(OutputError):
+            setup()
+    text = f"{type(error).__name__}: {error}"
+    LOG.error(f"{what}: {text}" if what else text, exc_info=error, extra={"milonga_raised": raised})
+
+
+def log_file() -> Path | None:
+    """The file that the log is written to."""
+    files = (h for h in _handlers if isinstance(h, logging.FileHandler))
+    return next((Path(handler.baseFilename) for handler in files), None)
+
+
+def details_hint() -> str:
+    """A sentence that tells where the details of a failure are, or how to get them."""
+    if path := log_file():
+        return f"The details are in {path}."
+    if any(isinstance(handler, _Console) for handler in _handlers):
+        return "The traceback shows the details."
+    return "To see the details, run it again with --debug, or with --log FILE to keep them."
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
+class _Console(logging.Handler):
+    """Standard error as it is at the moment: a progress bar takes it over while it is drawn."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return bool(record.exc_info) and not getattr(record, "milonga_raised", False)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+        except OSError:
+            self.handleError(record)
+
+
+def _add(handler: logging.Handler) -> None:
+    handler.setFormatter(_Formatter("%(message)s" if isinstance(handler, _Console) else _LINE))
+    LOG.addHandler(handler)
+    _handlers.append(handler)
