@@ -1,6 +1,7 @@
 # make setup   everything for development into .venv
 # make demo    render the example song and its report (installs only what that needs)
 # make test    run the tests              make check   lint, types, import contracts
+# make docs    API reference in build/docs        make pictures   draw the architecture anew
 # make bench   measure, write docs/benchmarks.md
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 DEMO := demo-out
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check docs pictures bench clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.all
@@ -28,7 +29,7 @@ $(VENV)/.demo: $(VENV)/.made pyproject.toml constraints.txt
 
 $(VENV)/.all: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "Setting up milonga, its extras and the test tools in $(VENV) ..."
-	$(PIP) -e '.[guide,models,sofa,sounds]' --group test --group check
+	$(PIP) -e '.[guide,models,sofa,sounds]' --group test --group check --group docs
 	@# NVIDIA's own code, which the tests compare ours with. What it lists, it doesn't need here.
 	$(PIP) --no-deps bigvgan==2.4.1
 	@touch $@ $(VENV)/.demo
@@ -40,10 +41,16 @@ test: $(VENV)/.all
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/.all
-	$(BIN)/ruff check src tests bench
-	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench docs
+	$(BIN)/ruff format --check src tests bench docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.all
+	$(BIN)/python docs/make_reference.py
+
+pictures: $(VENV)/.all
+	$(BIN)/python docs/pictures/make_architecture_picture.py
 
 bench: $(VENV)/.all
 	$(BIN)/python -m bench

@@ -1,5 +1,6 @@
-"""The README's and docs' examples run, as a reader would run them."""
+"""The README's and docs' examples run, as a reader would run them, and their links lead on."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -10,20 +11,26 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+reference = load(ROOT / "docs" / "make_reference.py")
+PAGES = [*reference.documentation(), *sorted((ROOT / "examples").rglob("*.md"))]
+EXAMPLES = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def run(page: Path, folder: Path) -> None:
-    """Every sh and python block of a page in order, in one folder."""
+    """Run every sh and python block of a page in order, in one folder."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     # What the examples train and keep is no business of whoever runs the tests.
     environment = {**os.environ, "PATH": path, "MILONGA_HOME": str(folder / ".milonga")}
-    found = re.findall(r"^```(sh|python)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-    for language, text in found:
+    for language, text in EXAMPLES.findall(page.read_text()):
         command = ["bash", "-euc", text] if language == "sh" else [sys.executable, "-c", text]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{page.name}:\n{text}\n{done.stdout}\n{done.stderr}"
@@ -31,7 +38,7 @@ def run(page: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [p for p in PAGES if blocks(p, "sh") or blocks(p, "python")],
+    [p for p in PAGES if EXAMPLES.search(p.read_text())],
     ids=lambda p: str(p.relative_to(ROOT)),
 )
 def test_examples_run(page, tmp_path):
@@ -41,9 +48,22 @@ def test_examples_run(page, tmp_path):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
-        if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    assert list(reference.dead_links([page])) == []
+
+
+def test_dead_links_are_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# One *two*, three\n# Same\n# Same\n[a](page.md#one-two-three) [b](#same-1) [c](#four)\n"
+        "[d](nowhere.md) [e](https://example.org) `[f](code.md)`\n```\n[g](code.md)\n```\n"
+    )
+    (tmp_path / "page.html").write_text('<a id="x"></a><a href="#x">1</a><a href="#y">2</a>')
+    found = [line.split(": ")[1] for line in reference.dead_links(sorted(tmp_path.iterdir()))]
+    assert found == [
+        "#y leads to no heading",
+        "#four leads to no heading",
+        "nowhere.md leads to no file",
+    ]
 
 
 def test_the_examples_are_sheets_that_can_be_rendered(tmp_path):
