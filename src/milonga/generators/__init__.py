@@ -1,0 +1,1 @@
+"""Generators: models that render a request into a clip, and their registry."""

@@ -1,0 +1,1 @@
+"""The ground floor: devices, memory, progress, files, configuration, logs, places."""
