@@ -3,6 +3,7 @@
 # make test    run the tests              make check   lint, types, import contracts
 # make docs    API reference in build/docs        make pictures   draw the architecture anew
 # make bench   measure, write docs/benchmarks.md
+# make mutate  break the code on purpose and see that a test fails (tools/mutate.py)
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 DEMO := demo-out
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test check docs pictures bench clean
+.PHONY: setup demo test check docs pictures bench mutate clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.all
@@ -41,8 +42,8 @@ test: $(VENV)/.all
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/.all
-	$(BIN)/ruff check src tests bench docs
-	$(BIN)/ruff format --check src tests bench docs
+	$(BIN)/ruff check src tests bench docs tools
+	$(BIN)/ruff format --check src tests bench docs tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -54,6 +55,9 @@ pictures: $(VENV)/.all
 
 bench: $(VENV)/.all
 	$(BIN)/python -m bench
+
+mutate: $(VENV)/.all
+	$(BIN)/python tools/mutate.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist

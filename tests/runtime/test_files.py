@@ -36,6 +36,25 @@ def test_a_file_is_new_or_as_before(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["file.txt"]
 
 
+def test_the_contents_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
+    """A power cut after the rename must not find an empty file under the name."""
+    path, flushed, renamed = tmp_path / "song.json", [], []
+    sync, replace = os.fsync, os.replace
+
+    def note_sync(number):
+        flushed.append(os.fstat(number).st_size)
+        sync(number)
+
+    def note_replace(source, target):
+        renamed.append((list(flushed), target))
+        replace(source, target)
+
+    monkeypatch.setattr("os.fsync", note_sync)
+    monkeypatch.setattr("os.replace", note_replace)
+    write_bytes(path, b"whole")
+    assert renamed == [([5], path)]
+
+
 def test_the_temporary_file_keeps_the_suffix(tmp_path):
     with atomic_path(tmp_path / "song.wav") as temporary:
         assert temporary.suffix == ".wav"

@@ -188,7 +188,8 @@ for outcome in iter_render(plan, Progress()):
 def test_kill_9_at_any_moment_loses_at_most_the_take_in_work(tmp_path, after):
     out = tmp_path / "out"
     command = [sys.executable, "-c", textwrap.dedent(KILLED.format(out=str(out)))]
-    env = {**os.environ, "PYTHONPATH": str(HERE)}
+    paths = [str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         for _ in range(2):
             assert process.stdout.readline() == "rendered\n"

@@ -1,0 +1,708 @@
+"""The mutations that ``tools/mutate.py`` tries: faults that would hurt a user without a word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A fault to plant.
+
+    Attributes:
+        name: short, unique.
+        path: of the module, from the project's folder.
+        find: a text that stands once in it.
+        replace: what stands there instead.
+        tests: arguments of pytest that must notice.
+        harm: the consequence for a user.
+    """
+
+    name: str
+    path: str
+    find: str
+    replace: str
+    tests: tuple[str, ...]
+    harm: str
+
+
+def _faults(path: str, tests: str, *faults: tuple[str, str, str, str]) -> list[Mutation]:
+    """Mutations of one module with the same tests: name, text, replacement, harm."""
+    return [
+        Mutation(name, f"src/milonga/{path}", find, replace, tuple(tests.split()), harm)
+        for name, find, replace, harm in faults
+    ]
+
+
+MUTATIONS: tuple[Mutation, ...] = (
+    # What a user has on disk.
+    *_faults(
+        "runtime/files.py",
+        "tests/runtime/test_files.py",
+        (
+            "write-not-atomic",
+            'temporary = target.with_name(f".part-{secrets.token_hex(4)}-{target.name}")',
+            "temporary = target",
+            "A killed process leaves half a file where a whole one was.",
+        ),
+        (
+            "write-not-flushed",
+            "os.fsync(handle.fileno())",
+            "pass",
+            "A power cut leaves an empty file under the right name.",
+        ),
+        (
+            "json-with-nan",
+            "allow_nan=False",
+            "allow_nan=True",
+            "Reports hold NaN, which no other program reads.",
+        ),
+    ),
+    # Downloads.
+    *_faults(
+        "weights/hub/retries.py",
+        "tests/weights/test_faults.py::test_503_always",
+        (
+            "retries-never-counted",
+            "self._failures += 1",
+            "self._failures += 0",
+            "A download from a broken server never ends.",
+        ),
+    ),
+    *_faults(
+        "weights/hub/download.py",
+        "tests/weights/test_faults.py tests/weights/test_resume.py",
+        (
+            "download-hash-ignored",
+            "found.sha256 != self._file.sha256:",
+            "False:",
+            "A damaged or changed model is used without a word.",
+        ),
+        (
+            "small-file-hash-ignored",
+            "found.git_sha1 != self._file.git_sha1:",
+            "False:",
+            "A changed configuration is used without a word.",
+        ),
+        (
+            "resumes-wrong-range",
+            'place.startswith(f"bytes {start}-")',
+            'place.startswith("bytes ")',
+            "A server that sends another part than asked costs the download.",
+        ),
+        (
+            "progress-of-nothing-counts",
+            "if target.size > furthest:",
+            "if target.size > 0:",
+            "A connection that always breaks at one place is tried for ever.",
+        ),
+    ),
+    *_faults(
+        "weights/hub/access.py",
+        "tests/weights/test_access.py",
+        (
+            "gated-called-missing",
+            "return _no_token(repo) if gated else _not_found(repo)",
+            "return _not_found(repo)",
+            "A gated model is reported as missing; nobody says how to get access.",
+        ),
+        (
+            "rejected-called-no-access",
+            'if "rejected" in words:',
+            'if "never" in words:',
+            "A user whose request was rejected is told to accept the licence again.",
+        ),
+    ),
+    *_faults(
+        "weights/cache/disk.py",
+        "tests/weights/test_disk.py tests/weights/test_ensure.py",
+        (
+            "space-not-checked",
+            "if needed + min(SPARE, needed // 20) > free:",
+            "if needed > 1 << 60:",
+            "A download fills the disk before it fails.",
+        ),
+    ),
+    *_faults(
+        "weights/cache/layout.py",
+        "tests/weights/test_ensure.py",
+        (
+            "path-climbs",
+            'any(part in ("", ".", "..") for part in path.split("/"))',
+            'any(part in ("", ".") for part in path.split("/"))',
+            "A hostile listing writes files outside the cache.",
+        ),
+    ),
+    *_faults(
+        "weights/verify.py",
+        "tests/weights/test_verify.py",
+        (
+            "verify-sees-no-change",
+            "if found.sha256 != file.sha256:",
+            "if False:",
+            "weights verify calls a damaged model good.",
+        ),
+    ),
+    *_faults(
+        "weights/loading.py",
+        "tests/weights/test_loading.py",
+        (
+            "pickle-runs-code",
+            "weights_only=True",
+            "weights_only=False",
+            "A downloaded checkpoint runs code on the user's machine.",
+        ),
+    ),
+    # Rendering.
+    *_faults(
+        "songs/rendering/render.py",
+        "tests/songs/rendering/test_render.py",
+        (
+            "last-attempt-kept",
+            "if best is None or len(attempt.findings) < len(best[1].findings):",
+            "if True:",
+            "A take with more defects is kept instead of the one with fewest.",
+        ),
+        (
+            "good-take-tried-again",
+            "if not attempt.findings:",
+            "if False:",
+            "Every take is rendered three times.",
+        ),
+        (
+            "stale-take-kept",
+            "same = receipt.request == planned.request",
+            "same = receipt.request.role == planned.request.role",
+            "A take of an older sheet is taken for one of today's.",
+        ),
+        (
+            "damaged-take-kept",
+            "if not same or samples_sha256(clip) != receipt.sound.sha256:",
+            "if not same:",
+            "A take whose audio was changed passes for what its receipt says.",
+        ),
+    ),
+    *_faults(
+        "songs/rendering/receipts.py",
+        "tests/songs/rendering/test_render.py",
+        (
+            "attempts-share-a-seed",
+            'hashlib.sha256(f"{seed}/{attempt}".encode()).digest()',
+            'hashlib.sha256(f"{attempt}".encode()).digest()',
+            "Takes that are tried again are the same whatever their seed.",
+        ),
+        (
+            "clipping-take-not-lowered",
+            "gain = 1.0 if clip.peak <= 1.0 else 0.999 / clip.peak",
+            "gain = 1.0",
+            "A take beyond full scale is clipped on writing, or refused after the work.",
+        ),
+    ),
+    *_faults(
+        "songs/rendering/takes.py",
+        "tests/songs/rendering tests/songs/output",
+        (
+            "takes-in-no-order",
+            "rank.get(t.receipt.generator, len(rank)),",
+            "0,",
+            "The mix uses a generator that the sheet names last.",
+        ),
+        (
+            "seeds-in-no-order",
+            "            t.receipt.seed,\n",
+            "",
+            "Take 10 comes before take 2, in the mix and in the list.",
+        ),
+        (
+            "option-hash-forgets-values",
+            "text = json.dumps(options, sort_keys=True",
+            "text = json.dumps(sorted(options), sort_keys=True",
+            "Takes with other options overwrite each other.",
+        ),
+    ),
+    *_faults(
+        "songs/output/folder.py",
+        "tests/songs/output/test_folder.py",
+        (
+            "mix-uses-takes-with-findings",
+            "chosen = next((take for take in takes if take.receipt.good), None)",
+            "chosen = next((take for take in takes), None)",
+            "A silent or clipped take is mixed where a good one is there.",
+        ),
+        (
+            "choice-forgotten",
+            "chosen = next((take for take in takes if take.name == choice), None)",
+            "chosen = None",
+            "The mix ignores the take that the user chose.",
+        ),
+    ),
+    *_faults(
+        "songs/output/mix.py",
+        "tests/songs/output/test_mix.py",
+        (
+            "segments-not-balanced",
+            "gains.append(_REFERENCE_LUFS - mean - distance + kept + voice.gain_db)",
+            "gains.append(voice.gain_db)",
+            "One generator's segments are far louder than another's.",
+        ),
+        (
+            "gain-sign",
+            "distance + kept + voice.gain_db",
+            "distance + kept - voice.gain_db",
+            "gain_db: -6 makes a layer louder.",
+        ),
+        (
+            "joins-click",
+            "gain[frames - fade_out :] = _quarter_sine(fade_out)[::-1]",
+            "pass",
+            "The end of each segment swells and clicks at the join.",
+        ),
+    ),
+    *_faults(
+        "songs/rendering/plan.py",
+        "tests/songs/rendering/test_plan.py",
+        (
+            "full-disk-not-seen",
+            "free < self.bytes_needed",
+            "free < 0",
+            "A render of hours fails when the disk is full.",
+        ),
+        (
+            "missing-baseline-not-seen",
+            "            if needed:\n",
+            "            if False:\n",
+            "A missing baseline is found after the render, not before.",
+        ),
+    ),
+    *_faults(
+        "songs/sheet/yaml_reader.py",
+        "tests/songs/sheet/test_load.py",
+        (
+            "aliases-unfold",
+            "if self._nodes > NODE_LIMIT or self._characters > TEXT_LIMIT:",
+            "if False:",
+            "A hostile sheet of a few lines takes all memory.",
+        ),
+        (
+            "deep-nesting",
+            "if self._depth > DEPTH_LIMIT:",
+            "if False:",
+            "A hostile sheet ends in a traceback.",
+        ),
+        (
+            "second-field-wins",
+            "            if name in seen:\n",
+            "            if False:\n",
+            "A field that stands twice is taken silently from one of its places.",
+        ),
+    ),
+    *_faults(
+        "songs/sheet/lyrics.py",
+        "tests/songs/sheet/test_load.py",
+        (
+            "directions-sung",
+            "            depth += 1\n        elif",
+            "            depth += 0\n        elif",
+            "Stage directions in brackets are sung.",
+        ),
+        (
+            "open-bracket-not-seen",
+            "return \"a '[' is not closed on its line\" if depth else None",
+            "return None",
+            "The rest of a line after a lost bracket is silently not sung.",
+        ),
+    ),
+    # Sound as such.
+    *_faults(
+        "audio/clip.py",
+        "tests/audio/test_clip.py",
+        (
+            "downmix-drops-centre",
+            "return Clip(self.samples[:2] + rest, self.sample_rate)",
+            "return Clip(self.samples[:2], self.sample_rate)",
+            "The voice in the centre of a 5.1 file is not heard in stereo.",
+        ),
+        (
+            "nan-accepted",
+            "if not all_finite(array):",
+            "if False:",
+            "NaN spreads through mixes and comparisons.",
+        ),
+    ),
+    *_faults(
+        "audio/limiter.py",
+        "tests/audio/test_limiter.py",
+        (
+            "gain-not-smoothed",
+            "gain = _smooth(_released(_held(needed, ahead), release), ahead)",
+            "gain = _released(_held(needed, ahead), release)",
+            "The limiter distorts loud passages.",
+        ),
+        (
+            "no-release",
+            "_released(_held(needed, ahead), release)",
+            "_held(needed, ahead)",
+            "The limiter pumps within single periods.",
+        ),
+    ),
+    *_faults(
+        "audio/loudness.py",
+        "tests/audio/test_loudness.py tests/audio/test_loudness_oracle.py",
+        (
+            "no-relative-gate",
+            "gated = gated[gated > gated.mean() * 10 ** (_RELATIVE_GATE / 10)]",
+            "gated = gated[gated > 0]",
+            "Songs with quiet parts are measured too quiet and made too loud.",
+        ),
+        (
+            "no-absolute-gate",
+            "gated = blocks[blocks > _power(_ABSOLUTE_GATE)]",
+            "gated = blocks[blocks > 0]",
+            "Near silence counts as music.",
+        ),
+        (
+            "no-high-pass",
+            "_shelf(hertz) * _high_pass(hertz, rate)",
+            "_shelf(hertz)",
+            "Bass counts too much in the loudness.",
+        ),
+        (
+            "surround-weights",
+            "_WEIGHTS = (1.0, 1.0, 1.0, 1.41, 1.41)",
+            "_WEIGHTS = (1.0, 1.0, 1.0, 1.0, 1.0)",
+            "Surround files are measured too quiet.",
+        ),
+        (
+            "true-peak-of-samples",
+            "best = max(known, float(rough.max()))",
+            "return known",
+            "Peaks between samples are missed; players clip.",
+        ),
+    ),
+    *_faults(
+        "audio/dither.py",
+        "tests/audio/test_dither.py",
+        (
+            "dither-one-sided",
+            "steps += draws[..., 0] - draws[..., 1]",
+            "steps += draws[..., 0] - 0.5",
+            "Quiet tones are distorted: dither of the wrong shape.",
+        ),
+    ),
+    *_faults(
+        "audio/resampling.py",
+        "tests/audio/test_resampling.py",
+        (
+            "length-off-by-one",
+            ".fitted(round(clip.n_samples * rate / clip.sample_rate))",
+            "",
+            "Stems of one song differ in length by a sample.",
+        ),
+        (
+            "low-quality",
+            'quality="VHQ"',
+            'quality="QQ"',
+            "Resampling dulls and folds high notes.",
+        ),
+    ),
+    *_faults(
+        "audio/mel/filters.py",
+        "tests/audio/mel",
+        (
+            "mel-norm",
+            "bank *= (2.0 / (edges[2:] - edges[:-2]))[:, np.newaxis]",
+            "bank *= (1.0 / (edges[2:] - edges[:-2]))[:, np.newaxis]",
+            "Every vocoder gets mels that are 6 dB too quiet.",
+        ),
+    ),
+    # Judging takes and recordings.
+    *_faults(
+        "analysis/take_checks.py",
+        "tests/analysis/test_take_checks.py",
+        (
+            "silence-passes",
+            "_QUIETEST_LUFS = -50.0",
+            "_QUIETEST_LUFS = -90.0",
+            "Takes that are as good as silent count as good.",
+        ),
+        (
+            "half-silence-passes",
+            "_SILENT_SHARE = 0.05, -60.0, 0.5",
+            "_SILENT_SHARE = 0.05, -60.0, 0.95",
+            "A take that stops in its middle counts as good.",
+        ),
+        (
+            "dead-channel-passes",
+            "if not len(dead):",
+            "if True:",
+            "A take with one dead channel counts as good.",
+        ),
+    ),
+    *_faults(
+        "analysis/loops.py",
+        "tests/analysis/test_loops.py",
+        (
+            "music-called-stuck",
+            "return bool(mel[:, heard].std(axis=0).mean() > _STEADY_DB)",
+            "return True",
+            "Held chords are called stuck and thrown away.",
+        ),
+    ),
+    *_faults(
+        "analysis/differences.py",
+        "tests/analysis/test_comparison.py",
+        (
+            "spread-of-two",
+            "_LEAST_FOR_SPREAD = 3",
+            "_LEAST_FOR_SPREAD = 2",
+            "Two takes get a spread, which says nothing.",
+        ),
+        (
+            "difference-sign",
+            "loudness_diff_lu=_changes(baseline.loudness_lufs, candidate.loudness_lufs)[0]",
+            "loudness_diff_lu=_changes(candidate.loudness_lufs, baseline.loudness_lufs)[0]",
+            "A candidate that is louder is called quieter.",
+        ),
+    ),
+    *_faults(
+        "analysis/yardsticks.py",
+        "tests/analysis/test_yardsticks.py",
+        (
+            "noise-is-white",
+            "shaped = _filtered(white, _long_term_response(mono))",
+            "shaped = white.copy()",
+            "The yardstick is far easier to beat than it says.",
+        ),
+        (
+            "shuffle-keeps-order",
+            "pieces = [clip.samples[:, at : at + clip.sample_rate] for at in starts[order]]",
+            "pieces = [clip.samples[:, at : at + clip.sample_rate] for at in starts]",
+            "The shuffled yardstick is the baseline itself.",
+        ),
+    ),
+    *_faults(
+        "analysis/tempo.py",
+        "tests/analysis/test_tempo_tuning.py tests/analysis/test_features.py",
+        (
+            "no-tempo-prior",
+            "strength + prior",
+            "strength",
+            "The tempo is reported at half or double.",
+        ),
+    ),
+    # Vocoders.
+    *_faults(
+        "vocoders/bigvgan/chunks.py",
+        "tests/vocoders/test_streaming.py",
+        (
+            "chunk-borders",
+            "reach = max(reach, total)",
+            "reach = max(reach, total // 2)",
+            "Long takes click at the borders of chunks.",
+        ),
+        (
+            "chunk-start",
+            "start = (span.start + padding - kernel) // rate + 1",
+            "start = (span.start + padding - kernel) // rate + 2",
+            "Long takes click at the borders of chunks.",
+        ),
+    ),
+    *_faults(
+        "vocoders/bigvgan/fast/gemm.py",
+        "tests/vocoders/test_kernels.py tests/vocoders/test_bigvgan.py",
+        (
+            "kernel-tail",
+            'e.loop(whole, args["rows"], 1, lambda row, _: strip(1, row))',
+            "pass",
+            "The last samples of a stage are whatever memory held.",
+        ),
+    ),
+    *_faults(
+        "vocoders/bigvgan/fast/engine.py",
+        "tests/vocoders/test_streaming.py tests/vocoders/test_bigvgan.py",
+        (
+            "stale-margin",
+            "whole[margin + start + size : 2 * margin + start + size] = 0.0",
+            "pass",
+            "A take's end holds what an earlier, longer one left in memory.",
+        ),
+    ),
+    *_faults(
+        "vocoders/mel_adapter.py",
+        "tests/vocoders/test_mel_adapter.py",
+        (
+            "mel-level",
+            "return energy_gain * self._resampled(spectrum)",
+            "return self._resampled(spectrum)",
+            "Sounds come out at the wrong level from a vocoder of another convention.",
+        ),
+        (
+            "mel-times",
+            'offset = 0.0 if spec.padding == "centre" else spec.hop / 2',
+            "offset = 0.0",
+            "Sounds come out late by half a hop.",
+        ),
+    ),
+    # Sound models.
+    *_faults(
+        "sounds/train_model.py",
+        "tests/sounds/test_train_model.py",
+        (
+            "restart-ignored",
+            "        if restart:\n            self._forget()\n",
+            "",
+            "A training that was to begin anew goes on from what is there.",
+        ),
+        (
+            "other-model-replaced",
+            "if self._model.exists() and not wanted.adds:",
+            "if False:",
+            "A training replaces a model of the same name without being told to.",
+        ),
+    ),
+    *_faults(
+        "sounds/corpus/split.py",
+        "tests/sounds/corpus",
+        (
+            "validation-leaks",
+            'yield "train", 0, samples - held - gap',
+            'yield "train", 0, samples',
+            "A model is tested on what it learnt from, and seems better than it is.",
+        ),
+        (
+            "duplicates-split",
+            "together = [tuple(keys[name] for name in group) for group in corpus.alike]",
+            "together = []",
+            "Copies of one recording stand on both sides of the test.",
+        ),
+        (
+            "generated-validates",
+            'parts |= dict.fromkeys(made, "train")',
+            "pass",
+            "A model is judged by what a model made.",
+        ),
+    ),
+    *_faults(
+        "sounds/model/player.py",
+        "tests/sounds/model/test_player.py",
+        (
+            "control-sign",
+            "offset[index] = value * self._spread[index]",
+            "offset[index] = -value * self._spread[index]",
+            "Every slider works backwards.",
+        ),
+        (
+            "seed-ignored",
+            "draw = np.random.default_rng([request.seed, 5, number])",
+            "draw = np.random.default_rng([0, 5, number])",
+            "Every seed plays the same walk.",
+        ),
+    ),
+    *_faults(
+        "sounds/model/file.py",
+        "tests/sounds/model/test_file.py",
+        (
+            "control-characters",
+            "if _printable(values) != values:",
+            "if False:",
+            "A stranger's model takes over the terminal.",
+        ),
+        (
+            "nan-tensors",
+            "if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):",
+            "if False:",
+            "A damaged model plays NaN.",
+        ),
+        (
+            "architecture-bomb",
+            "if least > sum(tensor.numel() for tensor in tensors.values()):",
+            "if False:",
+            "A small hostile file takes all memory.",
+        ),
+    ),
+    *_faults(
+        "sounds/library/history.py",
+        "tests/sounds/library/test_history.py",
+        (
+            "pinned-pruned",
+            "loose = [kept for kept in found if not kept.pinned and kept.number != keep_number]",
+            "loose = [kept for kept in found if kept.number != keep_number]",
+            "A pinned sound is deleted for room.",
+        ),
+        (
+            "number-given-twice",
+            "number = max(last, there) + 1",
+            "number = there + 1",
+            "A new sound gets the number of a deleted one.",
+        ),
+    ),
+    *_faults(
+        "sounds/library/presets.py",
+        "tests/sounds/library/test_presets.py",
+        (
+            "preset-of-lost-control",
+            'elif not about.get("enabled", False):',
+            "elif False:",
+            "A preset asks a model for what it can't do any more.",
+        ),
+        (
+            "preset-of-old-axes",
+            "if settings.axes and not same:",
+            "if False:",
+            "A preset moves along other axes than when it was saved.",
+        ),
+    ),
+    # Generators.
+    *_faults(
+        "generators/neural/seeding.py",
+        "tests/generators/neural",
+        (
+            "global-seed-left",
+            "random.setstate(before)",
+            "pass",
+            "A render changes what the caller's own program draws.",
+        ),
+        (
+            "large-seeds-alike",
+            'int.from_bytes(sha256(str(seed).encode()).digest()[:4], "big")',
+            "0",
+            "Large seeds all give the same take.",
+        ),
+    ),
+    *_faults(
+        "generators/bark/joining.py",
+        "tests/generators/bark/test_voices_and_joins.py",
+        (
+            "join-cuts-hard",
+            "piece[:count] *= ramp",
+            "pass",
+            "Parts of a long take click where they meet.",
+        ),
+    ),
+    *_faults(
+        "generators/guide/voice/alignment.py",
+        "tests/generators/guide/voice/test_alignment.py",
+        (
+            "consonants-late",
+            "start = max(earliest_s, first.start_s - lead)",
+            "start = max(earliest_s, first.start_s)",
+            "The voice comes in late: consonants stand on the beat, vowels after it.",
+        ),
+        (
+            "vowel-swallowed",
+            "return end - min(consonants, _CONSONANT_SHARE * (end - start))",
+            "return end - consonants",
+            "In fast passages the vowels vanish.",
+        ),
+    ),
+    *_faults(
+        "generators/guide/tune/rhythm.py",
+        "tests/generators/guide/tune/test_melody.py tests/generators/guide/test_arrange.py",
+        (
+            "stress-ignored",
+            "return 1.6 * (1.3 - weight) if stressed else 0.9 * weight",
+            "return 0.0",
+            "Stressed syllables fall beside the beat.",
+        ),
+    ),
+)
