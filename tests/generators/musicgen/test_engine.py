@@ -6,8 +6,8 @@ import torch
 
 from milonga.generators.musicgen.engine import Engine, Sampling
 from milonga.generators.neural.codec import decode
-from milonga.generators.neural.seeding import seeded
 from milonga.runtime.progress import Progress
+from milonga.runtime.seeding import seeded
 
 PROMPT = "calm piano, night. bpm: 70."
 ALL = Sampling(top_k=0)

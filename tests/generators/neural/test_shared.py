@@ -1,6 +1,4 @@
-"""Seeds, cancelling and estimates, apart from any model."""
-
-import random
+"""Cancelling and estimates, apart from any model."""
 
 import pytest
 import torch
@@ -14,27 +12,7 @@ from milonga.generators.neural.calibration import (
     memory_speed,
 )
 from milonga.generators.neural.cancelling import cancellable
-from milonga.generators.neural.seeding import seeded
 from milonga.runtime.progress import Progress
-
-
-def draws():
-    return torch.rand(3).tolist(), random.random()
-
-
-def test_seeds_repeat_and_leave_no_trace():
-    before = torch.get_rng_state(), random.getstate()
-    with seeded(7):
-        first = draws()
-    with seeded(7):
-        assert draws() == first
-    for other in (8, 7 + 2**32, 7 + 2**64):
-        with seeded(other):
-            assert draws() != first
-    with pytest.raises(ZeroDivisionError), seeded(2**64 + 7):
-        1 / 0  # noqa: B018
-    assert torch.equal(torch.get_rng_state(), before[0])
-    assert random.getstate() == before[1]
 
 
 def test_every_block_asks_whether_to_stop():

@@ -21,9 +21,9 @@ from milonga.generators.neural.calibration import learn_speed
 from milonga.generators.neural.cancelling import cancellable
 from milonga.generators.neural.loading import hashes_of, licence_of, memory_explained
 from milonga.generators.neural.outlook import offline_problem
-from milonga.generators.neural.seeding import seeded
 from milonga.runtime.devices import pick_device
 from milonga.runtime.progress import Progress
+from milonga.runtime.seeding import seeded
 from milonga.weights import LocalWeights
 
 LONGEST_S = 600.0
@@ -130,7 +130,7 @@ class MusicGen(Generator):
         plan = engine.plan(engine.frames_for(samples))
         steps, begun = engine.steps(plan), time.perf_counter()
         sampling = Sampling(self.options.guidance, self.options.temperature, self.options.top_k)
-        with cancellable(engine.model, progress), seeded(request.seed, device):
+        with cancellable(engine.model, progress), seeded(request.seed, device, progress):
             with progress.task(f"MusicGen, {request.seconds:g} s", steps, "tokens") as task:
                 tokens = engine.tokens(prompt_of(request), plan, sampling, task)
             sound = engine.audio(tokens, progress)

@@ -14,9 +14,9 @@ from typing import Any
 from milonga import weights
 from milonga.errors import GeneratorError
 from milonga.generators.base import Licence
-from milonga.generators.neural.seeding import seeded
 from milonga.runtime.devices import is_out_of_memory
 from milonga.runtime.progress import Progress
+from milonga.runtime.seeding import seeded
 from milonga.weights import LocalWeights
 from milonga.weights.cache.hashing import hash_file
 from milonga.weights.settings import quiet_libraries

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from milonga.generators.neural.cancelling import cancellable
 from milonga.generators.neural.loading import quiet_transformers
-from milonga.generators.neural.seeding import fold
 from milonga.generators.stable_audio import decoding
 from milonga.generators.stable_audio.checkpoints import Shape
 from milonga.generators.stable_audio.parts import Parts
 from milonga.runtime.progress import Progress
+from milonga.runtime.seeding import fold
 
 if TYPE_CHECKING:
     import torch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from milonga.runtime.seeding import seeded
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.generator import Generator
 from milonga.vocoders.training.pairs import Pairs
@@ -22,8 +23,7 @@ def fresh_generator(config: BigVGANConfig, pairs: Pairs, seed: int) -> Generator
         pairs: what it will be trained on.
         seed: of the weights.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         generator = Generator(config)
     draw = np.random.default_rng((seed, 1))
     mel = torch.from_numpy(pairs.batch(draw, _PAIRS, _FRAMES, 0.0)[0])
@@ -31,8 +31,8 @@ def fresh_generator(config: BigVGANConfig, pairs: Pairs, seed: int) -> Generator
     with torch.no_grad():
         first = generator.conv_pre
         first.weight.div_(spread[None, :, None])
-        assert first.bias is not None
-        first.bias.sub_((first.weight * mean[None, :, None]).sum((1, 2)))
+        if first.bias is not None:
+            first.bias.sub_((first.weight * mean[None, :, None]).sum((1, 2)))
         level = float(generator(mel).std())
         generator.conv_post.weight.mul_(_LEVEL / max(level, 1e-6))
     return generator

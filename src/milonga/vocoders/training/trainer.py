@@ -25,6 +25,7 @@ from torch import Tensor
 
 from milonga.errors import VocoderError
 from milonga.runtime.progress import Progress, Task
+from milonga.runtime.seeding import seeded
 from milonga.vocoders.bigvgan.generator import Generator
 from milonga.vocoders.training import state
 from milonga.vocoders.training.activation import quicken
@@ -97,8 +98,7 @@ class VocoderTraining:
         self._origin = _digest({"settings": settings.fixed(), "of": dict(origin or {})})
         self.generator = quicken(generator).to(device).train().requires_grad_(True)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed)
+        with seeded(settings.seed):
             self.critics = Critics(settings.critics_width).to(device)
         self._mel_loss = MelLoss(pairs.spec.sample_rate).to(device)
         self._optimizer = torch.optim.AdamW(
