@@ -113,6 +113,8 @@ def text_fault(mutation: Mutation) -> str:
 
 def tried(mutation: Mutation, limit: float) -> Result:
     """Run the tests of one mutation."""
+    if fault := text_fault(mutation):
+        return Result(mutation, "ERROR", 0.0, details=fault)
     status, seconds, output = run_tests(mutation, mutation.tests, limit)
     outcome = {FAILED: "killed", PASSED: "SURVIVED", None: "HANGS"}.get(status, "ERROR")
     failed = [line.split()[1] for line in output.splitlines() if line.startswith("FAILED ")]

@@ -654,8 +654,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     # Generators.
     *_faults(
-        "generators/neural/seeding.py",
-        "tests/generators/neural",
+        "runtime/seeding.py",
+        "tests/runtime/test_seeding.py",
         (
             "global-seed-left",
             "random.setstate(before)",

@@ -39,6 +39,16 @@ def test_a_lone_peak_leaves_the_rest_alone():
     assert np.abs(out.samples[0, quiet] - samples[quiet]).max() < 1e-3
 
 
+def test_the_gain_comes_back_slowly():
+    samples = np.full(44100, 0.1)
+    samples[22050] = 8.0
+    gain = limit(Clip(samples, 44100), -1.0).samples[0] / 0.1
+    # From -19 dB, held for 10 ms, by 20 dB in 80 ms: some 10 dB are missing after 50 ms.
+    after = 20 * np.log10(gain[22050 + 2205])
+    assert -13 < after < -6
+    assert gain[22050 + 8820] == pytest.approx(1.0, abs=1e-3)
+
+
 def test_channels_share_one_gain():
     rng = np.random.default_rng(0)
     left = rng.standard_normal(44100)

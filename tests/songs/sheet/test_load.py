@@ -351,10 +351,12 @@ class TestHostileInput:
     def test_is_refused(self, text):
         assert problems(text)  # each would take hours or all memory if it were followed
 
-    def test_an_alias_bomb_of_options(self):
+    # The first would be followed within seconds by a reader without a limit, the second never.
+    @pytest.mark.parametrize("levels", [6, 9])
+    def test_an_alias_bomb_of_options(self, levels):
         rows = ["options:\n  bark:\n    a: &a0 [" + ",".join("x" * 10) + "]\n"]
         rows += [
-            f"    b{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)
+            f"    b{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, levels)
         ]  # fmt: skip
         found = problems("".join(rows) + BASE)
         assert "unfold" in found[0].message or "nested" in found[0].message
