@@ -49,7 +49,7 @@ def files(tmp_path_factory, sample):
 def test_document(files):
     comparison = compare(files["loop_garzul"], [files["loop_amen"]])
     # Through JSON as it is printed: no NaN, no tuple.
-    document = json.loads(dump_json(comparison.as_json()))
+    document = json.loads(dump_json(comparison.to_dict()))
     assert list(document) == ["baseline", "candidates", "controls"]
     assert document["baseline"]["path"] == str(files["loop_garzul"])
     (candidate,) = document["candidates"]
@@ -83,7 +83,7 @@ def test_order_is_kept_and_a_broken_candidate_stands_in_its_place(files):
     found = compare(files["loop_garzul"], [files[name] for name in order], workers=2)
     assert [c.path for c in found.candidates] == [str(files[name]) for name in order]
     assert [c.path for c in found.failed] == [str(files["broken"])] * 3
-    document = found.candidates[1].as_json()
+    document = found.candidates[1].to_dict()
     assert set(document) == {"path", "error"}
     assert "Not a recording" in document["error"]
     assert found.candidates[3].differences.mfcc_similarity == 1.0
@@ -93,7 +93,7 @@ def test_one_worker_and_two_find_the_same(files):
     paths = [files["loop_amen"], files["drum_snare_hard"]]
     one = compare(files["loop_garzul"], paths, workers=1)
     two = compare(files["loop_garzul"], paths, workers=2)
-    assert one.as_json() == two.as_json()
+    assert one.to_dict() == two.to_dict()
 
 
 def test_a_broken_baseline_is_an_error(files):
@@ -122,12 +122,12 @@ def test_clips_in_memory_reuse_a_measured_baseline(sample):
     reused = compare_clips(reference, {"amen": other})
     assert anew.candidates == reused.candidates
     assert reused.baseline is reference
-    assert reused.as_json()["baseline"]["path"] == "garzul"
+    assert reused.to_dict()["baseline"]["path"] == "garzul"
     assert reused.candidates[0].path == "amen"
 
 
 def test_without_a_baseline_there_are_features_alone(sample):
-    document = compare_clips(None, {"amen": sample("loop_amen")}).as_json()
+    document = compare_clips(None, {"amen": sample("loop_amen")}).to_dict()
     assert document["baseline"] is None
     assert document["controls"] is None
     assert set(document["candidates"][0]) == {"path", "features"}
@@ -144,7 +144,7 @@ def test_an_empty_clip_is_an_error(sample):
 @pytest.mark.parametrize("frames", [1, 500, 2047, 2048, 30_000, 44_100, 44_101])
 def test_baselines_of_any_length(frames, rng):
     clip = Clip((0.1 * rng.standard_normal(frames)).astype(np.float32), 44_100)
-    document = compare_clips(clip, {"same": clip}).as_json()
+    document = compare_clips(clip, {"same": clip}).to_dict()
     dump_json(document)
     for name, limit in (("noise", 2048), ("shuffled", 44_101)):
         control = document["controls"][name]
@@ -156,7 +156,7 @@ def test_baselines_of_any_length(frames, rng):
 
 def test_a_silent_baseline(sample):
     silent = Clip(np.zeros((2, 3 * 44_100), dtype=np.float32), 44_100)
-    document = json.loads(dump_json(compare_clips(silent, {"x": sample("loop_amen")}).as_json()))
+    document = json.loads(dump_json(compare_clips(silent, {"x": sample("loop_amen")}).to_dict()))
     found = document["candidates"][0]["differences"]
     undefined = {name for name, value in found.items() if value is None}
     assert undefined == DIFFERENCES - {"duration_diff_s", "mfcc_similarity", "zcr_diff", "rms_diff"}

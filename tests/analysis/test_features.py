@@ -172,7 +172,7 @@ def test_a_clip_shorter_than_its_beat_has_no_tempo(sample):
 
 
 def test_json_has_the_names_of_the_document(sample):
-    document = features(sample("loop_amen")).as_json()
+    document = features(sample("loop_amen")).to_dict()
     assert list(document) == [
         "duration_s",
         "sample_rate",

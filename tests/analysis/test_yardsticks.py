@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from milonga.analysis import yardsticks as controls
+from milonga.analysis import yardsticks
 from milonga.analysis.spectra import magnitudes
 from milonga.audio import Clip
 
@@ -15,7 +15,7 @@ def long_term(signal):
 @pytest.mark.parametrize("name", ["loop_garzul", "loop_amen_full", "ambi_choir"])
 def test_noise_has_the_long_term_spectrum(name, sample):
     clip = sample(name)
-    noise = controls.noise(clip)
+    noise = yardsticks.noise(clip)
     assert noise.samples.shape == clip.samples.shape
     wanted, got = long_term(clip.mono), long_term(noise.mono)
     # In bands of 32 bins: a noise's own mean over a second still varies by some tenths of a dB,
@@ -30,7 +30,7 @@ def test_noise_has_the_long_term_spectrum(name, sample):
 
 def test_noise_has_the_level_and_is_no_music(sample):
     clip = sample("loop_garzul")
-    noise = controls.noise(clip)
+    noise = yardsticks.noise(clip)
     rms = [np.sqrt(np.mean(np.square(x, dtype=np.float64))) for x in (clip.mono, noise.mono)]
     assert rms[1] == pytest.approx(rms[0], rel=1e-5)
     # Gaussian: the crest of a second and more of noise lies between 4 and 6.
@@ -39,7 +39,7 @@ def test_noise_has_the_level_and_is_no_music(sample):
 
 def test_controls_are_repeatable(sample):
     clip = sample("loop_amen_full")
-    for control in (controls.noise, controls.shuffled):
+    for control in (yardsticks.noise, yardsticks.shuffled):
         assert (control(clip).samples == control(clip).samples).all()
         assert (control(clip).samples != control(clip, seed=2).samples).any()
 
@@ -49,7 +49,7 @@ def test_controls_are_repeatable(sample):
 def test_shuffled_has_the_same_seconds_in_another_order(frames, channels):
     rate = 1_000
     clip = Clip(np.arange(frames * channels, dtype=np.float32).reshape(channels, -1), rate)
-    mixed = controls.shuffled(clip)
+    mixed = yardsticks.shuffled(clip)
     assert mixed.samples.shape == clip.samples.shape
     assert (mixed.samples != clip.samples).any()
     assert (np.sort(mixed.samples[0]) == clip.samples[0]).all()
@@ -59,16 +59,16 @@ def test_shuffled_has_the_same_seconds_in_another_order(frames, channels):
 
 def test_a_minute_is_enough(rng):
     clip = Clip(rng.standard_normal(90 * 8_000).astype(np.float32), 8_000)
-    assert controls.silence(clip).seconds == 60
-    assert controls.noise(clip).seconds == 60
+    assert yardsticks.silence(clip).seconds == 60
+    assert yardsticks.noise(clip).seconds == 60
 
 
 def test_what_has_no_control():
     short = Clip(np.ones(2047, dtype=np.float32), 44_100)
     silent = Clip(np.zeros(44_100, dtype=np.float32), 44_100)
-    with pytest.raises(controls.NoControlError, match="shorter than one frame"):
-        controls.noise(short)
-    with pytest.raises(controls.NoControlError, match="silent"):
-        controls.noise(silent)
-    with pytest.raises(controls.NoControlError, match="not longer than one second"):
-        controls.shuffled(silent)
+    with pytest.raises(yardsticks.NoYardstickError, match="shorter than one frame"):
+        yardsticks.noise(short)
+    with pytest.raises(yardsticks.NoYardstickError, match="silent"):
+        yardsticks.noise(silent)
+    with pytest.raises(yardsticks.NoYardstickError, match="not longer than one second"):
+        yardsticks.shuffled(silent)

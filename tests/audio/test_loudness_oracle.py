@@ -92,7 +92,9 @@ def plain_true_peak(clip):
     factor = 2
     while clip.sample_rate * factor < 192_000:
         factor *= 2
-    dense = soxr.resample(clip.samples.T, clip.sample_rate, clip.sample_rate * factor, quality="HQ")
+    dense = soxr.resample(
+        clip.samples.copy().T, clip.sample_rate, clip.sample_rate * factor, quality="HQ"
+    )
     return 20 * np.log10(max(np.abs(dense).max(), clip.peak))
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from milonga import audio
-from milonga.analysis import yardsticks as controls
+from milonga.analysis import yardsticks
 from milonga.analysis.differences import Differences, differences
 from milonga.analysis.features import Features, features
 from milonga.audio.clip import Clip
@@ -25,10 +25,10 @@ class Control:
     differences: Differences | None = None
     reason: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The JSON object."""
         return {
-            "features": self.features and self.features.as_json(),
+            "features": self.features and self.features.to_dict(),
             "differences": self.differences and asdict(self.differences),
             "reason": self.reason,
         }
@@ -58,11 +58,11 @@ class Candidate:
     differences: Differences | None = None
     error: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The JSON object."""
         if self.features is None:
             return {"path": self.path, "error": self.error}
-        document = {"path": self.path, "features": self.features.as_json()}
+        document = {"path": self.path, "features": self.features.to_dict()}
         if self.differences is not None:
             document["differences"] = asdict(self.differences)
         return document
@@ -80,13 +80,13 @@ class Comparison:
         """The candidates that could not be read."""
         return tuple(candidate for candidate in self.candidates if candidate.error is not None)
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The document of ``milonga compare --json``."""
         known = self.baseline
         return {
-            "baseline": known and {"path": known.path, "features": known.features.as_json()},
-            "candidates": [candidate.as_json() for candidate in self.candidates],
-            "controls": known and {name: c.as_json() for name, c in known.controls.items()},
+            "baseline": known and {"path": known.path, "features": known.features.to_dict()},
+            "candidates": [candidate.to_dict() for candidate in self.candidates],
+            "controls": known and {name: c.to_dict() for name, c in known.controls.items()},
         }
 
 
@@ -187,9 +187,9 @@ class _Pool:
 
 def _start_reference(clip: Clip, path: str, pool: _Pool) -> Callable[[], Reference]:
     made = {
-        "silence": pool.start(_of_control, controls.silence, clip),
-        "noise": pool.start(_of_control, controls.noise, clip),
-        "shuffled": pool.start(_of_control, controls.shuffled, clip),
+        "silence": pool.start(_of_control, yardsticks.silence, clip),
+        "noise": pool.start(_of_control, yardsticks.noise, clip),
+        "shuffled": pool.start(_of_control, yardsticks.shuffled, clip),
     }
     own = pool.start(features, clip)
 
@@ -211,7 +211,7 @@ def _of_control(make: Callable[[Clip], Clip], clip: Clip) -> Features | str:
     try:
         # Stationary controls may be shorter than what they stand for.
         return replace(features(make(clip)), duration_s=clip.seconds)
-    except controls.NoControlError as reason:
+    except yardsticks.NoYardstickError as reason:
         return str(reason)
 
 

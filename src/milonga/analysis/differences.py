@@ -46,7 +46,7 @@ class Differences:
 
 
 def differences(baseline: Features, candidate: Features) -> Differences:
-    """Candidate minus baseline."""
+    """Subtract the baseline from a candidate, figure by figure."""
     centroid, bandwidth, rolloff, tempo = (
         _changes(getattr(baseline, name), getattr(candidate, name))
         for name in (
@@ -77,7 +77,7 @@ def differences(baseline: Features, candidate: Features) -> Differences:
 
 
 def similarity(first: Sequence[float] | None, second: Sequence[float] | None) -> float | None:
-    """Cosine of the angle between two vectors; None if either is missing or all zeros."""
+    """Compute the cosine between two vectors; None if either is missing or all zeros."""
     if first is None or second is None:
         return None
     a, b = np.asarray(first), np.asarray(second)
@@ -104,7 +104,7 @@ class Summary:
 
 
 def summarise(found: Iterable[Differences]) -> dict[str, Summary]:
-    """Each difference over several candidates, by name."""
+    """Summarise each difference over several candidates, by name."""
     found = list(found)
     summaries = {}
     for field in fields(Differences):
@@ -118,7 +118,7 @@ def summarise(found: Iterable[Differences]) -> dict[str, Summary]:
 
 
 def _changes(before: float | None, after: float | None) -> tuple[float | None, float | None]:
-    """The difference, and it in percent of ``before``."""
+    """Return the difference, and it in percent of ``before``."""
     if before is None or after is None:
         return None, None
     return after - before, 100 * (after - before) / before if before else None

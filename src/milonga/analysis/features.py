@@ -37,7 +37,7 @@ _KEPT_FRAMES = 8192
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What describes one recording. A value that isn't defined is None.
+    """The figures of one recording. A value that isn't defined is None.
 
     All but the last two are of the mono mix at the recording's own rate: means over centred
     frames of 2048 samples, 512 apart. ``mfcc_mean[0]``, ``rms_mean``, ``loudness_lufs`` and
@@ -78,13 +78,13 @@ class Features:
     loudness_lufs: float | None
     true_peak_dbtp: float | None
 
-    def as_json(self) -> dict[str, Any]:
-        """The JSON object of the comparison document."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values, ready for JSON."""
         return {key: _plain(value) for key, value in asdict(self).items()}
 
 
 def features(clip: Clip) -> Features:
-    """The features of a clip, within three decimals of librosa's own.
+    """Compute the features of a clip, within three decimals of librosa's own.
 
     Works in blocks: memory beyond the clip's own stays small however long it is.
 
@@ -97,6 +97,17 @@ def features(clip: Clip) -> Features:
     References:
         McFee et al., "librosa: Audio and music signal analysis in Python", SciPy 2015.
         ITU-R BS.1770-4.
+
+    Examples:
+        >>> import numpy as np
+        >>> import milonga
+        >>> from milonga.analysis.features import features
+        >>> t = np.arange(2 * 22050) / 22050
+        >>> found = features(milonga.Clip(0.5 * np.sin(2 * np.pi * 440 * t), 22050))
+        >>> round(found.duration_s, 1), round(found.rms_mean, 2), found.tempo_bpm is None
+        (2.0, 0.35, False)
+        >>> int(np.argmax(found.chroma_mean))  # counted from C, so this is A
+        9
     """
     if not clip.n_samples:
         raise ComparisonError("There is nothing to measure: the recording is empty.")
@@ -237,7 +248,7 @@ def _root_mean_square(mono: NDArray[np.float32]) -> float:
 
 
 def _zero_crossing_rate(mono: NDArray[np.float32]) -> float:
-    """Changes of sign within each frame; the signal goes on level beyond both ends."""
+    """Count changes of sign within each frame; the signal goes on level beyond both ends."""
     frames, around = frame_count(len(mono)), N_FFT // HOP // 2
     # Crossings in each hop, and whether its first sample is one.
     counts = np.zeros(frames + 2 * around, dtype=np.int64)

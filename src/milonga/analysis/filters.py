@@ -35,13 +35,13 @@ _SINGLE_THREADED = 1 << 18
 
 @lru_cache(maxsize=8)
 def hann(length: int) -> NDArray[np.float64]:
-    """The periodic Hann window, ``[length]``."""
+    """Make the periodic Hann window, ``[length]``."""
     return _frozen(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length))
 
 
 @lru_cache(maxsize=16)
 def bin_frequencies(rate: int, n_fft: int = N_FFT) -> NDArray[np.float64]:
-    """Centre of each FFT bin in Hz, ``[n_fft // 2 + 1]``."""
+    """Return the centre of each FFT bin in Hz, ``[n_fft // 2 + 1]``."""
     return _frozen(np.asarray(np.fft.rfftfreq(n_fft, 1.0 / rate), dtype=np.float64))
 
 
@@ -58,7 +58,7 @@ class Bank:
     pieces: tuple[tuple[int, int, NDArray[np.float32]], ...]
 
     def __call__(self, spectra: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``[frames, bins]`` to ``[frames, bands]``."""
+        """Sum ``[frames, bins]`` into ``[frames, bands]``."""
         out = np.empty((len(spectra), self.bands), dtype=np.float32)
         for bin_, band, weights in self.pieces:
             part = spectra[:, bin_ : bin_ + weights.shape[0]]
@@ -67,7 +67,7 @@ class Bank:
 
 
 def product(rows: NDArray[F], matrix: NDArray[F]) -> NDArray[F]:
-    """``rows @ matrix``, a few rows at a time.
+    """Compute ``rows @ matrix``, a few rows at a time.
 
     OpenBLAS wakes its threads for larger products. They gain nothing at our sizes, and on a
     busy machine, or in several workers at once, waiting for them took a hundred times longer.
@@ -86,7 +86,7 @@ def mel_bank(
     low_hz: float = 0.0,
     high_hz: float | None = None,
 ) -> Bank:
-    """Triangles of equal area between ``low_hz`` and ``high_hz`` (half the rate if None)."""
+    """Make triangles of equal area between ``low_hz`` and ``high_hz`` (half the rate if None)."""
     weights = filter_bank(
         sample_rate=rate,
         n_fft=n_fft,
@@ -123,7 +123,7 @@ def _cut(weights: NDArray[np.float32]) -> Bank:
 
 @lru_cache(maxsize=32)
 def chroma_bank(rate: int, tuning: float = 0.0, n_fft: int = N_FFT) -> NDArray[np.float32]:
-    """Weights of each FFT bin for the twelve pitch classes from C.
+    """Weigh each FFT bin for the twelve pitch classes from C.
 
     Args:
         rate: sampling rate in Hz.

@@ -46,7 +46,7 @@ class Loop:
 
     @property
     def copies(self) -> int:
-        """How often the passage is heard."""
+        """The number of times that the passage is heard."""
         return int(self.length_s / self.period_s + 0.01)
 
 
@@ -77,7 +77,7 @@ def stuck_loop(mono: NDArray[np.float32], rate: int) -> Loop | None:
 
 
 def _candidate_lags(mono: NDArray[np.float32], rate: int) -> list[int]:
-    """Lags in samples at which windows of the signal resemble themselves."""
+    """Find lags in samples at which windows of the signal resemble themselves."""
     step = max(1, rate // _SEARCH_RATE)
     coarse = mono[: len(mono) // step * step].reshape(-1, step).mean(axis=1, dtype=np.float64)
     # Smoothed, so that a lag between two coarse samples still shows.
@@ -101,7 +101,7 @@ def _candidate_lags(mono: NDArray[np.float32], rate: int) -> list[int]:
 
 
 def _likeness(window: NDArray[np.float64], lags: int) -> NDArray[np.float64]:
-    """Correlation of a window with itself at each lag, 1 for identity, ``[lags]``."""
+    """Correlate a window with itself at each lag, 1 for identity, ``[lags]``."""
     size = 1 << (2 * len(window) - 1).bit_length()
     spectrum = np.fft.rfft(window, size)
     raw = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[:lags]
@@ -112,7 +112,7 @@ def _likeness(window: NDArray[np.float64], lags: int) -> NDArray[np.float64]:
 
 
 def _exact_lag(mono: NDArray[np.float32], lag: int, rate: int) -> int:
-    """The lag near a coarse one with the smallest difference, over the likeliest second."""
+    """Find the lag near a coarse one with the smallest difference, over the likeliest second."""
     reach = 2 * max(1, rate // _SEARCH_RATE)
     length = min(rate, len(mono) - lag - reach)
     if length <= 0:
@@ -158,7 +158,7 @@ def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def _is_passage(mono: NDArray[np.float32], loop: Loop, rate: int) -> bool:
-    """Whether a period sounds throughout, and changes: neither drum pattern nor steady tone."""
+    """Tell whether a period sounds throughout and changes: no drum pattern, no steady tone."""
     start = round(loop.start_s * rate)
     period = mono[start : start + round(2 * loop.period_s * rate)]
     size = max(1, round(0.025 * rate))

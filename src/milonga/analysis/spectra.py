@@ -35,14 +35,14 @@ _QUIET_DB = 60.0
 
 
 def frame_count(samples: int, hop: int = HOP) -> int:
-    """Frames of ``samples`` samples: ``1 + samples // hop``, the first centred on sample 0."""
+    """Count frames: ``1 + samples // hop``, the first centred on sample 0."""
     return 1 + samples // hop
 
 
 def framed(
     signal: NDArray[np.float32], first: int, last: int, n_fft: int = N_FFT, hop: int = HOP
 ) -> NDArray[np.float32]:
-    """Frames ``first`` to ``last`` (without it), centred, zeros beyond both ends.
+    """Cut frames ``first`` to ``last`` (without it), centred, zeros beyond both ends.
 
     Args:
         signal: ``[time]``.
@@ -65,7 +65,7 @@ def framed(
 def magnitudes(
     signal: NDArray[np.float32], n_fft: int = N_FFT, hop: int = HOP
 ) -> Iterator[NDArray[np.float32]]:
-    """Magnitudes of the short-time Fourier transform, Hann window, centred frames.
+    """Compute magnitudes of the short-time Fourier transform, Hann window, centred frames.
 
     The transform itself is in double precision: in single, its rounding noise at high
     frequencies would move the centroid of a pure tone.
@@ -86,19 +86,19 @@ def magnitudes(
 
 
 def decibels(power: NDArray[np.float32], floor: float = 1e-10) -> NDArray[np.float32]:
-    """``10 log10(power)``, with powers under ``floor`` raised to it."""
+    """Compute ``10 log10(power)``, with powers under ``floor`` raised to it."""
     raised = np.log10(np.maximum(power, np.float32(floor)))
     raised *= np.float32(10.0)
     return raised
 
 
 def picture_hertz() -> NDArray[np.float64]:
-    """Centre of each band of ``mel_picture`` in Hz, ``[96]``, the same for every recording."""
+    """Return the centre of each band of ``mel_picture`` in Hz, ``[96]``."""
     return _picture_edges()[1:-1]
 
 
 def mel_picture(clip: Clip) -> NDArray[np.float32]:
-    """The level of 96 mel bands from 40 Hz to 16 kHz over time, for a picture.
+    """Compute the level of 96 mel bands from 40 Hz to 16 kHz over time, for a picture.
 
     Frequency and level scales are fixed, so that recordings of any rate can be held side by
     side: 0 dB is a sine at full scale, -120 dB the floor.
@@ -122,7 +122,7 @@ def mel_picture(clip: Clip) -> NDArray[np.float32]:
 
 
 def chroma_picture(clip: Clip) -> NDArray[np.float32]:
-    """The balance of the twelve pitch classes over time, for a picture.
+    """Compute the balance of the twelve pitch classes over time, for a picture.
 
     Returns:
         ``[12, columns]`` from C upwards, each column's strongest class 1; 0 in columns more
@@ -145,14 +145,14 @@ def _picture_edges() -> NDArray[np.float64]:
 
 
 def _frame_size(seconds: float, rate: int) -> int:
-    """The power of two that spans at least ``seconds``."""
+    """Find the power of two that spans at least ``seconds``."""
     return 1 << (int(np.ceil(seconds * rate)) - 1).bit_length()
 
 
 def _columns(
     clip: Clip, size: int, bank: Bank | Callable[[NDArray[np.float32]], NDArray[np.float32]]
 ) -> NDArray[np.float64]:
-    """Banked power spectra ``[columns, bands]``, neighbours averaged where there are many."""
+    """Compute banked power spectra ``[columns, bands]``; many columns are averaged."""
     hop = max(1, round(clip.sample_rate / _COLUMNS_PER_S))
     together = -(-frame_count(clip.n_samples, hop) // _MOST_COLUMNS)
     columns = []

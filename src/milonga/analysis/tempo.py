@@ -18,7 +18,7 @@ _BLOCK = 256
 
 
 def median_rises(levels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Median over the bands of each frame's rise in dB; a fall counts as 0.
+    """Take the median over the bands of each frame's rise in dB; a fall counts as 0.
 
     Args:
         levels: mel spectra in dB, ``[frames, bands]``.
@@ -33,13 +33,13 @@ def median_rises(levels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def onset_envelope(rises: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Onset strength ``[frames]`` from the rises between them, moved to where a frame starts."""
+    """Return onset strength ``[frames]``: the rises, moved to where a frame starts."""
     late = N_FFT // (2 * HOP)
     return np.pad(rises, (1 + late, 0))[: len(rises) + 1]
 
 
 def tempo_bpm(envelope: NDArray[np.float32], rate: int) -> float | None:
-    """The tempo that ``librosa.beat.beat_track`` reports for this onset strength.
+    """Estimate the tempo that ``librosa.beat.beat_track`` reports for this onset strength.
 
     The autocorrelation of eight-second windows, each scaled to 1 at lag 0, is averaged over
     time and weighted by a log-normal prior around 120 BPM, one octave wide.
@@ -67,7 +67,7 @@ def tempo_bpm(envelope: NDArray[np.float32], rate: int) -> float | None:
 
 
 def _mean_autocorrelation(envelope: NDArray[np.float32], width: int) -> NDArray[np.float64]:
-    """Mean over time of the normalised autocorrelation in Hann windows, ``[width]``.
+    """Compute the mean over time of the normalised autocorrelation in Hann windows, ``[width]``.
 
     A window's autocorrelation is largest at lag 0, where it is the window's energy. Both the
     scaling by it and the mean are linear, so the power spectra are averaged and transformed
@@ -89,7 +89,7 @@ def _mean_autocorrelation(envelope: NDArray[np.float32], width: int) -> NDArray[
 
 
 def _fast_length(least: int) -> int:
-    """The smallest even length from ``least`` that has no prime factor above 7."""
+    """Find the smallest even length from ``least`` that has no prime factor above 7."""
     length = least + least % 2
     while True:
         rest = length

@@ -1,4 +1,4 @@
-"""How far a recording is tuned from A440 (Ellis's estimate from interpolated spectral peaks)."""
+"""The tuning of a recording against A440 (Ellis's estimate from interpolated spectral peaks)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EDGES = np.linspace(-0.5, 0.5, 101)
 
 
 class TuningEstimate:
-    """Collects spectral peaks block by block.
+    """An estimate from spectral peaks block by block.
 
     As librosa's ``estimate_tuning`` on a power spectrogram: peaks between 150 Hz and 4 kHz
     above a tenth of their frame's maximum, refined by a parabola (Smith, Spectral Audio Signal
@@ -31,7 +31,7 @@ class TuningEstimate:
         self._votes: list[NDArray[np.uint8]] = []
 
     def add(self, power: NDArray[np.float32]) -> None:
-        """Takes the power spectra ``[frames, bins]`` of a block."""
+        """Add the power spectra ``[frames, bins]`` of a block."""
         threshold = np.float32(_RELATIVE_THRESHOLD) * power.max(axis=1, keepdims=True)
         region = power[:, self._first - 1 : self._last + 2]
         loud = np.where(region > threshold, region, np.float32(0))
@@ -55,7 +55,7 @@ class TuningEstimate:
         self._votes.append((np.searchsorted(_EDGES, semitones, "right") - 1).astype(np.uint8))
 
     def semitones(self) -> float:
-        """The deviation from A440 in semitones, from -0.5 up to 0.5; 0 without any peak."""
+        """Return the deviation from A440 in semitones, from -0.5 up to 0.5; 0 without any peak."""
         if not self._strengths:
             return 0.0
         strengths = np.concatenate(self._strengths)

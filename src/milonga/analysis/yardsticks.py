@@ -1,4 +1,4 @@
-"""What a comparison is held against: the same figures for recordings whose answer is known.
+"""Yardsticks of a comparison: recordings made from the baseline, whose answer is known.
 
 A similarity means little alone. Against the baseline itself it is as good as it gets; silence,
 noise of the same colour and the baseline with its seconds in random order show how much of it
@@ -15,11 +15,11 @@ from milonga.analysis.spectra import magnitudes
 from milonga.audio.clip import Clip
 
 SEED = 0
-"""Of the noise and the order of the pieces: the same baseline has the same controls always."""
+"""Of the noise and the order of the pieces: the same baseline always has the same yardsticks."""
 
 
-class NoControlError(Exception):
-    """A control has no meaning for this baseline; the message says why."""
+class NoYardstickError(Exception):
+    """A yardstick has no meaning for this baseline; the message says why."""
 
 
 _LONGEST_S = 60
@@ -27,24 +27,25 @@ _LONGEST_S = 60
 
 
 def silence(clip: Clip) -> Clip:
-    """Digital silence of the clip's length (up to 60 s), rate and channels."""
-    return Clip(np.zeros((clip.channels, _length(clip)), dtype=np.float32), clip.sample_rate)
+    """Make digital silence of the clip's length (up to 60 s), rate and channels."""
+    zeros = np.zeros((clip.channels, _length(clip)), dtype=np.float32)
+    return Clip(zeros, clip.sample_rate, copy=False)
 
 
 def noise(clip: Clip, seed: int = SEED) -> Clip:
-    """Gaussian noise with the long-term spectrum and RMS level of the clip's mono mix.
+    """Make Gaussian noise with the long-term spectrum and RMS level of the clip's mono mix.
 
     All channels are the same; it is as long as the clip, up to 60 s.
 
     Raises:
-        NoControlError: the mono mix is silent, or shorter than one frame of 2048 samples.
+        NoYardstickError: the mono mix is silent, or shorter than one frame of 2048 samples.
     """
     mono = clip.mono
     if len(mono) < N_FFT:
-        raise NoControlError(f"The baseline is shorter than one frame ({N_FFT} samples).")
+        raise NoYardstickError(f"The baseline is shorter than one frame ({N_FFT} samples).")
     level = _rms(mono)
     if level == 0.0:
-        raise NoControlError("The baseline is silent: it has no spectrum.")
+        raise NoYardstickError("The baseline is silent: it has no spectrum.")
     white = np.random.default_rng(seed).standard_normal(_length(clip), dtype=np.float32)
     shaped = _filtered(white, _long_term_response(mono))
     shaped *= np.float32(level / _rms(shaped))
@@ -52,19 +53,19 @@ def noise(clip: Clip, seed: int = SEED) -> Clip:
 
 
 def shuffled(clip: Clip, seed: int = SEED) -> Clip:
-    """The clip's one-second pieces in random order; a rest is a piece, too.
+    """Put the clip's one-second pieces in random order; a rest is a piece, too.
 
     Raises:
-        NoControlError: the clip has no second piece.
+        NoYardstickError: the clip has no second piece.
     """
     starts = np.arange(0, clip.n_samples, clip.sample_rate)
     if len(starts) < 2:
-        raise NoControlError("The baseline is not longer than one second: nothing to shuffle.")
+        raise NoYardstickError("The baseline is not longer than one second: nothing to shuffle.")
     order = np.random.default_rng(seed).permutation(len(starts))
     if (order == np.arange(len(starts))).all():
         order = np.roll(order, 1)
     pieces = [clip.samples[:, at : at + clip.sample_rate] for at in starts[order]]
-    return Clip(np.concatenate(pieces, axis=1), clip.sample_rate)
+    return Clip(np.concatenate(pieces, axis=1), clip.sample_rate, copy=False)
 
 
 def _length(clip: Clip) -> int:
@@ -72,7 +73,7 @@ def _length(clip: Clip) -> int:
 
 
 def _long_term_response(mono: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Symmetric impulse response ``[2048]`` whose spectrum is the mean spectrum."""
+    """Compute a symmetric impulse response ``[2048]`` whose spectrum is the mean spectrum."""
     power, frames = np.zeros(N_FFT // 2 + 1), 0
     for magnitude in magnitudes(mono):
         power += np.einsum("ij,ij->j", magnitude, magnitude, dtype=np.float64)
@@ -81,7 +82,7 @@ def _long_term_response(mono: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _filtered(signal: NDArray[np.float32], response: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The convolution, as long as the signal, by overlap-add."""
+    """Compute the convolution, as long as the signal, by overlap-add."""
     step, taps = 14_336, len(response)
     size = step + taps
     spectrum = np.fft.rfft(response, size)

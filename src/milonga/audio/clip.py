@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
+from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from milonga.errors import AudioError
 
@@ -20,38 +23,112 @@ MAX_CHANNELS = 64
 class Clip:
     """Audio in memory.
 
+    The samples can't be changed, so clips can be shared, sliced and cached without surprises:
+    work on ``clip.samples.copy()`` and make a new clip. ``np.asarray(clip)`` gives
+    ``clip.samples``, ``len(clip)`` the samples per channel, and ``==`` compares samples,
+    channels and rate. A notebook shows a clip as a player and a picture.
+
     Args:
         samples: ``[channels, time]`` or ``[time]``; kept as float32 ``[channels, time]``,
             full scale 1.0, never clipped. May be empty in time.
-        sample_rate: samples per second, 1,000 to 768,000.
+        sample_rate: samples per second, 1,000 to 768,000, a whole number.
+        copy: True copies an array that you could still change. False takes it over as it is,
+            without the memory of a copy (an hour of stereo has 1.3 GB): then don't change it.
 
     Raises:
-        AudioError: wrong rank, no channel, an integer or complex type, NaN or infinite
-            samples, a rate out of range.
+        AudioError: wrong rank, no channel, ``[time, channels]`` instead of
+            ``[channels, time]``, an integer or complex type, NaN or infinite samples, a rate
+            that is out of range or no whole number.
+
+    Examples:
+        >>> import numpy as np
+        >>> import milonga
+        >>> t = np.arange(44100) / 44100
+        >>> clip = milonga.Clip(0.5 * np.sin(2 * np.pi * 440 * t), 44100)
+        >>> clip
+        Clip(1.000 s, 1 channel, 44100 Hz)
+        >>> clip.seconds, clip.channels, len(clip)
+        (1.0, 1, 44100)
+        >>> clip[:1000] == clip.between(0, 1000 / 44100)
+        True
+        >>> clip.with_channels(2).samples.shape
+        (2, 44100)
     """
 
     samples: NDArray[np.float32]
     sample_rate: int
 
-    def __init__(self, samples: ArrayLike, sample_rate: int) -> None:
+    def __init__(
+        self, samples: ArrayLike, sample_rate: SupportsIndex | float, *, copy: bool = True
+    ) -> None:
         array = np.asarray(samples)
         if array.ndim == 1:
             array = array[np.newaxis]
         if array.ndim != 2:
             raise AudioError(f"Samples have {array.ndim} dimensions, not [channels, time].")
+        if array.shape[0] > MAX_CHANNELS >= array.shape[1] > 0:
+            raise AudioError(
+                f"Samples of shape {array.shape} have no usable channel count: "
+                "they look like [time, channels].",
+                step="Transpose them: Clip(samples.T, sample_rate).",
+            )
         if not 1 <= array.shape[0] <= MAX_CHANNELS:
             raise AudioError(f"Samples of shape {array.shape} have no usable channel count.")
         if array.dtype.kind != "f":
             raise AudioError(f"Samples are {array.dtype}, not floating point with full scale 1.0.")
-        check_rate(sample_rate)
-        array = np.ascontiguousarray(array, dtype=np.float32)
-        if not all_finite(array):
+        rate = check_rate(sample_rate)
+        kept = np.ascontiguousarray(array, dtype=np.float32)
+        if copy and kept.flags.writeable and np.may_share_memory(kept, array):
+            kept = kept.copy()
+        # A new view, whose strides say what its shape is: a cut row keeps those of the whole.
+        kept = kept.view() if len(kept) > 1 else kept[0].reshape(1, kept.shape[1])
+        kept.flags.writeable = False
+        if not all_finite(kept):
             raise AudioError("Samples hold NaN or infinite values.")
-        object.__setattr__(self, "samples", array)
-        object.__setattr__(self, "sample_rate", int(sample_rate))
+        object.__setattr__(self, "samples", kept)
+        object.__setattr__(self, "sample_rate", rate)
+
+    def __repr__(self) -> str:
+        channels = f"{self.channels} channel{'s' if self.channels > 1 else ''}"
+        return f"Clip({self.seconds:.3f} s, {channels}, {self.sample_rate} Hz)"
+
+    def _repr_html_(self) -> str:
+        # By name, because players and pictures are made from clips themselves.
+        html: str = import_module("milonga.audio.notebook").clip_html(self)
+        return html
+
+    def __len__(self) -> int:
+        return self.n_samples
+
+    def __bool__(self) -> bool:
+        # An empty clip is still a clip: "if clip" asks for None.
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Clip):
+            return NotImplemented
+        same_rate = self.sample_rate == other.sample_rate
+        return same_rate and np.array_equal(self.samples, other.samples)
+
+    def __getitem__(self, part: slice) -> Clip:
+        """Cut out samples ``clip[start:stop]``, all channels; negative numbers count from the end.
+
+        Raises:
+            AudioError: not a slice, or one with a step.
+        """
+        if not isinstance(part, slice) or part.step not in (None, 1):
+            raise AudioError(
+                "A clip is cut with clip[start:stop], in samples.",
+                step="Use clip.samples for single samples, milonga.resample for another rate.",
+            )
+        return Clip(self.samples[:, part], self.sample_rate, copy=False)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.samples, dtype=dtype, copy=copy)
 
     @property
     def channels(self) -> int:
+        """Number of channels."""
         return int(self.samples.shape[0])
 
     @property
@@ -61,6 +138,7 @@ class Clip:
 
     @property
     def seconds(self) -> float:
+        """Duration in seconds."""
         return self.n_samples / self.sample_rate
 
     @cached_property
@@ -69,6 +147,7 @@ class Clip:
         mono: NDArray[np.float32] = self.samples[0]
         if self.channels > 1:
             mono = self.samples.mean(axis=0, dtype=np.float32)
+            mono.flags.writeable = False
         return mono
 
     @property
@@ -78,20 +157,34 @@ class Clip:
             return 0.0
         return float(max(self.samples.max(), -self.samples.min()))
 
+    def between(self, start_s: float, end_s: float | None = None) -> Clip:
+        """Cut out ``start_s`` to ``end_s`` in seconds, rounded to whole samples.
+
+        Like a slice, it stops at the clip's end, and without ``end_s`` it goes up to it.
+
+        Raises:
+            AudioError: a negative time, or an end before the start.
+        """
+        end_s = self.seconds if end_s is None else end_s
+        if not 0 <= start_s <= end_s:
+            raise AudioError(f"There is nothing between {start_s:g} s and {end_s:g} s.")
+        last = min(end_s, self.seconds)
+        first = min(start_s, last)
+        return self[round(first * self.sample_rate) : round(last * self.sample_rate)]
+
     def scaled(self, gain: float) -> Clip:
-        """The clip times a linear gain."""
-        return Clip(self.samples * np.float32(gain), self.sample_rate)
+        """Multiply by a linear gain."""
+        return Clip(self.samples * np.float32(gain), self.sample_rate, copy=False)
 
     def fitted(self, n_samples: int) -> Clip:
-        """The clip cut or padded with silence at the end to ``n_samples``."""
+        """Cut to ``n_samples``, or pad with silence at the end."""
         if n_samples <= self.n_samples:
-            return Clip(self.samples[:, :n_samples], self.sample_rate)
-        return Clip(
-            np.pad(self.samples, ((0, 0), (0, n_samples - self.n_samples))), self.sample_rate
-        )
+            return self[:n_samples]
+        padded = np.pad(self.samples, ((0, 0), (0, n_samples - self.n_samples)))
+        return Clip(padded, self.sample_rate, copy=False)
 
     def with_channels(self, channels: int) -> Clip:
-        """Mono from any layout by the mean; several equal channels from mono.
+        """Change the layout: mono by the mean, equal channels from mono, stereo from more.
 
         Raises:
             AudioError: any other change of layout.
@@ -99,26 +192,47 @@ class Clip:
         if channels == self.channels:
             return self
         if channels == 1:
-            return Clip(self.mono, self.sample_rate)
-        if self.channels == 1:
-            return Clip(np.repeat(self.samples, channels, axis=0), self.sample_rate)
-        if channels == 2:
+            mixed = self.mono
+        elif self.channels == 1:
+            mixed = np.repeat(self.samples, channels, axis=0)
+        elif channels == 2:
             # More than two speakers: front left and right lead, the rest go to both.
-            rest = self.samples[2:].mean(axis=0) * np.float32(0.7071)
-            return Clip(self.samples[:2] + rest, self.sample_rate)
-        raise AudioError(f"Can't turn {self.channels} channels into {channels}.")
+            mixed = self.samples[:2] + self.samples[2:].mean(axis=0) * np.float32(0.7071)
+        else:
+            raise AudioError(f"Can't turn {self.channels} channels into {channels}.")
+        return Clip(mixed, self.sample_rate, copy=False)
 
 
-def check_rate(rate: int) -> None:
-    """Raises AudioError unless ``rate`` is a sampling rate within the range we accept."""
-    if not MIN_RATE <= rate <= MAX_RATE:
+def check_rate(rate: SupportsIndex | SupportsFloat) -> int:
+    """Check a sampling rate in Hz; return it as an ``int``.
+
+    Raises:
+        AudioError: it isn't a whole number, or is out of the range that we accept.
+    """
+    whole = _whole(rate)
+    if whole is None:
+        raise AudioError(f"A sampling rate of {rate!r} is not a whole number of Hz.")
+    if not MIN_RATE <= whole <= MAX_RATE:
         raise AudioError(
-            f"A sampling rate of {rate} Hz is not between {MIN_RATE:,} and {MAX_RATE:,} Hz."
+            f"A sampling rate of {whole} Hz is not between {MIN_RATE:,} and {MAX_RATE:,} Hz."
         )
+    return whole
 
 
-def all_finite(array: NDArray[np.float32]) -> bool:
-    """Whether no value is NaN or infinite, without an array of booleans for long audio."""
+def _whole(number: object) -> int | None:
+    """The integer that a number is (44100.0, too); None for anything else."""
+    if isinstance(number, bool | np.bool_):
+        return None
+    if isinstance(number, float | np.floating):
+        return int(number) if float(number).is_integer() else None
+    try:
+        return operator.index(number)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def all_finite(array: NDArray[np.floating[Any]]) -> bool:
+    """Tell whether no value is NaN or infinite, without an array of booleans for long audio."""
     if array.size == 0:
         return True
     # min and max propagate NaN and show infinities.

@@ -1,4 +1,4 @@
-"""The hash by which milonga knows sound again."""
+"""The hash by which milonga recognises a sound."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BLOCK = 1 << 18
 
 
 def samples_sha256(clip: Clip) -> str:
-    """Of the samples as float32, little-endian, channels interleaved; the rate has no part."""
+    """Hash the samples as float32, little-endian, channels interleaved; the rate has no part."""
     digest = hashlib.sha256()
     for at in range(0, clip.n_samples, _BLOCK):
         block = np.ascontiguousarray(clip.samples[:, at : at + _BLOCK].T, dtype="<f4")

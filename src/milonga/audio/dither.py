@@ -19,7 +19,7 @@ DITHERED_BITS = (16, 24)
 def quantised(
     samples: NDArray[np.float32], bits: int, generator: np.random.Generator | None
 ) -> NDArray[np.int16] | NDArray[np.int32]:
-    """The samples as integers, with triangular dither of two steps' width.
+    """Convert samples to integers, with triangular dither of two steps' width.
 
     Samples that are whole steps already, as from a file of these bits, stay what they are where
     there is no dither. Blocks dithered one after another with one generator equal the whole
@@ -54,6 +54,6 @@ def quantised(
 
 
 def holds(samples: NDArray[np.float32], bits: int) -> bool:
-    """Whether integers of so many bits hold the samples as they are, ``[...]`` of any shape."""
+    """Tell whether integers of so many bits hold the samples exactly; any shape."""
     steps = samples * np.float64(1 << (bits - 1))
     return bool(np.array_equal(np.rint(steps), steps))

@@ -43,7 +43,7 @@ _BLOCK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a file says of itself. AIFF has no field for ``date`` and ``licence``.
+    """The tags of a file. AIFF has no field for ``date`` and ``licence``.
 
     Attributes:
         date: ISO 8601: a year, or a day as 2026-03-01.
@@ -60,7 +60,7 @@ class Tags:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """A recording's header: what ``probe`` finds without reading the samples."""
+    """The header of a recording, as ``probe`` finds it without reading the samples."""
 
     sample_rate: int
     channels: int
@@ -75,10 +75,18 @@ class Info:
 
 
 def probe(path: str | os.PathLike[str]) -> Info:
-    """The header of a recording.
+    """Read the header of a recording: rate, channels, length, format and tags.
 
     Raises:
         AudioError: as ``read`` does, as far as the header tells.
+
+    Examples:
+        >>> import numpy as np
+        >>> import milonga
+        >>> milonga.write("silence.flac", milonga.Clip(np.zeros(8000), 8000))
+        >>> info = milonga.audio.probe("silence.flac")
+        >>> info.seconds, info.channels, info.format, info.subtype
+        (1.0, 1, 'FLAC', 'PCM_24')
     """
     with _opened(Path(path)) as file:
         tags = Tags(
@@ -90,13 +98,23 @@ def probe(path: str | os.PathLike[str]) -> Info:
 
 
 def read(path: str | os.PathLike[str]) -> Clip:
-    """A whole recording.
+    """Read a whole recording: WAV, FLAC, OGG, Opus, MP3 or AIFF.
 
     Samples keep their level: a float file that peaks above 1.0 comes out as it is.
 
     Raises:
         AudioError: the file is missing, unreadable, empty, truncated, not audio, holds NaN or
             infinite values, or has an absurd rate or channel count. It names the file.
+
+    Examples:
+        >>> import numpy as np
+        >>> import milonga
+        >>> milonga.write("quiet.wav", milonga.Clip(np.full((2, 4410), 0.25), 44100))
+        >>> milonga.read("quiet.wav")
+        Clip(0.100 s, 2 channels, 44100 Hz)
+        >>> milonga.read("quiet.mp4")
+        Traceback (most recent call last):
+        milonga.errors.AudioError: quiet.mp4: There is no such file.
     """
     path = Path(path)
     with _opened(path) as file:
@@ -112,7 +130,7 @@ def read(path: str | os.PathLike[str]) -> Clip:
         if at < file.frames:
             raise _truncated(path, f"its header promises {file.frames} samples, it holds {at}")
         try:
-            return Clip(samples, file.samplerate)
+            return Clip(samples, file.samplerate, copy=False)
         except AudioError as error:
             raise AudioError(error.message, where=path, step="Export it again.") from None
 
@@ -159,7 +177,7 @@ def _check_file(path: Path) -> None:
 
 
 def _check_wav_format(path: Path, head: bytes) -> None:
-    """Refuses WAV headers that libsndfile turns into a vague error."""
+    """Refuse WAV headers that libsndfile turns into a vague error."""
     if head[:4] != b"RIFF" or head[8:12] != b"WAVE" or head[12:16] != b"fmt ":
         return
     with open(path, "rb") as handle:
@@ -197,7 +215,7 @@ def _check_header(path: Path, file: soundfile.SoundFile) -> None:
 
 
 def _ogg_ends(path: Path) -> bool:
-    """Whether the last page carries the end-of-stream flag and is whole (RFC 3533, section 6)."""
+    """Tell whether the last page is whole and carries the end-of-stream flag (RFC 3533, 6)."""
     with open(path, "rb") as handle:
         size = handle.seek(0, os.SEEK_END)
         handle.seek(max(0, size - (1 << 17)))
@@ -216,7 +234,7 @@ def _truncated(path: Path, detail: str) -> AudioError:
 
 
 def _fields(container: str) -> dict[str, str]:
-    """libsndfile's name for each tag that the format can hold."""
+    """Map each tag that the format can hold to libsndfile's name."""
     fields = {name: name for name in ("title", "artist", "software", "comment")}
     if container != "AIFF":
         fields["date"] = "date"
@@ -243,7 +261,7 @@ def write(
     dither: np.random.Generator | None = None,
     compression: float | None = None,
 ) -> None:
-    """Writes a recording; the format follows from the suffix, the file is whole or absent.
+    """Write a recording; the format follows from the suffix, the file is whole or absent.
 
     Args:
         path: ends in one of ``SUFFIXES``.
@@ -261,6 +279,14 @@ def write(
         AudioError: the clip is empty or would clip, the suffix or subtype doesn't exist, the
             format has no such rate or channel count.
         OutputError: the folder can't be written or the disk is full.
+
+    Examples:
+        >>> import numpy as np
+        >>> import milonga
+        >>> loud = milonga.Clip(np.array([0.0, 1.5, -1.5, 0.0]), 44100)
+        >>> milonga.write("loud.wav", loud, on_clip="level")
+        >>> round(milonga.read("loud.wav").peak, 3)
+        0.999
     """
     import soundfile
 
@@ -316,7 +342,7 @@ def _within_full_scale(path: Path, clip: Clip, on_clip: str) -> Clip:
         return clip.scaled(0.999 / peak)
     if on_clip == "warn":
         warnings.warn(f"{path}: {over}", stacklevel=3)
-        return Clip(np.clip(clip.samples, -1.0, 1.0), clip.sample_rate)
+        return Clip(np.clip(clip.samples, -1.0, 1.0), clip.sample_rate, copy=False)
     raise AudioError(over, where=path, step="Pass on_clip='level', or write 32-bit float WAV.")
 
 

@@ -18,7 +18,7 @@ def id3_tag(
     date: str = "",
     licence: str = "",
 ) -> bytes:
-    """The tag that stands before the first MPEG frame; empty where there is no text.
+    """Make the tag that stands before the first MPEG frame; empty where there is no text.
 
     Args:
         date: ISO 8601 (TDRC). The others: title TIT2, artist TPE1, software TSSE, comment COMM

@@ -16,7 +16,7 @@ _RELEASE_S = 0.080
 
 
 def level_to(clip: Clip, lufs: float, *, ceiling_dbtp: float = -1.0) -> Clip:
-    """The clip at a loudness, its true peaks held under a ceiling.
+    """Bring a clip to a loudness, its true peaks held under a ceiling.
 
     Where the limiter takes loudness away, the gain before it rises, up to 18 dB more: beyond
     that a clip of mostly peaks stays quieter rather than being crushed. A clip without a
@@ -46,7 +46,7 @@ def level_to(clip: Clip, lufs: float, *, ceiling_dbtp: float = -1.0) -> Clip:
 
 
 def limit(clip: Clip, ceiling_dbtp: float = -1.0) -> Clip:
-    """The clip with every true peak at or under the ceiling; untouched where it already is.
+    """Hold every true peak at or under the ceiling; a clip that keeps it already is untouched.
 
     The gain each sample needs is held over a look-ahead window and smoothed within it, so that
     the gain moves slowly before a peak and is low enough at it. All channels share one gain,
@@ -61,14 +61,14 @@ def limit(clip: Clip, ceiling_dbtp: float = -1.0) -> Clip:
     ahead = max(1, round(_LOOK_AHEAD_S * clip.sample_rate))
     release = max(ahead, round(_RELEASE_S * clip.sample_rate))
     gain = _smooth(_released(_held(needed, ahead), release), ahead)
-    out = Clip(clip.samples * gain.astype(np.float32), clip.sample_rate)
+    out = Clip(clip.samples * gain.astype(np.float32), clip.sample_rate, copy=False)
     over = (true_peak_dbtp(out) or -math.inf) - ceiling_dbtp
     # The moving gain itself makes new content between samples: a last small trim.
     return out.scaled(_linear(-over - 0.01)) if over > 0 else out
 
 
 def _peaks(clip: Clip) -> NDArray[np.float64]:
-    """Largest magnitude around each sample over all channels, between samples included."""
+    """Find the largest magnitude around each sample over all channels, between samples included."""
     import soxr
 
     peaks: NDArray[np.float64] = np.abs(clip.samples).max(axis=0).astype(np.float64)
@@ -87,7 +87,7 @@ def _peaks(clip: Clip) -> NDArray[np.float64]:
 
 
 def _held(gain: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
-    """The smallest gain within ``reach`` samples on either side."""
+    """Find the smallest gain within ``reach`` samples on either side."""
     from scipy.ndimage import minimum_filter1d
 
     held: NDArray[np.float64] = minimum_filter1d(gain, 2 * reach + 1, mode="nearest")
@@ -95,7 +95,7 @@ def _held(gain: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
 
 
 def _released(gain: NDArray[np.float64], release: int) -> NDArray[np.float64]:
-    """Lets the gain rise by at most a fixed number of dB per sample (20 dB in ``release``)."""
+    """Let the gain rise by at most a fixed number of dB per sample (20 dB in ``release``)."""
     step = 20.0 / release
     decibels: NDArray[np.float64] = 20 * np.log10(gain)
     ramp = step * np.arange(len(gain))
@@ -106,7 +106,7 @@ def _released(gain: NDArray[np.float64], release: int) -> NDArray[np.float64]:
 
 
 def _smooth(gain: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
-    """Two moving averages, together no wider than ``_held`` reaches: where a gain is needed,
+    """Average twice, together no wider than ``_held`` reaches: where a gain is needed,
     every value averaged is at most that gain."""
     padded = np.pad(gain, (reach, reach), mode="edge")
     for _ in range(2):

@@ -45,10 +45,24 @@ _PART, _MARGIN, _CHUNK = 4096, 256, 1 << 17
 
 
 def loudness_lufs(clip: Clip) -> float | None:
-    """Integrated loudness in LUFS; None where it isn't defined: under 0.4 s, or silence.
+    """Measure the integrated loudness in LUFS; None where it isn't defined.
 
-    More than five channels are measured by their first five (the standard weighs no more).
-    A last block counts when at most 0.05 s of its 0.4 s are missing, as in pyloudnorm.
+    It isn't defined under 0.4 s and for silence. More than five channels are measured by their
+    first five (the standard weighs no more). A last block counts when at most 0.05 s of its
+    0.4 s are missing, as in pyloudnorm.
+
+    References:
+        ITU-R BS.1770-4, Annex 1.
+
+    Examples:
+        >>> import numpy as np
+        >>> import milonga
+        >>> t = np.arange(3 * 48000) / 48000
+        >>> tone = milonga.Clip(np.sin(2 * np.pi * 997 * t), 48000)
+        >>> round(milonga.audio.loudness_lufs(tone), 1)
+        -3.0
+        >>> milonga.audio.loudness_lufs(milonga.Clip(np.zeros(48000), 48000)) is None
+        True
     """
     if clip.seconds < _BLOCK_S or clip.peak == 0.0:
         return None
@@ -69,7 +83,7 @@ def _power(lufs: float) -> float:
 
 
 def _weighted_energies(channel: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
-    """Energy of the K-weighted signal in each tenth of a second, ``[tenths]``.
+    """Sum the energy of the K-weighted signal in each tenth of a second, ``[tenths]``.
 
     The filter is applied as a finite impulse response by overlapping Fourier transforms
     (overlap-save), because a recursive one would need a loop over samples.
@@ -97,7 +111,7 @@ def _weighted_energies(channel: NDArray[np.float32], rate: int) -> NDArray[np.fl
 
 @lru_cache(maxsize=8)
 def _k_weighting(rate: int) -> tuple[NDArray[np.complex128], int]:
-    """Spectrum of the weighting's truncated impulse response, and that response's length."""
+    """Compute the spectrum of the weighting's truncated impulse response, and its length."""
     taps = math.ceil(_RESPONSE_S * rate)
     size = 1 << (4 * taps - 1).bit_length()
     hertz = np.asarray(np.fft.rfftfreq(size, 1 / rate), dtype=np.float64)
@@ -135,10 +149,23 @@ def _response(
 
 
 def true_peak_dbtp(clip: Clip) -> float | None:
-    """Largest peak between the samples, in dB relative to full scale; None for silence.
+    """Measure the largest peak between the samples, in dB relative to full scale.
 
-    Oversampled by the smallest power of two that reaches 192 kHz, at least twice; above twice
-    only where the peak can be.
+    None for silence. Oversampled by the smallest power of two that reaches 192 kHz, at least
+    twice; above twice only where the peak can be.
+
+    References:
+        ITU-R BS.1770-4, Annex 2.
+
+    Examples:
+        >>> import numpy as np
+        >>> import milonga
+        >>> t = np.arange(44100) / 44100
+        >>> tone = milonga.Clip(0.5 * np.sin(2 * np.pi * 11025 * t + np.pi / 4), 44100)
+        >>> round(20 * float(np.log10(tone.peak)))
+        -9
+        >>> round(milonga.audio.true_peak_dbtp(tone))
+        -6
     """
     peak = clip.peak
     if peak == 0.0:
@@ -152,7 +179,7 @@ def true_peak_dbtp(clip: Clip) -> float | None:
 
 
 def _channel_peak(channel: NDArray[np.float32], rate: int, factor: int, known: float) -> float:
-    """The larger of ``known`` and the peak after oversampling by ``factor``.
+    """Find the larger of ``known`` and the peak after oversampling by ``factor``.
 
     A first look at half the factor bounds each part's peak: between samples of a signal
     oversampled ``n`` times, nothing exceeds the largest by more than ``1 / cos(pi / (2 n))``
@@ -181,7 +208,7 @@ def _channel_peak(channel: NDArray[np.float32], rate: int, factor: int, known: f
 
 
 def _part_peaks(channel: NDArray[np.float32], rate: int, factor: int) -> NDArray[np.float32]:
-    """Peaks of the parts ``[parts]`` of 4096 samples, oversampled."""
+    """Find the peaks of the parts ``[parts]`` of 4096 samples, oversampled."""
     import soxr
 
     # A stream in chunks keeps the memory of an hour-long file at that of some seconds.

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from milonga.audio.clip import Clip, check_rate
 
 
-def resample(clip: Clip, rate: int) -> Clip:
-    """The clip at another rate: ``round(frames * rate / clip.rate)`` samples, same level.
+def resample(clip: Clip, sample_rate: int) -> Clip:
+    """Change the sampling rate; the level stays.
+
+    Args:
+        clip: ``[channels, time]``.
+        sample_rate: the new rate in Hz.
+
+    Returns:
+        ``[channels, round(time * sample_rate / clip.sample_rate)]``.
 
     Raises:
         AudioError: the rate is out of range.
+
+    Examples:
+        >>> import numpy as np
+        >>> import milonga
+        >>> clip = milonga.Clip(np.zeros((2, 44100)), 44100)
+        >>> milonga.resample(clip, 48000)
+        Clip(1.000 s, 2 channels, 48000 Hz)
     """
-    check_rate(rate)
+    rate = check_rate(sample_rate)
     if rate == clip.sample_rate or not clip.n_samples:
         return Clip(clip.samples, rate)
     import soxr
 
-    samples = soxr.resample(clip.samples.T, clip.sample_rate, rate, quality="VHQ").T
-    # soxr's own length may differ by one from the rounded one.
-    return Clip(samples, rate).fitted(round(clip.n_samples * rate / clip.sample_rate))
+    length = round(clip.n_samples * rate / clip.sample_rate)
+    samples = np.zeros((clip.channels, length), dtype=np.float32)
+    # Row by row: soxr copies an array that is read-only.
+    for row, channel in zip(samples, clip.samples, strict=True):
+        # soxr's own length may differ by one from the rounded one.
+        out = soxr.resample(channel, clip.sample_rate, rate, quality="VHQ")[:length]
+        row[: len(out)] = out
+    return Clip(samples, rate, copy=False)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from milonga._version import __version__
-from milonga.analysis.report import pictures
 from milonga.analysis.report.licences import licence_summary, licence_views
 from milonga.analysis.report.media import Folder, check_page_is_ours
 from milonga.analysis.report.model import Report, ReportSection, ReportTrack
 from milonga.analysis.report.recordings import group
 from milonga.analysis.report.scales import MEASURES
 from milonga.analysis.report.views import Axes, TrackView, section_view, tally
+from milonga.audio import pictures
 from milonga.runtime.files import sweep_parts, write_text
 from milonga.runtime.progress import Progress
 
@@ -84,7 +84,7 @@ def write_comparison_report(
         OutputError: as ``write_report``.
         Cancelled: as ``write_report``.
     """
-    document = comparison if isinstance(comparison, Mapping) else comparison.as_json()
+    document = comparison if isinstance(comparison, Mapping) else comparison.to_dict()
     baseline, candidates = document.get("baseline"), list(document["candidates"])
     compared = [*([baseline] if baseline else []), *candidates]
     names = [Path(one["path"]).name for one in compared]

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga import audio
-from milonga.analysis.report import pictures
 from milonga.analysis.report.axes import hertz_ticks, note_ticks, time_ticks
 from milonga.analysis.report.figures import match_gains, number
 from milonga.analysis.report.media import Folder
@@ -22,6 +21,7 @@ from milonga.analysis.report.views import (
     track_facts,
 )
 from milonga.analysis.spectra import chroma_picture, mel_picture, picture_hertz
+from milonga.audio import pictures
 from milonga.errors import AudioError
 from milonga.runtime.progress import Task
 

@@ -52,7 +52,7 @@ class Mel:
 
 
 def write_mel(path: str | os.PathLike[str], mel: Mel) -> None:
-    """Writes a mel file, whole or not at all.
+    """Write a mel file, whole or not at all.
 
     Raises:
         OutputError: it can't be written.
@@ -64,7 +64,7 @@ def write_mel(path: str | os.PathLike[str], mel: Mel) -> None:
 
 
 def read_mel(path: str | os.PathLike[str], spec: MelSpec | None = None) -> Mel:
-    """Reads a mel file.
+    """Read a mel file.
 
     Args:
         path: ``.npz`` as ``write_mel`` makes it, or a bare array ``.npy`` of

@@ -21,7 +21,7 @@ _LOG_STEP = np.log(6.4) / 27.0
 
 
 def hz_to_mel(hz: ArrayLike, scale: Scale) -> NDArray[np.float64]:
-    """Frequencies in Hz on a mel scale."""
+    """Convert frequencies from Hz to mel."""
     f = np.asarray(hz, dtype=np.float64)
     if scale == "htk":
         return np.asarray(2595.0 * np.log10(1.0 + f / 700.0))
@@ -30,7 +30,7 @@ def hz_to_mel(hz: ArrayLike, scale: Scale) -> NDArray[np.float64]:
 
 
 def mel_to_hz(mel: ArrayLike, scale: Scale) -> NDArray[np.float64]:
-    """The inverse of ``hz_to_mel``."""
+    """Convert frequencies from mel to Hz."""
     m = np.asarray(mel, dtype=np.float64)
     if scale == "htk":
         return np.asarray(700.0 * (10.0 ** (m / 2595.0) - 1.0))
@@ -55,7 +55,7 @@ def filter_bank(
     scale: Scale,
     norm: Literal["slaney"] | None,
 ) -> NDArray[np.float64]:
-    """Triangular filters ``[n_mels, n_fft // 2 + 1]`` over the bins of a real FFT.
+    """Make triangular filters ``[n_mels, n_fft // 2 + 1]`` over the bins of a real FFT.
 
     With ``norm="slaney"`` each triangle has the area 1 in Hz, otherwise the height 1.
     """

@@ -23,7 +23,7 @@ _BLOCK_FRAMES = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MelSpec:
-    """Every number that defines a mel-spectrogram; two mels agree only if all of them do.
+    """All numbers that define a mel-spectrogram; two mels agree only if all of them do.
 
     Attributes:
         sample_rate: samples per second.
@@ -73,10 +73,15 @@ class MelSpec:
 
     @classmethod
     def preset(cls, name: str) -> MelSpec:
-        """A named convention.
+        """Return a named convention.
 
         Raises:
             UnknownNameError: lists the names there are.
+
+        Examples:
+            >>> import milonga
+            >>> milonga.MelSpec.preset("librosa-default").n_mels
+            128
         """
         if name not in PRESETS:
             raise UnknownNameError("mel preset", name, PRESETS)
@@ -84,7 +89,7 @@ class MelSpec:
 
     @classmethod
     def from_bigvgan_config(cls, config: Mapping[str, Any]) -> MelSpec:
-        """The mel-spectrogram that a BigVGAN ``config.json`` was trained on.
+        """Make the spec that a BigVGAN ``config.json`` was trained on.
 
         Raises:
             AudioError: an entry is missing or impossible.
@@ -109,7 +114,7 @@ class MelSpec:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> MelSpec:
-        """The inverse of ``to_dict``.
+        """Make a spec from the fields of ``to_dict``.
 
         Raises:
             AudioError: a field is missing, unknown or impossible.
@@ -128,7 +133,14 @@ class MelSpec:
         return dataclasses.asdict(self)
 
     def differences(self, other: MelSpec) -> tuple[str, ...]:
-        """Names of the fields in which two specs differ."""
+        """Name the fields in which two specs differ.
+
+        Examples:
+            >>> import milonga
+            >>> librosa = milonga.MelSpec.preset("librosa-default")
+            >>> librosa.differences(milonga.MelSpec.preset("tacotron-22k-80band"))[:3]
+            ('n_fft', 'win_length', 'hop')
+        """
         mine, theirs = self.to_dict(), other.to_dict()
         return tuple(name for name in mine if mine[name] != theirs[name])
 
@@ -138,7 +150,7 @@ class MelSpec:
         return self.sample_rate / self.hop
 
     def frames(self, samples: int) -> int:
-        """How many frames ``samples`` samples give."""
+        """Count the frames that ``samples`` samples give."""
         return samples // self.hop + (self.padding == "centre")
 
     def filters(self) -> NDArray[np.float64]:
@@ -146,7 +158,7 @@ class MelSpec:
         return _filters(self)
 
     def compress(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Band sums to the values that this spec stores."""
+        """Turn band sums into the values that this spec stores."""
         if self.compression == "none":
             return sums
         if self.compression == "log1p":
@@ -155,7 +167,7 @@ class MelSpec:
         return np.asarray(logarithm(np.maximum(sums, self.floor)))
 
     def expand(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """The inverse of ``compress``, never negative; the floor stays where it was cut."""
+        """Invert ``compress``, never negative; the floor stays where it was cut."""
         wide = np.asarray(values, dtype=np.float64)
         if self.compression == "log1p":
             wide = np.expm1(wide)
@@ -166,16 +178,23 @@ class MelSpec:
         return np.maximum(wide, 0.0)
 
     def analyse(self, clip: Clip) -> Floats:
-        """The mel-spectrogram of a clip.
+        """Compute the mel-spectrogram of a clip.
 
         Args:
             clip: any channels, at this spec's rate.
 
         Returns:
-            ``[channels, n_mels, frames]``, ``frames`` as ``frames(clip.frames)`` says.
+            ``[channels, n_mels, frames]``, ``frames`` as ``frames(clip.n_samples)`` says.
 
         Raises:
             AudioError: the clip has another rate.
+
+        Examples:
+            >>> import numpy as np
+            >>> import milonga
+            >>> spec = milonga.MelSpec.preset("bigvgan-v2-44khz-128band-512x")
+            >>> spec.analyse(milonga.Clip(np.zeros((2, 44100)), 44100)).shape
+            (2, 128, 86)
         """
         if clip.sample_rate != self.sample_rate:
             raise AudioError(
@@ -192,14 +211,14 @@ class MelSpec:
         return mel
 
     def from_spectrum(self, spectrum: NDArray[np.complex128]) -> Floats:
-        """Mel values ``[n_mels, frames]`` of a complex spectrum ``[frames, bins]``."""
+        """Compute mel values ``[n_mels, frames]`` of a complex spectrum ``[frames, bins]``."""
         energy = spectrum.real**2 + spectrum.imag**2
         bins = energy if self.power == 2 else np.sqrt(energy + self.epsilon)
         return self.compress(self.filters() @ bins.T).astype(np.float32)
 
 
 def stft(spec: MelSpec, row: Floats, first: int, count: int) -> NDArray[np.complex128]:
-    """Frames ``first`` to ``first + count`` of the spectrum of one channel, ``[count, bins]``.
+    """Transform frames ``first`` to ``first + count`` of one channel, ``[count, bins]``.
 
     Double precision: a quiet band beside a loud one would drown in float32 rounding.
     """

@@ -48,15 +48,15 @@ class HeadResponse:
 
 
 class Head(Protocol):
-    """Knows how a direction sounds at both ears."""
+    """A head: the sound of each direction at both ears."""
 
-    def response(self, azimuth: float, elevation: float, rate: int) -> HeadResponse:
-        """Responses to a far source in a direction (degrees), at a sampling rate."""
+    def response(self, azimuth: float, elevation: float, sample_rate: int) -> HeadResponse:
+        """Return the responses to a far source in a direction (degrees), at a rate in Hz."""
         ...
 
 
 def ear_delay_s(incidence: float) -> float:
-    """Arrival at an ear against arrival at the head's centre, in seconds.
+    """Compute the arrival at an ear against that at the head's centre, in seconds.
 
     Woodworth's rays around a sphere, from infinitely far (Woodworth, "Experimental
     Psychology", 1938; valid above some 2 kHz: Kuhn, J. Acoust. Soc. Am. 62, 1977).
@@ -80,14 +80,17 @@ class SphericalHead:
     no bright spot. Human heads, which are no spheres, lie between.
     """
 
-    def response(self, azimuth: float, elevation: float, rate: int) -> HeadResponse:
+    def response(self, azimuth: float, elevation: float, sample_rate: int) -> HeadResponse:
         # The cosine of the angle to the left ear.
         side = math.sin(math.radians(azimuth)) * math.cos(math.radians(elevation))
         angle = math.acos(min(1.0, max(-1.0, side)))
-        before = _SINC_REACH + math.ceil(TRAVEL_S * rate)
+        before = _SINC_REACH + math.ceil(TRAVEL_S * sample_rate)
         # The shadow's impulse response has fallen by 120 dB after 2 ms.
-        length = before + math.ceil((2 * TRAVEL_S + 0.002) * rate) + _SINC_REACH
-        taps = [self._ear(incidence, rate, before, length) for incidence in (angle, np.pi - angle)]
+        length = before + math.ceil((2 * TRAVEL_S + 0.002) * sample_rate) + _SINC_REACH
+        taps = [
+            self._ear(incidence, sample_rate, before, length)
+            for incidence in (angle, np.pi - angle)
+        ]
         return HeadResponse(np.stack(taps), before)
 
     def _ear(self, incidence: float, rate: int, before: int, length: int) -> NDArray[np.float64]:
@@ -96,7 +99,7 @@ class SphericalHead:
 
 
 def fractional_impulse(at: float, length: int) -> NDArray[np.float64]:
-    """A unit impulse between samples: a sinc in a Kaiser window of 64 samples, ``[length]``.
+    """Make a unit impulse between samples: a sinc in a Kaiser window of 64 samples, ``[length]``.
 
     Flat and exact in phase up to 0.9 of half the rate (Laakso, Valimaki, Karjalainen and Laine,
     "Splitting the unit delay", IEEE Signal Processing Magazine 13, 1996).
@@ -109,7 +112,7 @@ def fractional_impulse(at: float, length: int) -> NDArray[np.float64]:
 
 
 def _shadowed(taps: NDArray[np.float64], incidence: float, rate: int) -> NDArray[np.float64]:
-    """Brown and Duda's equations 3 to 5, by the bilinear transform."""
+    """Apply Brown and Duda's equations 3 to 5, by the bilinear transform."""
     from scipy.signal import lfilter
 
     turn = incidence / math.radians(_DARKEST_DEG) * math.pi
@@ -127,7 +130,9 @@ def binaural(
     elevation: float = 0.0,
     spread: float = 60.0,
 ) -> Clip:
-    """Both ears' signals, as long as the clip; time 0 is when sound passes the head's centre.
+    """Render both ears' signals, as long as the clip.
+
+    Time 0 is when sound passes the head's centre.
 
     Args:
         clip: ``[1, time]``, a source at ``azimuth``; ``[2, time]``, two loudspeakers, left and
@@ -148,11 +153,11 @@ def binaural(
         response = head.response(angle, elevation, clip.sample_rate)
         for ear, taps in enumerate(response.taps / math.sqrt(clip.channels)):
             ears[ear] += convolved(channel, taps, response.before)
-    return Clip(ears, clip.sample_rate)
+    return Clip(ears, clip.sample_rate, copy=False)
 
 
 def check_angles(azimuth: float, elevation: float, spread: float) -> None:
-    """Raises AudioError unless the angles are in range."""
+    """Raise an AudioError unless the angles are in range."""
     for name, value, low, high in (
         ("azimuth", azimuth, -360, 360),
         ("elevation", elevation, -90, 90),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 def convolved(
     samples: NDArray[np.float32], taps: NDArray[np.float64], before: int = 0
 ) -> NDArray[np.float32]:
-    """The samples through a finite impulse response, as long as they were.
+    """Filter samples by a finite impulse response; they stay as long as they were.
 
     Args:
         samples: ``[time]``.

@@ -44,7 +44,7 @@ class SofaHead:
     Attributes:
         path: the file.
         sha256: of the file.
-        rate: sampling rate of the measurement, Hz.
+        sample_rate: of the measurement, Hz.
         directions: unit vectors ``[m, 3]``: front, left, up.
         taps: ``[m, 2, n]``: left, right.
         delays: ``[m, 2]``, samples before the first tap.
@@ -52,13 +52,13 @@ class SofaHead:
 
     path: Path
     sha256: str
-    rate: int
+    sample_rate: int
     directions: NDArray[np.float64]
     taps: NDArray[np.float64]
     delays: NDArray[np.float64]
 
     def nearest(self, azimuth: float, elevation: float) -> tuple[int, float]:
-        """Index of the nearest direction measured, and its distance in degrees."""
+        """Find the index of the nearest direction measured, and its distance in degrees."""
         wanted = _vectors(np.array([[azimuth, elevation]]))[0]
         cosines = self.directions @ wanted
         index = int(np.argmax(cosines))
@@ -66,7 +66,7 @@ class SofaHead:
         chord = float(np.linalg.norm(self.directions[index] - wanted))
         return index, math.degrees(2 * math.asin(min(1.0, chord / 2)))
 
-    def response(self, azimuth: float, elevation: float, rate: int) -> HeadResponse:
+    def response(self, azimuth: float, elevation: float, sample_rate: int) -> HeadResponse:
         import soxr
 
         index, _ = self.nearest(azimuth, elevation)
@@ -75,12 +75,13 @@ class SofaHead:
         for ear, (taps, delay) in enumerate(zip(self.taps[index], self.delays[index], strict=True)):
             shift = fractional_impulse(_MARGIN + float(delay), length + 1 - len(taps))
             ears[ear, :length] = np.convolve(shift, taps)
-        if rate == self.rate:
+        if sample_rate == self.sample_rate:
             return HeadResponse(ears, _MARGIN)
         # The sum over taps, not their height, has to stay.
-        ears = soxr.resample(ears.T, self.rate, rate, quality="VHQ").T * (self.rate / rate)
+        ratio = sample_rate / self.sample_rate
+        ears = soxr.resample(ears.T, self.sample_rate, sample_rate, quality="VHQ").T / ratio
         # A whole number of samples at the new rate: the rest is moved into the taps.
-        exact = _MARGIN * rate / self.rate
+        exact = _MARGIN * ratio
         before = math.ceil(exact)
         shift = fractional_impulse(32 + before - exact, 65)
         ears = np.stack([np.convolve(shift, taps) for taps in ears])
@@ -88,7 +89,7 @@ class SofaHead:
 
 
 def read_sofa(path: str | os.PathLike[str]) -> SofaHead:
-    """A head from a SOFA file.
+    """Read a head from a SOFA file.
 
     Raises:
         AudioError: missing, damaged, of another convention, or with values that can't be.
@@ -188,7 +189,7 @@ def _head(path: Path, digest: str, sofa: _Sofa) -> SofaHead:
     return SofaHead(
         path=path,
         sha256=digest,
-        rate=_rate(sofa),
+        sample_rate=_rate(sofa),
         directions=_directions(sofa, len(taps)),
         taps=taps / math.sqrt(energy),
         delays=np.broadcast_to(delays, (len(taps), 2)),
@@ -234,7 +235,7 @@ def _directions(sofa: _Sofa, count: int) -> NDArray[np.float64]:
 
 
 def _view(sofa: _Sofa) -> NDArray[np.float64]:
-    """Where the listener looks, cartesian and of length 1, ``[m, 3]``."""
+    """The direction in which the listener looks, cartesian and of length 1, ``[m, 3]``."""
     view = np.atleast_2d(sofa.array("ListenerView"))
     if view.ndim != 2 or view.shape[1] != 3:
         raise sofa.refused(f"Its ListenerView has the shape {view.shape}.")
@@ -244,7 +245,7 @@ def _view(sofa: _Sofa) -> NDArray[np.float64]:
 
 
 def _right_ear_first(sofa: _Sofa) -> bool:
-    """Whether the first receiver is at the right; by the convention the left one comes first."""
+    """Tell whether the right ear comes first; by the convention it is the left one."""
     if not sofa.has("ReceiverPosition"):
         return False
     positions = sofa.array("ReceiverPosition")
@@ -257,7 +258,7 @@ def _right_ear_first(sofa: _Sofa) -> bool:
 
 
 def _vectors(angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Azimuth and elevation in degrees, ``[m, 2 or more]``, to unit vectors ``[m, 3]``."""
+    """Convert azimuth and elevation in degrees, ``[m, 2 or more]``, to unit vectors ``[m, 3]``."""
     azimuth, elevation = np.radians(angles[:, 0]), np.radians(angles[:, 1])
     level = np.cos(elevation)
     vectors = [level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation)]

@@ -33,7 +33,7 @@ _LONGEST_S, _SHORTEST_S = 0.020, 0.004
 """Upper ends of the group delay, for low and for high frequencies."""
 
 _TURNS = 6.0
-"""Where it lies between: so many periods of a frequency."""
+"""Group delay between those ends, in periods of a frequency."""
 
 _BASS_HZ = (90.0, 180.0)
 """The copy fades in over this octave: low bass stays in the middle."""
@@ -44,7 +44,7 @@ _CAM_STEP = 1.0
 
 
 def widen(clip: Clip, width: float = 1.0) -> Clip:
-    """Two channels from one, of the same length and, for noise, the level of the one.
+    """Make two channels from one, of the same length and, for noise, the level of the one.
 
     Args:
         clip: ``[1, time]``; with two channels it comes back as it is.
@@ -65,12 +65,12 @@ def widen(clip: Clip, width: float = 1.0) -> Clip:
     taps, before = decorrelator(clip.sample_rate)
     copy = level * convolved(middle, taps, before)
     gain = 1 / np.sqrt(1 + level**2)
-    return Clip(np.stack([middle + copy, middle - copy]) * gain, clip.sample_rate)
+    return Clip(np.stack([middle + copy, middle - copy]) * gain, clip.sample_rate, copy=False)
 
 
 @lru_cache(maxsize=8)
-def decorrelator(rate: int) -> tuple[NDArray[np.float64], int]:
-    """A short filter that passes all frequencies above the bass alike, at scattered phases.
+def decorrelator(sample_rate: int) -> tuple[NDArray[np.float64], int]:
+    """Design a short filter that passes all frequencies above the bass alike, at scattered phases.
 
     Of 64 random draws it is the one whose real part averages nearest to 0 in every half octave,
     so that neither channel is favoured there.
@@ -78,19 +78,15 @@ def decorrelator(rate: int) -> tuple[NDArray[np.float64], int]:
     Returns:
         ``[taps]`` and how many of them lie before time 0.
     """
+    rate = sample_rate
     size = 1 << (rate // 4).bit_length()
     hertz = np.fft.rfftfreq(size, 1 / rate).astype(np.float64)
     edges = 2.0 ** np.arange(np.log2(_BASS_HZ[0]), np.log2(min(20_000, 0.45 * rate)), 0.5)
     bands = [(hertz >= low) & (hertz < high) for low, high in pairwise(edges)]
     # A fixed seed: the width of a clip is a property of the design, not of a take.
     generator = np.random.default_rng(1995)
-    best, least = None, np.inf
-    for _ in range(_DRAWS):
-        response = _response(hertz, rate, generator)
-        worst = max(abs(response[band].real.mean()) for band in bands)
-        if worst < least:
-            best, least = response, worst
-    assert best is not None
+    draws = (_response(hertz, rate, generator) for _ in range(_DRAWS))
+    best = min(draws, key=lambda draw: max(abs(draw[band].real.mean()) for band in bands))
     return _taps(best, rate, size)
 
 
@@ -124,7 +120,7 @@ def _taps(
 
 
 def _cams(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Glasberg and Moore's number of critical bands (ERB) below a frequency (1990)."""
+    """Count Glasberg and Moore's critical bands (ERB) below a frequency (1990)."""
     return np.asarray(21.4 * np.log10(1 + 0.00437 * hertz))
 
 

@@ -44,7 +44,7 @@ def compare(baseline: str, candidates: tuple[str, ...], as_json: bool, report: P
     comparison = compared(baseline, candidates, progress=progress)
     page = _page(comparison, report, progress) if report else None
     if as_json:
-        print_json(comparison.as_json())
+        print_json(comparison.to_dict())
     else:
         from milonga.cli.songs.compare_table import table
 

@@ -49,7 +49,7 @@ def compare(first: int, others: tuple[int, ...], out: Path | None, as_json: bool
         labels = {kept.number: f"{kept.number}. {title_of(kept)}" for kept in found}
         compared = compare_clips(
             clips[first], {labels[kept.number]: clips[kept.number] for kept in found[1:]}
-        ).as_json()
+        ).to_dict()
         entries = {labels[first]: compared["baseline"]}
         entries |= {entry["path"]: entry for entry in compared["candidates"]}
         tracks = [

@@ -117,7 +117,7 @@ class _Writer:
 
     def features(self, path: Path) -> dict[str, Any] | None:
         try:
-            return features(audio.read(path)).as_json()
+            return features(audio.read(path)).to_dict()
         except MilongaError as error:
             self.warnings.append(str(error).splitlines()[0])
             return None
@@ -128,7 +128,7 @@ class _Writer:
         if mixed is not None:
             recordings.insert(0, mixed)
         path, baseline = self._baseline(segment)
-        compared = compare_clips(baseline, {r.label: r.clip for r in recordings}).as_json()
+        compared = compare_clips(baseline, {r.label: r.clip for r in recordings}).to_dict()
         by_label = {entry["path"]: entry for entry in compared["candidates"]}
         tracks = [self._track(r, by_label[r.label]) for r in recordings]
         if path is not None and baseline is not None:

@@ -1,4 +1,4 @@
-"""Pictures of recordings: mel-spectrogram and chromagram as PNG, the waveform as a path."""
+"""Pictures of recordings: mel-spectrogram and chromagram as PNG, the waveform as a path or PNG."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from milonga.analysis.report.colours import palette
 from milonga.audio.clip import Clip
+from milonga.audio.colours import palette
+from milonga.audio.mel.spec import MelSpec
+from milonga.audio.resampling import resample
 
 WIDTH = 1120
 """Pixels of a section's time scale: a column of the page at two pixels per point."""
 
 RANGE_DB = 70.0
-"""How far below the loudest point of a section the darkest colour lies."""
+"""Level of the darkest colour under the loudest point, in dB."""
 
 WAVE_COLUMNS = 400
 _LEVELS = 64
@@ -23,11 +25,50 @@ _LEVELS = 64
 
 CHROMA_ROW = 7
 
+_CLIP_COLUMNS, _CLIP_WAVE_ROWS = 560, 64
+_CLIP_LONGEST_S = 600.0
+_GROUND, _INK = (16, 16, 24, 255), (130, 180, 220, 255)
+
+
+def clip_png(clip: Clip) -> bytes:
+    """Draw the waveform of a clip above its mel-spectrogram; of over ten minutes the beginning.
+
+    Args:
+        clip: ``[channels, time]``, at least one sample.
+
+    Returns:
+        A PNG of 560 by 192 pixels.
+    """
+    from PIL import Image
+
+    spec = MelSpec.preset("bigvgan-v2-44khz-128band-512x")
+    mono = resample(clip.between(0, _CLIP_LONGEST_S).with_channels(1), spec.sample_rate)
+    levels = spec.analyse(mono.fitted(max(mono.n_samples, spec.hop)))[0] * (20 / np.log(10))
+    shown = spectrogram_png(
+        levels.astype(np.float32), mono.seconds, mono.seconds, float(levels.max())
+    )
+    mel = Image.open(io.BytesIO(shown)).convert("RGBA").resize((_CLIP_COLUMNS, spec.n_mels))
+    columns = wave(mono, mono.seconds)
+    scale = max(columns.peak, 1e-9)
+    at = np.arange(_CLIP_COLUMNS) * len(columns.low) // _CLIP_COLUMNS
+    middle = (_CLIP_WAVE_ROWS - 1) / 2
+    rows = np.arange(_CLIP_WAVE_ROWS)[:, np.newaxis]
+    inside = (rows >= middle - 0.5 - middle * columns.high[at] / scale) & (
+        rows <= middle + 0.5 - middle * columns.low[at] / scale
+    )
+    image = Image.new("RGBA", (_CLIP_COLUMNS, _CLIP_WAVE_ROWS + spec.n_mels), _GROUND)
+    ink = np.where(inside[..., np.newaxis], _INK, _GROUND)
+    image.paste(Image.fromarray(ink.astype(np.uint8), "RGBA"), (0, 0))
+    image.paste(mel, (0, _CLIP_WAVE_ROWS), mel)
+    buffer = io.BytesIO()
+    image.convert("P", palette=Image.Palette.ADAPTIVE, colors=96).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
 
 def spectrogram_png(
     levels_db: NDArray[np.float32], seconds: float, span: float, top_db: float
 ) -> bytes:
-    """A mel-spectrogram, low bands at the bottom.
+    """Draw a mel-spectrogram, low bands at the bottom.
 
     Args:
         levels_db: ``[bands, columns]`` in dB, columns evenly over ``seconds``. NaN where a
@@ -41,7 +82,7 @@ def spectrogram_png(
 
 
 def chromagram_png(chroma: NDArray[np.float32], seconds: float, span: float) -> bytes:
-    """A chromagram, C at the bottom.
+    """Draw a chromagram, C at the bottom.
 
     Args:
         chroma: ``[12, columns]``, 0 to 1, columns evenly over ``seconds``.
@@ -53,7 +94,7 @@ def chromagram_png(chroma: NDArray[np.float32], seconds: float, span: float) -> 
 
 
 def fit_columns(picture: NDArray[np.float32], columns: int) -> NDArray[np.float32]:
-    """``[rows, columns]``: means where there are more columns than pixels, else repeated."""
+    """Fit a picture ``[rows, have]`` to ``columns``: means of several, or repeated ones."""
     have = picture.shape[1]
     if have <= columns:
         return picture[:, (np.arange(columns) * have) // columns]
@@ -67,7 +108,7 @@ def _share(seconds: float, span: float, width: int = WIDTH) -> int:
 
 
 def _png(value: NDArray[np.float32]) -> bytes:
-    """``value`` from 0 to 1, ``[rows, columns]``, row 0 at the bottom; NaN is transparent."""
+    """Draw ``value`` from 0 to 1, ``[rows, columns]``, row 0 at the bottom; NaN is transparent."""
     from PIL import Image
 
     missing = np.isnan(value)
@@ -98,7 +139,7 @@ class Wave:
 
 
 def wave(clip: Clip, span: float) -> Wave:
-    """The waveform over its share of ``WAVE_COLUMNS`` columns.
+    """Compute the waveform over its share of ``WAVE_COLUMNS`` columns.
 
     Args:
         clip: ``[channels, time]``, at least one sample.
@@ -121,7 +162,7 @@ def wave(clip: Clip, span: float) -> Wave:
 
 
 def wave_paths(wave: Wave, full_scale: float) -> tuple[str, str]:
-    """SVG paths of the peaks and of the RMS, in a box ``WAVE_COLUMNS`` wide and 100 high.
+    """Draw SVG paths of the peaks and of the RMS, in a box ``WAVE_COLUMNS`` wide and 100 high.
 
     Args:
         wave: the columns.
@@ -134,7 +175,7 @@ def wave_paths(wave: Wave, full_scale: float) -> tuple[str, str]:
 
 
 def _outline(upper: NDArray[np.float32], lower: NDArray[np.float32]) -> str:
-    """A closed path around a band; thin places keep a line's width."""
+    """Draw a closed path around a band; thin places keep a line's width."""
     top = np.floor(49.5 - 49 * np.clip(upper, 0, 1)).astype(int).tolist()
     bottom = np.ceil(50.5 - 49 * np.clip(lower, -1, 0)).astype(int).tolist()
     columns = len(top)

@@ -6,11 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from milonga.analysis.report import pictures
 from milonga.analysis.report.axes import hertz_ticks
-from milonga.analysis.report.colours import palette
 from milonga.analysis.spectra import mel_picture, picture_hertz
-from milonga.audio import Clip
+from milonga.audio import Clip, pictures
+from milonga.audio.colours import palette
 
 
 def decoded(png):

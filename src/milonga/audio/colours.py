@@ -36,7 +36,7 @@ _TO_LINEAR_RGB = np.array(
 
 @cache
 def palette(levels: int) -> NDArray[np.uint8]:
-    """``[levels, 3]`` sRGB colours, dark to light."""
+    """Return ``[levels, 3]`` sRGB colours, dark to light."""
     value = np.linspace(0.0, 1.0, levels)
     lightness = _DARKEST + (_LIGHTEST - _DARKEST) * value
     chroma = np.interp(value, _AT, _CHROMA)
