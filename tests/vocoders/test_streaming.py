@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from milonga.runtime.progress import Progress
 from milonga.vocoders import VocoderError
+from milonga.vocoders.bigvgan import chunks
 from milonga.vocoders.bigvgan.chunks import block_reach, plan_chunk, recomputed_share
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.generator import Generator
@@ -55,6 +56,26 @@ def make(engine):
 
 
 VOCODERS = {name: make(name) for name in ("torch", "auto")}
+
+
+@given(
+    rate=st.integers(1, 8), extra=st.integers(0, 8), start=st.integers(0, 200),
+    size=st.integers(1, 100), more=st.integers(0, 100),
+)  # fmt: skip
+def test_what_an_upsampled_stretch_is_made_of(rate, extra, start, size, more):
+    """Each output of a transposed convolution, traced back to its inputs."""
+    kernel = rate + 2 * (extra // 2)
+    padding = (kernel - rate) // 2
+    length = -(-(start + size + more) // rate)
+    before = chunks._before_upsampling(
+        chunks.Span(start, start + size, length * rate), rate, kernel
+    )
+    reached = [
+        index
+        for index in range(length)
+        if index * rate - padding < start + size and index * rate - padding + kernel > start
+    ]
+    assert (before.start, before.stop) == (reached[0], reached[-1] + 1)
 
 
 @pytest.mark.parametrize("engine", VOCODERS)
