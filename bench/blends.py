@@ -77,7 +77,7 @@ def _play(library: object, share: float, seeds: range) -> _Played:
     spec = blend.parts[0].player.spec
     found: tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]] = ([], [])
     for seed in seeds:
-        clip = blend.play(blend.ready(PlaySettings.of(seconds=SECONDS, seed=seed)))
+        clip = blend.play(blend.resolve(PlaySettings(seconds=SECONDS, seed=seed)))
         mel = spec.analyse(clip)
         keep = sounding(mel)[0]
         found[0].append(describe(mel, spec)[0][:, keep].astype(np.float64))
@@ -90,15 +90,15 @@ def _is_the_model(library: object) -> bool:
     from milonga.sounds.instrument.blend import Blend
     from milonga.sounds.instrument.instrument import Instrument
     from milonga.sounds.library.library import Library
-    from milonga.sounds.model.play_settings import PlaySettings, ask
+    from milonga.sounds.model.play_settings import PlaySettings
 
     assert isinstance(library, Library)
-    settings = PlaySettings.of(seconds=SECONDS, seed=1)
+    settings = PlaySettings(seconds=SECONDS, seed=1)
     drums, tones = CORPORA
     blend = Blend.open([(drums, 1.0), (tones, 0.0)], vocoder="griffin-lim", library=library)
     alone = Instrument.open(drums, vocoder="griffin-lim", library=library)
-    one = alone.play(ask(settings, alone.player).request)
-    return np.array_equal(blend.play(blend.ready(settings)).samples, one.samples)
+    one = alone.play(settings.resolve(alone.player))
+    return np.array_equal(blend.play(blend.resolve(settings)).samples, one.samples)
 
 
 def frechet(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

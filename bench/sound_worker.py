@@ -13,7 +13,8 @@ from milonga.runtime.progress import Progress
 from milonga.sounds.controls.descriptors import describe, sounding
 from milonga.sounds.corpus.mel_store import MelStore
 from milonga.sounds.model.file import MEL_SPEC as SPEC
-from milonga.sounds.model.player import PlayRequest, SoundPlayer
+from milonga.sounds.model.player import SoundPlayer
+from milonga.sounds.model.resolved_play import ResolvedPlay
 from milonga.sounds.training.effects import measure_effects
 from milonga.vocoders import get_vocoder
 
@@ -60,14 +61,14 @@ def play(folder: Path, store: Path, other: Path, seeds: int, seconds: float) -> 
     header, player = load(folder)
     vocoder = get_vocoder("griffin-lim", device="cpu")
 
-    def heard(request: PlayRequest) -> np.ndarray:
+    def heard(request: ResolvedPlay) -> np.ndarray:
         return SPEC.analyse(player.clip(request, vocoder))
 
     swept = measure_effects(
         player, header["controls"], seeds=range(seeds), seconds=seconds, through=heard
     )
-    walk = player.mel(PlayRequest(seconds=120.0, seed=100))
-    sounded = SPEC.analyse(player.clip(PlayRequest(seconds=120.0, seed=100), vocoder))
+    walk = player.mel(ResolvedPlay(seconds=120.0, seed=100))
+    sounded = SPEC.analyse(player.clip(ResolvedPlay(seconds=120.0, seed=100), vocoder))
     own, foreign = (_frames(MelStore.open(path)) for path in (store, other))
     (folder / "played.json").write_text(
         json.dumps(
@@ -138,7 +139,7 @@ def copies(player: SoundPlayer, walk: np.ndarray, store: MelStore) -> dict[str, 
             others = steady[owner != index]
             within.append(np.abs(others - one).mean((1, 2)).min())
         if mel.shape[1] >= 88:
-            made = player.mel(PlayRequest(start=mel[None]))[0]
+            made = player.mel(ResolvedPlay(start=mel[None]))[0]
             pairs = zip(_windows(mel, 10), _windows(made[:, : mel.shape[1]], 10), strict=False)
             again += [np.abs(a - b).mean() for a, b in pairs]
     return {
@@ -168,7 +169,7 @@ def extremes(player: SoundPlayer, vocoder: Any) -> dict[str, float]:
         settings = {
             name: 4.0 * float(sign) for name, sign in zip(player.enabled, signs, strict=False)
         }
-        clip = player.clip(PlayRequest(seconds=3.0, seed=index, settings=settings), vocoder)
+        clip = player.clip(ResolvedPlay(seconds=3.0, seed=index, controls=settings), vocoder)
         if not np.isfinite(clip.samples).all():
             raise RuntimeError("a sample isn't finite")
         peaks.append(clip.peak)

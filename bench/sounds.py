@@ -90,13 +90,13 @@ def _read(folder: Path) -> dict[str, Any]:
 def _speed(folder: Path) -> float:
     """Seconds of mel a second, on all cores: the median of five minutes of walk."""
     from bench.sound_worker import load
-    from milonga.sounds.model.player import PlayRequest
+    from milonga.sounds.model.resolved_play import ResolvedPlay
 
     _, player = load(folder)
     times = []
     for seed in range(6):
         begun = time.perf_counter()
-        player.mel(PlayRequest(seconds=60.0, seed=seed))
+        player.mel(ResolvedPlay(seconds=60.0, seed=seed))
         times.append(time.perf_counter() - begun)
     return 60.0 / statistics.median(times[1:])
 

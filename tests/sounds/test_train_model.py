@@ -12,7 +12,7 @@ import pytest
 from milonga.audio import probe
 from milonga.errors import Cancelled, CorpusError, SoundError
 from milonga.runtime.progress import Progress
-from milonga.sounds import Library, PlayRequest, TrainSettings, make_model, open_model
+from milonga.sounds import Library, ResolvedPlay, TrainSettings, make_model, open_model
 from milonga.sounds.model.file import sound_hash
 from milonga.sounds.model.network import Architecture
 
@@ -55,7 +55,7 @@ class Stop(Progress):
 
 
 def test_a_trained_model_is_in_the_library_and_plays(trained, corpus):
-    entry = trained.entry("noises")
+    entry = trained.model("noises")
     header = entry.header
     assert [file.name for file in header.corpus.files] == [f"noise {n}.wav" for n in range(4)]
     assert header.training["steps"] == 6
@@ -65,7 +65,7 @@ def test_a_trained_model_is_in_the_library_and_plays(trained, corpus):
     assert header.controls["loudness"]["effect"]["spearman"]["loudness"] == pytest.approx(1)
     assert not (entry.folder / "training" / "checkpoint.safetensors").exists()
     player = open_model("noises", trained)
-    assert player.mel(PlayRequest(seconds=1)).shape == (1, 128, 87)
+    assert player.mel(ResolvedPlay(seconds=1)).shape == (1, 128, 87)
     # Nothing of where the recordings lie goes into a file that is shared.
     assert str(corpus).encode() not in entry.model_path.read_bytes()
 
@@ -75,7 +75,7 @@ def test_a_cancelled_training_goes_on_to_the_same_model(trained, corpus, tmp_pat
     for stop in (("Inspecting recordings", 1), ("Preparing", 4), ("Training", 3)):
         with pytest.raises(Cancelled):
             make_model("noises", corpus, settings=SETTINGS, library=library, progress=Stop(*stop))
-        assert library.entry("noises").header is None
+        assert library.model("noises").header is None
     made = make_model("noises", corpus, settings=SETTINGS, library=library)
     assert made.trained
     assert sound_hash(made.entry.model_path) == sound_hash(trained.model_path("noises"))
@@ -99,8 +99,8 @@ def test_a_killed_training_goes_on_to_the_same_model(trained, corpus, tmp_path):
         time.sleep(0.002)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert library.entry("noises").header is None
-    assert library.entry("noises").in_training
+    assert library.model("noises").header is None
+    assert library.model("noises").in_training
     made = make_model("noises", corpus, settings=SETTINGS, library=library)
     assert sound_hash(made.entry.model_path) == sound_hash(trained.model_path("noises"))
 
@@ -198,7 +198,7 @@ def test_too_little_audio_trains_nothing(tmp_path, make_corpus):
     library = Library(tmp_path / "library")
     with pytest.raises(CorpusError, match="at least 10 s"):
         make_model("x", folder, settings=SETTINGS, library=library)
-    assert library.entry("x").header is None
+    assert library.model("x").header is None
 
 
 def test_previews_are_written_on_the_way(corpus, tmp_path):

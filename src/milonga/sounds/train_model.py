@@ -30,7 +30,7 @@ from milonga.runtime.progress import Progress
 from milonga.sounds.corpus.inspection import Corpus
 from milonga.sounds.corpus.mel_store import STORE, MelStore
 from milonga.sounds.library.generated import generated, marked
-from milonga.sounds.library.library import MODEL, Entry, Library
+from milonga.sounds.library.library import MODEL, Library, SavedModel
 from milonga.sounds.model.file import MEL_SPEC, LearntCorpus, ModelHeader, load, sound_hash
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Made:
         trained: False where the very same training had been done before.
     """
 
-    entry: Entry
+    entry: SavedModel
     corpus: Corpus
     record: dict[str, Any]
     trained: bool
@@ -163,7 +163,7 @@ class _Making:
         )
         if session is not None and session.model_copy(update={"done": False}) == wanted:
             if session.done and self._model.exists():
-                entry = self._library.entry(self._name)
+                entry = self._library.model(self._name)
                 record = entry.header.training if entry.header is not None else {}
                 return Made(entry, corpus, record, trained=False)
         else:
@@ -270,7 +270,7 @@ class _Making:
             notes=earlier.notes if earlier else "",
             licence=earlier.licence if earlier else "",
         )
-        entry = self._library.store(self._name, header, tensors)
+        entry = self._library.save(self._name, header, tensors)
         write_text(self._work / "corpus.json", corpus.model_dump_json())
         done = session.model_copy(update={"done": True})
         write_text(self._work / "session.json", dump_json(done.model_dump(mode="json")))

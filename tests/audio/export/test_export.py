@@ -16,7 +16,7 @@ from tinytag import TinyTag
 
 from milonga._version import __version__
 from milonga.audio import Clip, Tags, loudness_lufs, read, resample, true_peak_dbtp
-from milonga.audio.export.receipt import Made, check_export, read_export_receipt, receipt_path
+from milonga.audio.export.receipt import Provenance, check_export, read_export_receipt, receipt_path
 from milonga.audio.export.settings import FORMATS, RATES, ExportSettings
 from milonga.audio.export.write import check_target, export
 from milonga.errors import AudioError, MilongaError, OutputError, ReceiptError
@@ -25,7 +25,7 @@ RECORDINGS = [
     *sorted(Path("/usr/share/sonic-pi/samples").glob("*.flac"))[::42],
     Path("/usr/share/asterisk/moh/manolo_camp-morning_coffee.wav"),
 ]
-MADE = Made(
+MADE = Provenance(
     model="tango",
     model_sha256="ab" * 32,
     seed=7,
@@ -243,7 +243,7 @@ def test_an_empty_clip_and_undefined_settings_are_refused(tmp_path):
     with pytest.raises(AudioError, match="empty"):
         export(Clip(np.zeros((1, 0)), 44_100), tmp_path / "x.wav")
     with pytest.raises(AudioError, match="NaN"):
-        export(tone(), tmp_path / "x.wav", made=Made(settings={"x": float("nan")}))
+        export(tone(), tmp_path / "x.wav", made=Provenance(settings={"x": float("nan")}))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -37,8 +37,8 @@ def run(tmp_path, monkeypatch, capsys, small_model):
     monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.chdir(tmp_path)
-    Library().store("tiny", *small_model("tiny"))
-    Library().store("other", *small_model("other", seed=1, disabled=("pulse",)))
+    Library().save("tiny", *small_model("tiny"))
+    Library().save("other", *small_model("other", seed=1, disabled=("pulse",)))
 
     def run(*args, status=0):
         found = main(["sound", *map(str, args)])
@@ -90,7 +90,7 @@ def test_a_preset_that_can_not_be_played_is_not_saved(run):
 
 def test_after_another_training_the_preset_plays_with_what_is_left(run, small_model):
     run("preset", "save", "tiny", "hall", "--set", "pulse=1", "--set", "brightness=1", *SHORT)
-    Library().store("tiny", *small_model("tiny", seed=3, disabled=("pulse",)))
+    Library().save("tiny", *small_model("tiny", seed=3, disabled=("pulse",)))
     out, err = run("play", "tiny", "--preset", "hall", "--json")
     assert "Left out of the preset: pulse." in err
     assert [*json.loads(out)[0]["left_out"]] == ["pulse"]

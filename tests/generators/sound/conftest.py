@@ -22,5 +22,5 @@ def library(tmp_path, monkeypatch, sound_models):
 
     monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
     library = Library()
-    library.store("tiny", *sound_models.small_model())
+    library.save("tiny", *sound_models.small_model())
     return library

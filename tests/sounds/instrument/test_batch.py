@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga.audio import Clip, read
-from milonga.audio.export.receipt import Made, check_export, receipt_path
+from milonga.audio.export.receipt import Provenance, check_export, receipt_path
 from milonga.audio.export.settings import ExportSettings
 from milonga.audio.export.write import check_target
 from milonga.errors import AudioError, Cancelled, MilongaError, OutputError
@@ -35,7 +35,7 @@ class Maker:
 
 
 def made(job):
-    return Made(model="rain", seed=job.seed, settings=dict(job.settings))
+    return Provenance(model="rain", seed=job.seed, settings=dict(job.settings))
 
 
 def run(jobs, folder, maker=None, export=FLAC, **more):
@@ -219,7 +219,7 @@ PROGRAM = textwrap.dedent("""
     import numpy as np
     from milonga.audio import Clip
     from milonga.sounds.instrument.batch import make_jobs, run_batch
-    from milonga.audio.export.receipt import Made
+    from milonga.audio.export.receipt import Provenance
     from milonga.audio.export.settings import ExportSettings
 
     def make(job):
@@ -229,7 +229,7 @@ PROGRAM = textwrap.dedent("""
         return Clip(wave, 44_100)
 
     def made(job):
-        return Made(model="rain", seed=job.seed, settings=dict(job.settings))
+        return Provenance(model="rain", seed=job.seed, settings=dict(job.settings))
 
     run_batch(make_jobs("r", range(1, 9)), make, Path(sys.argv[1]),
               ExportSettings(format="flac", bits=16), made=made)

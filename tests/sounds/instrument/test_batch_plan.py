@@ -9,23 +9,23 @@ from milonga.audio import read
 from milonga.audio.export.settings import ExportSettings
 from milonga.errors import Cancelled, OutputError, SoundError, UnknownNameError
 from milonga.runtime.progress import Progress
-from milonga.sounds.instrument.batch_plan import MANY, check_room, export_batch, plan_batch
+from milonga.sounds.instrument.batch_plan import MANY, plan_batch
 from milonga.sounds.instrument.instrument import Instrument
-from milonga.sounds.model.play_settings import PlaySettings, ask
+from milonga.sounds.model.play_settings import PlaySettings
 
 EXPORT = ExportSettings(format="flac", bits=16)
 
 
 @pytest.fixture
 def instrument(library, sound_models):
-    library.store("tiny", *sound_models.small_model())
+    library.save("tiny", *sound_models.small_model())
     return Instrument.open("tiny", vocoder="griffin-lim")
 
 
 @pytest.fixture
 def asked(instrument):
-    settings = PlaySettings.of(seconds=0.2, controls={"warmth": 1.0, "brightness": 4.0})
-    return ask(settings, instrument.player)
+    settings = PlaySettings(seconds=0.2, controls={"warmth": 1.0, "brightness": 4.0})
+    return settings.resolve(instrument.player)
 
 
 def test_every_seed_with_every_value_and_over_what_all_share(instrument, asked, tmp_path):
@@ -35,16 +35,16 @@ def test_every_seed_with_every_value_and_over_what_all_share(instrument, asked, 
         "tiny-s4-brightness-1-pca1+0.5",
         "tiny-s4-brightness+1-pca1+0.5",
     ]
-    result = export_batch(instrument, asked, plan, tmp_path, EXPORT)
+    result = plan.make(tmp_path)
     assert result.count("made") == 4
     receipt = json.loads((tmp_path / "tiny-s5-brightness+1-pca1+0.5.flac.json").read_text())
     settings = receipt["made"]["settings"]
     assert settings["controls"] == {"warmth": 1.0, "brightness": 1.0}
     assert settings["axes"] == {"pca1": 0.5}
-    single = PlaySettings.of(
+    single = PlaySettings(
         seconds=0.2, seed=5, controls={"warmth": 1.0, "brightness": 1.0}, axes={"pca1": 0.5}
     )
-    clip = instrument.play(ask(single, instrument.player).request)
+    clip = instrument.play(single)
     stored = read(tmp_path / "tiny-s5-brightness+1-pca1+0.5.flac")
     # 16 bits with dither: one and a half steps.
     assert np.abs(stored.samples - clip.samples).max() <= 1.5 / 32768 + 1e-7
@@ -61,8 +61,8 @@ def test_it_goes_on_where_it_was_cancelled(instrument, asked, tmp_path):
 
     progress = Progress(stop)
     with pytest.raises(Cancelled):
-        export_batch(instrument, asked, plan, tmp_path, EXPORT, progress=progress)
-    result = export_batch(instrument, asked, plan, tmp_path, EXPORT)
+        plan.make(tmp_path, progress=progress)
+    result = plan.make(tmp_path)
     assert (result.count("kept"), result.count("made")) == (2, 2)
 
 
@@ -83,15 +83,15 @@ def test_what_the_model_can_not_do_is_found_before_any_sound(instrument, asked, 
 def test_very_many_sounds_need_a_yes(instrument, asked, tmp_path):
     plan = plan_batch(instrument, asked, range(MANY + 1), {}, EXPORT, "tiny")
     with pytest.raises(SoundError, match=r"1,001 sounds, up to .* MB"):
-        check_room(plan, tmp_path, EXPORT)
-    check_room(plan, tmp_path, EXPORT, many=True)
+        plan.check_room(tmp_path)
+    plan.check_room(tmp_path, many=True)
 
 
 def test_a_disk_with_too_little_room_is_found_before(instrument, tmp_path):
-    asked = ask(PlaySettings.of(seconds=3600 * 24), instrument.player)
+    settings = PlaySettings(seconds=3600 * 24)
     export = ExportSettings(rate=96_000, bits=32, format="wav", channels="stereo")
-    plan = plan_batch(instrument, asked, range(MANY), {}, export, "tiny")
+    plan = plan_batch(instrument, settings, range(MANY), {}, export, "tiny")
     assert plan.size > MANY * 3600 * 24 * 96_000 * 8
     with pytest.raises(OutputError, match="are free"):
-        check_room(plan, tmp_path / "not" / "yet", export)
+        plan.check_room(tmp_path / "not" / "yet")
     assert not (tmp_path / "not").exists()

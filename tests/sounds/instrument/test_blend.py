@@ -12,16 +12,16 @@ from milonga.sounds.instrument.blend import Blend, parse_shares
 from milonga.sounds.instrument.blend_mixing import mix_mels
 from milonga.sounds.instrument.instrument import Instrument
 from milonga.sounds.model.file import MEL_SPEC, sound_hash
-from milonga.sounds.model.play_settings import PlaySettings, ask
+from milonga.sounds.model.play_settings import PlaySettings
 
-SETTINGS = PlaySettings.of(seconds=0.5, seed=2, controls={"brightness": 1.0})
+SETTINGS = PlaySettings(seconds=0.5, seed=2, controls={"brightness": 1.0})
 
 
 @pytest.fixture
 def models(library, sound_models):
-    library.store("tiny", *sound_models.small_model("tiny", licence="CC0"))
+    library.save("tiny", *sound_models.small_model("tiny", licence="CC0"))
     other = sound_models.small_model("other", seed=1, disabled=("pulse",), licence="CC BY 4.0")
-    library.store("other", *other)
+    library.save("other", *other)
     return library
 
 
@@ -119,18 +119,18 @@ def test_half_and_half_lies_between_two_unlike_recordings(tmp_path, make_corpus)
 
 def test_a_hundred_to_nothing_is_that_model_bit_for_bit(models):
     instrument = Instrument.open("tiny", vocoder="griffin-lim")
-    asked = ask(SETTINGS, instrument.player)
-    alone = instrument.play(asked.request)
+    asked = SETTINGS.resolve(instrument.player)
+    alone = instrument.play(asked)
     whole = blend("tiny:100", "other:0")
-    ready = whole.ready(SETTINGS)
+    ready = whole.resolve(SETTINGS)
     assert whole.how == "alone"
     assert np.array_equal(whole.play(ready).samples, alone.samples)
-    assert whole.made(SETTINGS, ready) == asked.made(instrument)
+    assert whole.provenance(SETTINGS, ready) == instrument.provenance(asked)
 
 
 def test_a_receipt_holds_everything(models):
     half = blend("tiny:3", "other:1")
-    made = half.made(SETTINGS, half.ready(SETTINGS))
+    made = half.provenance(SETTINGS, half.resolve(SETTINGS))
     assert made.model == "tiny:75 + other:25"
     assert made.licence == "CC0; CC BY 4.0"
     assert made.settings["controls"] == {"brightness": 1.0}
@@ -143,7 +143,7 @@ def test_a_receipt_holds_everything(models):
 
 def test_the_same_request_gives_the_same_sound_and_the_length_asked_for(models):
     half = blend("tiny", "other")
-    ready = half.ready(SETTINGS)
+    ready = half.resolve(SETTINGS)
     clip = half.play(ready)
     assert np.array_equal(clip.samples, half.play(ready).samples)
     assert clip.n_samples == 22_050
@@ -152,24 +152,24 @@ def test_the_same_request_gives_the_same_sound_and_the_length_asked_for(models):
 
 def test_a_control_that_one_lacks_moves_the_others_and_is_told(models):
     half = blend("tiny", "other")
-    settings = PlaySettings.of(seconds=0.5, controls={"pulse": 2.0, "brightness": 1.0})
-    ready = half.ready(settings)
+    settings = PlaySettings(seconds=0.5, controls={"pulse": 2.0, "brightness": 1.0})
+    ready = half.resolve(settings)
     assert ready.missing == {"pulse": ["other"]}
-    assert [dict(asked.request.settings) for asked in ready.asked] == [
+    assert [dict(play.controls) for play in ready.plays] == [
         {"pulse": 2.0, "brightness": 1.0},
         {"brightness": 1.0},
     ]
-    assert half.made(settings, ready).settings["blend"]["without"] == {"pulse": ["other"]}
+    assert half.provenance(settings, ready).settings["blend"]["without"] == {"pulse": ["other"]}
 
 
 def test_what_has_no_common_meaning_is_refused(models, sound_models):
-    models.store("third", *sound_models.small_model("third", seed=2, disabled=("pulse",)))
+    models.save("third", *sound_models.small_model("third", seed=2, disabled=("pulse",)))
     with pytest.raises(SoundError, match="free axes"):
-        blend("tiny", "other").ready(PlaySettings.of(axes={"pca1": 1.0}))
+        blend("tiny", "other").resolve(PlaySettings(axes={"pca1": 1.0}))
     with pytest.raises(SoundError, match="None of these models"):
-        blend("other", "third").ready(PlaySettings.of(controls={"pulse": 1.0}))
+        blend("other", "third").resolve(PlaySettings(controls={"pulse": 1.0}))
     with pytest.raises(UnknownNameError):
-        blend("tiny", "other").ready(PlaySettings.of(controls={"sweetness": 1.0}))
+        blend("tiny", "other").resolve(PlaySettings(controls={"sweetness": 1.0}))
     with pytest.raises(SoundError, match="own vocoder"):
         Blend.open(parse_shares(["tiny", "other"]), vocoder="own")
 
@@ -185,22 +185,22 @@ def later(sound_models, library, name, seed, moved):
             noise = torch.randn(tensors[key].shape, generator=draw)
             tensors[key] = tensors[key] * (1 + moved * noise)
     lineage = {"lineage": [sound_hash(library.model_path("tiny"))]}
-    library.store(name, header.model_copy(update={"training": lineage}), tensors)
+    library.save(name, header.model_copy(update={"training": lineage}), tensors)
 
 
 def test_models_of_one_ancestor_are_blended_in_their_latents(models, sound_models):
     later(sound_models, models, "next", 0, 0.01)
     half = blend("tiny", "next")
     assert half.how == "latents"
-    ready = half.ready(SETTINGS)
+    ready = half.resolve(SETTINGS)
     # Nearly the same model: nearly the same mel, for latents and decoders both moved a little.
     alone = blend("tiny:1", "next:0")
-    apart = half.mel(ready) - alone.mel(alone.ready(SETTINGS))
+    apart = half.mel(ready) - alone.mel(alone.resolve(SETTINGS))
     assert np.sqrt(np.mean(apart**2)) < 0.3
     later(sound_models, models, "same", 0, 0.0)
     same = blend("tiny", "same")
-    expected = alone.mel(alone.ready(SETTINGS))
-    np.testing.assert_allclose(same.mel(same.ready(SETTINGS)), expected, atol=1e-3)
+    expected = alone.mel(alone.resolve(SETTINGS))
+    np.testing.assert_allclose(same.mel(same.resolve(SETTINGS)), expected, atol=1e-3)
 
 
 def test_an_ancestor_long_left_behind_is_no_common_space(models, sound_models):

@@ -21,16 +21,10 @@ from milonga.errors import (
 )
 from milonga.runtime.progress import Progress
 from milonga.sounds.corpus.mel_store import MelStore
-from milonga.sounds.instrument.instrument import choose_voice
-from milonga.sounds.instrument.own_vocoder import (
-    FILE,
-    WORK,
-    Remaker,
-    fine_tune_vocoder,
-    load_own,
-    preference,
-)
+from milonga.sounds.instrument.chosen_vocoder import choose_vocoder
+from milonga.sounds.instrument.own_vocoder import FILE, load_own, preference
 from milonga.sounds.instrument.vocoder_recordings import gather
+from milonga.sounds.instrument.vocoder_tuning import WORK, Remaker, fine_tune_vocoder
 from milonga.sounds.library.library import Library
 from milonga.sounds.model.network import Architecture
 from milonga.sounds.train_model import make_model
@@ -66,7 +60,7 @@ def home(trained, tmp_path, monkeypatch):
 
 @pytest.fixture
 def entry(home):
-    return Library().entry("bells")
+    return Library().model("bells")
 
 
 def test_it_is_trained_kept_and_compared(trained, entry):
@@ -113,7 +107,7 @@ WON = _evaluation((0.1, 0.5), (0.2, 0.6))
 
 
 def _voice(entry, name="auto"):
-    return choose_voice(name, entry.header.spec, "cpu", model=entry.model_path)
+    return choose_vocoder(name, entry.header.spec, "cpu", model=entry.model_path)
 
 
 def test_one_that_is_better_by_both_distances_is_taken_and_says_so(entry):
@@ -128,17 +122,19 @@ def test_one_that_is_better_by_both_distances_is_taken_and_says_so(entry):
 def test_playing_takes_it_then_and_only_then(entry):
     from milonga.sounds.instrument.instrument import Instrument
 
-    default = Instrument.open("bells", device="cpu").voice
+    default = Instrument.open("bells", device="cpu").chosen_vocoder
     assert default.vocoder.name == "griffin-lim"
     assert "isn't better than griffin-lim" in default.note
     _rewritten(entry, evaluation=WON)
-    voice = Instrument.open("bells", device="cpu").voice
+    voice = Instrument.open("bells", device="cpu").chosen_vocoder
     assert voice.vocoder.name == "own:bells"
     assert "better than griffin-lim" in voice.note
     assert dict(voice.files)[FILE] == hashlib.sha256((entry.folder / FILE).read_bytes()).hexdigest()
-    assert Instrument.open("bells", vocoder="griffin-lim").voice.vocoder.name == "griffin-lim"
+    assert (
+        Instrument.open("bells", vocoder="griffin-lim").chosen_vocoder.vocoder.name == "griffin-lim"
+    )
     (entry.folder / FILE).unlink()
-    assert "own" not in Instrument.open("bells").voice.note
+    assert "own" not in Instrument.open("bells").chosen_vocoder.note
     with pytest.raises(VocoderError, match="no vocoder of its own"):
         Instrument.open("bells", vocoder="own")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from milonga.audio import Clip, read
-from milonga.audio.export.receipt import Made, check_export
+from milonga.audio.export.receipt import Provenance, check_export
 from milonga.errors import SoundError
 from milonga.sounds import Corpus, MelStore, TrainSettings, make_model
 from milonga.sounds.corpus.split import assign
@@ -22,7 +22,7 @@ SHAPE = Architecture(latent=4, widths=(8,) * 4, blocks=(1,) * 4, hidden=8)
 
 @pytest.fixture
 def history(library, sound_models):
-    library.store("tiny", *sound_models.small_model())
+    library.save("tiny", *sound_models.small_model())
     return History()
 
 
@@ -31,8 +31,8 @@ def put(history, seed, seconds=4.0):
     return history.record(
         Clip(samples, RATE),
         models=[Played(model="tiny", sha256="0" * 64)],
-        settings=PlaySettings.of(seed=seed),
-        made=Made(model="tiny", seed=seed),
+        settings=PlaySettings(seed=seed),
+        made=Provenance(model="tiny", seed=seed),
     ).number
 
 
@@ -40,7 +40,7 @@ def test_chosen_sounds_lie_with_the_model_and_keep_their_receipts(history):
     number = put(history, 3)
     (path,) = use([number], "tiny")
     assert path.parent == history.library.folder / "tiny" / FOLDER
-    assert check_export(path).made == Made(model="tiny", seed=3)
+    assert check_export(path).made == Provenance(model="tiny", seed=3)
     assert np.array_equal(read(path).samples, history.clip(number).samples)
     assert use([number], "tiny") == [path]
 
@@ -75,7 +75,7 @@ def test_generated_files_are_never_for_validation(history, tmp_path, make_corpus
         copy,
         models=[Played(model="tiny", sha256="0" * 64)],
         settings=PlaySettings(),
-        made=Made(),
+        made=Provenance(),
     ).number
     files += use([number], "tiny")
     home = history.library.folder / "tiny"

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from milonga.audio import Clip, read
-from milonga.audio.export.receipt import Made
+from milonga.audio.export.receipt import Provenance
 from milonga.errors import ConfigError, OutputError, SoundError
 from milonga.sounds.instrument.instrument import Instrument
 from milonga.sounds.instrument.replay import replayed
 from milonga.sounds.library.history import History
 from milonga.sounds.library.history_entry import ENTRY, Played, played_by
-from milonga.sounds.model.play_settings import PlaySettings, ask
+from milonga.sounds.model.play_settings import PlaySettings
 
 RATE = 44_100
 
@@ -24,7 +24,7 @@ RATE = 44_100
 @pytest.fixture
 def models(library, sound_models):
     for seed, name in enumerate(("tiny", "other")):
-        library.store(name, *sound_models.small_model(name, seed=seed))
+        library.save(name, *sound_models.small_model(name, seed=seed))
     return library
 
 
@@ -37,8 +37,8 @@ def put(history, model="tiny", seed=0, seconds=0.5, **more):
     return history.record(
         noise(seed, seconds),
         models=[Played(model=model, sha256="0" * 64)],
-        settings=PlaySettings.of(seed=seed),
-        made=Made(model=model, seed=seed),
+        settings=PlaySettings(seed=seed),
+        made=Provenance(model=model, seed=seed),
         **more,
     )
 
@@ -52,7 +52,7 @@ def test_an_entry_holds_settings_sound_and_picture(models):
     kept = put(history, seed=7, picture=b"\x89PNG", export={"format": "flac"})
     assert kept.number == 1
     assert kept.folder == models.folder / "tiny" / "history" / "000001"
-    assert kept.entry.settings == PlaySettings.of(seed=7)
+    assert kept.entry.settings == PlaySettings(seed=7)
     assert kept.picture.read_bytes() == b"\x89PNG"
     # 16 bits: half a step of rounding and one of triangular dither.
     stored = history.clip(1)
@@ -66,7 +66,7 @@ def test_numbers_run_through_all_models_and_are_never_given_twice(models):
     for model in ("tiny", "other", "tiny"):
         put(history, model)
     blend = [Played(model=name, sha256="0" * 64, weight=0.5) for name in ("tiny", "other")]
-    history.record(noise(), models=blend, settings=PlaySettings(), made=Made(), kind="blend")
+    history.record(noise(), models=blend, settings=PlaySettings(), made=Provenance(), kind="blend")
     assert numbers(history) == [1, 2, 3, 4]
     assert numbers(history, "tiny") == [1, 3, 4]
     assert history.last("tiny").number == 3
@@ -79,32 +79,32 @@ def test_numbers_run_through_all_models_and_are_never_given_twice(models):
 
 def test_played_again_it_is_the_same_bit_for_bit(models):
     instrument = Instrument.open("tiny", vocoder="griffin-lim")
-    settings = PlaySettings.of(seed=3, seconds=0.4, controls={"brightness": 1.0})
-    asked = ask(settings, instrument.player)
+    settings = PlaySettings(seed=3, seconds=0.4, controls={"brightness": 1.0})
+    asked = settings.resolve(instrument.player)
     kept = History().record(
-        instrument.play(asked.request),
+        instrument.play(asked),
         models=[played_by(instrument.path, instrument.sha256)],
         settings=settings,
-        made=asked.made(instrument),
+        made=instrument.provenance(asked),
     )
     assert replayed(kept).same
 
 
 def test_played_again_it_says_what_has_changed(models, sound_models):
     instrument = Instrument.open("tiny", vocoder="griffin-lim")
-    settings = PlaySettings.of(seconds=0.4, controls={"pulse": 1.0})
-    asked = ask(settings, instrument.player)
+    settings = PlaySettings(seconds=0.4, controls={"pulse": 1.0})
+    asked = settings.resolve(instrument.player)
     kept = History().record(
-        instrument.play(asked.request),
+        instrument.play(asked),
         models=[played_by(instrument.path, instrument.sha256)],
         settings=settings,
-        made=asked.made(instrument),
+        made=instrument.provenance(asked),
     )
-    models.store("tiny", *sound_models.small_model("tiny", seed=5))
+    models.save("tiny", *sound_models.small_model("tiny", seed=5))
     again = replayed(kept)
     assert not again.same
     assert again.notes[0] == "'tiny' was trained again since."
-    models.store("tiny", *sound_models.small_model("tiny", seed=5, disabled=("pulse",)))
+    models.save("tiny", *sound_models.small_model("tiny", seed=5, disabled=("pulse",)))
     with pytest.raises(SoundError, match=r"Number 1 can't be played again: .* no control 'pulse'"):
         replayed(kept)
 
@@ -184,7 +184,7 @@ def test_a_half_copied_library_keeps_counting(models):
 RECORDER = """
 import numpy as np
 from milonga.audio import Clip
-from milonga.audio.export.receipt import Made
+from milonga.audio.export.receipt import Provenance
 from milonga.sounds.library.history import History
 from milonga.sounds.library.history_entry import Played
 from milonga.sounds.model.play_settings import PlaySettings
@@ -195,8 +195,8 @@ for seed in range({count}):
     history.record(
         clip,
         models=[Played(model="tiny", sha256="0" * 64)],
-        settings=PlaySettings.of(seed=seed),
-        made=Made(model="tiny"),
+        settings=PlaySettings(seed=seed),
+        made=Provenance(model="tiny"),
         picture=b"PNG",
     )
     print("kept", flush=True)

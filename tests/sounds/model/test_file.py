@@ -351,7 +351,7 @@ def test_a_model_without_its_controls_is_refused_on_opening(tmp_path, model):
 
 
 def test_a_loaded_model_plays(path):
-    from milonga.sounds import PlayRequest, open_model
+    from milonga.sounds import ResolvedPlay, open_model
 
-    mel = open_model(str(path)).mel(PlayRequest(seconds=1.0))
+    mel = open_model(str(path)).mel(ResolvedPlay(seconds=1.0))
     assert np.isfinite(mel).all()

@@ -13,7 +13,8 @@ from milonga.errors import ModelFileError, SoundError, UnknownNameError
 from milonga.sounds.model import latents as atlas
 from milonga.sounds.model import player as playing
 from milonga.sounds.model.latents import encoded
-from milonga.sounds.model.player import PlayRequest, SoundPlayer
+from milonga.sounds.model.player import SoundPlayer
+from milonga.sounds.model.resolved_play import ResolvedPlay
 from milonga.sounds.model.walk import Walk
 from milonga.sounds.training.effects import POSITIONS, measure_effects, spearman
 from milonga.vocoders import get_vocoder
@@ -22,7 +23,7 @@ from milonga.vocoders import get_vocoder
 @settings(max_examples=12, deadline=None)
 @given(seconds=st.floats(0.001, 9.0), seed=st.integers(0, 9), pace=st.sampled_from([0, 0.4, 1, 3]))
 def test_any_length_at_any_pace(player, seconds, seed, pace):
-    mel = player.mel(PlayRequest(seconds=seconds, seed=seed, pace=pace))
+    mel = player.mel(ResolvedPlay(seconds=seconds, seed=seed, pace=pace))
     assert mel.shape == (1, 128, int(np.ceil(round(seconds * 44_100) / 512)))
     assert mel.dtype == np.float32
     assert np.isfinite(mel).all()
@@ -31,7 +32,7 @@ def test_any_length_at_any_pace(player, seconds, seed, pace):
 @settings(max_examples=6, deadline=None)
 @given(chunk=st.integers(1, 40), seconds=st.floats(2.0, 6.0))
 def test_pieces_are_what_the_whole_is(player, chunk, seconds):
-    request = PlayRequest(seconds=seconds, seed=3, settings={"loudness": -1}, axes={"pca1": 1})
+    request = ResolvedPlay(seconds=seconds, seed=3, controls={"loudness": -1}, axes={"pca1": 1})
     whole = player.mel(request)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(playing, "_CHUNK", chunk)
@@ -41,14 +42,14 @@ def test_pieces_are_what_the_whole_is(player, chunk, seconds):
 
 
 def test_a_longer_walk_begins_like_a_shorter_one(player):
-    short = player.mel(PlayRequest(seconds=4, seed=1))
-    long = player.mel(PlayRequest(seconds=20, seed=1))
+    short = player.mel(ResolvedPlay(seconds=4, seed=1))
+    long = player.mel(ResolvedPlay(seconds=20, seed=1))
     keep = 4 * 86 - 8 * 16
     np.testing.assert_allclose(short[:, :, :keep], long[:, :, :keep], atol=1e-4)
 
 
 def test_seeds_repeat_and_differ(player):
-    one, same, other = (player.mel(PlayRequest(seconds=3, seed=s)) for s in (1, 1, 2))
+    one, same, other = (player.mel(ResolvedPlay(seconds=3, seed=s)) for s in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).mean() > 0.05
 
@@ -71,26 +72,26 @@ def test_a_walk_at_pace_zero_stays_where_it_is(player):
 
 
 def test_starts(player, store, sounds):
-    named = player.mel(PlayRequest(seconds=1, start="corpus:made 5.wav"))
-    numbered = player.mel(PlayRequest(seconds=1, start="corpus:5"))
+    named = player.mel(ResolvedPlay(seconds=1, start="corpus:made 5.wav"))
+    numbered = player.mel(ResolvedPlay(seconds=1, start="corpus:5"))
     np.testing.assert_array_equal(named, numbered)
     own = store.tracks("train")[5].mel[None, :, :86].astype(np.float32)
-    other = player.mel(PlayRequest(seconds=1, start="corpus:3"))
+    other = player.mel(ResolvedPlay(seconds=1, start="corpus:3"))
     assert np.abs(named[:, :, :86] - own).mean() < np.abs(other[:, :, :86] - own).mean()
 
     recording = sounds.mel_of(sounds.pitched(1.5, 262, 0.6, 3))[None]
-    again = player.mel(PlayRequest(start=recording))
+    again = player.mel(ResolvedPlay(start=recording))
     assert abs(again.shape[2] - recording.shape[2]) <= 1
-    louder = player.mel(PlayRequest(start=recording, settings={"loudness": 1}))
+    louder = player.mel(ResolvedPlay(start=recording, controls={"loudness": 1}))
     assert louder.mean() > again.mean()
-    longer = player.mel(PlayRequest(start=recording, seconds=6))
+    longer = player.mel(ResolvedPlay(start=recording, seconds=6))
     assert longer.shape[2] == 517
 
     for start in ("corpus:nothing.wav", "corpus:99", "elsewhere"):
         with pytest.raises(UnknownNameError, match="recording of this model"):
-            player.mel(PlayRequest(start=start))
+            player.mel(ResolvedPlay(start=start))
     with pytest.raises(SoundError, match="isn't"):
-        player.mel(PlayRequest(start=np.zeros((128, 9), np.float32)))
+        player.mel(ResolvedPlay(start=np.zeros((128, 9), np.float32)))
 
 
 def test_a_long_recording_is_encoded_in_pieces_as_in_one(player, sounds, monkeypatch):
@@ -105,7 +106,7 @@ def test_a_long_recording_is_encoded_in_pieces_as_in_one(player, sounds, monkeyp
 
 def test_one_sound_turns_into_another(player):
     def of(**given):
-        return player.mel(PlayRequest(seconds=1.5, seed=2, **given))
+        return player.mel(ResolvedPlay(seconds=1.5, seed=2, **given))
 
     one, other = of(start="corpus:0"), of(start="corpus:3")
     between = of(start="corpus:0", to="corpus:3")
@@ -119,7 +120,7 @@ def test_extremes_of_everything_are_sound(player):
     for sign in (-4.0, 4.0):
         every = dict.fromkeys(player.enabled, sign)
         axes = dict.fromkeys(player.axes, sign)
-        clip = player.clip(PlayRequest(seconds=1.5, settings=every, axes=axes), vocoder)
+        clip = player.clip(ResolvedPlay(seconds=1.5, controls=every, axes=axes), vocoder)
         assert clip.n_samples == round(1.5 * 44_100)
         assert clip.channels == 1
         assert 1e-3 < clip.peak <= 10 ** (playing.CEILING_DBTP / 20)
@@ -127,14 +128,14 @@ def test_extremes_of_everything_are_sound(player):
 
 def test_wrong_requests_are_explained(player):
     with pytest.raises(UnknownNameError, match="sharpness"):
-        player.mel(PlayRequest(settings={"sharpness": 1}))
+        player.mel(ResolvedPlay(controls={"sharpness": 1}))
     with pytest.raises(UnknownNameError, match="pca99"):
-        player.mel(PlayRequest(axes={"pca99": 1}))
+        player.mel(ResolvedPlay(axes={"pca99": 1}))
     for wrong in ({"settings": {"loudness": 5}}, {"settings": {"loudness": float("nan")}},
                   {"axes": {"pca1": -9}}, {"pace": -1}, {"pace": float("nan")}, {"tempo": 1},
                   {"seconds": 0}, {"seconds": -3}, {"seconds": float("nan")}):  # fmt: skip
         with pytest.raises(SoundError):
-            player.mel(PlayRequest(**wrong))
+            player.mel(ResolvedPlay(**wrong))
 
 
 def test_a_disabled_control_says_why(trained):
@@ -144,7 +145,7 @@ def test_a_disabled_control_says_why(trained):
     player = SoundPlayer({**header, "controls": controls}, tensors)
     assert "pulse" not in player.enabled
     with pytest.raises(SoundError, match="hardly differs"):
-        player.mel(PlayRequest(settings={"pulse": 1}))
+        player.mel(ResolvedPlay(controls={"pulse": 1}))
 
 
 def test_parts_that_do_not_fit_are_refused(trained):
@@ -191,12 +192,12 @@ def test_spearman_is_scipys(pairs):
 
 
 def test_a_request_is_a_value():
-    request = PlayRequest(seconds=1)
+    request = ResolvedPlay(seconds=1)
     assert dataclasses.replace(request, seed=2).seed == 2
     assert torch.get_default_dtype() == torch.float32
 
 
 def test_opening_and_playing_leaves_the_random_state_of_torch(trained):
     before = torch.get_rng_state()
-    SoundPlayer(trained[0], trained[1]).mel(PlayRequest(seconds=1.0))
+    SoundPlayer(trained[0], trained[1]).mel(ResolvedPlay(seconds=1.0))
     assert torch.equal(torch.get_rng_state(), before)

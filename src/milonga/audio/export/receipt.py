@@ -28,7 +28,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Made(_Part):
+class Provenance(_Part):
     """How the sound came about before the export; all that a maker knows, as plain JSON."""
 
     model: str = ""
@@ -68,7 +68,7 @@ class ExportReceipt(_Part):
     system: str = f"{sys.platform} {platform.machine()}"
     libraries: dict[str, str]
     """Versions by distribution name."""
-    made: Made
+    made: Provenance
     settings: ExportSettings
     source: Sound
     chain: tuple[Step, ...]
@@ -84,7 +84,7 @@ def receipt_path(path: str | os.PathLike[str]) -> Path:
 
 
 def receipt_id(
-    made: Made,
+    made: Provenance,
     settings: ExportSettings,
     source: Sound,
     chain: tuple[Step, ...],

@@ -17,6 +17,7 @@ FormatName = Literal["wav", "flac", "ogg", "opus", "mp3"]
 ChannelsName = Literal["keep", "mono", "stereo", "binaural"]
 
 RATES = (44_100, 48_000, 96_000)
+SAMPLE_BYTES: dict[str, int] = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}
 
 
 @dataclass(frozen=True, slots=True)

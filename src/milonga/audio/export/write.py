@@ -18,14 +18,14 @@ from milonga.audio.digest import samples_sha256
 from milonga.audio.dither import holds
 from milonga.audio.export.receipt import (
     ExportReceipt,
-    Made,
+    Provenance,
     Sound,
     Step,
     receipt_id,
     receipt_path,
     write_export_receipt,
 )
-from milonga.audio.export.settings import FORMATS, ExportSettings
+from milonga.audio.export.settings import FORMATS, SAMPLE_BYTES, ExportSettings
 from milonga.audio.files import Tags, read, write
 from milonga.audio.limiter import level_to, limit
 from milonga.audio.loudness import loudness_lufs
@@ -106,7 +106,7 @@ def export(
     path: str | os.PathLike[str],
     settings: ExportSettings | None = None,
     *,
-    made: Made | None = None,
+    made: Provenance | None = None,
     tags: Tags | None = None,
     force: bool = False,
 ) -> ExportResult:
@@ -130,7 +130,7 @@ def export(
         OutputError: the file is there, its folder can't be written, the disk is full.
         MissingExtraError: a SOFA file, and h5py isn't installed.
     """
-    path, settings, made = Path(path), settings or ExportSettings(), made or Made()
+    path, settings, made = Path(path), settings or ExportSettings(), made or Provenance()
     _check_path(path, settings, force)
     name = settings.format_of(path)
     if not clip.n_samples:
@@ -252,14 +252,14 @@ def _levelled(
 
 def _check_size(clip: Clip, path: Path, name: str, settings: ExportSettings) -> None:
     largest = FORMATS[name].largest
-    width = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}.get(settings.subtype(name), 0)
+    width = SAMPLE_BYTES.get(settings.subtype(name), 0)
     if largest is not None and clip.n_samples * clip.channels * width > largest - (1 << 16):
         raise AudioError(
             f"{name.upper()} can't hold more than 4 GB.", where=path, step="Write FLAC instead."
         )
 
 
-def _check_json(made: Made, path: Path) -> None:
+def _check_json(made: Provenance, path: Path) -> None:
     try:
         dump_json(made.model_dump(mode="json"))
     except ValueError:
@@ -281,7 +281,7 @@ def _libraries(settings: ExportSettings) -> dict[str, str]:
     return found
 
 
-def _tags(tags: Tags, made: Made, identity: str, created: datetime) -> Tags:
+def _tags(tags: Tags, made: Provenance, identity: str, created: datetime) -> Tags:
     """The tags of the file; those given win over those known."""
     seed = "" if made.seed is None else f"seed {made.seed}"
     licence = tags.licence or made.licence

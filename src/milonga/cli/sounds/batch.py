@@ -39,9 +39,8 @@ def play_batch(
     """
     from milonga.cli.sounds.play import stem_of
     from milonga.sounds.instrument.batch import parse_grid, parse_seeds
-    from milonga.sounds.instrument.batch_plan import check_room, export_batch, plan_batch
+    from milonga.sounds.instrument.batch_plan import plan_batch
     from milonga.sounds.instrument.instrument import Instrument
-    from milonga.sounds.model.play_settings import ask
 
     if folder is None:
         raise click.UsageError("Give the folder of the batch: -o FOLDER")
@@ -50,13 +49,12 @@ def play_batch(
     instrument = Instrument.open(
         model, vocoder=settings.vocoder, device=settings.device, progress=progress
     )
-    asked = ask(settings, instrument.player)
     stem = stem_of(instrument.header.name)
-    plan = plan_batch(instrument, asked, numbers, grid, export, stem)
-    check_room(plan, folder, export, many=many)
-    if instrument.voice.note:
-        say(instrument.voice.note)
-    result = export_batch(instrument, asked, plan, folder, export, progress=progress, force=force)
+    plan = plan_batch(instrument, settings, numbers, grid, export, stem)
+    plan.check_room(folder, many=many)
+    if instrument.chosen_vocoder.note:
+        say(instrument.chosen_vocoder.note)
+    result = plan.make(folder, progress=progress, force=force)
     failed = [outcome for outcome in result.outcomes if outcome.error is not None]
     for outcome in failed[:_MOST_LISTED]:
         say(f"{click.style('error:', fg='red', bold=True)} {outcome.job.name}: {outcome.error}")

@@ -12,7 +12,7 @@ from milonga.cli.sounds.export_options import export_options
 from milonga.cli.sounds.play_options import merged_export, play_options, play_settings
 
 if TYPE_CHECKING:
-    from milonga.sounds.instrument.blend import Blend, Ready
+    from milonga.sounds.instrument.blend import Blend, ResolvedBlend
 
 
 @click.command()
@@ -53,14 +53,14 @@ def blend(
     blended = Blend.open(
         shares, vocoder=settings.vocoder, device=settings.device, progress=progress
     )
-    ready = blended.ready(settings)
+    ready = blended.resolve(settings)
     path = out or Path(f"{_stem(blended)}-s{settings.seed}.{target.format or 'wav'}")
     check_target(path, target, force=force)
-    if blended.voice.note:
-        say(blended.voice.note)
+    if blended.chosen_vocoder.note:
+        say(blended.chosen_vocoder.note)
     _tell(blended, ready)
     clip = blended.play(ready, progress)
-    made = blended.made(settings, ready)
+    made = blended.provenance(settings, ready)
     result = export(clip, path, target, made=made, force=force)
     for note in result.notes:
         say(f"{path}: {note}")
@@ -78,7 +78,7 @@ def blend(
                 "blended": blended.how,
                 "why": blended.why,
                 "without": ready.missing,
-                "vocoder": blended.voice.vocoder.name,
+                "vocoder": blended.vocoder.name,
                 **result.document(),
                 "history": number,
             }
@@ -87,7 +87,7 @@ def blend(
         click.echo(path)
 
 
-def _tell(blended: Blend, ready: Ready) -> None:
+def _tell(blended: Blend, ready: ResolvedBlend) -> None:
     say(blended.why)
     for name, lack in ready.missing.items():
         say(f"{' and '.join(lack)} can't do {name}, and play without it.")

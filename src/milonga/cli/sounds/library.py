@@ -11,7 +11,7 @@ import click
 from milonga.cli.common import json_option, print_json, say
 
 if TYPE_CHECKING:
-    from milonga.sounds.library.library import Entry
+    from milonga.sounds.library.library import SavedModel
     from milonga.sounds.model.file import ModelHeader
 
 
@@ -22,7 +22,7 @@ def list_(as_json: bool) -> None:
     from milonga.sounds.library.library import Library
 
     library = Library()
-    entries = library.entries()
+    entries = library.models()
     if not entries and not as_json:
         say(f"No models yet in {library.folder}.")
         say("  Train one: milonga sound train FOLDER --name NAME")
@@ -124,14 +124,14 @@ def delete(name: str, yes: bool, as_json: bool) -> None:
     from milonga.sounds.library.library import Library
 
     library = Library()
-    entry = library.entry(name)
+    entry = library.model(name)
     if not yes:
         about = "" if entry.header is None else f", {_corpus_text(entry.header)}"
         click.confirm(f"Delete {entry.name!r}{about}, for good?", abort=True, err=True)
     _report(library.delete(entry.name), f"Deleted {entry.name!r}.", as_json)
 
 
-def _show(entries: Sequence[Entry], as_json: bool) -> None:
+def _show(entries: Sequence[SavedModel], as_json: bool) -> None:
     if as_json:
         print_json([_document(entry) for entry in entries])
         return
@@ -160,7 +160,7 @@ def _show(entries: Sequence[Entry], as_json: bool) -> None:
     Console(highlight=False).print(table)
 
 
-def _document(entry: Entry) -> dict[str, Any]:
+def _document(entry: SavedModel) -> dict[str, Any]:
     header = entry.header
     document: dict[str, Any] = {
         "name": entry.name,
@@ -187,7 +187,7 @@ def enabled_controls(header: ModelHeader) -> list[str]:
     return [name for name, about in header.controls.items() if about.get("enabled", True)]
 
 
-def _report(entry: Entry, text: str, as_json: bool) -> None:
+def _report(entry: SavedModel, text: str, as_json: bool) -> None:
     if as_json:
         print_json(_document(entry))
     else:

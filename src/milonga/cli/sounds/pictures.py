@@ -11,7 +11,7 @@ from milonga.errors import MilongaError
 
 if TYPE_CHECKING:
     from milonga.audio.clip import Clip
-    from milonga.audio.export.receipt import Made
+    from milonga.audio.export.receipt import Provenance
     from milonga.audio.export.settings import ExportSettings
     from milonga.audio.export.write import ExportResult
     from milonga.sounds.library.history_entry import Played
@@ -23,7 +23,7 @@ def keep(
     models: Sequence[Played],
     settings: PlaySettings,
     export: ExportSettings,
-    made: Made,
+    made: Provenance,
     result: ExportResult,
     kind: Literal["play", "blend"] = "play",
 ) -> int | None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from milonga.audio.export.settings import ExportSettings
     from milonga.runtime.progress import Progress
     from milonga.sounds.instrument.instrument import Instrument
-    from milonga.sounds.model.play_settings import Asked, PlaySettings
+    from milonga.sounds.model.play_settings import PlaySettings
+    from milonga.sounds.model.resolved_play import ResolvedPlay
 
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
@@ -113,7 +114,7 @@ def chosen(
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    asked: Asked
+    play: ResolvedPlay
     settings: PlaySettings
     path: Path
 
@@ -131,21 +132,20 @@ def _play(
 ) -> list[dict[str, Any]]:
     from milonga.audio.export.write import check_target
     from milonga.sounds.instrument.instrument import Instrument
-    from milonga.sounds.model.play_settings import ask
 
     instrument = Instrument.open(
         model, vocoder=settings.vocoder, device=settings.device, progress=progress
     )
-    asked = ask(settings, instrument.player)
+    play = instrument.resolve(settings)
     turns = []
     for seed in range(settings.seed, settings.seed + count):
-        one = replace(asked, request=replace(asked.request, seed=seed))
+        one = replace(play, seed=seed)
         path = _path(out, instrument, seed, count, export)
         turns.append(_Turn(one, settings.model_copy(update={"seed": seed}), path))
     for turn in turns:
         check_target(turn.path, export, force=force)
-    if instrument.voice.note:
-        say(instrument.voice.note)
+    if instrument.chosen_vocoder.note:
+        say(instrument.chosen_vocoder.note)
     documents = []
     with progress.task("Sounds", count) as task:
         for turn in turns:
@@ -168,8 +168,8 @@ def _one(
     from milonga.cli.sounds.pictures import keep
     from milonga.sounds.library.history_entry import played_by
 
-    clip = instrument.play(turn.asked.request, progress)
-    made = turn.asked.made(instrument)
+    clip = instrument.play(turn.play, progress)
+    made = instrument.provenance(turn.play)
     result = export(clip, turn.path, settings, made=made, force=force)
     for note in result.notes:
         progress.message(f"{turn.path}: {note}")
@@ -179,7 +179,7 @@ def _one(
         number = keep(clip, models, turn.settings, settings, made, result)
     return {
         "seed": turn.settings.seed,
-        "vocoder": instrument.voice.vocoder.name,
+        "vocoder": instrument.vocoder.name,
         **result.document(),
         "history": number,
     }

@@ -85,7 +85,7 @@ def play_settings(values: Mapping[str, Any]) -> PlaySettings:
     chosen = {name: values[name] for name in _PLAIN if given(name)}
     chosen |= {"controls": controls} if controls else {}
     chosen |= {"axes": axes} if axes else {}
-    return PlaySettings.of(**chosen)
+    return PlaySettings(**chosen)
 
 
 def given_export(values: Mapping[str, Any]) -> dict[str, Any]:

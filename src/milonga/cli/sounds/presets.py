@@ -59,7 +59,6 @@ def save(
     """
     from milonga.sounds.library.history import History
     from milonga.sounds.library.presets import Presets
-    from milonga.sounds.model.play_settings import ask
 
     if from_last and number is not None:
         raise click.UsageError("Give --from-last or --from, not both.")
@@ -71,14 +70,14 @@ def save(
         earlier = kept.entry.settings
         if not keep_seed:
             left = earlier.model_dump(exclude_unset=True, exclude={"seed"})
-            earlier = type(earlier).of(**left)
+            earlier = type(earlier)(**left)
         settings, export = settings.over(earlier), {**kept.entry.export, **export}
     if not (settings.model_fields_set or export):
         raise click.UsageError("There is nothing to keep: give --set, --from-last or the like.")
     from milonga.sounds import open_model
 
     # A preset that can't be played must not be saved.
-    ask(settings, open_model(model))
+    settings.resolve(open_model(model))
     saved = presets.save(name, settings, export, force=force)
     if as_json:
         print_json({"model": model, "name": name, **saved.document()})

@@ -10,7 +10,7 @@ import click
 from milonga.cli.common import json_option, make_progress, print_json, say, stop_between_steps
 
 if TYPE_CHECKING:
-    from milonga.sounds.instrument.own_vocoder import Tuned
+    from milonga.sounds.instrument.vocoder_tuning import TunedVocoder
     from milonga.vocoders.training.vocoder_file import Duel
 
 _MOST_LISTED = 20
@@ -80,7 +80,7 @@ def fine_tune_vocoder(
     """
     if minutes is not None and steps is not None:
         raise click.UsageError("Give --minutes or --steps, not both.")
-    from milonga.sounds.instrument.own_vocoder import fine_tune_vocoder as tune
+    from milonga.sounds.instrument.vocoder_tuning import fine_tune_vocoder as tune
 
     changes: dict[str, Any] = {"seed": seed, "steps": steps}
     changes["minutes"] = None if steps is not None else minutes or 30.0
@@ -105,7 +105,7 @@ def fine_tune_vocoder(
         _show(tuned)
 
 
-def _document(tuned: Tuned) -> dict[str, Any]:
+def _document(tuned: TunedVocoder) -> dict[str, Any]:
     header = tuned.header
     return {
         "vocoder": str(tuned.path),
@@ -120,7 +120,7 @@ def _document(tuned: Tuned) -> dict[str, Any]:
     }
 
 
-def _show(tuned: Tuned) -> None:
+def _show(tuned: TunedVocoder) -> None:
     header = tuned.header
     if tuned.left_out:
         say("Recordings that were not used:")

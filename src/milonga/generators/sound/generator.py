@@ -18,10 +18,11 @@ from milonga.generators.sound.words import moves_of
 from milonga.runtime.progress import Progress
 from milonga.sounds.library.library import Library
 from milonga.sounds.model.file import ModelHeader, read_header
+from milonga.sounds.model.play_settings import PlaySettings
 
 if TYPE_CHECKING:
     from milonga.sounds.instrument.instrument import Instrument
-    from milonga.sounds.model.player import PlayRequest
+    from milonga.sounds.model.resolved_play import ResolvedPlay
 
 LONGEST_S = 3600.0
 _SLOWEST_BPM, _FASTEST_BPM = 20.0, 400.0
@@ -130,7 +131,7 @@ class Sound(Generator):
                 progress=progress,
             )
         try:
-            return self._instrument.play(self._play_request(request), progress)
+            return self._instrument.play(self._resolve(request, self._instrument), progress)
         except GeneratorError:
             raise
         except MilongaError as error:
@@ -140,7 +141,7 @@ class Sound(Generator):
         instrument = self._instrument
         if instrument is None:
             return Model(name=self.options.model)
-        vocoder, header = instrument.voice.vocoder, instrument.header
+        vocoder, header = instrument.vocoder, instrument.header
         licences = [_own(header)]
         if vocoder.name == "bigvgan":
             terms = weights.entry("bigvgan")
@@ -155,9 +156,9 @@ class Sound(Generator):
             )
         return Model(
             name=header.name,
-            revision=instrument.voice.revision,
+            revision=instrument.chosen_vocoder.revision,
             # Of what decides how it sounds: a tag or a note makes no other model.
-            files={"sound model": instrument.sha256, **dict(instrument.voice.files)},
+            files={"sound model": instrument.sha256, **dict(instrument.chosen_vocoder.files)},
             libraries={name: version(name) for name in ("torch", "numpy")},
             device=vocoder.device,
             licences=tuple(licences),
@@ -165,7 +166,7 @@ class Sound(Generator):
 
     def _path(self) -> Path:
         if not self.options.model:
-            names = ", ".join(entry.name for entry in Library().entries() if entry.header)
+            names = ", ".join(entry.name for entry in Library().models() if entry.header)
             raise GeneratorError(
                 "No sound model is named.",
                 step="Set sound.model to a name of your library"
@@ -211,23 +212,16 @@ class Sound(Generator):
         words = [word for word, name in used.items() if name in asked and name not in given]
         return asked | given, tuple(words)
 
-    def _play_request(self, request: Request) -> PlayRequest:
-        from milonga.sounds.instrument.instrument import source_of
-        from milonga.sounds.model.player import PlayRequest
-
-        assert self._instrument is not None
-        start = "walk" if self.options.like is None else source_of(
-            self.options.like, self._instrument.player
-        ).value  # fmt: skip
-        settings, _ = self._settings(request, self._instrument.header)
-        return PlayRequest(
+    def _resolve(self, request: Request, instrument: Instrument) -> ResolvedPlay:
+        controls, _ = self._settings(request, instrument.header)
+        return PlaySettings(
             seconds=request.seconds,
             seed=request.seed,
-            settings=settings,
-            start=start,
+            controls=controls,
+            like=self.options.like,
             pace=self.options.pace,
             tempo=request.tempo,
-        )
+        ).resolve(instrument.player)
 
 
 def _range_problems(request: Request) -> Iterable[Problem]:

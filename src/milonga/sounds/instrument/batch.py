@@ -24,7 +24,7 @@ from milonga.runtime.progress import Progress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from milonga.audio.export.receipt import Made
+    from milonga.audio.export.receipt import Provenance
     from milonga.audio.export.settings import ExportSettings
     from milonga.audio.files import Tags
 
@@ -200,7 +200,7 @@ def run_batch(
     folder: Path,
     settings: ExportSettings,
     *,
-    made: Callable[[Job], Made],
+    made: Callable[[Job], Provenance],
     tags: Callable[[Job], Tags] | None = None,
     progress: Progress | None = None,
     force: bool = False,
@@ -271,7 +271,7 @@ def _path(folder: Path, job: Job, settings: ExportSettings) -> Path:
 
 
 def _state(
-    path: Path, made: Made, settings: ExportSettings
+    path: Path, made: Provenance, settings: ExportSettings
 ) -> Literal["missing", "finished", "other"]:
     from milonga.audio.export.receipt import read_export_receipt, sound_of
 

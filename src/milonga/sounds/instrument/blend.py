@@ -26,14 +26,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from milonga.audio import Clip
-from milonga.audio.export.receipt import Made
+from milonga.audio.export.receipt import Provenance
 from milonga.errors import SoundError, UnknownNameError
 from milonga.runtime.progress import Progress
 from milonga.sounds.instrument.blend_mixing import Floats, guided, method_of, mix_mels
-from milonga.sounds.instrument.instrument import Instrument, Voice, choose_voice
+from milonga.sounds.instrument.blend_part import BlendPart
+from milonga.sounds.instrument.chosen_vocoder import ChosenVocoder, choose_vocoder
+from milonga.sounds.instrument.instrument import Instrument, check_audible
 from milonga.sounds.library.library import Library, open_model
 from milonga.sounds.model.file import read_header, sound_hash
-from milonga.sounds.model.play_settings import Asked, PlaySettings, ask
+from milonga.sounds.model.play_settings import PlaySettings
+from milonga.sounds.model.resolved_play import ResolvedPlay
+from milonga.vocoders import VocoderBase
 
 if TYPE_CHECKING:
     from milonga.sounds.model.player import SoundPlayer
@@ -41,7 +45,6 @@ if TYPE_CHECKING:
 
 MOST = 8
 _PEAK = 0.97
-_SILENT_DB = -60.0
 
 
 def parse_shares(texts: Sequence[str]) -> list[tuple[str, float]]:
@@ -75,34 +78,15 @@ def parse_shares(texts: Sequence[str]) -> list[tuple[str, float]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A model within a blend.
+class ResolvedBlend:
+    """Settings resolved for every part that sounds.
 
     Attributes:
-        model: as the user named it.
-        weight: 0 to 1; all together 1.
-        instrument: the model, with the vocoder that all share.
-    """
-
-    model: str
-    weight: float
-    instrument: Instrument
-
-    @property
-    def player(self) -> SoundPlayer:
-        return self.instrument.player
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A request fitted to every part that sounds.
-
-    Attributes:
-        asked: by part.
+        plays: by part.
         missing: by control, the models that haven't learnt it and play without.
     """
 
-    asked: tuple[Asked, ...]
+    plays: tuple[ResolvedPlay, ...]
     missing: dict[str, list[str]]
 
 
@@ -116,11 +100,15 @@ class Blend:
         why: the reason, for the user.
     """
 
-    def __init__(self, parts: Sequence[Part], voice: Voice) -> None:
+    def __init__(self, parts: Sequence[BlendPart], chosen_vocoder: ChosenVocoder) -> None:
         self.parts = tuple(parts)
         self.sounding = tuple(part for part in parts if part.weight > 0)
-        self.voice = voice
+        self.chosen_vocoder = chosen_vocoder
         self.how, self.why = method_of(self.sounding)
+
+    @property
+    def vocoder(self) -> VocoderBase:
+        return self.chosen_vocoder.vocoder
 
     @classmethod
     def open(
@@ -136,7 +124,7 @@ class Blend:
 
         Args:
             shares: as ``parse_shares`` gives them.
-            vocoder: as ``choose_voice`` takes it. A model's own is for that model alone.
+            vocoder: as ``choose_vocoder`` takes it. A model's own is for that model alone.
 
         Raises:
             SoundError: there is no such model, or their mels differ.
@@ -159,17 +147,15 @@ class Blend:
                 "A model's own vocoder knows the sounds of that model alone.",
                 step="Leave --vocoder out, or take bigvgan or griffin-lim.",
             )
-        voice = choose_voice(vocoder, spec, device, progress, only)
-        parts = [
-            Part(
-                model, weight, Instrument(player, voice, read_header(path), sound_hash(path), path)
-            )
-            for model, weight, path, player in loaded
-        ]
-        return cls(parts, voice)
+        chosen = choose_vocoder(vocoder, spec, device, progress, only)
+        parts = []
+        for model, weight, path, player in loaded:
+            instrument = Instrument(player, chosen, read_header(path), sound_hash(path), path)
+            parts.append(BlendPart(model, weight, instrument))
+        return cls(parts, chosen)
 
-    def ready(self, settings: PlaySettings) -> Ready:
-        """Fits settings to every part.
+    def resolve(self, settings: PlaySettings) -> ResolvedBlend:
+        """Fit settings to every part.
 
         A control that one of the models hasn't learnt moves the others alone. Free axes are found
         in each training anew and have no common meaning.
@@ -194,62 +180,58 @@ class Blend:
                 missing[name] = lack
             if len(lack) == len(self.sounding) and several:
                 raise SoundError(f"None of these models has learnt the control {name!r}.")
-        asked = []
+        plays = []
         for part in self.sounding:
             kept = {
                 name: value
                 for name, value in settings.controls.items()
                 if part.model not in missing.get(name, ())
             }
-            asked.append(ask(settings.model_copy(update={"controls": kept}), part.player))
+            plays.append(settings.model_copy(update={"controls": kept}).resolve(part.player))
         # Seconds of a recording's own length may differ by a model; the first one's count.
         seconds = settings.seconds
         if seconds is None and several:
             first = self.sounding[0].player
-            seconds = first.frames(asked[0].request) / first.spec.frame_rate
-            asked = [replace(a, request=replace(a.request, seconds=seconds)) for a in asked]
-        return Ready(tuple(asked), missing)
+            seconds = first.frames(plays[0]) / first.spec.frame_rate
+            plays = [replace(play, seconds=seconds) for play in plays]
+        return ResolvedBlend(tuple(plays), missing)
 
-    def mel(self, ready: Ready, progress: Progress | None = None) -> Floats:
+    def mel(self, resolved: ResolvedBlend, progress: Progress | None = None) -> Floats:
         """The blended mel ``[1, bands, T]``."""
-        progress = progress or Progress()
-        requests = [asked.request for asked in ready.asked]
         players: Sequence[SoundPlayer] = [part.player for part in self.sounding]
         if self.how == "latents":
-            players = guided(players, requests, [part.weight for part in self.sounding])
+            players = guided(players, resolved.plays, [part.weight for part in self.sounding])
         mels = [
-            player.mel(request, progress) for player, request in zip(players, requests, strict=True)
+            player.mel(play, progress) for player, play in zip(players, resolved.plays, strict=True)
         ]
         weights = [part.weight for part in self.sounding]
         return mix_mels(mels, weights, self.sounding[0].player.spec)
 
-    def play(self, ready: Ready, progress: Progress | None = None) -> Clip:
-        """The sound: mono, finite, peaks at most 0.97.
+    def play(
+        self, settings: PlaySettings | ResolvedBlend, progress: Progress | None = None
+    ) -> Clip:
+        """Play settings: mono, finite, peaks at most 0.97.
 
         Raises:
             SoundError: it is silent, or the vocoder speaks another mel.
             Cancelled: the user stopped it.
         """
+        resolved = self.resolve(settings) if isinstance(settings, PlaySettings) else settings
         if len(self.sounding) == 1:
-            return self.sounding[0].instrument.play(ready.asked[0].request, progress)
-        player, vocoder = self.sounding[0].player, self.voice.vocoder
+            return self.sounding[0].instrument.play(resolved.plays[0], progress)
+        player, vocoder = self.sounding[0].player, self.vocoder
         if vocoder.mel_spec.differences(player.spec):
             raise SoundError(f"The vocoder {vocoder.name!r} takes mels of another convention.")
-        wave = vocoder.mel_to_waveform(self.mel(ready, progress), progress=progress)[0]
-        level = 10 * np.log10(np.mean(wave.astype(np.float64) ** 2) + 1e-20)
-        if level < _SILENT_DB:
-            raise SoundError(
-                f"What came out is silent ({level:.0f} dBFS).",
-                step="Raise loudness, or choose another seed.",
-            )
+        wave = vocoder.mel_to_waveform(self.mel(resolved, progress), progress=progress)[0]
+        check_audible(wave, "or choose another seed.")
         peak = float(np.abs(wave).max())
         clip = Clip(wave * np.float32(min(1.0, _PEAK / max(peak, 1e-9))), player.spec.sample_rate)
-        seconds = ready.asked[0].request.seconds or clip.seconds
+        seconds = resolved.plays[0].seconds or clip.seconds
         return clip.fitted(round(seconds * clip.sample_rate))
 
-    def made(self, settings: PlaySettings, ready: Ready) -> Made:
+    def provenance(self, settings: PlaySettings, resolved: ResolvedBlend) -> Provenance:
         """How it is made, for a receipt. Of one model alone it is that of the model."""
-        one = ready.asked[0].made(self.sounding[0].instrument)
+        one = self.sounding[0].instrument.provenance(resolved.plays[0])
         if len(self.sounding) == 1:
             return one
         licences = [part.instrument.header.licence for part in self.sounding]
@@ -266,7 +248,7 @@ class Blend:
             "what": self.how,
             "why": self.why,
             "models": models,
-            "without": {name: list(lack) for name, lack in ready.missing.items()},
+            "without": {name: list(lack) for name, lack in resolved.missing.items()},
         }
         name = " + ".join(f"{each['model']}:{100 * each['weight']:g}" for each in models)
         return one.model_copy(

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.audio.mel.spec import MelSpec
+from milonga.sounds.model.resolved_play import ResolvedPlay
 
 if TYPE_CHECKING:
-    from milonga.sounds.instrument.blend import Part
-    from milonga.sounds.model.player import PlayRequest, SoundPlayer
+    from milonga.sounds.instrument.blend_part import BlendPart
+    from milonga.sounds.model.player import SoundPlayer
 
 Floats = NDArray[np.float32]
 How = Literal["alone", "mels", "latents"]
@@ -56,7 +57,7 @@ def _level(mel: NDArray[Any], spec: MelSpec) -> float:
     return 0.5 * math.log(float(np.mean(10 ** (loudness.astype(np.float64) / 10))))
 
 
-def method_of(parts: Sequence[Part]) -> tuple[How, str]:
+def method_of(parts: Sequence[BlendPart]) -> tuple[How, str]:
     """What of the parts is blended, and why, for the user."""
     if len(parts) == 1:
         return "alone", f"{parts[0].model} alone."
@@ -77,21 +78,20 @@ def method_of(parts: Sequence[Part]) -> tuple[How, str]:
     )
 
 
-def _lineage(part: Part) -> set[str]:
+def _lineage(part: BlendPart) -> set[str]:
     """The model and those that it was trained on from, by how they sound."""
     earlier = part.instrument.header.training.get("lineage", [])
     known = [each for each in earlier if isinstance(each, str)] if isinstance(earlier, list) else []
     return {part.instrument.sha256, *known}
 
 
-def _drift(one: Part, other: Part) -> float:
+def _drift(one: BlendPart, other: BlendPart) -> float:
     """How far two encoders disagree, as a share of the latents' own variation."""
     from milonga.sounds.model.latents import encoded
-    from milonga.sounds.model.player import PlayRequest
 
     tracks = []
     for source in (one, other):
-        mel = source.player.mel(PlayRequest(seconds=6.0))
+        mel = source.player.mel(ResolvedPlay(seconds=6.0))
         tracks.append(
             [encoded(part.player.net, mel, part.player.spec).latents for part in (one, other)]
         )
@@ -101,7 +101,7 @@ def _drift(one: Part, other: Part) -> float:
 
 
 def guided(
-    players: Sequence[SoundPlayer], requests: Sequence[PlayRequest], weights: Sequence[float]
+    players: Sequence[SoundPlayer], requests: Sequence[ResolvedPlay], weights: Sequence[float]
 ) -> list[SoundPlayer]:
     """Players that all follow one blended latent track."""
     from milonga.sounds.model.network import FACTOR
@@ -114,7 +114,7 @@ def guided(
             self.__dict__.update(player.__dict__)
             self._given = (latents, controls)
 
-        def _vectors(self, request: PlayRequest, count: int) -> Iterator[tuple[Floats, Floats]]:
+        def _vectors(self, request: ResolvedPlay, count: int) -> Iterator[tuple[Floats, Floats]]:
             yield self._given
 
     count = -(-players[0].frames(requests[0]) // FACTOR)
@@ -133,7 +133,7 @@ def guided(
     return made
 
 
-def _joined(player: SoundPlayer, request: PlayRequest, count: int) -> tuple[Floats, Floats]:
+def _joined(player: SoundPlayer, request: ResolvedPlay, count: int) -> tuple[Floats, Floats]:
     parts: list[tuple[Floats, Floats]] = []
     have = 0
     for block in player._vectors(request, count):

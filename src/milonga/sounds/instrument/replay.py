@@ -9,14 +9,13 @@ import numpy as np
 
 from milonga.audio import Clip, read
 from milonga.audio.digest import samples_sha256
-from milonga.audio.export.receipt import Made
+from milonga.audio.export.receipt import Provenance
 from milonga.errors import SoundError
 from milonga.runtime.progress import Progress
 from milonga.sounds.instrument.blend import Blend
 from milonga.sounds.instrument.instrument import Instrument
 from milonga.sounds.library.history_entry import Kept
 from milonga.sounds.library.library import Library
-from milonga.sounds.model.play_settings import ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Replayed:
     """
 
     clip: Clip
-    made: Made
+    made: Provenance
     same: bool
     notes: tuple[str, ...]
 
@@ -55,16 +54,16 @@ def replayed(
                 shares, vocoder=name, device=settings.device, library=library, progress=progress
             )
             hashes = [part.instrument.sha256 for part in blend.parts]
-            ready = blend.ready(settings)
-            clip, made = blend.play(ready, progress), blend.made(settings, ready)
+            resolved = blend.resolve(settings)
+            clip, made = blend.play(resolved, progress), blend.provenance(settings, resolved)
         else:
             instrument = Instrument.open(
                 kept.models[0], vocoder=name, device=settings.device, library=library,
                 progress=progress,
             )  # fmt: skip
             hashes = [instrument.sha256]
-            asked = ask(settings, instrument.player)
-            clip, made = instrument.play(asked.request, progress), asked.made(instrument)
+            play = instrument.resolve(settings)
+            clip, made = instrument.play(play, progress), instrument.provenance(play)
     except SoundError as error:
         step = "What was kept of it can still be heard: --kept -o FILE" if kept.sound else ""
         step = "\n  ".join(part for part in (error.step, step) if part)
@@ -85,7 +84,7 @@ def replayed(
     return Replayed(clip, made, False, tuple(note for note in notes if note))
 
 
-def _differences(then: Made, now: Made) -> list[str]:
+def _differences(then: Provenance, now: Provenance) -> list[str]:
     """What of the making is another one."""
     names = sorted({*then.settings, *now.settings} - {"controls", "axes", "blend", "learnt_from"})
     return [

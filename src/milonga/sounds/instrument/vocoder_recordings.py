@@ -18,7 +18,7 @@ from milonga.sounds.corpus.inspection import Corpus, CorpusFile
 from milonga.sounds.corpus.mel_store import STORE, stored_parts
 from milonga.sounds.corpus.reading import pieces
 from milonga.sounds.corpus.split import Part, assign, parts_of
-from milonga.sounds.library.library import Entry
+from milonga.sounds.library.library import SavedModel
 from milonga.sounds.model.file import MEL_SPEC
 
 MOST_TRAIN_S, MOST_HELD_OUT_S = 3 * 3600.0, 600.0
@@ -45,7 +45,7 @@ class Recordings:
 
 
 def gather(
-    entry: Entry,
+    entry: SavedModel,
     training: Path,
     target: Path,
     folders: Sequence[Path] = (),
@@ -104,7 +104,11 @@ def gather(
 
 
 def _find(
-    entry: Entry, training: Path, folders: Sequence[Path], found: Recordings, progress: Progress
+    entry: SavedModel,
+    training: Path,
+    folders: Sequence[Path],
+    found: Recordings,
+    progress: Progress,
 ) -> list[CorpusFile]:
     """The learnt recordings that can be found."""
     assert entry.header is not None

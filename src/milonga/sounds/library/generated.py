@@ -39,7 +39,7 @@ def use(numbers: Sequence[int], model: str, history: History | None = None) -> l
     """
     history = history or History()
     library: Library = history.library
-    entry = library.entry(model)
+    entry = library.model(model)
     if _unfinished(entry.folder / TRAINING):
         raise SoundError(
             f"An unfinished training of {entry.name!r} is there, which could not go on with more "

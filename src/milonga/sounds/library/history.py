@@ -24,11 +24,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import ValidationError
 
 from milonga.audio import Clip, loudness_lufs, read, write
 from milonga.audio.digest import samples_sha256
-from milonga.audio.export.receipt import Made
+from milonga.audio.export.receipt import Provenance
 from milonga.errors import MilongaError, SoundError
 from milonga.runtime.config import load_config
 from milonga.runtime.files import dump_json, output_error, write_text
@@ -68,7 +67,7 @@ class History:
         *,
         models: Sequence[Played],
         settings: PlaySettings,
-        made: Made,
+        made: Provenance,
         kind: Literal["play", "blend"] = "play",
         export: dict[str, Any] | None = None,
         out: Path | None = None,
@@ -132,7 +131,7 @@ class History:
         Raises:
             SoundError: there is no such model.
         """
-        name = None if model is None else self.library.entry(model).name
+        name = None if model is None else self.library.model(model).name
         found = sorted(self._all(), key=lambda kept: kept.number)
         return [kept for kept in found if name is None or name in kept.models]
 
@@ -291,7 +290,7 @@ def _read(folder: Path) -> HistoryEntry | None:
         if path.stat().st_size > _LARGEST:
             return None
         entry = HistoryEntry.model_validate_json(path.read_bytes())
-    except (OSError, ValueError, ValidationError, MilongaError):
+    except (OSError, ValueError, MilongaError):
         return None
     return entry if entry.models and entry.number == int(folder.name) else None
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from milonga.audio.export.receipt import Made
+from milonga.audio.export.receipt import Provenance
 from milonga.sounds.library.library import Library
 from milonga.sounds.model.play_settings import PlaySettings
 
@@ -55,7 +55,7 @@ class HistoryEntry(_Part):
     models: tuple[Played, ...]
     settings: PlaySettings
     export: dict[str, Any] = {}
-    made: Made
+    made: Provenance
     out: str | None = None
     receipt_id: str | None = None
     created: str

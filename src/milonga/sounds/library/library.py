@@ -25,7 +25,8 @@ from milonga.errors import ModelFileError, SoundError
 from milonga.runtime.files import output_error
 from milonga.runtime.places import data_folder
 from milonga.sounds.library.names import check_name, same_name
-from milonga.sounds.model.file import ModelHeader, load, read_header, save
+from milonga.sounds.model.file import ModelHeader, load, read_header
+from milonga.sounds.model.file import save as write_model
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +39,7 @@ _WAIT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SavedModel:
     """A folder of the library.
 
     Attributes:
@@ -69,10 +70,10 @@ class Library:
     every change is one rename.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or data_folder() / "sounds"
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = Path(folder) if folder else data_folder() / "sounds"
 
-    def entries(self) -> list[Entry]:
+    def models(self) -> list[SavedModel]:
         """Every folder by name, also those whose model can't be read."""
         try:
             folders = [Path(e.path) for e in os.scandir(self.folder) if e.is_dir()]
@@ -83,14 +84,14 @@ class Library:
                 f"The library can't be read: {error.strerror or error}.", where=self.folder
             ) from error
         shown = [folder for folder in folders if not folder.name.startswith(".")]
-        return [_entry(folder) for folder in sorted(shown, key=lambda f: same_name(f.name))]
+        return [_saved(folder) for folder in sorted(shown, key=lambda f: same_name(f.name))]
 
-    def search(self, words: Sequence[str]) -> list[Entry]:
+    def search(self, words: Sequence[str]) -> list[SavedModel]:
         """Entries that hold every word in name, tags, notes, recordings' names or licence."""
         wanted = [same_name(word) for word in words]
-        return [e for e in self.entries() if all(word in _haystack(e) for word in wanted)]
+        return [e for e in self.models() if all(word in _haystack(e) for word in wanted)]
 
-    def entry(self, name: str) -> Entry:
+    def model(self, name: str) -> SavedModel:
         """The entry of that name, whatever its letters' case.
 
         Raises:
@@ -99,7 +100,7 @@ class Library:
         check_name(name)
         for folder in self._folders():
             if same_name(folder.name) == same_name(name):
-                return _entry(folder)
+                return _saved(folder)
         raise self._unknown(name)
 
     def path_of(self, name: str) -> Path:
@@ -113,7 +114,7 @@ class Library:
         same = [folder for folder in self._folders() if same_name(folder.name) == same_name(name)]
         return same[0] if same else self.folder / name
 
-    def model_path(self, name_or_file: str) -> Path:
+    def model_path(self, name_or_file: str | Path) -> Path:
         """The file of a model, given its name in the library or a path.
 
         Raises:
@@ -128,12 +129,12 @@ class Library:
                 where=path,
                 step="milonga sound list shows the models of your library.",
             )
-        entry = self.entry(name_or_file)
+        entry = self.model(str(name_or_file))
         if entry.header is None:
             raise SoundError(entry.problem, where=entry.folder, step=_step(entry))
         return entry.model_path
 
-    def store(self, name: str, header: ModelHeader, tensors: dict[str, torch.Tensor]) -> Entry:
+    def save(self, name: str, header: ModelHeader, tensors: dict[str, torch.Tensor]) -> SavedModel:
         """Puts a trained model under a name; one that is there gives way to it.
 
         Raises:
@@ -142,10 +143,10 @@ class Library:
         """
         with self.locked():
             folder = self.path_of(name)
-            save(folder / MODEL, header, tensors)
-            return _entry(folder)
+            write_model(folder / MODEL, header, tensors)
+            return _saved(folder)
 
-    def add(self, file: Path, name: str | None = None) -> Entry:
+    def add(self, file: str | Path, name: str | None = None) -> SavedModel:
         """Copies a model's file into the library.
 
         Args:
@@ -156,7 +157,7 @@ class Library:
             ModelFileError: it is no sound model or damaged.
             SoundError: the name is taken or can't be used.
         """
-        header, tensors = load(file)
+        header, tensors = load(Path(file))
         wanted = name or header.name
         try:
             check_name(wanted)
@@ -165,10 +166,10 @@ class Library:
         with self.locked():
             self._check_free(wanted)
             folder = self.folder / wanted
-            save(folder / MODEL, header.model_copy(update={"name": wanted}), tensors)
-            return _entry(folder)
+            write_model(folder / MODEL, header.model_copy(update={"name": wanted}), tensors)
+            return _saved(folder)
 
-    def rename(self, name: str, new: str) -> Entry:
+    def rename(self, name: str, new: str) -> SavedModel:
         """Gives a model another name; what belongs to it goes along.
 
         Raises:
@@ -176,7 +177,7 @@ class Library:
         """
         check_name(new)
         with self.locked():
-            entry = self.entry(name)
+            entry = self.model(name)
             if same_name(new) != same_name(entry.name):
                 self._check_free(new)
             self._check_idle(entry)
@@ -188,10 +189,10 @@ class Library:
             with contextlib.suppress(ModelFileError):
                 header, tensors = load(self.folder / new / MODEL)
                 renamed = header.model_copy(update={"name": new})
-                save(self.folder / new / MODEL, renamed, tensors)
-            return _entry(self.folder / new)
+                write_model(self.folder / new / MODEL, renamed, tensors)
+            return _saved(self.folder / new)
 
-    def delete(self, name: str) -> Entry:
+    def delete(self, name: str) -> SavedModel:
         """Removes a model with its training, presets and history.
 
         Raises:
@@ -199,7 +200,7 @@ class Library:
             OutputError: it can't be removed.
         """
         with self.locked():
-            entry = self.entry(name)
+            entry = self.model(name)
             self._check_idle(entry)
             # Out of sight with one rename: a kill in between leaves no half model behind.
             hidden = self.folder / f".deleted-{secrets.token_hex(4)}"
@@ -217,7 +218,7 @@ class Library:
         tags: Sequence[str] | None = None,
         notes: str | None = None,
         licence: str | None = None,
-    ) -> Entry:
+    ) -> SavedModel:
         """Replaces tags, notes or licence; None leaves them.
 
         Raises:
@@ -226,13 +227,13 @@ class Library:
         changes: dict[str, object] = {"notes": notes, "licence": licence}
         changes["tags"] = None if tags is None else tuple(dict.fromkeys(tags))
         with self.locked():
-            entry = self.entry(name)
+            entry = self.model(name)
             header, tensors = load(entry.model_path)
             wanted = {field: value for field, value in changes.items() if value is not None}
-            save(entry.model_path, header.model_copy(update=wanted), tensors)
-            return _entry(entry.folder)
+            write_model(entry.model_path, header.model_copy(update=wanted), tensors)
+            return _saved(entry.folder)
 
-    def _check_idle(self, entry: Entry) -> None:
+    def _check_idle(self, entry: SavedModel) -> None:
         """A training writes into its folder by name, and would make the old one again."""
         if entry.in_training:
             with self.training(entry.name):
@@ -315,7 +316,7 @@ class Library:
         return SoundError(f"The library has no model {name!r}.", where=self.folder, step=step)
 
 
-def open_model(name_or_file: str, library: Library | None = None) -> SoundPlayer:
+def open_model(name_or_file: str | Path, library: Library | None = None) -> SoundPlayer:
     """A model of the library, or a model's file, ready to be played.
 
     Raises:
@@ -340,29 +341,32 @@ def open_model(name_or_file: str, library: Library | None = None) -> SoundPlayer
         ) from error
 
 
-def _entry(folder: Path) -> Entry:
-    path = folder / MODEL
+def _saved(folder: Path) -> SavedModel:
+    path, training = folder / MODEL, (folder / TRAINING).is_dir()
     header, problem, size = None, "", 0
-    training = (folder / TRAINING).is_dir()
-    try:
-        header = read_header(path)
-        size = path.stat().st_size
-    except (ModelFileError, OSError) as error:
-        problem = error.message if isinstance(error, ModelFileError) else str(error)
+    # Twice: the file may have come between the first look and the second.
+    for _ in range(2):
+        try:
+            header, problem = read_header(path), ""
+            size = path.stat().st_size
+            break
+        except (ModelFileError, OSError) as error:
+            problem = error.message if isinstance(error, ModelFileError) else str(error)
         if not path.exists():
             problem = f"Its file {MODEL} is not there."
             if training:
                 problem = "Its first training isn't finished."
-    return Entry(folder.name, folder, header, size, problem, training)
+            break
+    return SavedModel(folder.name, folder, header, size, problem, training)
 
 
-def _step(entry: Entry) -> str:
+def _step(entry: SavedModel) -> str:
     if entry.in_training:
         return "Run the milonga sound train command of it again: it goes on."
     return f"Copy the model's file there anew, or: milonga sound delete {entry.name!r}"
 
 
-def _haystack(entry: Entry) -> str:
+def _haystack(entry: SavedModel) -> str:
     header = entry.header
     if header is None:
         return same_name(entry.name)

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from milonga.errors import AudioError, SoundError, UnknownNameError
+from milonga.errors import MilongaError, SoundError, UnknownNameError
 from milonga.runtime.files import dump_json, write_text
-from milonga.sounds.library.library import Entry, Library
+from milonga.sounds.library.library import Library, SavedModel
 from milonga.sounds.library.names import check_name
 from milonga.sounds.model.file import ModelHeader, sound_hash
 from milonga.sounds.model.play_settings import PlaySettings
@@ -174,7 +174,7 @@ class Presets:
         entry = self._entry()
         return fit(self.get(name), _header(entry), sound_hash(entry.model_path))
 
-    def _entry(self) -> Entry:
+    def _entry(self) -> SavedModel:
         path = Path(self._model)
         if path.suffix == ".safetensors" or len(path.parts) > 1:
             raise SoundError(
@@ -182,7 +182,7 @@ class Presets:
                 where=path,
                 step="Add it first: milonga sound add FILE",
             )
-        return self._library.entry(self._model)
+        return self._library.model(self._model)
 
     def _find(self, known: dict[str, Preset], name: str) -> tuple[str, Preset]:
         found = _same(known, name)
@@ -245,7 +245,7 @@ def _check(name: str) -> None:
         raise SoundError(message, step=error.step) from error
 
 
-def _header(entry: Entry) -> ModelHeader:
+def _header(entry: SavedModel) -> ModelHeader:
     if entry.header is None:
         raise SoundError(entry.problem, where=entry.folder)
     return entry.header
@@ -263,7 +263,7 @@ def _read(path: Path) -> _File:
         return _File.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return _File()
-    except (OSError, ValueError, ValidationError, AudioError) as error:
+    except (OSError, ValueError, MilongaError) as error:
         raise SoundError(
             f"The presets can't be read ({str(error).splitlines()[0]}).",
             where=path,

@@ -1,61 +1,81 @@
-"""What is played, in words and numbers alone: for presets, history, blends and batches."""
+"""Settings of a play request, as plain values: for presets, history, blends and batches."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 
+from milonga.audio import Clip, read, resample
 from milonga.errors import SoundError
+from milonga.sounds.model.resolved_play import ResolvedPlay
 
 if TYPE_CHECKING:
-    from milonga.audio.export.receipt import Made
-    from milonga.sounds.instrument.instrument import Instrument, Source
-    from milonga.sounds.model.player import PlayRequest, SoundPlayer
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from milonga.sounds.model.player import SoundPlayer
 
 Setting = Annotated[float, Field(ge=-4, le=4)]
 """In spreads of the corpus."""
+VocoderName = Literal["auto", "own", "bigvgan", "griffin-lim"]
 
 
 class PlaySettings(BaseModel):
     """Everything that ``sound play`` takes but files and their formats.
 
-    ``model_fields_set`` tells what was chosen from what is merely usual.
+    ``model_fields_set`` tells what was chosen from what is merely usual. A field's description is
+    the help of its option.
 
     Attributes:
-        seconds: None for the length of ``like``, else 10.
         controls, axes: by name, in spreads of the corpus.
-        like, to: a recording that the model learnt from, or a path.
-        vocoder: as ``choose_voice`` takes it.
+
+    Raises:
+        SoundError: says which value is out of range.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    seconds: float | None = Field(None, gt=0)
-    seed: int = Field(0, ge=0)
+    seconds: float | None = Field(
+        None, gt=0, description="Length; by default that of the recording in --like, else 10."
+    )
+    seed: int = Field(0, ge=0, description="The same seed plays the same.")
     controls: dict[str, Setting] = {}
     axes: dict[str, Setting] = {}
-    like: str | None = None
-    to: str | None = None
-    pace: float = Field(1.0, ge=0, le=16)
-    tempo: float = Field(120.0, ge=20, le=400)
-    vocoder: str = "auto"
-    device: str = "auto"
+    like: str | None = Field(
+        None,
+        description="Play it again with other controls: any file, or one that the model learnt "
+        "from.",
+    )
+    to: str | None = Field(None, description="Turn into this one over the length.")
+    pace: float = Field(1.0, ge=0, le=16, description="How fast it goes; 0 stands still.")
+    tempo: float = Field(120.0, ge=20, le=400, description="Tempo of the pulse, in beats a minute.")
+    vocoder: VocoderName = Field(
+        "auto",
+        description="auto: the model's own if that is better, else bigvgan if its weights are "
+        "here, else griffin-lim.",
+    )
+    device: str = Field("auto", description="Device of a neural vocoder: auto, cpu, cuda or mps.")
 
+    @model_validator(mode="wrap")
     @classmethod
-    def of(cls, **values: Any) -> PlaySettings:
-        """Settings from the user's values.
-
-        Raises:
-            SoundError: says which is out of range.
-        """
+    def _explained(
+        cls, value: Any, handler: ModelWrapValidatorHandler[PlaySettings]
+    ) -> PlaySettings:
         try:
-            return cls(**values)
+            return handler(value)
         except ValidationError as error:
             first = error.errors()[0]
-            name = str(first["loc"][-1])
+            name = str(first["loc"][-1]) if first["loc"] else "The settings"
             raise SoundError(
                 f"{name}={first['input']!r} can't be played: {first['msg'].lower()}.",
                 step="Controls and axes go from -4 to 4 spreads, pace from 0 to 16, tempo from "
@@ -63,7 +83,7 @@ class PlaySettings(BaseModel):
             ) from error
 
     def over(self, other: PlaySettings) -> PlaySettings:
-        """These settings where they were chosen, else the other ones; controls one by one."""
+        """Lay these settings, where they were chosen, over others; controls one by one."""
         chosen = {name: getattr(self, name) for name in self.model_fields_set}
         for name in ("controls", "axes"):
             if name in chosen:
@@ -71,7 +91,7 @@ class PlaySettings(BaseModel):
         return other.model_copy(update=chosen)
 
     def anchored(self) -> PlaySettings:
-        """The same with paths that hold from any folder."""
+        """Make paths absolute, so that they hold from any folder."""
         changes = {}
         for name in ("like", "to"):
             text = getattr(self, name)
@@ -79,52 +99,64 @@ class PlaySettings(BaseModel):
                 changes[name] = str(Path(text).absolute())
         return self.model_copy(update=changes)
 
+    def resolve(self, player: SoundPlayer) -> ResolvedPlay:
+        """Read the recordings and check the settings against a model.
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request with its recordings, read once.
-
-    Attributes:
-        request: for the player.
-        start, to: the recordings, for a receipt.
-    """
-
-    request: PlayRequest
-    start: Source | None
-    to: Source | None
-
-    def made(self, instrument: Instrument) -> Made:
-        """How it is made, for a receipt."""
-        return instrument.made(self.request, self.start, self.to)
-
-
-def ask(settings: PlaySettings, player: SoundPlayer) -> Asked:
-    """The request that settings stand for, checked.
-
-    Raises:
-        SoundError: a recording, control, axis or value that this model can't play.
-        UnknownNameError: no such control or axis.
-        AudioError: a recording can't be read.
-    """
-    from milonga.sounds.instrument.instrument import source_of
-    from milonga.sounds.model.player import PlayRequest
-
-    start = source_of(settings.like, player) if settings.like is not None else None
-    to = source_of(settings.to, player) if settings.to is not None else None
-    request = PlayRequest(
-        seconds=settings.seconds,
-        seed=settings.seed,
-        settings=settings.controls,
-        axes=settings.axes,
-        start=start.value if start else "walk",
-        to=to.value if to else None,
-        pace=settings.pace,
-        tempo=settings.tempo,
-    )
-    player.check(request)
-    return Asked(request, start, to)
+        Raises:
+            SoundError: a recording, control, axis or value that this model can't play.
+            UnknownNameError: no such control or axis.
+            AudioError: a recording can't be read.
+        """
+        values: dict[str, Any] = {}
+        recordings: dict[str, dict[str, Any]] = {}
+        for field, text in {"start": self.like, "to": self.to}.items():
+            if text is not None:
+                values[field], recordings[field] = _recording(text, player)
+        resolved = ResolvedPlay(
+            seconds=self.seconds,
+            seed=self.seed,
+            controls=self.controls,
+            axes=self.axes,
+            pace=self.pace,
+            tempo=self.tempo,
+            recordings=recordings,
+            **values,
+        )
+        player.check(resolved)
+        return resolved
 
 
 def is_axis(name: str) -> bool:
-    """Whether a setting is that of a free axis."""
+    """Tell whether a setting is that of a free axis."""
     return name.startswith("pca") and name[3:].isdecimal()
+
+
+def _recording(text: str, player: SoundPlayer) -> tuple[str | NDArray[np.float32], dict[str, Any]]:
+    """A recording by its path, or one that the model learnt from; and what a receipt says of it.
+
+    Raises:
+        SoundError: there is neither.
+        AudioError: the recording can't be read.
+    """
+    path = Path(text)
+    if text in player.files and player.atlas.of_file(player.files.index(text)) is not None:
+        return f"corpus:{text}", {"corpus": text}
+    if not path.is_file():
+        if text in player.files:
+            raise SoundError(
+                f"The model keeps nothing of {text!r}: it was held out for testing, or left out "
+                "of a long corpus.",
+                step="Give the path of the recording itself.",
+            )
+        some = ", ".join(player.files[:5]) + (", ..." if len(player.files) > 5 else "")
+        raise SoundError(
+            f"There is no recording {text!r}, neither as a file nor among those that the model "
+            "learnt from.",
+            step=f"It learnt from: {some}.",
+        )
+    whole = read(path)
+    clip = resample(Clip(whole.mono, whole.sample_rate), player.spec.sample_rate)
+    if clip.n_samples < player.spec.hop:
+        clip = clip.fitted(player.spec.hop)
+    mel = player.spec.analyse(clip)
+    return mel, {"recording": path.name, "mel_sha256": hashlib.sha256(mel.data).hexdigest()}

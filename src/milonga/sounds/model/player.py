@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from milonga.sounds.model.network import (
     SoundNet,
     reach,
 )
+from milonga.sounds.model.resolved_play import ResolvedPlay
 from milonga.sounds.model.walk import Vectors, Walk
 from milonga.vocoders import VocoderBase
 
@@ -41,34 +41,6 @@ _CHUNK = 256
 _NOISE_BLOCK = 512
 CEILING_DBTP = -1.0
 _SCALE_AXES = tuple(f"pca{number}" for number in range(1, 9))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlayRequest:
-    """What is to be played.
-
-    Attributes:
-        seconds: any length; None takes that of the recording it starts from, or 10 s.
-        seed: the same seed plays the same.
-        settings: by control, in spreads of the corpus from where the sound is by itself,
-            -4 to 4.
-        start: "walk" (anywhere), "corpus:NAME" or "corpus:NUMBER" (a recording that the model
-            learnt from), or the mel ``[1, bands, T]`` of any recording. Its latent track is
-            replayed, and where that ends a walk goes on from it.
-        pace: how fast it goes; 1 as recorded, 0 stands still.
-        to: as ``start``: the sound turns from the one into the other over its length.
-        axes: by free axis ("pca1", ...), in spreads, -4 to 4.
-        tempo: beats a minute of the pulse that the control adds.
-    """
-
-    seconds: float | None = None
-    seed: int = 0
-    settings: Mapping[str, float] = field(default_factory=dict)
-    start: str | Floats = "walk"
-    pace: float = 1.0
-    to: str | Floats | None = None
-    axes: Mapping[str, float] = field(default_factory=dict)
-    tempo: float = 120.0
 
 
 class SoundPlayer:
@@ -123,11 +95,11 @@ class SoundPlayer:
         """Names of the free axes."""
         return _SCALE_AXES[: len(self.atlas.axes)]
 
-    def frames(self, request: PlayRequest) -> int:
+    def frames(self, request: ResolvedPlay) -> int:
         """Frames of the mel of a request."""
         return math.ceil(self._samples(request) / self.spec.hop)
 
-    def _samples(self, request: PlayRequest) -> int:
+    def _samples(self, request: ResolvedPlay) -> int:
         if request.seconds is not None:
             return round(request.seconds * self.spec.sample_rate)
         track = self._track(request.start)
@@ -137,7 +109,7 @@ class SoundPlayer:
             return int(request.start.shape[2]) * self.spec.hop
         return len(track) * FACTOR * self.spec.hop
 
-    def mel(self, request: PlayRequest, progress: Progress | None = None) -> Floats:
+    def mel(self, request: ResolvedPlay, progress: Progress | None = None) -> Floats:
         """The mel ``[1, bands, T]`` of a request.
 
         Raises:
@@ -147,14 +119,14 @@ class SoundPlayer:
         """
         return np.concatenate(list(self.stream(request, progress)), axis=2)
 
-    def stream(self, request: PlayRequest, progress: Progress | None = None) -> Iterator[Floats]:
+    def stream(self, request: ResolvedPlay, progress: Progress | None = None) -> Iterator[Floats]:
         """The mel in consecutive pieces ``[1, bands, t]``, in memory that doesn't grow with it;
         joined they are what ``mel`` returns."""
         self.check(request)
         return self._pieces(request, progress or Progress())
 
     def clip(
-        self, request: PlayRequest, vocoder: VocoderBase, progress: Progress | None = None
+        self, request: ResolvedPlay, vocoder: VocoderBase, progress: Progress | None = None
     ) -> Clip:
         """The sound of a request: mono, true peaks at most ``CEILING_DBTP``.
 
@@ -171,9 +143,9 @@ class SoundPlayer:
         # A lower gain would undo what the loudness was asked for; the limiter leaves most of it.
         return limit(clip, CEILING_DBTP)
 
-    def check(self, request: PlayRequest) -> None:
+    def check(self, request: ResolvedPlay) -> None:
         """Raises what ``mel`` would, without playing."""
-        for name, value in request.settings.items():
+        for name, value in request.controls.items():
             if name not in NAMES:
                 raise UnknownNameError("control", name, NAMES)
             if not self.controls[name]["enabled"]:
@@ -223,7 +195,7 @@ class SoundPlayer:
                 return found
         raise UnknownNameError("recording of this model", name or start, names or map(str, known))
 
-    def _pieces(self, request: PlayRequest, progress: Progress) -> Iterator[Floats]:
+    def _pieces(self, request: ResolvedPlay, progress: Progress) -> Iterator[Floats]:
         total = self.frames(request)
         vectors = -(-total // FACTOR)
         margin = reach(self.net.shape, self.spec)
@@ -238,7 +210,7 @@ class SoundPlayer:
                 task.advance(piece.shape[2] / self.spec.frame_rate)
                 yield piece
 
-    def _vectors(self, request: PlayRequest, count: int) -> Iterator[Vectors]:
+    def _vectors(self, request: ResolvedPlay, count: int) -> Iterator[Vectors]:
         """Blocks of at least ``count`` vectors in all."""
         one = self._source(request.start, request, 0)
         if request.to is None:
@@ -253,7 +225,7 @@ class SoundPlayer:
             latents, controls = ((1 - share) * a + share * b for a, b in pairs)
             yield latents, controls
 
-    def _source(self, start: str | Floats, request: PlayRequest, number: int) -> Iterator[Vectors]:
+    def _source(self, start: str | Floats, request: ResolvedPlay, number: int) -> Iterator[Vectors]:
         draw = np.random.default_rng([request.seed, 5, number])
         track = self._track(start)
         if track is not None:
@@ -261,13 +233,13 @@ class SoundPlayer:
         yield from Walk(self.atlas, draw, request.pace, track).blocks()
 
     @torch.no_grad()
-    def _decode(self, request: PlayRequest, vectors: Vectors, first: int) -> Floats:
+    def _decode(self, request: ResolvedPlay, vectors: Vectors, first: int) -> Floats:
         latents, controls = vectors
         for name, value in request.axes.items():
             index = self.axes.index(name)
             offset = value * self.atlas.axes_spread[index] * self.atlas.axes[index]
             latents = latents + offset.astype(np.float32)
-        asked = self.asked(torch.from_numpy(controls.T[None].copy()), request.settings)
+        asked = self.asked(torch.from_numpy(controls.T[None].copy()), request.controls)
         # Values stand in the middle of their eight frames.
         track = torch.nn.functional.interpolate(asked, scale_factor=FACTOR, mode="linear")
         latent = torch.from_numpy(np.ascontiguousarray(latents.T[None], np.float32))
@@ -284,7 +256,7 @@ class SoundPlayer:
             offset[index] = value * self._spread[index]
         return self._reach(controls + offset[:, None])
 
-    def _carriers(self, request: PlayRequest, first: int, count: int) -> Tensor:
+    def _carriers(self, request: ResolvedPlay, first: int, count: int) -> Tensor:
         out = np.empty((1, CARRIERS, count), np.float32)
         at = first
         while at < first + count:

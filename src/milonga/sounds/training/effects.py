@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from milonga.runtime.progress import Progress
 from milonga.sounds.controls.descriptors import CONTROLS, NAMES, describe
-from milonga.sounds.model.player import LIMIT, PlayRequest, SoundPlayer
+from milonga.sounds.model.player import LIMIT, SoundPlayer
+from milonga.sounds.model.resolved_play import ResolvedPlay
 
 Floats = NDArray[np.float32]
 
@@ -23,7 +24,7 @@ POSITIONS = tuple(np.linspace(-LIMIT, LIMIT, 9).tolist())
 SEEDS = range(3)
 SECONDS = 5.0
 
-Measure = Callable[[PlayRequest], Floats]
+Measure = Callable[[ResolvedPlay], Floats]
 
 
 def measure_effects(
@@ -81,7 +82,7 @@ def _sweep(
     """Mean descriptors at each position, ``[9, 7]``."""
     rows = []
     for position in POSITIONS:
-        request = PlayRequest(seconds=seconds, seed=seed, settings={name: position})
+        request = ResolvedPlay(seconds=seconds, seed=seed, controls={name: position})
         rows.append(describe(take(request), player.spec)[0].mean(axis=1))
     return np.asarray(rows, np.float64)
 
