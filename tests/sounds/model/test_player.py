@@ -131,7 +131,7 @@ def test_wrong_requests_are_explained(player):
         player.mel(ResolvedPlay(controls={"sharpness": 1}))
     with pytest.raises(UnknownNameError, match="pca99"):
         player.mel(ResolvedPlay(axes={"pca99": 1}))
-    for wrong in ({"settings": {"loudness": 5}}, {"settings": {"loudness": float("nan")}},
+    for wrong in ({"controls": {"loudness": 5}}, {"controls": {"loudness": float("nan")}},
                   {"axes": {"pca1": -9}}, {"pace": -1}, {"pace": float("nan")}, {"tempo": 1},
                   {"seconds": 0}, {"seconds": -3}, {"seconds": float("nan")}):  # fmt: skip
         with pytest.raises(SoundError):
