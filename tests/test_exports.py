@@ -13,7 +13,7 @@ def test_top_level_names():
         "MilongaError",
         "Request",
         "Selection",
-        "Session",
+        "OutputFolder",
         "Sheet",
         "VocoderBase",
         "__version__",

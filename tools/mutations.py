@@ -241,14 +241,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         "tests/songs/output/test_mix.py",
         (
             "segments-not-balanced",
-            "gains.append(_REFERENCE_LUFS - mean - distance + kept + voice.gain_db)",
-            "gains.append(voice.gain_db)",
+            "gains.append(_REFERENCE_LUFS - mean - distance + kept + take.gain_db)",
+            "gains.append(take.gain_db)",
             "One generator's segments are far louder than another's.",
         ),
         (
             "gain-sign",
-            "distance + kept + voice.gain_db",
-            "distance + kept - voice.gain_db",
+            "distance + kept + take.gain_db",
+            "distance + kept - take.gain_db",
             "gain_db: -6 makes a layer louder.",
         ),
         (

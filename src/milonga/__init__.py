@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from milonga.audio import Clip, read, resample, write
     from milonga.audio.mel.spec import MelSpec
     from milonga.generators.base import Generator, Request
-    from milonga.songs.output.folder import Session
+    from milonga.songs.output.folder import OutputFolder
     from milonga.songs.rendering.plan import Selection, make_plan
     from milonga.songs.rendering.render import render
     from milonga.songs.sheet.load import Sheet, load_sheet
@@ -32,9 +32,9 @@ _HOMES = {
     "Generator": "milonga.generators.base",
     "MelAdapter": "milonga.vocoders.mel_adapter",
     "MelSpec": "milonga.audio.mel.spec",
+    "OutputFolder": "milonga.songs.output.folder",
     "Request": "milonga.generators.base",
     "Selection": "milonga.songs.rendering.plan",
-    "Session": "milonga.songs.output.folder",
     "Sheet": "milonga.songs.sheet.load",
     "VocoderBase": "milonga.vocoders",
     "compare": "milonga.analysis.comparison",
@@ -56,9 +56,9 @@ __all__ = [
     "MelAdapter",
     "MelSpec",
     "MilongaError",
+    "OutputFolder",
     "Request",
     "Selection",
-    "Session",
     "Sheet",
     "VocoderBase",
     "__version__",

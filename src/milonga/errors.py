@@ -64,7 +64,22 @@ class AudioError(MilongaError):
 
 
 class GeneratorError(MilongaError):
-    """A generator could not make a take."""
+    """A generator could not make a take.
+
+    Args:
+        seed_may_help: another seed may give a take, so it is worth another attempt.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | PathLike[str] | None = None,
+        step: str | None = None,
+        seed_may_help: bool = False,
+    ) -> None:
+        self.seed_may_help = seed_may_help
+        super().__init__(message, where=where, step=step)
 
 
 class ReceiptError(MilongaError):

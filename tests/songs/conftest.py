@@ -44,6 +44,8 @@ class Tone(Generator):
             raise ZeroDivisionError("the model fell over")
         if "refuse" in request.style:
             raise GeneratorError("Nothing comes of this prompt.")
+        if "no luck" in request.style:
+            raise GeneratorError("Nothing comes of this seed.", seed_may_help=True)
         rng = np.random.default_rng(request.seed)
         frames = round(request.seconds * 24000)
         wave = self.options.level * np.sin(
@@ -54,7 +56,9 @@ class Tone(Generator):
             wave[:] = 0
         if "nan" in request.style:
             wave[frames // 2] = np.nan
-        if "short" in request.style:
+        if "best" in request.style and f"best-{type(self).rendered}" not in request.style:
+            wave[:] = 0
+        if "short" in request.style or "best" in request.style:
             wave = wave[: frames // 2]
         return Clip(wave, 24000)
 

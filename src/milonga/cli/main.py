@@ -25,16 +25,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "milonga.cli.songs.render:render",
         "Render a song sheet into takes, a mix and a report.",
     ),
-    "mix": ("milonga.cli.songs.mix:mix", "Build song.wav anew from the takes."),
+    "mix": ("milonga.cli.songs.render:mix", "Build song.wav anew from the takes."),
     "replay": (
-        "milonga.cli.songs.replay:replay",
+        "milonga.cli.songs.render:replay",
         "Render a take again and say whether it is the same.",
     ),
     "compare": (
         "milonga.cli.songs.compare:compare",
         "Compare recordings with a baseline by figures.",
     ),
-    "report": ("milonga.cli.songs.report:report", "Write the report of a rendered song anew."),
+    "report": ("milonga.cli.songs.render:report", "Write the report of a rendered song anew."),
     "sound": ("milonga.cli.sounds.group:sound", "Train, keep and play models of your own sounds."),
     "vocode": (
         "milonga.cli.sounds.vocode:vocode",

@@ -1,19 +1,23 @@
-"""Names of generators; looking one up imports only that one."""
+"""Generators by name; looking one up imports only that one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from milonga.errors import MissingExtraError, UnknownNameError
+from pydantic import ValidationError
+
+from milonga.errors import MilongaError, MissingExtraError, UnknownNameError
+from milonga.runtime.validation import first_error
 
 if TYPE_CHECKING:
     from milonga.generators.base import Generator
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KnownGenerator:
     """Where a generator lives, the extra it needs, and what it is for."""
 
     target: str
@@ -21,26 +25,26 @@ class Entry:
     summary: str
 
 
-GENERATORS: dict[str, Entry] = {
-    "guide": Entry(
+GENERATORS: dict[str, KnownGenerator] = {
+    "guide": KnownGenerator(
         "milonga.generators.guide:Guide", "guide", "a scratch version of anything, no download"
     ),
-    "sound": Entry(
+    "sound": KnownGenerator(
         "milonga.generators.sound:Sound",
         "sounds",
         "textures from sound models of your own recordings",
     ),
-    "bark": Entry(
+    "bark": KnownGenerator(
         "milonga.generators.bark:Bark",
         "models",
         "sung and spoken words in many languages, by Suno's Bark",
     ),
-    "musicgen": Entry(
+    "musicgen": KnownGenerator(
         "milonga.generators.musicgen:MusicGen",
         "models",
         "instrumental music from a description, by Meta's MusicGen; not for commercial use",
     ),
-    "stable-audio": Entry(
+    "stable-audio": KnownGenerator(
         "milonga.generators.stable_audio:StableAudio",
         "models",
         "stereo music and textures up to 47 s from a description, by Stable Audio Open; gated",
@@ -49,7 +53,7 @@ GENERATORS: dict[str, Entry] = {
 
 
 def generator_class(name: str) -> type[Generator]:
-    """The class behind a name.
+    """Return the class of a generator.
 
     Raises:
         UnknownNameError: no such generator.
@@ -57,12 +61,50 @@ def generator_class(name: str) -> type[Generator]:
     """
     if name not in GENERATORS:
         raise UnknownNameError("generator", name, GENERATORS)
-    entry = GENERATORS[name]
-    module, _, attribute = entry.target.partition(":")
+    known = GENERATORS[name]
+    module, _, attribute = known.target.partition(":")
     try:
         found = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("milonga"):
             raise
-        raise MissingExtraError(f"The generator {name!r}", entry.extra) from error
+        raise MissingExtraError(f"The generator {name!r}", known.extra) from error
     return found  # type: ignore[no-any-return]
+
+
+def generator(name: str, **options: Any) -> Generator:
+    """Make a generator by its name, as in ``generator("bark", voice="v2/en_speaker_6")``.
+
+    Raises:
+        MilongaError: an unknown name, a missing extra, an unknown or wrong option.
+    """
+    return make_generator(name, options)
+
+
+def make_generator(name: str, options: Mapping[str, Any]) -> Generator:
+    """Make a generator from its name and a mapping of options; raises as ``generator``."""
+    found = generator_class(name)
+    known = found.Options.model_fields
+    for key in options:
+        if key not in known:
+            names = ", ".join(f"{name}.{field}" for field in known) or "none"
+            raise MilongaError(f"{name} has no option {key!r}.", step=f"It has: {names}.")
+    try:
+        return found(found.Options.model_validate(dict(options)))
+    except ValidationError as error:
+        field, message = first_error(error)
+        top = field.split(".")[0]
+        raise MilongaError(
+            f"Option {name}.{field} = {options.get(top)!r} is wrong: {message}.",
+            step=known[top].description if top in known else None,
+        ) from None
+
+
+def describe_options(name: str) -> Iterator[tuple[str, Any, str]]:
+    """Yield the name, default and help of each option that a generator has.
+
+    Raises:
+        UnknownNameError, MissingExtraError: as ``generator_class``.
+    """
+    for key, field in generator_class(name).Options.model_fields.items():
+        yield key, field.default, field.description or ""

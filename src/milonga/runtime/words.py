@@ -22,7 +22,11 @@ def numbered(steps: Sequence[str]) -> str:
     return "\n  ".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
 
 
+def without_accents(text: str) -> str:
+    """Return the text without diacritics, decomposed (NFKD)."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+
+
 def plain(text: str) -> str:
     """Return lower case without diacritics, to match words: "Duración" gives "duracion"."""
-    split = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in split if not unicodedata.combining(c))
+    return without_accents(text.casefold())

@@ -177,7 +177,7 @@ def test_folders_that_hold_no_song(milonga, tmp_path):
         result = milonga(command, tmp_path)
         assert result.status == 1
         assert "no rendered song" in result.err
-    (tmp_path / "session.json").write_text("{")
+    (tmp_path / "song.json").write_text("{")
     assert "damaged" in milonga("mix", tmp_path).err
 
 

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from milonga import audio
-from milonga.cli.songs.choices import make_generator
 from milonga.errors import Cancelled, GeneratorError, MilongaError
 from milonga.generators.bark import Bark, outlook
 from milonga.generators.base import Request
 from milonga.generators.neural.calibration import known_speed
+from milonga.generators.registry import make_generator
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
 
@@ -94,7 +94,7 @@ def test_from_a_sheet_to_a_song_and_again(hub, make_bark, tmp_path):
     assert (clip.sample_rate, clip.channels) == (24_000, 1)
     receipt = read_receipt(tmp_path / take["receipt"])
     assert receipt.length == "natural"
-    assert receipt.sound.frames == clip.n_samples
+    assert receipt.sound.n_samples == clip.n_samples
     model = receipt.model
     assert (model.repo, model.revision) == (SMALL, repo.commit)
     name = "pytorch_model.bin"
@@ -142,7 +142,7 @@ def test_a_voice_comes_when_it_is_asked_for(hub, make_bark, monkeypatch):
 def test_a_plan_loads_nothing_and_says_what_is_missing(hub, run_python):
     code = """
 import sys
-from milonga.cli.songs.choices import make_generator
+from milonga.generators.registry import make_generator
 from milonga.generators.base import Request
 request = Request(role="vocals", section="verse", seconds=45, tempo=90, key="C major", seed=0,
     negative="noise", lyrics=({"text": "We laugh at the chaos"}, {"directions": ("fade out",)}))

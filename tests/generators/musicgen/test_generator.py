@@ -16,11 +16,11 @@ import pytest
 import torch
 
 from milonga import audio
-from milonga.cli.songs.choices import make_generator
 from milonga.errors import Cancelled, GeneratorError, MilongaError
 from milonga.generators.base import Request
 from milonga.generators.musicgen import MusicGen
 from milonga.generators.neural.calibration import known_speed
+from milonga.generators.registry import make_generator
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
 
@@ -115,7 +115,7 @@ def test_from_a_sheet_to_a_song_and_again(hub, make_musicgen, tmp_path):
 def test_a_plan_loads_nothing_and_says_what_is_missing(hub, run_python):
     code = """
 import sys
-from milonga.cli.songs.choices import make_generator
+from milonga.generators.registry import make_generator
 from milonga.generators.base import Request
 request = Request(role="backing", section="verse", seconds=45, tempo=90, key="C major", seed=0)
 found = make_generator("musicgen", {"model": "musicgen-stereo-medium"}).assess(request)

@@ -8,9 +8,9 @@ import soundfile
 
 from milonga.analysis.take_checks import check_take
 from milonga.audio import Clip, write
-from milonga.cli.songs.choices import make_generator
 from milonga.errors import Cancelled, GeneratorError, MilongaError
 from milonga.generators.base import Request
+from milonga.generators.registry import make_generator
 from milonga.runtime.progress import Progress
 
 
@@ -152,7 +152,7 @@ def test_the_model_names_file_and_licence(library):
 def test_planning_loads_no_torch(library, run_python):
     run_python(
         "import sys\n"
-        "from milonga.cli.songs.choices import make_generator\n"
+        "from milonga.generators.registry import make_generator\n"
         "from milonga.generators.base import Request\n"
         "request = Request(role='texture', section='intro', seconds=2, tempo=120, key='C',\n"
         "    seed=0)\n"

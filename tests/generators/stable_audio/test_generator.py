@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from milonga import audio
-from milonga.cli.songs.choices import make_generator
 from milonga.errors import Cancelled, GeneratorError, MilongaError
 from milonga.generators.base import Request
 from milonga.generators.neural.calibration import known_speed, learn_speed
+from milonga.generators.registry import make_generator
 from milonga.generators.stable_audio import StableAudio
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
@@ -183,7 +183,7 @@ def test_a_plan_loads_nothing(hub, run_python):
     hub.add(REPO, {"model_index.json": b"{}"})
     said = run_python("""
 import sys
-from milonga.cli.songs.choices import make_generator
+from milonga.generators.registry import make_generator
 from milonga.generators.base import Request
 request = Request(role="backing", section="verse", seconds=45, tempo=90, key="C major", seed=0,
                   negative="drums")

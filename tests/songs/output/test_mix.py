@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga.audio import Clip, loudness_lufs, read, true_peak_dbtp
-from milonga.songs.output.mix import CROSSFADE_S, MIX_RATE, Voice, balance, join, layer, mix_song
+from milonga.songs.output.mix import CROSSFADE_S, MIX_RATE, MixInput, balance, join, layer, mixdown
 
 
 def tone(seconds=3.0, level=0.3, rate=44100, frequency=440.0, channels=1):
@@ -19,7 +19,7 @@ def tone(seconds=3.0, level=0.3, rate=44100, frequency=440.0, channels=1):
     rate=st.sampled_from([24000, 32000, 44100]),
 )
 def test_the_song_is_stereo_level_and_not_clipped(lengths, level, rate):
-    song = mix_song([[Voice(tone(s, level, rate), "a")] for s in lengths])
+    song = mixdown([[MixInput(tone(s, level, rate), "a")] for s in lengths])
     assert (song.sample_rate, song.channels) == (44100, 2)
     assert true_peak_dbtp(song) <= -1.0
     overlap = CROSSFADE_S * (len(lengths) - 1)
@@ -32,32 +32,31 @@ def test_the_song_is_stereo_level_and_not_clipped(lengths, level, rate):
 @pytest.mark.parametrize("name", ["loop_amen", "loop_breakbeat", "loop_compus", "guit_e_fifths"])
 def test_real_drums_and_guitar_reach_the_level(name):
     clip = read(f"/usr/share/sonic-pi/samples/{name}.flac")
-    song = mix_song([[Voice(clip.scaled(0.01), "a")], [Voice(clip, "a")]])
+    song = mixdown([[MixInput(clip.scaled(0.01), "a")], [MixInput(clip, "a")]])
     # The limiter stops within 0.05 LU.
     assert loudness_lufs(song) == pytest.approx(-14.0, abs=0.1)
     assert true_peak_dbtp(song) <= -1.0
 
 
 def test_nothing_to_mix():
-    assert mix_song([[], []]).n_samples == 0
+    assert mixdown([[], []]).n_samples == 0
 
 
 def test_layers_keep_the_gain_between_them():
     loud, soft = tone(level=0.9), tone(level=0.001)
-    voices = [Voice(loud, "bark/vocals"), Voice(soft, "guide/backing", -6.0)]
+    inputs = [MixInput(loud, "bark/vocals"), MixInput(soft, "guide/backing", -6.0)]
     levels = [
-        loudness_lufs(voice.clip) + gain
-        for voice, gain in zip(voices, balance(voices), strict=True)
+        loudness_lufs(one.clip) + gain for one, gain in zip(inputs, balance(inputs), strict=True)
     ]
     assert levels[0] - levels[1] == pytest.approx(6.0, abs=1e-6)
 
 
 def test_the_dynamics_of_one_generator_stay_up_to_a_bound():
-    loud, soft, whisper = (Voice(tone(level=v), "guide/instrumental") for v in (0.4, 0.3, 0.01))
+    loud, soft, whisper = (MixInput(tone(level=v), "guide/instrumental") for v in (0.4, 0.3, 0.01))
     gains = balance([loud, soft, whisper])
     levels = [
-        loudness_lufs(voice.clip) + gain
-        for voice, gain in zip([loud, soft, whisper], gains, strict=True)
+        loudness_lufs(one.clip) + gain
+        for one, gain in zip([loud, soft, whisper], gains, strict=True)
     ]
     mean = sum(levels[:2]) / 2
     assert levels[0] - levels[1] == pytest.approx(0.0, abs=2.5)
@@ -66,14 +65,14 @@ def test_the_dynamics_of_one_generator_stay_up_to_a_bound():
 
 
 def test_silence_among_the_layers_changes_nothing():
-    silent = Voice(Clip(np.zeros(44100), 44100), "a")
-    alone = mix_song([[Voice(tone(), "b")]])
-    both = mix_song([[Voice(tone(), "b"), silent]])
+    silent = MixInput(Clip(np.zeros(44100), 44100), "a")
+    alone = mixdown([[MixInput(tone(), "b")]])
+    both = mixdown([[MixInput(tone(), "b"), silent]])
     assert np.allclose(alone.samples, both.samples, atol=1e-6)
 
 
 def test_a_segment_lasts_as_long_as_its_longest_layer():
-    clip = layer([Voice(tone(1.0), "a"), Voice(tone(2.5, rate=24000), "b")], [0.0, 0.0])
+    clip = layer([MixInput(tone(1.0), "a"), MixInput(tone(2.5, rate=24000), "b")], [0.0, 0.0])
     assert clip.seconds == pytest.approx(2.5, abs=1e-3)
 
 

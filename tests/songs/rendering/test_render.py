@@ -14,11 +14,12 @@ import pytest
 from milonga import audio
 from milonga.audio.digest import samples_sha256
 from milonga.errors import Cancelled, ReceiptError
+from milonga.runtime.logs import details_hint
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.plan import Selection, make_plan
 from milonga.songs.rendering.receipts import attempt_seed, intact_clip, read_receipt
 from milonga.songs.rendering.render import render
-from milonga.songs.rendering.replay import replay
+from milonga.songs.rendering.replay import replay_take
 
 HERE = Path(__file__).parent
 
@@ -51,7 +52,7 @@ def test_a_take_and_its_receipt(sheet, run):
     assert receipt.model.licences[0].name == "CC0-1.0"
     assert receipt.duration_s >= 0
     clip = audio.read(outcome.planned.sound_path)
-    assert (clip.sample_rate, clip.channels) == (receipt.sound.rate, receipt.sound.channels)
+    assert (clip.sample_rate, clip.channels) == (receipt.sound.sample_rate, receipt.sound.channels)
     assert receipt.sound.seconds == clip.seconds == 1.5
     assert receipt.sound.sha256 == samples_sha256(clip)
     assert audio.probe(outcome.planned.sound_path).tags.title == "Test: Uno (instrumental)"
@@ -99,7 +100,7 @@ def test_a_damaged_take_is_rendered_again(sheet, run, damage):
         receipt.unlink()
     elif damage == "version":
         receipt.write_text(
-            receipt.read_text().replace('"format_version": 1', '"format_version": 9')
+            receipt.read_text().replace('"format_version": 2', '"format_version": 9')
         )
     else:
         audio.write(sound, audio.read(sound).scaled(0.5))
@@ -127,6 +128,39 @@ def test_a_bad_take_is_tried_again_with_another_seed(sheet, run):
     assert outcome.good
     assert (receipt.seed, receipt.attempt) == (0, 2)
     assert receipt.seed_used == attempt_seed(0, 2) != 0
+
+
+@pytest.mark.parametrize("best", [1, 2])
+def test_the_attempt_with_fewest_findings_is_kept(sheet, run, tone_class, best):
+    (outcome,) = run(sheet({"style": f"best-{best}"}), attempts=3)
+    assert tone_class.rendered == 3
+    assert [finding.code for finding in outcome.receipt.findings] == ["wrong_length"]
+    assert outcome.receipt.attempt == best
+    assert outcome.receipt.seed_used == attempt_seed(0, best)
+    assert audio.read(outcome.planned.sound_path).peak > 0.1
+
+
+@pytest.mark.parametrize(
+    ("style", "renderings"), [("explode", 1), ("refuse", 1), ("no luck", 3), ("nan", 3)]
+)
+def test_only_what_a_seed_can_change_is_tried_again(sheet, run, tone_class, style, renderings):
+    (outcome,) = run(sheet({"style": style}), attempts=3)
+    assert (outcome.status, tone_class.rendered) == ("failed", renderings)
+
+
+def test_an_unexpected_failure_is_logged_and_says_where(sheet, run, caplog):
+    messages = []
+    progress = Progress()
+    progress.message = messages.append
+    with caplog.at_level("ERROR", logger="milonga"):
+        first, second = run(sheet({"style": "explode"}, {}), progress)
+    assert second.good, "the others go on"
+    (record,) = caplog.records
+    assert "Part 1" in record.getMessage()
+    assert record.exc_info[0] is ZeroDivisionError
+    assert details_hint() in first.message
+    assert details_hint() in messages[0]
+    assert first.to_dict()["error"] == "ZeroDivisionError: the model fell over"
 
 
 def test_what_stays_bad_is_marked_and_bounded(sheet, run, tone_class):
@@ -169,6 +203,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from conftest import make
+from milonga.runtime.logs import details_hint
 from milonga.runtime.progress import Progress
 from milonga.songs.sheet.model import Sheet
 from milonga.songs.rendering.plan import Selection, make_plan
@@ -210,26 +245,42 @@ def test_kill_9_at_any_moment_loses_at_most_the_take_in_work(tmp_path, after):
 def test_replay_identical_close_and_different(sheet, run, make_generator):
     (outcome,) = run(sheet(), options={"tone": {"level": 0.3}})
     receipt, folder = outcome.receipt, outcome.planned.folder
-    same = replay(receipt, folder, make_generator("tone", {"level": 0.3}), Progress())
+    same = replay_take(receipt, folder, make_generator("tone", {"level": 0.3}), Progress())
     assert (same.verdict, same.difference_db, same.changes) == ("identical", None, ())
-    close = replay(receipt, folder, make_generator("tone", {"level": 0.3003}), Progress())
+    close = replay_take(receipt, folder, make_generator("tone", {"level": 0.3003}), Progress())
     assert close.verdict == "close"
     # A gain of 1.001 on the tone differs by -60 dB of it.
     assert close.difference_db == pytest.approx(-60.0, abs=0.5)
-    other = replay(receipt, folder, make_generator("tone", {"level": 0.2}), Progress())
+    other = replay_take(receipt, folder, make_generator("tone", {"level": 0.2}), Progress())
     assert other.verdict == "different"
     assert other.difference_db == pytest.approx(20 * np.log10(1 / 3), abs=0.2)
     outcome.planned.sound_path.unlink()
-    alone = replay(receipt, folder, make_generator("tone", {"level": 0.3}), Progress())
+    alone = replay_take(receipt, folder, make_generator("tone", {"level": 0.3}), Progress())
     assert alone.verdict == "identical", "the receipt's hash is enough"
-    unknown = replay(receipt, folder, make_generator("tone", {"level": 0.31}), Progress())
+    unknown = replay_take(receipt, folder, make_generator("tone", {"level": 0.31}), Progress())
     assert (unknown.verdict, unknown.difference_db) == ("different", None)
     assert "gone" in unknown.reason
 
 
+def test_a_receipt_of_version_1_is_read(sheet, run, make_generator):
+    (outcome,) = run(sheet())
+    path = outcome.planned.receipt_path
+    document = json.loads(path.read_text())
+    assert document["format_version"] == 2
+    sound = document["sound"]
+    sound["frames"], sound["rate"] = sound.pop("n_samples"), sound.pop("sample_rate")
+    path.write_text(json.dumps(document | {"format_version": 1}))
+    assert read_receipt(path) == outcome.receipt
+    assert [o.status for o in run(sheet())] == ["kept"]
+    result = replay_take(read_receipt(path), path.parent, make_generator("tone", {}))
+    assert result.verdict == "identical"
+
+
 def test_replay_uses_the_seed_of_the_good_attempt(sheet, run, make_generator):
     (outcome,) = run(sheet({"style": "first-bad"}))
-    result = replay(outcome.receipt, outcome.planned.folder, make_generator("tone", {}), Progress())
+    result = replay_take(
+        outcome.receipt, outcome.planned.folder, make_generator("tone", {}), Progress()
+    )
     assert result.verdict == "identical"
 
 
@@ -239,7 +290,7 @@ def test_replay_says_what_changed(sheet, run, make_generator):
         update={"libraries": {"numpy": "1.0", "gone": "2"}, "device": "cuda"}
     )
     receipt = outcome.receipt.model_copy(update={"model": model})
-    result = replay(receipt, outcome.planned.folder, make_generator("tone", {}), Progress())
+    result = replay_take(receipt, outcome.planned.folder, make_generator("tone", {}), Progress())
     assert result.verdict == "identical"
     assert "device: cuda then, cpu now" in result.changes
     assert f"version of numpy: 1.0 then, {np.__version__} now" in result.changes
@@ -253,8 +304,11 @@ def test_replay_says_what_changed(sheet, run, make_generator):
         ("", "not a receipt"),
         ("[1, 2]", "not a receipt"),
         ("{}", "format version is None"),
-        ('{"format_version": 2}', "format version is 2"),
+        ('{"format_version": 3}', "format version is 3"),
+        ('{"format_version": true}', "format version is True"),
+        ('{"format_version": 2}', "damaged"),
         ('{"format_version": 1}', "damaged"),
+        ('{"format_version": 1, "sound": [1]}', "damaged"),
         ("[" * 100_000, "not a receipt"),
         ("\x00\xff", "not a receipt"),
     ],

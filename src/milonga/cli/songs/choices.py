@@ -1,44 +1,15 @@
-"""What ``render``, ``mix`` and ``replay`` share: generators by name, options, choices."""
+"""Options that several song commands share: generators with settings, and choices of takes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
-from milonga.errors import MilongaError
-from milonga.generators.base import Generator
-from milonga.generators.registry import generator_class
-
-
-def make_generator(name: str, options: Mapping[str, Any]) -> Generator:
-    """A generator from its name and raw options.
-
-    Raises:
-        MilongaError: an unknown name, a missing extra, an unknown or wrong option.
-    """
-    from pydantic import ValidationError
-
-    found = generator_class(name)
-    known = found.Options.model_fields
-    for key in options:
-        if key not in known:
-            names = ", ".join(f"{name}.{field}" for field in known) or "none"
-            raise MilongaError(f"{name} has no option {key!r}.", step=f"It has: {names}.")
-    try:
-        return found(found.Options.model_validate(dict(options)))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise MilongaError(
-            f"Option {name}.{field} = {first['input']!r} is wrong: {first['msg']}.",
-            step=known[field].description if field in known else None,
-        ) from None
-
 
 def parse_options(pairs: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """``GEN.KEY=VALUE`` pairs; a value is read as YAML reads a plain scalar, so ``3`` is a number.
+    """Read ``GEN.KEY=VALUE`` pairs; a value is read as a plain YAML scalar, so ``3`` is a number.
 
     Raises:
         click.BadParameter: another form.
@@ -61,7 +32,7 @@ def parse_options(pairs: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def parse_choices(pairs: Iterable[str]) -> dict[str, str]:
-    """``SEGMENT[/ROLE]=TAKE`` pairs, as ``{"18/vocals": "guide-s1"}``.
+    """Read ``SEGMENT[/ROLE]=TAKE`` pairs, as ``{"18/vocals": "guide-s1"}``.
 
     Raises:
         click.BadParameter: another form.
@@ -69,12 +40,11 @@ def parse_choices(pairs: Iterable[str]) -> dict[str, str]:
     choices = {}
     for pair in pairs:
         layer, equals, take = pair.partition("=")
-        number, _, role = layer.partition("/")
-        if not (equals and take and number.isdigit()):
+        if not (equals and take and layer.partition("/")[0].isdigit()):
             raise click.BadParameter(
                 f"{pair!r} is not SEGMENT[/ROLE]=TAKE, as in 18/vocals=guide-s1"
             )
-        choices[f"{int(number)}/{role}" if role else str(int(number))] = take.removesuffix(".wav")
+        choices[layer] = take
     return choices
 
 
@@ -82,5 +52,14 @@ choose_option = click.option(
     "--choose",
     multiple=True,
     metavar="N[/ROLE]=TAKE",
+    callback=lambda ctx, param, pairs: parse_choices(pairs),
     help="Use this take in the mix, as in 18/vocals=guide-s1. Kept for later mixes.",
+)
+options_option = click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="GEN.KEY=VALUE",
+    callback=lambda ctx, param, pairs: parse_options(pairs),
+    help="A generator's setting; milonga render --list-options shows them.",
 )

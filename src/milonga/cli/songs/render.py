@@ -1,39 +1,35 @@
-"""``milonga render``: sheet to takes, song.wav and report."""
+"""``milonga render``, ``mix``, ``report`` and ``replay``: a sheet becomes takes and a song."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, say
-from milonga.cli.songs.choices import choose_option, make_generator, parse_choices, parse_options
-from milonga.cli.songs.mix import show_mix
+from milonga.cli.songs.choices import choose_option, options_option
 
 if TYPE_CHECKING:
-    from milonga.songs.output.folder import Mixed
+    from milonga.songs.output.folder import Mix
     from milonga.songs.rendering.plan import Plan
-    from milonga.songs.rendering.render import Outcome
-    from milonga.songs.sheet.load import Sheet
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 def _list_options(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     if not wanted:
         return
     from milonga.errors import MissingExtraError
-    from milonga.generators.registry import GENERATORS, generator_class
+    from milonga.generators.registry import GENERATORS, describe_options
 
-    for name, entry in GENERATORS.items():
-        click.echo(f"{name}: {entry.summary}")
+    for name, known in GENERATORS.items():
+        click.echo(f"{name}: {known.summary}")
         try:
-            fields = generator_class(name).Options.model_fields
+            for key, default, text in describe_options(name):
+                click.echo(f"  {name}.{key}={default}  {text}")
         except MissingExtraError as error:
             click.echo(f"  not installed. {error.step}")
-            continue
-        for key, field in fields.items():
-            click.echo(f"  {name}.{key}={field.default}  {field.description or ''}")
     ctx.exit(0)
 
 
@@ -78,13 +74,7 @@ def _list_options(ctx: click.Context, param: click.Parameter, wanted: bool) -> N
     metavar="S",
     help="First seed.",
 )
-@click.option(
-    "--option",
-    "options",
-    multiple=True,
-    metavar="GEN.KEY=VALUE",
-    help="A generator's setting; --list-options shows them.",
-)
+@options_option
 @click.option(
     "--list-options",
     is_flag=True,
@@ -98,123 +88,114 @@ def _list_options(ctx: click.Context, param: click.Parameter, wanted: bool) -> N
 @click.option("--no-report", is_flag=True, help="Skip the comparison and the report.")
 @json_option
 def render(
-    sheet: Path,
-    out: Path,
-    generators: tuple[str, ...],
-    segments: tuple[int, ...],
-    takes: int,
-    seed: int,
-    options: tuple[str, ...],
-    choose: tuple[str, ...],
-    dry_run: bool,
-    no_report: bool,
-    as_json: bool,
+    choose: dict[str, str], dry_run: bool, no_report: bool, as_json: bool, **wanted: Any
 ) -> int:
     """Render a song sheet: takes with receipts, song.wav, and a report against the baselines.
 
     The plan is printed and checked first. Finished takes of the same request are kept, so the
     same command goes on after an interruption.
     """
-    from milonga.songs.output.folder import Session
-    from milonga.songs.rendering.plan import Selection, make_plan, plan_rows
-    from milonga.songs.rendering.receipts import findings_text
-    from milonga.songs.rendering.render import iter_render
-    from milonga.songs.sheet.load import load_sheet
+    from milonga.workflows.songs import plan_song, render_plan
 
-    song = load_sheet(sheet)
-    choices = parse_choices(choose)
-    selection = Selection(generators, segments, takes, seed, parse_options(options))
-    plan = make_plan(song, out, selection, make_generator, need_baselines=not no_report)
-    show_plan(song, plan, out)
+    plan = plan_song(**wanted, report=not no_report)
+    _show_plan(plan)
     if dry_run:
         if as_json:
-            print_json({"plan": list(plan_rows(plan)), "notes": list(plan.notes)})
+            print_json(plan.to_dict())
         return 0
-    session = Session.begin(out, song)
-    session.check_choices(choices, plan.takes)
-    session.choose(choices)
-
-    progress = make_progress()
-    outcomes = []
-    for outcome in iter_render(plan, progress):
-        outcomes.append(outcome)
-        if outcome.receipt is not None and not outcome.good:
-            found = findings_text(outcome.receipt.findings)
-            progress.message(f"{outcome.planned.label}: {found}")
-    mixed = session.mix(progress)
-    page = None
-    if not no_report:
-        from milonga.songs.output.report import write_song_report
-
-        page = write_song_report(session, progress, failures=outcomes)
+    song = render_plan(plan, choose=choose, report=not no_report, progress=make_progress())
     if as_json:
-        print_json(document(outcomes, mixed, page))
+        print_json(song.to_dict())
     else:
-        show_mix(mixed)
-        show_outcomes(outcomes)
-        if page is not None:
-            click.echo(page)
-    return 0 if mixed.path and all(outcome.good for outcome in outcomes) else 1
+        _show_mix(song.mix)
+        for line in song.summary:
+            say(line)
+        if song.report is not None:
+            click.echo(song.report)
+    return 0 if song.good else 1
 
 
-def show_plan(song: Sheet, plan: Plan, out: Path) -> None:
-    """The plan for people, before any work."""
+@click.command()
+@click.argument("out", type=_FOLDER)
+@choose_option
+@json_option
+def mix(out: Path, choose: dict[str, str], as_json: bool) -> int:
+    """Build song.wav in OUT anew from its takes: layered, joined, at -14 LUFS."""
+    from milonga.workflows.songs import mix_song
+
+    mixed = mix_song(out, choose=choose, progress=make_progress())
+    if as_json:
+        print_json(mixed.to_dict())
+    else:
+        _show_mix(mixed)
+    return 0 if mixed.path else 1
+
+
+@click.command()
+@click.argument("out", type=_FOLDER)
+@json_option
+def report(out: Path, as_json: bool) -> int:
+    """Write the report of the song in OUT anew, from its takes and baselines as they are now."""
+    from milonga.workflows.songs import write_report
+
+    page = write_report(out, progress=make_progress())
+    if as_json:
+        print_json({"report": str(page)})
+    else:
+        click.echo(page)
+    return 0
+
+
+@click.command()
+@click.argument("receipt", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the new rendering as this file.",
+)
+@json_option
+def replay(receipt: Path, out: Path | None, as_json: bool) -> int:
+    """Render a take again from RECEIPT (the .json beside it) and compare the samples.
+
+    Says identical, close (with the difference in dB) or different; exit status 1 when different.
+    """
+    from milonga.workflows.songs import receipt_path
+    from milonga.workflows.songs import replay as render_again
+
+    result = render_again(receipt, out=out, progress=make_progress())
+    if as_json:
+        paths = {"receipt": str(receipt_path(receipt)), "out": str(out) if out else None}
+        print_json({**paths, **result.to_dict()})
+    else:
+        made = result.receipt
+        detail = f" ({result.detail})" if result.detail else ""
+        click.echo(f"{made.generator}, seed {made.seed_used}: {result.verdict}{detail}")
+        for change in result.changes:
+            say(f"  {change}")
+    return 1 if result.verdict == "different" else 0
+
+
+def _show_plan(plan: Plan) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{song.title}: {len(plan.takes)} takes", title_justify="left")
-    for heading in ("", "segment", "layer", "take", "length", "tempo", "key"):
+    from milonga.songs.rendering.plan import HEADINGS
+
+    table = Table(title=f"{plan.sheet.title}: {len(plan.takes)} takes", title_justify="left")
+    for heading in HEADINGS:
         table.add_column(heading, justify="right" if heading in ("", "length", "tempo") else "left")
-    before = None
-    for take in plan.takes:
-        again = take.segment == before
-        about = "" if take.generator.length == "exact" else "~"
-        table.add_row(
-            "" if again else str(take.segment),
-            "" if again else take.segment_name,
-            take.request.role,
-            take.name,
-            f"{about}{take.request.seconds:g} s",
-            f"{take.request.tempo:g}",
-            take.request.key,
-        )
-        before = take.segment
+    for row in plan.rows():
+        table.add_row(*row)
     Console(stderr=True, highlight=False).print(table)
     for note in plan.notes:
         say(f"note: {note}")
-    work = "" if plan.estimate_s is None else f", about {max(1, plan.estimate_s):.0f} s of work"
-    say(f"{plan.seconds:g} s of audio{work}, {plan.bytes_needed / 1e6:.0f} MB, into {out}")
+    say(plan.summary)
 
 
-def show_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """How many takes came out well, and which didn't."""
-    from milonga.songs.rendering.receipts import findings_text
-
-    kept = sum(outcome.status == "kept" for outcome in outcomes)
-    bad = [outcome for outcome in outcomes if not outcome.good]
-    say(
-        f"Takes: {len(outcomes) - len(bad)} good ({kept} of them kept from before), {len(bad)} not."
-    )
-    for outcome in bad:
-        why = outcome.error or findings_text(outcome.receipt.findings if outcome.receipt else ())
-        say(f"  {outcome.planned.label}: {why}")
-
-
-def document(outcomes: Sequence[Outcome], mixed: Mixed, page: Path | None) -> dict[str, Any]:
-    """The result as plain values."""
-    takes = [
-        {
-            "segment": outcome.planned.segment,
-            "role": outcome.planned.request.role,
-            "path": str(outcome.planned.sound_path),
-            "receipt": str(outcome.planned.receipt_path),
-            "status": outcome.status,
-            "findings": [
-                finding.model_dump(mode="json")
-                for finding in (outcome.receipt.findings if outcome.receipt else ())
-            ],
-            "error": outcome.error or None,
-        }
-        for outcome in outcomes
-    ]
-    return {"takes": takes, **mixed.document(), "report": str(page) if page else None}
+def _show_mix(mixed: Mix) -> None:
+    for note in mixed.notes:
+        say(f"note: {note}")
+    say(mixed.summary)
+    if mixed.path is not None:
+        click.echo(mixed.path)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from milonga.cli.common import json_option, print_json, say
-from milonga.errors import OutputError, SheetError
-from milonga.runtime.files import write_text
+from milonga.cli.songs.choices import options_option
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from milonga.songs.markdown.import_ import Imported
+    from milonga.workflows.sheets import LayerPrompts
 
 _PATH = click.Path(path_type=Path)
 force_option = click.option("--force", is_flag=True, help="Overwrite a file that is there.")
@@ -32,15 +37,12 @@ def song() -> None:
 @force_option
 def new(path: Path, title: str, force: bool) -> None:
     """Write a commented sheet to start from."""
-    from milonga.songs.sheet.load import parse_sheet
-    from milonga.songs.sheet.starter import starter
+    from milonga.workflows.sheets import new_sheet
 
-    text = starter(title)
-    parse_sheet(text)  # refuses a title that no sheet may have
-    _write(path, text, force, sheet=True)
+    new_sheet(path, title=title, force=force)
     say(f"Wrote {path}.")
-    say(f"  What it will render: milonga song check {_quoted(path)}")
-    say(f"  Render it:           milonga render {_quoted(path)} --out out")
+    say(f"  What it will render: milonga song check {shlex.quote(str(path))}")
+    say(f"  Render it:           milonga render {shlex.quote(str(path))} --out out")
 
 
 @song.command()
@@ -52,38 +54,25 @@ def new(path: Path, title: str, force: bool) -> None:
     metavar="GENERATOR",
     help="Also show the texts that this generator's model will be given; may be repeated.",
 )
-@click.option(
-    "--option",
-    "options",
-    multiple=True,
-    metavar="GEN.KEY=VALUE",
-    help="A generator's setting, as in milonga render.",
-)
+@options_option
 @json_option
 def check(
-    sheet: Path, generators: tuple[str, ...], options: tuple[str, ...], as_json: bool
+    sheet: Path, generators: tuple[str, ...], options: dict[str, dict[str, Any]], as_json: bool
 ) -> None:
     """Show what a sheet will render, or everything that is wrong with it."""
-    from milonga.cli.songs.prompts import prompts_of, show_prompts
-    from milonga.generators.registry import GENERATORS
-    from milonga.songs.sheet.load import load_sheet
-    from milonga.songs.sheet.overview import overview
+    from milonga.workflows.sheets import check_sheet
 
-    try:
-        loaded = load_sheet(sheet)
-    except SheetError as error:
-        if as_json:
-            print_json({"path": str(sheet), "problems": _problems(error)})
-        raise
-    document = overview(loaded, GENERATORS)
-    prompts = prompts_of(loaded, generators, options)
+    found = check_sheet(sheet, generators=generators, options=options)
     if as_json:
-        extra = {"prompts": prompts} if generators else {}
-        print_json({**document, **extra, "problems": []})
-    elif generators:
-        show_prompts(prompts)
-    else:
-        _show(document)
+        print_json(found.to_dict())
+    if found.error is not None:
+        raise found.error
+    if as_json:
+        return
+    if found.prompts is not None:
+        _show_prompts(found.prompts)
+    elif found.overview is not None:
+        _show_overview(found.overview)
 
 
 @song.command("import")
@@ -94,20 +83,17 @@ def check(
 def import_(markdown: Path, output: Path | None, force: bool, as_json: bool) -> None:
     """Make a sheet from the Markdown that people keep for commercial services.
 
-    What could not be placed is listed, and stands at the end of the sheet as comments.
+    Lines that have no place in a sheet are listed, and stand at its end as comments.
     """
-    from milonga.songs.markdown.import_ import import_file
+    from milonga.workflows.sheets import import_sheet
 
-    imported = import_file(markdown)
-    text = imported.to_yaml()
-    if output is not None:
-        _write(output, text, force, sheet=True)
+    imported = import_sheet(markdown, output, force=force)
     if as_json:
-        print_json(_imported_document(imported, output))
-    elif output is None:
-        click.echo(text, nl=False)
-    if not as_json:
-        _show_import(imported, output)
+        print_json({"path": output and str(output), **imported.to_dict()})
+        return
+    if output is None:
+        click.echo(imported.to_yaml(), nl=False)
+    _show_import(imported, output)
 
 
 @song.command()
@@ -116,62 +102,13 @@ def import_(markdown: Path, output: Path | None, force: bool, as_json: bool) -> 
 @force_option
 def export(sheet: Path, output: Path | None, force: bool) -> None:
     """Write a sheet as Markdown, which song import reads back."""
-    from milonga.songs.markdown.export import export_markdown
-    from milonga.songs.sheet.load import load_sheet
+    from milonga.workflows.sheets import export_sheet
 
-    text = export_markdown(load_sheet(sheet))
+    text = export_sheet(sheet, output, force=force)
     if output is None:
         click.echo(text, nl=False)
     else:
-        _write(output, text, force)
         say(f"Wrote {output}.")
-
-
-def _write(path: Path, text: str, force: bool, *, sheet: bool = False) -> None:
-    if sheet and path.suffix.lower() not in (".yaml", ".yml"):
-        raise OutputError(
-            "The name of a sheet ends in .yaml.",
-            where=path,
-            step=f"Write it to {path / 'song.yaml' if path.is_dir() else path.with_suffix('.yaml')}"
-            " instead.",
-        )
-    if path.is_dir():
-        raise OutputError("This is a folder.", where=path, step="Give the name of a file.")
-    if path.exists() and not force:
-        raise OutputError(
-            "There is a file already.",
-            where=path,
-            step="Choose another name, or overwrite it with --force.",
-        )
-    write_text(path, text)
-
-
-def _quoted(path: Path) -> str:
-    import shlex
-
-    return shlex.quote(str(path))
-
-
-def _problems(error: SheetError) -> list[dict[str, Any]]:
-    return [
-        {"message": p.message, "where": p.where, "line": p.line, "step": p.step}
-        for p in error.problems
-    ] or [{"message": error.message, "where": "", "line": None, "step": error.step or ""}]
-
-
-def _imported_document(imported: Imported, output: Path | None) -> dict[str, Any]:
-    return {
-        "path": None if output is None else str(output),
-        "sheet": imported.sheet.model_dump(mode="json", exclude_none=True),
-        "unplaced": [
-            {"line": left.line, "text": left.text, "reason": left.reason}
-            for left in imported.unplaced
-        ],
-        "guesses": [
-            {"segment": number, "field": guess.field, "text": guess.text, "line": guess.line}
-            for number, guess in imported.guesses
-        ],
-    }
 
 
 def _show_import(imported: Imported, output: Path | None) -> None:
@@ -188,19 +125,33 @@ def _show_import(imported: Imported, output: Path | None) -> None:
         say(f"  line {left.line}: {left.text}" + (f"  ({left.reason})" if left.reason else ""))
     if output is not None:
         count = len(sheet.segments)
-        say(f"Wrote {output}: {count} segment{'s' * (count != 1)}, {clock(sheet.seconds)}.")
-        say(f"  What it will render: milonga song check {_quoted(output)}")
+        say(f"Wrote {output}: {count} segment{'s' * (count != 1)}, {_clock(sheet.seconds)}.")
+        say(f"  What it will render: milonga song check {shlex.quote(str(output))}")
 
 
-def clock(seconds: float) -> str:
-    """Minutes and seconds: 1:05."""
-    whole = round(seconds)
-    return f"{whole // 60}:{whole % 60:02d}"
+def _show_prompts(prompts: tuple[LayerPrompts, ...]) -> None:
+    if not prompts:
+        say("No layer of this sheet is for these generators.")
+    for index, layer in enumerate(prompts):
+        if index:
+            click.echo()
+        click.echo(f"{layer.segment} {layer.name}, {layer.role}, {layer.generator}")
+        count = len(layer.prompts)
+        for number, prompt in enumerate(layer.prompts, 1):
+            if count > 1:
+                click.echo(f"  part {number} of {count}:")
+            for line in prompt.splitlines():
+                click.echo(f"    {line}")
+        if not count:
+            click.echo("    (no text)")
+        for note in layer.notes:
+            click.echo(f"  - {note}")
+        for problem in layer.problems:
+            where = f"{problem.where}: " if problem.where else ""
+            click.echo(f"  ! {where}{problem.message} {problem.step}".rstrip())
 
 
-def _show(document: dict[str, Any]) -> None:
-    import sys
-
+def _show_overview(found: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -208,50 +159,44 @@ def _show(document: dict[str, Any]) -> None:
     console = Console(
         markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else 110
     )
-    totals = document["totals"]
-    by = f", {document['artist']}" if document["artist"] else ""
-    console.print(Text(f"{document['title']}{by}", style="bold"))
+    totals = found["totals"]
+    by = f", {found['artist']}" if found["artist"] else ""
+    console.print(Text(f"{found['title']}{by}", style="bold"))
     console.print(
-        f"{totals['segments']} segments, {totals['layers']} layers, {clock(totals['seconds'])}; "
+        f"{totals['segments']} segments, {totals['layers']} layers, {_clock(totals['seconds'])}; "
         f"{totals['lines']} lines with {totals['words']} words, "
         f"{totals['directions']} stage directions"
     )
     table = Table("No", "Segment", "Section", "Seconds", "BPM", "Key", "Layer", "Generators")
-    for segment in document["segments"]:
+    for segment in found["segments"]:
         table.add_section()
         cells = [str(segment["number"]), segment["name"], segment["section"],
                  f"{segment['seconds']:g}", f"{segment['tempo']:g}", segment["key"]]  # fmt: skip
         for layer in segment["layers"]:
             gain = f" {layer['gain_db']:+g} dB" if layer["gain_db"] else ""
-            table.add_row(*map(Text, cells), Text(layer["role"] + gain), _generators(layer))
+            generators = Text(", ").join(
+                Text(g["name"]) if g["available"] else Text(f"({g['name']})", style="dim")
+                for g in layer["generators"]
+            )
+            table.add_row(*map(Text, cells), Text(layer["role"] + gain), generators)
             cells = [""] * len(cells)
     console.print(table)
-    for segment in document["segments"]:
+    for segment in found["segments"]:
         lines = [line for line in _lyrics(segment) if line.plain]
         if lines:
             console.print(Text(f"{segment['number']} {segment['name']}", style="bold"))
         for line in lines:
             console.print(Text("  ") + line)
-    if document["notes"]:
+    if found["notes"]:
         console.print(Text("Notes", style="bold"))
-    for note in document["notes"]:
+    for note in found["notes"]:
         console.print(Text(f"  - {note}"))
 
 
-def _generators(layer: dict[str, Any]) -> Any:
+def _lyrics(segment: Mapping[str, Any]) -> Iterator[Text]:
+    """Yield the lines of each layer that has its own, once each."""
     from rich.text import Text
 
-    return Text(", ").join(
-        Text(g["name"]) if g["available"] else Text(f"({g['name']})", style="dim")
-        for g in layer["generators"]
-    )
-
-
-def _lyrics(segment: dict[str, Any]) -> list[Any]:
-    """The lines of each layer that has its own, once each."""
-    from rich.text import Text
-
-    shown: list[Any] = []
     seen: list[Any] = []
     for layer in segment["layers"]:
         if layer["lyrics"] in seen:
@@ -260,5 +205,9 @@ def _lyrics(segment: dict[str, Any]) -> list[Any]:
         for line in layer["lyrics"]:
             directions = " ".join(f"[{d}]" for d in line["directions"])
             gap = " " if line["text"] and directions else ""
-            shown.append(Text(line["text"] + gap) + Text(directions, style="dim"))
-    return shown
+            yield Text(line["text"] + gap) + Text(directions, style="dim")
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"

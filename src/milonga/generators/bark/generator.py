@@ -237,7 +237,9 @@ class Bark(Generator):
         for number, (part, said) in enumerate(zip(made, script.parts, strict=True), 1):
             begins = f"{' '.join(said.words.split()[:5])} ..." if said.words else said.prompt
             if not len(part.samples):
-                raise GeneratorError(f"Bark said nothing for part {number} ({begins}).")
+                raise GeneratorError(
+                    f"Bark said nothing for part {number} ({begins}).", seed_may_help=True
+                )
             if part.full:
                 progress.message(
                     f"Bark: part {number} ({begins}) is as long as a part can be; words may lack "

@@ -136,7 +136,7 @@ class Engine:
                 **before,
             )  # fmt: skip
         if watch.drawn is None:
-            raise GeneratorError("MusicGen ended before the segment did.")
+            raise GeneratorError("MusicGen ended before the segment did.", seed_may_help=True)
         rows = [
             watch.drawn[row, first + delay : first + delay + new]
             for row, delay in enumerate(self._delays)

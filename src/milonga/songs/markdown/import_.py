@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,14 @@ class Imported:
     sheet: Sheet
     unplaced: tuple[Unplaced, ...]
     guesses: tuple[tuple[int | None, Guess], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the sheet, what was not placed and the guesses as plain values."""
+        return {
+            "sheet": self.sheet.to_dict(),
+            "unplaced": [asdict(left) for left in self.unplaced],
+            "guesses": [{"segment": number, **asdict(guess)} for number, guess in self.guesses],
+        }
 
     def to_yaml(self) -> str:
         """The sheet as YAML, with a comment at each guess and what was not placed at the end."""

@@ -1,34 +1,38 @@
-"""An output folder: the sheet it came from, the chosen takes, the mix and the report."""
+"""The output folder of a song: its sheet, the chosen takes, the mix."""
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from milonga import audio
 from milonga.audio.clip import Clip
 from milonga.errors import MilongaError, PlanError, Problem
+from milonga.runtime import html
+from milonga.runtime.documents import read_json
 from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.progress import Progress
-from milonga.songs.output.mix import Voice, mix_song
+from milonga.songs.output.mix import MixInput, mixdown
 from milonga.songs.rendering.plan import PlannedTake, layer_folder
 from milonga.songs.rendering.receipts import findings_text, intact_clip
 from milonga.songs.rendering.takes import Take, takes_in
 from milonga.songs.sheet.model import Layer, Segment, Sheet
 
-RECORD = "session.json"
+RECORD = "song.json"
+OLD_RECORD = "session.json"
+"""The record's name in format version 1."""
 SONG = "song.wav"
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: int = 1
+    format_version: Literal[1, 2] = 2
     sheet: dict[str, Any]
     source: str
     choices: dict[str, str] = {}
@@ -36,7 +40,7 @@ class _Record(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class LayerTakes:
-    """What is on disk for one layer, and which take the mix uses."""
+    """The takes on disk of one layer, and the one that the mix uses."""
 
     segment: Segment
     layer: Layer
@@ -45,19 +49,23 @@ class LayerTakes:
     notes: tuple[str, ...] = ()
 
     @property
+    def key(self) -> str:
+        """The layer's name in choices: ``18/vocals``."""
+        return _key(self.segment, self.layer)
+
+    @property
     def label(self) -> str:
+        """The layer's name in messages."""
         several = len(self.segment.layers) > 1
         return f"segment {self.segment.number}" + (f", {self.layer.role}" if several else "")
 
-    def voice(self, clip: Clip) -> Voice:
-        """The chosen take's audio as a voice of the mix."""
-        assert self.chosen is not None
-        group = f"{self.chosen.receipt.generator}/{self.layer.role}"
-        return Voice(clip, group, self.layer.gain_db)
+    def mix_input(self, take: Take, clip: Clip) -> MixInput:
+        """Return a take's audio as the mix needs it."""
+        return MixInput(clip, f"{take.receipt.generator}/{self.layer.role}", self.layer.gain_db)
 
 
 @dataclass(frozen=True, slots=True)
-class Mixed:
+class Mix:
     """The result of a mix; ``path`` is None where there was nothing to mix."""
 
     path: Path | None
@@ -67,47 +75,76 @@ class Mixed:
     chosen: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def document(self) -> dict[str, Any]:
-        """As plain values."""
-        return {
-            "song": str(self.path) if self.path else None,
-            "seconds": self.seconds,
-            "loudness_lufs": self.loudness_lufs,
-            "true_peak_dbtp": self.true_peak_dbtp,
-            "chosen": dict(self.chosen),
-            "notes": list(self.notes),
-        }
+    @property
+    def summary(self) -> str:
+        """One line on length and level."""
+        if self.path is None:
+            return "There was nothing to mix, so there is no song.wav."
+        loudness = "-" if self.loudness_lufs is None else f"{self.loudness_lufs:.1f} LUFS"
+        peak = "-" if self.true_peak_dbtp is None else f"{self.true_peak_dbtp:.1f} dBTP"
+        return f"Song: {self.seconds:.1f} s, {loudness}, peak {peak}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the mix as plain values."""
+        values = asdict(self)
+        path = values.pop("path")
+        return {"song": path and str(path), **values, "notes": list(self.notes)}
+
+    def _repr_html_(self) -> str:
+        sound = html.player(self.path) if self.path else ""
+        return sound + html.paragraphs([self.summary, *self.notes])
 
 
-class Session:
+class OutputFolder:
     """A rendered song on disk.
 
-    ``session.json`` keeps the sheet as it was rendered and the choices, so that ``mix`` and
-    ``report`` need only the folder.
+    ``song.json`` keeps the sheet as it was rendered and the choices, so that a mix and a report
+    need only the folder.
     """
 
     def __init__(self, out: Path, sheet: Sheet, choices: Mapping[str, str]) -> None:
         self.out, self.sheet, self.choices = out, sheet, dict(choices)
 
     @classmethod
-    def begin(cls, out: Path, sheet: Sheet) -> Session:
-        """Starts or goes on in a folder; takes chosen earlier stay chosen."""
-        earlier = cls.load(out).choices if (out / RECORD).exists() else {}
+    def begin(
+        cls,
+        out: Path,
+        sheet: Sheet,
+        choices: Mapping[str, str] | None = None,
+        coming: Iterable[PlannedTake] = (),
+    ) -> OutputFolder:
+        """Start in a folder, or go on in one; takes chosen earlier stay chosen.
+
+        Args:
+            out: the folder.
+            sheet: the song.
+            choices: as for ``choose``.
+            coming: takes that will be there, which a choice may name.
+
+        Raises:
+            PlanError: a choice can't be met; nothing was written.
+        """
+        there = (out / RECORD).exists() or (out / OLD_RECORD).exists()
+        earlier = cls.load(out).choices if there else {}
         known = {_key(segment, layer) for segment in sheet.segments for layer in segment.layers}
-        session = cls(out, sheet, {key: take for key, take in earlier.items() if key in known})
-        session.save()
-        return session
+        folder = cls(out, sheet, {key: take for key, take in earlier.items() if key in known})
+        folder.choose(choices or {}, coming)
+        folder.save()
+        return folder
 
     @classmethod
-    def load(cls, out: Path) -> Session:
-        """Opens a folder that ``render`` wrote.
+    def load(cls, out: str | os.PathLike[str]) -> OutputFolder:
+        """Open a folder that a render wrote.
 
         Raises:
             MilongaError: it isn't one, or its record is damaged.
         """
+        out = Path(out)
         path = out / RECORD
+        if not path.exists() and (out / OLD_RECORD).exists():
+            path = out / OLD_RECORD
         try:
-            record = _Record.model_validate(json.loads(path.read_bytes()))
+            record = _Record.model_validate(read_json(path))
             sheet = Sheet.restore(record.sheet, Path(record.source))
         except FileNotFoundError:
             raise MilongaError(
@@ -124,16 +161,17 @@ class Session:
         return cls(out, sheet, record.choices)
 
     def save(self) -> None:
-        """Writes ``session.json``."""
+        """Write ``song.json``, which replaces a ``session.json`` of version 0.1."""
         record = _Record(
-            sheet=self.sheet.model_dump(mode="json", exclude_none=True),
+            sheet=self.sheet.to_dict(),
             source=str(self.sheet.source or self.out / "song.yaml"),
             choices=self.choices,
         )
         write_text(self.out / RECORD, dump_json(record.model_dump()))
+        (self.out / OLD_RECORD).unlink(missing_ok=True)
 
-    def check_choices(self, choices: Mapping[str, str], coming: Iterable[PlannedTake] = ()) -> None:
-        """Checks that each choice names a layer and a take, without keeping any.
+    def choose(self, choices: Mapping[str, str], coming: Iterable[PlannedTake] = ()) -> None:
+        """Choose takes for the mix, until others are chosen; ``save`` keeps the choices.
 
         Args:
             choices: ``{"18/vocals": "guide-s1"}``; the role may be left out where a segment
@@ -141,66 +179,55 @@ class Session:
             coming: takes that will be there.
 
         Raises:
-            PlanError: with every segment, role or take that doesn't exist.
+            PlanError: with every segment, role or take that doesn't exist; nothing was chosen.
         """
         promised = {take.sound_path for take in coming}
         problems: list[Problem] = []
-        for key, name in choices.items():
-            try:
-                segment, layer = self._layer(key)
-            except PlanError as error:
-                problems.extend(error.problems)
+        chosen: dict[str, str] = {}
+        for key, take in choices.items():
+            found = self._layer(key)
+            if isinstance(found, Problem):
+                problems.append(found)
                 continue
-            folder = layer_folder(self.out, segment, layer)
-            if folder / f"{name}.wav" in promised:
-                continue
-            takes = {take.name for take in takes_in(folder)[0]}
-            takes |= {path.stem for path in promised if path.parent == folder}
+            name = take.removesuffix(".wav")
+            folder = layer_folder(self.out, *found)
+            takes = {path.stem for path in promised if path.parent == folder}
             if name not in takes:
-                there = ", ".join(sorted(takes)) or "none yet"
-                problems.append(
-                    Problem(
-                        f"There is no take {name!r}.", f"--choose {key}", step=f"Takes: {there}."
-                    )
-                )
-        if problems:
-            raise PlanError("A choice can't be met; nothing was changed.", problems)
-
-    def choose(self, choices: Mapping[str, str]) -> None:
-        """Keeps choices that ``check_choices`` accepted."""
-        for key, name in choices.items():
-            self.choices[_key(*self._layer(key))] = name
-        if choices:
-            self.save()
-
-    def _layer(self, key: str) -> tuple[Segment, Layer]:
-        number, _, role = key.partition("/")
-        for segment in self.sheet.segments:
-            if segment.number != int(number):
+                takes |= {there.name for there in takes_in(folder)[0]}
+            if name in takes:
+                chosen[_key(*found)] = name
                 continue
-            layers = [layer for layer in segment.layers if role in ("", layer.role)]
-            if len(layers) == 1:
-                return segment, layers[0]
-            roles = ", ".join(f"{number}/{layer.role}" for layer in segment.layers)
-            raise PlanError(
-                "", [Problem("Which layer?" if not role else f"It has no layer {role!r}.",
-                             f"--choose {key}", step=f"Use one of: {roles}.")]
-            )  # fmt: skip
-        numbers = ", ".join(str(segment.number) for segment in self.sheet.segments)
-        raise PlanError(
-            "", [Problem(f"The song has no segment {number}.", f"--choose {key}",
-                         step=f"It has: {numbers}.")]
-        )  # fmt: skip
+            known = ", ".join(sorted(takes)) or "none yet"
+            problems.append(
+                Problem(f"There is no take {name!r}.", f"choice {key}", step=f"Takes: {known}.")
+            )
+        if problems:
+            raise PlanError("These choices can't be met. Nothing was changed.", problems)
+        self.choices.update(chosen)
+
+    def _layer(self, key: str) -> tuple[Segment, Layer] | Problem:
+        number, _, role = str(key).partition("/")
+        segments = self.sheet.segments
+        segment = next((s for s in segments if str(s.number) == number.lstrip("0")), None)
+        if segment is None:
+            fault = f"The song has no segment {number}."
+            known = f"It has: {', '.join(str(segment.number) for segment in segments)}."
+            return Problem(fault, f"choice {key}", step=known)
+        layers = [layer for layer in segment.layers if role in ("", layer.role)]
+        if len(layers) == 1:
+            return segment, layers[0]
+        fault = f"It has no layer {role!r}." if role else "Which layer?"
+        known = ", ".join(_key(segment, layer) for layer in segment.layers)
+        return Problem(fault, f"choice {key}", step=f"Use one of: {known}.")
 
     def layers(self) -> list[LayerTakes]:
-        """Every layer of the sheet in order, with its takes on disk."""
+        """List every layer of the sheet in order, with its takes on disk."""
         found = []
         for segment in self.sheet.segments:
             for layer in segment.layers:
-                takes, broken = takes_in(layer_folder(self.out, segment, layer), layer.generators)
+                takes, notes = takes_in(layer_folder(self.out, segment, layer), layer.generators)
                 choice = self.choices.get(_key(segment, layer))
                 chosen = next((take for take in takes if take.name == choice), None)
-                notes = list(broken)
                 if choice and not chosen:
                     notes.append(f"The chosen take {choice} is gone; the first good one is used.")
                 if chosen is None:
@@ -208,48 +235,48 @@ class Session:
                 found.append(LayerTakes(segment, layer, tuple(takes), chosen, tuple(notes)))
         return found
 
-    def mix(self, progress: Progress) -> Mixed:
-        """Builds ``song.wav`` from the chosen takes.
+    def mix(self, progress: Progress | None = None) -> Mix:
+        """Build ``song.wav`` from the chosen takes.
 
         A layer without a usable take is left out and noted. Without any, no file is written
         and an old one is removed, since it would be of other takes.
         """
         notes: list[str] = []
-        chosen: dict[str, str] = {}
-        segments: list[list[Voice]] = []
+        chosen: dict[str, Take] = {}
+        segments: dict[int, list[MixInput]] = {}
         layers = self.layers()
-        with progress.task("Mixing", len(layers), "layers") as task:
+        with (progress or Progress()).task("Mixing", len(layers), "layers") as task:
             for found in layers:
-                if found.layer is found.segment.layers[0]:
-                    segments.append([])
-                voice = self._voice(found, notes)
-                if voice is not None and found.chosen is not None:
-                    segments[-1].append(voice)
-                    chosen[_key(found.segment, found.layer)] = found.chosen.name
+                notes.extend(f"{found.label}: {note}" for note in found.notes)
+                clip = self._chosen_clip(found, notes)
+                if clip is not None and found.chosen is not None:
+                    inputs = segments.setdefault(found.segment.number, [])
+                    inputs.append(found.mix_input(found.chosen, clip))
+                    chosen[found.key] = found.chosen
                 task.advance()
             path = self.out / SONG
             if not chosen:
                 path.unlink(missing_ok=True)
-                return Mixed(None, notes=tuple(notes))
-            song = mix_song(segments)
+                return Mix(None, notes=tuple(notes))
+            song = mixdown(list(segments.values()))
+        generators = {found.chosen.receipt.generator for found in layers if found.chosen}
         tags = audio.Tags(
             title=self.sheet.title,
             artist=self.sheet.artist or "",
             software="milonga",
-            comment="Made with generative models: " + ", ".join(sorted(_generators(layers))),
+            comment="Made with generative models: " + ", ".join(sorted(generators)),
         )
         audio.write(path, song, tags=tags)
-        return Mixed(
+        return Mix(
             path,
             song.seconds,
             audio.loudness_lufs(song),
             audio.true_peak_dbtp(song),
-            chosen,
+            {key: take.name for key, take in chosen.items()},
             tuple(notes),
         )
 
-    def _voice(self, found: LayerTakes, notes: list[str]) -> Voice | None:
-        notes.extend(f"{found.label}: {note}" for note in found.notes)
+    def _chosen_clip(self, found: LayerTakes, notes: list[str]) -> Clip | None:
         if found.chosen is None:
             bad = "; ".join(findings_text(take.receipt.findings) for take in found.takes)
             why = f"no take without findings ({bad})" if bad else "no take yet"
@@ -260,17 +287,12 @@ class Session:
         if clip is None:
             notes.append(
                 f"{found.label}: left out of the mix, {found.chosen.path} is not what its receipt "
-                "says. Render again to mend it."
+                "says. To fix it, render again."
             )
-            return None
-        if findings := findings_text(receipt.findings):
+        elif findings := findings_text(receipt.findings):
             notes.append(f"{found.label}: the chosen take has findings: {findings}")
-        return found.voice(clip)
+        return clip
 
 
 def _key(segment: Segment, layer: Layer) -> str:
     return f"{segment.number}/{layer.role}"
-
-
-def _generators(layers: Iterable[LayerTakes]) -> set[str]:
-    return {found.chosen.receipt.generator for found in layers if found.chosen}

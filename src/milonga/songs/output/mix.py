@@ -21,12 +21,12 @@ CROSSFADE_S = 0.030
 
 _REFERENCE_LUFS = -20.0
 _DYNAMICS_LU = 4.0
-"""How far a take may stay from the common level: its section's loudness is part of the music,
-the level that a model happens to produce is not."""
+"""Distance that a take may keep from the common level: the loudness of its section is part of the
+music, the level that a model happens to produce is not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class MixInput:
     """A take in the mix.
 
     ``group`` names takes whose loudness may differ on purpose (one generator, one role).
@@ -37,18 +37,18 @@ class Voice:
     gain_db: float = 0.0
 
 
-def mix_song(segments: Sequence[Sequence[Voice]]) -> Clip:
-    """The song: 44.1 kHz stereo, -14 LUFS, true peak at most -1 dBTP.
+def mixdown(segments: Sequence[Sequence[MixInput]]) -> Clip:
+    """Mix a song: 44.1 kHz stereo, -14 LUFS, true peak at most -1 dBTP.
 
     Args:
-        segments: in order; each a sequence of voices that sound together. A segment lasts as
-            long as its longest voice. Empty ones are left out.
+        segments: in order; each a sequence of takes that sound together. A segment lasts as
+            long as its longest take. Empty ones are left out.
 
     Segments overlap by 30 ms (less where one is shorter than four times that), with
     equal-power gains.
     """
     filled = [segment for segment in segments if segment]
-    gains = balance([voice for segment in filled for voice in segment])
+    gains = balance([take for segment in filled for take in segment])
     parts, at = [], 0
     for segment in filled:
         parts.append(layer(segment, gains[at : at + len(segment)]))
@@ -56,38 +56,38 @@ def mix_song(segments: Sequence[Sequence[Voice]]) -> Clip:
     return level_to(join(parts), SONG_LUFS, ceiling_dbtp=CEILING_DBTP)
 
 
-def mix_segment(voices: Sequence[Voice]) -> Clip:
-    """One segment as it sounds in the song, at the song's loudness."""
-    return level_to(layer(voices, balance(voices)), SONG_LUFS, ceiling_dbtp=CEILING_DBTP)
+def mix_segment(takes: Sequence[MixInput]) -> Clip:
+    """Mix one segment as it sounds in the song, at the song's loudness."""
+    return level_to(layer(takes, balance(takes)), SONG_LUFS, ceiling_dbtp=CEILING_DBTP)
 
 
-def balance(voices: Sequence[Voice]) -> list[float]:
-    """A gain in dB for each voice, its own ``gain_db`` included.
+def balance(takes: Sequence[MixInput]) -> list[float]:
+    """Return a gain in dB for each take, its own ``gain_db`` included.
 
     The loudness of each group's takes is centred on a common level; a take keeps its distance
     from its group's mean up to 4 LU. A take without a defined loudness gets its group's gain.
     """
-    measured = [loudness_lufs(voice.clip) for voice in voices]
+    measured = [loudness_lufs(take.clip) for take in takes]
     means: dict[str, float] = {}
-    for group in {voice.group for voice in voices}:
+    for group in {take.group for take in takes}:
         known = [
             lufs
-            for voice, lufs in zip(voices, measured, strict=True)
-            if voice.group == group and lufs is not None
+            for take, lufs in zip(takes, measured, strict=True)
+            if take.group == group and lufs is not None
         ]
         means[group] = sum(known) / len(known) if known else _REFERENCE_LUFS
     gains = []
-    for voice, lufs in zip(voices, measured, strict=True):
-        mean = means[voice.group]
+    for take, lufs in zip(takes, measured, strict=True):
+        mean = means[take.group]
         distance = 0.0 if lufs is None else lufs - mean
         kept = max(-_DYNAMICS_LU, min(_DYNAMICS_LU, distance))
-        gains.append(_REFERENCE_LUFS - mean - distance + kept + voice.gain_db)
+        gains.append(_REFERENCE_LUFS - mean - distance + kept + take.gain_db)
     return gains
 
 
-def layer(voices: Sequence[Voice], gains_db: Sequence[float]) -> Clip:
-    """The sum of a segment's voices, 44.1 kHz stereo, as long as the longest."""
-    clips = [resample(voice.clip.with_channels(2), MIX_RATE) for voice in voices]
+def layer(takes: Sequence[MixInput], gains_db: Sequence[float]) -> Clip:
+    """Sum the takes of a segment: 44.1 kHz stereo, as long as the longest."""
+    clips = [resample(take.clip.with_channels(2), MIX_RATE) for take in takes]
     total = np.zeros((2, max(clip.n_samples for clip in clips)), dtype=np.float32)
     for clip, gain in zip(clips, gains_db, strict=True):
         total[:, : clip.n_samples] += clip.samples * np.float32(10 ** (gain / 20))
@@ -95,7 +95,7 @@ def layer(voices: Sequence[Voice], gains_db: Sequence[float]) -> Clip:
 
 
 def join(parts: Sequence[Clip]) -> Clip:
-    """Clips of one rate and layout one after the other, crossfaded with equal power."""
+    """Join clips of one rate and layout, crossfaded with equal power."""
     if not parts:
         return Clip(np.zeros((2, 0), dtype=np.float32), MIX_RATE)
     overlaps = [

@@ -20,7 +20,7 @@ from milonga.errors import MilongaError
 from milonga.generators.base import Licence
 from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.progress import Progress
-from milonga.songs.output.folder import SONG, LayerTakes, Session
+from milonga.songs.output.folder import SONG, LayerTakes, OutputFolder
 from milonga.songs.output.mix import mix_segment
 from milonga.songs.rendering.receipts import intact_clip
 from milonga.songs.rendering.render import Outcome
@@ -30,18 +30,18 @@ from milonga.songs.sheet.model import Segment
 REPORT = "report"
 COMPARISON = "comparison.json"
 MIXED = "all layers"
-"""The label of a segment's chosen layers together."""
+"""The label of the chosen layers of a segment together."""
 
 
 def write_song_report(
-    session: Session, progress: Progress, failures: Iterable[Outcome] = ()
+    folder: OutputFolder, progress: Progress | None = None, failures: Iterable[Outcome] = ()
 ) -> Path:
-    """Writes ``report/index.html`` and ``comparison.json`` of a rendered song.
+    """Write ``report/index.html`` and ``comparison.json`` of a rendered song.
 
     Args:
-        session: the output folder.
+        folder: the output folder.
         progress: counts segments.
-        failures: outcomes of the render that went before, to say what failed.
+        failures: outcomes of the render before; the page names those that failed.
 
     Returns:
         The page's path.
@@ -49,10 +49,11 @@ def write_song_report(
     Raises:
         OutputError: the folder can't be written.
     """
-    writer = _Writer(session, progress)
-    by_segment = groupby(session.layers(), key=lambda found: found.segment)
+    progress = progress or Progress()
+    writer = _Writer(folder)
+    by_segment = groupby(folder.layers(), key=lambda found: found.segment)
     sections = []
-    with progress.task("Comparing", len(session.sheet.segments), "segments") as task:
+    with progress.task("Comparing", len(folder.sheet.segments), "segments") as task:
         for segment, layers in by_segment:
             sections.append(writer.section(segment, list(layers)))
             task.advance()
@@ -61,32 +62,32 @@ def write_song_report(
         for outcome in failures
         if outcome.status == "failed"
     ]
-    song = session.out / SONG
+    song = folder.out / SONG
     report = Report(
-        title=session.sheet.title,
-        subtitle=session.sheet.artist or "",
+        title=folder.sheet.title,
+        subtitle=folder.sheet.artist or "",
         sections=sections,
         song=ReportTrack("The song", song, features=writer.features(song))
         if song.exists()
         else None,
-        licences=[licence.model_dump() for licence in licences(session.layers())],
+        licences=[licence.model_dump() for licence in licences(folder.layers())],
         warnings=[*warnings, *writer.warnings],
         made={
             "milonga": __version__,
             "Python": f"{sys.version_info.major}.{sys.version_info.minor}",
             "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-            "sheet": session.sheet.source.name if session.sheet.source else "",
+            "sheet": folder.sheet.source.name if folder.sheet.source else "",
         },
     )
     write_text(
-        session.out / COMPARISON,
-        dump_json({"title": session.sheet.title, "segments": writer.documents}),
+        folder.out / COMPARISON,
+        dump_json({"format_version": 2, "title": folder.sheet.title, "segments": writer.documents}),
     )
-    return write_report(report, session.out / REPORT, progress)
+    return write_report(report, folder.out / REPORT, progress)
 
 
 def licences(layers: Sequence[LayerTakes]) -> list[Licence]:
-    """The terms of everything that went into the chosen takes, each once, strictest first."""
+    """List the terms of everything in the chosen takes, each once, strictest first."""
     found = {
         licence
         for layer in layers
@@ -99,7 +100,7 @@ def licences(layers: Sequence[LayerTakes]) -> list[Licence]:
 
 @dataclass(frozen=True, slots=True)
 class _Recording:
-    """A take, or a segment's layers together, while its section is made."""
+    """A take, or the layers of a segment together, while its section is made."""
 
     label: str
     path: Path
@@ -110,8 +111,8 @@ class _Recording:
 
 
 class _Writer:
-    def __init__(self, session: Session, progress: Progress) -> None:
-        self.session, self.progress = session, progress
+    def __init__(self, folder: OutputFolder) -> None:
+        self.folder = folder
         self.documents: list[dict[str, Any]] = []
         self.warnings: list[str] = []
 
@@ -177,24 +178,24 @@ class _Writer:
     def _mixed(
         self, segment: Segment, layers: Sequence[LayerTakes], recordings: Sequence[_Recording]
     ) -> _Recording | None:
-        """The chosen layers together: what the baseline is best held against."""
+        """Mix the chosen layers: the baseline is best held against them."""
         clips = {r.take.path: r.clip for r in recordings if r.take is not None}
-        voices = [
-            found.voice(clips[found.chosen.path])
+        inputs = [
+            found.mix_input(found.chosen, clips[found.chosen.path])
             for found in layers
             if found.chosen is not None and found.chosen.path in clips
         ]
-        if len(layers) < 2 or len(voices) < 2:
+        if len(layers) < 2 or len(inputs) < 2:
             return None
-        folder = self.session.out / REPORT / "segments"
-        path = folder / f"{segment_folder(segment.number, segment.name)}.wav"
-        clip = mix_segment(voices)
+        name = segment_folder(segment.number, segment.name)
+        path = self.folder.out / REPORT / "segments" / f"{name}.wav"
+        clip = mix_segment(inputs)
         audio.write(path, clip)
         names = " + ".join(found.chosen.name for found in layers if found.chosen)
         return _Recording(MIXED, path, clip, note=f"as in the song: {names}")
 
     def _baseline(self, segment: Segment) -> tuple[Path | None, Clip | None]:
-        path = self.session.sheet.baseline_path(segment)
+        path = self.folder.sheet.baseline_path(segment)
         if path is None:
             return None, None
         try:
@@ -220,7 +221,7 @@ class _Writer:
         )
 
     def _details(self, segment: Segment) -> dict[str, str]:
-        sheet = self.session.sheet
+        sheet = self.folder.sheet
         details = {
             "length": f"{segment.seconds:g} s",
             "tempo": f"{sheet.tempo_of(segment):g} BPM",
@@ -233,4 +234,4 @@ class _Writer:
         return {name: value for name, value in details.items() if value}
 
     def _relative(self, path: Path) -> str:
-        return path.relative_to(self.session.out).as_posix()
+        return path.relative_to(self.folder.out).as_posix()

@@ -1,15 +1,16 @@
-"""The plan: every take a sheet asks for, checked before any work."""
+"""The plan: every take that a sheet asks for, checked before any work."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from milonga import audio
 from milonga.errors import MilongaError, PlanError, Problem
 from milonga.generators.base import Assessment, Generator, Request
+from milonga.runtime import html
 from milonga.runtime.files import free_space
 from milonga.songs.rendering.takes import segment_folder, take_name
 from milonga.songs.sheet.model import Layer, Segment, Sheet
@@ -18,19 +19,20 @@ MakeGenerator = Callable[[str, Mapping[str, Any]], Generator]
 """From a name and its options to a generator; raises MilongaError for an unknown name, a
 missing extra or a wrong option."""
 
+HEADINGS = ("", "segment", "layer", "take", "length", "tempo", "key")
 _BYTES_PER_S = 44_100 * 2 * 3
 """A stereo take of 24 bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What part of a sheet to render, and how.
+    """The part of a sheet to render, and how.
 
     Attributes:
         generators: use these for every layer whose role they can play, instead of the
             layer's own; empty for the layer's own.
         segments: numbers; empty for all.
-        takes: how many seeds per layer and generator, from ``seed`` upwards.
+        takes: number of seeds per layer and generator, from ``seed`` upwards.
         options: by generator name, over those of the sheet.
     """
 
@@ -65,14 +67,39 @@ class PlannedTake:
 
     @property
     def label(self) -> str:
-        """How messages call it."""
+        """The take's name in messages."""
         return f"Segment {self.segment} {self.segment_name!r}, {self.request.role}, {self.name}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the planned take as plain values."""
+        return {
+            "segment": self.segment,
+            "name": self.segment_name,
+            "role": self.request.role,
+            "take": self.name,
+            "seconds": self.request.seconds,
+            "length": self.generator.length,
+            "tempo": self.request.tempo,
+            "key": self.request.key,
+            "path": str(self.sound_path),
+            "estimate_s": self.estimate_s,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be rendered, in order, and what the user should know of it."""
+    """The takes to render, in order, and notes for the user.
 
+    Attributes:
+        sheet: the song.
+        out: the output folder.
+        takes: what will be rendered.
+        notes: what the user should know before.
+        bytes_needed: on the disk of ``out``, about.
+    """
+
+    sheet: Sheet
+    out: Path
     takes: tuple[PlannedTake, ...]
     notes: tuple[str, ...]
     bytes_needed: int
@@ -88,9 +115,45 @@ class Plan:
         known = [take.estimate_s for take in self.takes if take.estimate_s is not None]
         return sum(known) if known else None
 
+    @property
+    def summary(self) -> str:
+        """One line on the work ahead."""
+        known = self.estimate_s
+        work = "" if known is None else f", about {max(1, known):.0f} s of work"
+        return (
+            f"{self.seconds:g} s of audio{work}, {self.bytes_needed / 1e6:.0f} MB, into {self.out}"
+        )
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """Yield a row of texts for each take, as ``HEADINGS`` names them."""
+        before = None
+        for take in self.takes:
+            again = take.segment == before
+            about = "" if take.generator.length == "exact" else "~"
+            yield (
+                "" if again else str(take.segment),
+                "" if again else take.segment_name,
+                take.request.role,
+                take.name,
+                f"{about}{take.request.seconds:g} s",
+                f"{take.request.tempo:g}",
+                take.request.key,
+            )
+            before = take.segment
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as plain values."""
+        return {"plan": [take.to_dict() for take in self.takes], "notes": list(self.notes)}
+
+    def _repr_html_(self) -> str:
+        title = f"{self.sheet.title}: {len(self.takes)} takes"
+        return html.table(HEADINGS, self.rows(), title) + html.paragraphs(
+            [*self.notes, self.summary]
+        )
+
 
 def layer_folder(out: Path, segment: Segment, layer: Layer) -> Path:
-    """Where a layer's takes live: a folder of its own only where there are several layers."""
+    """Return the folder of a layer's takes: its own only where a segment has several layers."""
     folder = out / "takes" / segment_folder(segment.number, segment.name)
     return folder / layer.role if len(segment.layers) > 1 else folder
 
@@ -103,19 +166,20 @@ def make_plan(
     *,
     need_baselines: bool = True,
 ) -> Plan:
-    """Plans the takes and checks everything that can be known before the work.
+    """Plan the takes and check everything that can be known before the work.
 
     Args:
         sheet: the song.
         out: the output folder; it need not exist.
         selection: what to render.
-        make_generator: who knows the registry passes this in.
-        need_baselines: whether a missing baseline stops the plan (a report is wanted).
+        make_generator: ``milonga.generators.registry.make_generator``, or one of your own.
+        need_baselines: a missing baseline stops the plan, since a report is wanted.
 
     Raises:
         PlanError: with every problem found.
     """
     planner = _Planner(sheet, out, selection, make_generator)
+    planner.check_seeds()
     for segment in planner.segments():
         for layer in segment.layers:
             planner.add_layer(segment, layer)
@@ -129,7 +193,8 @@ def make_plan(
             planner.problems,
             where=sheet.source,
         )
-    return Plan(tuple(planner.takes), tuple(dict.fromkeys(planner.notes)), planner.bytes_needed)
+    notes = tuple(dict.fromkeys(planner.notes))
+    return Plan(sheet, out, tuple(planner.takes), notes, planner.bytes_needed)
 
 
 class _Planner:
@@ -142,6 +207,17 @@ class _Planner:
         self.takes: list[PlannedTake] = []
         self.problems: list[Problem] = []
         self.notes: list[str] = []
+
+    def check_seeds(self) -> None:
+        wanted = self.selection
+        if wanted.takes < 1:
+            self.problems.append(Problem(f"{wanted.takes} takes can't be rendered.", "takes"))
+        if not 0 <= wanted.seed <= 2**32 - 1 - max(0, wanted.takes):
+            self.problems.append(
+                Problem(f"The seed {wanted.seed} is out of range.", "seed",
+                        step=f"Take one from 0 to {2**32 - 101}.")
+            )  # fmt: skip
+            self.selection = replace(wanted, seed=0)
 
     def segments(self) -> list[Segment]:
         wanted = self.selection.segments
@@ -263,22 +339,3 @@ class _Planner:
 
 def _megabytes(count: int) -> str:
     return f"{count / 1e6:,.0f} MB"
-
-
-def plan_rows(plan: Plan) -> Sequence[Mapping[str, Any]]:
-    """The plan as plain values, for a table or JSON."""
-    return [
-        {
-            "segment": take.segment,
-            "name": take.segment_name,
-            "role": take.request.role,
-            "take": take.name,
-            "seconds": take.request.seconds,
-            "length": take.generator.length,
-            "tempo": take.request.tempo,
-            "key": take.request.key,
-            "path": str(take.sound_path),
-            "estimate_s": take.estimate_s,
-        }
-        for take in plan.takes
-    ]

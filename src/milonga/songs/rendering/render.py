@@ -1,4 +1,4 @@
-"""Rendering a plan into takes: whole, checked, receipted, resumable."""
+"""Rendering a plan into takes that are whole, checked and kept with receipts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from milonga import audio
 from milonga.analysis.take_checks import TakeDefect, check_take
@@ -15,42 +15,70 @@ from milonga.audio.digest import samples_sha256
 from milonga.errors import AudioError, GeneratorError, MilongaError, OutputError
 from milonga.generators.base import Model
 from milonga.runtime.files import sweep_parts
+from milonga.runtime.logs import details_hint, log_failure
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.plan import Plan, PlannedTake
 from milonga.songs.rendering.receipts import (
     Receipt,
     attempt_seed,
+    findings_text,
     read_receipt,
-    store,
     write_receipt,
+    write_take,
 )
 
 ATTEMPTS = 3
-"""How often a take with findings is tried with another seed before it is kept as it is."""
+"""Renderings of a take with findings, each with another seed; then the best is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a planned take.
+    """The result of a planned take.
 
     ``kept`` means that a finished take of the same request was there. ``error`` is set for
-    ``failed`` alone.
+    ``failed`` alone; ``details`` tells where to find more about it.
     """
 
     planned: PlannedTake
     status: Literal["rendered", "kept", "failed"]
     receipt: Receipt | None = None
     error: str = ""
+    details: str = ""
 
     @property
     def good(self) -> bool:
         return self.receipt is not None and self.receipt.good
 
+    @property
+    def findings(self) -> tuple[TakeDefect, ...]:
+        return self.receipt.findings if self.receipt else ()
 
-def render(plan: Plan, progress: Progress, *, attempts: int = ATTEMPTS) -> list[Outcome]:
-    """Renders what the plan asks for and isn't there yet.
+    @property
+    def message(self) -> str:
+        """What is wrong with the take, for people; empty for a good one."""
+        text = self.error or findings_text(self.findings)
+        return f"{text}\n  {self.details}" if self.details else text
 
-    A take that fails or keeps findings is reported and the others go on.
+    def to_dict(self) -> dict[str, Any]:
+        """Return the outcome as plain values."""
+        return {
+            "segment": self.planned.segment,
+            "role": self.planned.request.role,
+            "path": str(self.planned.sound_path),
+            "receipt": str(self.planned.receipt_path),
+            "status": self.status,
+            "findings": [finding.model_dump(mode="json") for finding in self.findings],
+            "error": self.error or None,
+        }
+
+
+def render(
+    plan: Plan, progress: Progress | None = None, *, attempts: int = ATTEMPTS
+) -> list[Outcome]:
+    """Render the takes of a plan that aren't there yet.
+
+    A take that fails or keeps findings is reported and the others go on. Another seed is tried
+    after findings, and after errors that a seed can change.
 
     Raises:
         OutputError: the output can't be written; the takes before are kept.
@@ -59,20 +87,24 @@ def render(plan: Plan, progress: Progress, *, attempts: int = ATTEMPTS) -> list[
     return list(iter_render(plan, progress, attempts=attempts))
 
 
-def iter_render(plan: Plan, progress: Progress, *, attempts: int = ATTEMPTS) -> Iterator[Outcome]:
-    """As ``render``, one outcome at a time."""
+def iter_render(
+    plan: Plan, progress: Progress | None = None, *, attempts: int = ATTEMPTS
+) -> Iterator[Outcome]:
+    """Render as ``render`` does, and yield one outcome at a time."""
+    progress = progress or Progress()
     with progress.task("Rendering", len(plan.takes), "takes") as task:
         for planned in plan.takes:
             progress.check()
             outcome = _kept(planned) or _rendered(planned, progress, attempts)
-            if outcome.status == "failed":
-                progress.message(f"{planned.label}: failed. {outcome.error}")
+            if not outcome.good:
+                failed = "failed. " if outcome.status == "failed" else ""
+                progress.message(f"{planned.label}: {failed}{outcome.message}")
             yield outcome
             task.advance()
 
 
 def _kept(planned: PlannedTake) -> Outcome | None:
-    """The take on disk, if it is whole and answers the same request."""
+    """Find the take on disk, if it is whole and answers the same request."""
     try:
         receipt = read_receipt(planned.receipt_path)
         clip = audio.read(planned.sound_path)
@@ -87,7 +119,7 @@ def _kept(planned: PlannedTake) -> Outcome | None:
 def _rendered(planned: PlannedTake, progress: Progress, attempts: int) -> Outcome:
     sweep_parts(planned.folder)
     best: tuple[Clip, _Attempt] | None = None
-    error = ""
+    error = details = ""
     for number in range(1, max(1, attempts) + 1):
         attempt = _Attempt(number, attempt_seed(planned.request.seed, number), datetime.now(UTC))
         begun = time.perf_counter()
@@ -97,16 +129,16 @@ def _rendered(planned: PlannedTake, progress: Progress, attempts: int) -> Outcom
             )
         except OutputError:
             raise
-        except (GeneratorError, AudioError) as failure:
-            error = str(failure)
-            continue
         except MilongaError as failure:
-            # Missing weights or a dead device stay so with another seed.
+            log_failure(failure, planned.label)
             error = str(failure)
+            if _seed_may_help(failure):
+                continue
             break
         except Exception as failure:  # noqa: BLE001 - a model's failure must not end the others
-            error = f"{type(failure).__name__}: {failure}"
-            continue
+            log_failure(failure, planned.label)
+            error, details = f"{type(failure).__name__}: {failure}", details_hint()
+            break
         attempt.duration_s = time.perf_counter() - begun
         attempt.findings = _findings(planned, clip)
         if best is None or len(attempt.findings) < len(best[1].findings):
@@ -114,8 +146,16 @@ def _rendered(planned: PlannedTake, progress: Progress, attempts: int) -> Outcom
         if not attempt.findings:
             break
     if best is None:
-        return Outcome(planned, "failed", error=error)
+        return Outcome(planned, "failed", error=error, details=details)
     return _written(planned, *best)
+
+
+def _seed_may_help(failure: MilongaError) -> bool:
+    # Samples that are no sound (NaN) come of this seed; an unreadable file, which ``where``
+    # names, stays so.
+    if isinstance(failure, AudioError):
+        return failure.where is None
+    return isinstance(failure, GeneratorError) and failure.seed_may_help
 
 
 @dataclass(slots=True)
@@ -142,7 +182,7 @@ def _written(planned: PlannedTake, clip: Clip, attempt: _Attempt) -> Outcome:
         software="milonga",
         comment=f"{planned.generator.name}, seed {attempt.seed_used}; made by a generative model",
     )
-    _, sound = store(clip, planned.sound_path, tags)
+    _, sound = write_take(clip, planned.sound_path, tags)
     receipt = Receipt(
         title=planned.title,
         segment=planned.segment,

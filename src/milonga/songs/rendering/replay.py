@@ -1,4 +1,4 @@
-"""Replay: a take rendered again from its receipt, and whether it is the same."""
+"""Replay: rendering a take again from its receipt and comparing the samples."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from milonga import audio
 from milonga.audio.clip import Clip
 from milonga.generators.base import Generator, Model
 from milonga.runtime.progress import Progress
-from milonga.songs.rendering.receipts import Receipt, Sound, intact_clip, store
+from milonga.songs.rendering.receipts import Receipt, TakeSound, intact_clip, write_take
 
 CLOSE_DB = -40.0
 """A difference at least this far under the take counts as close: other hardware or library
@@ -23,16 +23,17 @@ versions round otherwise, another sound differs by about its own level."""
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a replay found.
+    """The result of a replay.
 
     Attributes:
         verdict: ``identical`` samples, ``close`` or ``different``.
         difference_db: RMS of the difference relative to the RMS of the take; None where the
             samples are identical or can't be compared.
         reason: why, where they can't be compared.
-        changes: what differs from the receipt in model, versions or system.
+        changes: differences from the receipt in model, versions or system, a line each.
         clip: the new rendering.
         sound: its description, to hold against the receipt's.
+        receipt: of the take.
     """
 
     verdict: Literal["identical", "close", "different"]
@@ -40,11 +41,34 @@ class Replay:
     reason: str
     changes: tuple[str, ...]
     clip: Clip
-    sound: Sound
+    sound: TakeSound
+    receipt: Receipt
+
+    @property
+    def detail(self) -> str:
+        """How far the renderings are apart, or why that isn't known."""
+        if self.difference_db is None:
+            return self.reason
+        if self.difference_db > 0:
+            return f"the difference is {self.difference_db:.1f} dB louder than the take"
+        return f"the difference lies {-self.difference_db:.1f} dB under the take"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values."""
+        return {
+            "verdict": self.verdict,
+            "difference_db": self.difference_db,
+            "reason": self.reason or None,
+            "changes": list(self.changes),
+            "sha256": self.sound.sha256,
+            "sha256_then": self.receipt.sound.sha256,
+        }
 
 
-def replay(receipt: Receipt, folder: Path, generator: Generator, progress: Progress) -> Replay:
-    """Renders the receipt's request again and compares the samples.
+def replay_take(
+    receipt: Receipt, folder: Path, generator: Generator, progress: Progress | None = None
+) -> Replay:
+    """Render the request of a receipt again and compare the samples.
 
     Args:
         receipt: of the take.
@@ -55,31 +79,41 @@ def replay(receipt: Receipt, folder: Path, generator: Generator, progress: Progr
         GeneratorError: it can't be rendered any more.
     """
     clip = generator.render(
-        receipt.request.model_copy(update={"seed": receipt.seed_used}), progress
+        receipt.request.model_copy(update={"seed": receipt.seed_used}), progress or Progress()
     )
     # Through the same rounding as the take.
     with tempfile.TemporaryDirectory(prefix="milonga-") as scratch:
-        again, sound = store(clip, Path(scratch) / "again.wav", audio.Tags())
+        again, sound = write_take(clip, Path(scratch) / "again.wav", audio.Tags())
     changes = model_changes(receipt.model, generator.model())
-    if sound.sha256 == receipt.sound.sha256:
-        return Replay("identical", None, "", changes, again, sound)
-    if (sound.rate, sound.channels) != (receipt.sound.rate, receipt.sound.channels):
-        reason = "another rate or number of channels"
-        return Replay("different", None, reason, changes, again, sound)
+
+    def result(
+        verdict: Literal["identical", "close", "different"],
+        level: float | None = None,
+        reason: str = "",
+    ) -> Replay:
+        return Replay(verdict, level, reason, changes, again, sound, receipt)
+
+    then = receipt.sound
+    if sound.sha256 == then.sha256:
+        return result("identical")
+    if (sound.sample_rate, sound.channels) != (then.sample_rate, then.channels):
+        return result("different", reason="another rate or number of channels")
     before = intact_clip(receipt, folder)
     if before is None:
         reason = "the take's own audio is gone or changed, so the difference can't be measured"
-        return Replay("different", None, reason, changes, again, sound)
+        return result("different", reason=reason)
     if abs(before.n_samples - again.n_samples) > 0.02 * again.sample_rate:
         reason = f"{again.seconds:.2f} s instead of {before.seconds:.2f} s"
-        return Replay("different", None, reason, changes, again, sound)
+        return result("different", reason=reason)
     level = difference_db(before, again)
-    verdict: Literal["close", "different"] = "close" if level <= CLOSE_DB else "different"
-    return Replay(verdict, level, "", changes, again, sound)
+    return result("close" if level <= CLOSE_DB else "different", level)
 
 
 def difference_db(before: Clip, after: Clip) -> float:
-    """RMS of the difference relative to the RMS of ``before``, in dB; the shorter is padded."""
+    """Measure the RMS of the difference relative to that of ``before``, in dB.
+
+    The shorter of the two is padded with silence.
+    """
     frames = max(before.n_samples, after.n_samples)
     a, b = before.fitted(frames).samples, after.fitted(frames).samples
     error = float(np.sqrt(np.mean((a - b).astype(np.float64) ** 2)))
@@ -89,7 +123,7 @@ def difference_db(before: Clip, after: Clip) -> float:
 
 
 def model_changes(before: Model, after: Model) -> tuple[str, ...]:
-    """What differs between the model of a receipt and that of now, one line each."""
+    """List the differences between the model of a receipt and that of now, a line each."""
     changes = []
     for field in ("name", "repo", "revision", "device", "dtype"):
         old, new = getattr(before, field), getattr(after, field)

@@ -1,4 +1,4 @@
-"""Where takes live in an output folder, how they are named, and which one the mix uses."""
+"""Takes on disk: their folders, their names and their order."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from milonga.errors import ReceiptError
+from milonga.runtime.words import without_accents
 from milonga.songs.rendering.receipts import Receipt, read_receipt
 
 
 def slug(text: str) -> str:
-    """A file name from any text: "Digital Bandoneón" gives "digital-bandoneon".
+    """Make a file name of any text: "Digital Bandoneón" gives "digital-bandoneon".
 
     Scripts without a Latin form keep their letters.
     """
-    plain = unicodedata.normalize("NFKD", text)
-    plain = "".join(c for c in plain if not unicodedata.combining(c)).lower()
-    words = re.sub(r"[^\w]+", "-", unicodedata.normalize("NFKC", plain)).strip("-_")
+    letters = unicodedata.normalize("NFKC", without_accents(text).lower())
+    words = re.sub(r"[^\w]+", "-", letters).strip("-_")
     # File systems count bytes: 255 with the rest of the name.
     return words.encode()[:60].decode(errors="ignore").strip("-_") or "segment"
 
 
 def option_hash(options: dict[str, Any]) -> str:
-    """Six hex digits that tell sets of options apart; empty for none."""
+    """Return six hex digits that tell sets of options apart; empty for none."""
     if not options:
         return ""
     text = json.dumps(options, sort_keys=True, ensure_ascii=False, default=str)
@@ -36,22 +36,21 @@ def option_hash(options: dict[str, Any]) -> str:
 
 
 def take_name(generator: str, options: dict[str, Any], seed: int) -> str:
-    """``NAME[-OPTIONHASH]-sSEED``."""
+    """Return the name of a take: ``NAME[-OPTIONHASH]-sSEED``."""
     return "-".join(part for part in (generator, option_hash(options), f"s{seed}") if part)
 
 
 def segment_folder(number: int, name: str) -> str:
-    """``07-digital-bandoneon``."""
+    """Return the folder name of a segment, such as ``07-digital-bandoneon``."""
     return f"{number:02d}-{slug(name)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """A take on disk: its receipt and where it is."""
+    """A take on disk: its receipt and the path of its audio file."""
 
     receipt: Receipt
     path: Path
-    """Of the audio file."""
 
     @property
     def name(self) -> str:
@@ -59,7 +58,7 @@ class Take:
 
 
 def takes_in(folder: Path, order: Sequence[str] = ()) -> tuple[list[Take], list[str]]:
-    """The finished takes of a layer, and a line for each damaged receipt.
+    """List the finished takes of a layer, and a line for each damaged receipt.
 
     Sorted by the layer's order of generators (others after them), then by seed and name.
     """

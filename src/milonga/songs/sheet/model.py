@@ -15,6 +15,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from milonga.generators.base import LyricLine, Request, Role
+from milonga.runtime import html
 from milonga.songs.sheet.fields import (
     Baseline,
     GainDb,
@@ -160,6 +161,20 @@ class Sheet(_Part):
     def seconds(self) -> float:
         """The length of the song."""
         return sum(segment.seconds for segment in self.segments)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the sheet as plain values."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def _repr_html_(self) -> str:
+        rows = (
+            (s.number, s.name, s.section, f"{s.seconds:g} s", f"{self.tempo_of(s):g}",
+             self.key_of(s), layer.role, ", ".join(layer.generators))
+            for s in self.segments for layer in s.layers
+        )  # fmt: skip
+        headings = ("No", "Segment", "Section", "Length", "BPM", "Key", "Layer", "Generators")
+        by = f", {self.artist}" if self.artist else ""
+        return html.table(headings, rows, f"{self.title}{by}")
 
     def with_source(self, source: Path) -> Self:
         """The same sheet as read from ``source``."""

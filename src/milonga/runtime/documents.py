@@ -1,0 +1,93 @@
+"""JSON files of ours: bounded in size, with a format version, explained where they are wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from milonga.errors import MilongaError, ReceiptError
+from milonga.runtime.validation import first_error
+
+M = TypeVar("M", bound=BaseModel)
+LIMIT = 4 << 20
+"""Bytes; nothing that milonga writes as JSON is as large."""
+
+
+def read_json(path: Path) -> Any:
+    """Read a small JSON file.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is too large, nested too deep, or not JSON.
+    """
+    with open(path, "rb") as handle:
+        raw = handle.read(LIMIT + 1)
+    if len(raw) > LIMIT:
+        raise ValueError("it is too large")
+    try:
+        return json.loads(raw)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def read_receipt_file(
+    path: Path,
+    model: type[M],
+    *,
+    version: int,
+    upgrades: Mapping[int, Callable[[dict[str, Any]], Any]],
+    place: str,
+    mend: str,
+    kind: str | None = None,
+) -> M:
+    """Read a receipt of any version there has been.
+
+    Args:
+        path: of the JSON file.
+        model: what it holds.
+        version: the newest format version.
+        upgrades: for each older version, a function that brings a document to the next one.
+        place: where such a receipt is found, for the one who gave another file.
+        mend: how to fix a damaged one.
+        kind: the ``kind`` that the document must name, where it has one.
+
+    Raises:
+        ReceiptError: missing, damaged, or of a format that this version doesn't know.
+    """
+    try:
+        document = read_json(path)
+    except OSError as error:
+        raise ReceiptError(
+            f"The receipt can't be read ({error.strerror}).", where=path, step=place
+        ) from None
+    except ValueError as error:
+        raise ReceiptError(f"This is not a receipt ({error}).", where=path) from None
+    if not isinstance(document, dict):
+        raise ReceiptError("This is not a receipt (it holds no fields).", where=path)
+    if kind is not None and document.get("kind") != kind:
+        raise ReceiptError("This is not the receipt of an export.", where=path)
+    found = document.get("format_version")
+    if type(found) is not int or not (found == version or found in upgrades):
+        raise ReceiptError(
+            f"Its format version is {found!r}; this milonga reads up to {version}.",
+            where=path,
+            step="Use the milonga version that wrote it (milonga_version in the file), or a newer.",
+        )
+    try:
+        for older in range(found, version):
+            upgrades[older](document)
+        return model.model_validate({**document, "format_version": version})
+    except ValidationError as error:
+        raise _damaged(path, ": ".join(first_error(error)), mend) from None
+    except MilongaError as error:
+        raise _damaged(path, error.message.rstrip("."), mend) from None
+    except (KeyError, TypeError, AttributeError):
+        raise _damaged(path, f"it is no receipt of version {found}", mend) from None
+
+
+def _damaged(path: Path, fault: str, mend: str) -> ReceiptError:
+    return ReceiptError(f"The receipt is damaged: {fault}.", where=path, step=mend)

@@ -1,0 +1,199 @@
+"""Song sheets: start, check, import and export in one step each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from milonga.errors import OutputError, Problem, SheetError
+from milonga.generators.registry import GENERATORS, make_generator
+from milonga.runtime import html
+from milonga.runtime.files import write_text
+from milonga.songs.markdown.export import export_markdown
+from milonga.songs.markdown.import_ import Imported, import_file
+from milonga.songs.sheet.load import load_sheet, parse_sheet
+from milonga.songs.sheet.model import Sheet
+from milonga.songs.sheet.overview import overview
+from milonga.songs.sheet.starter import starter
+
+StrPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPrompts:
+    """The texts that a generator's model is given for a layer, with notes and problems."""
+
+    generator: str
+    segment: int
+    name: str
+    role: str
+    prompts: tuple[str, ...]
+    notes: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SheetCheck:
+    """The result of a check.
+
+    Attributes:
+        sheet: None where something is wrong with it.
+        overview: the sheet with everything filled in, totals and notes, as plain values.
+        prompts: by layer, where generators were named.
+        error: explains everything that is wrong; None for a good sheet.
+    """
+
+    path: Path
+    sheet: Sheet | None = None
+    overview: Mapping[str, Any] | None = None
+    prompts: tuple[LayerPrompts, ...] | None = None
+    error: SheetError | None = None
+
+    @property
+    def good(self) -> bool:
+        return self.error is None
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything that is wrong with the sheet."""
+        if self.error is None:
+            return ()
+        return self.error.problems or (Problem(self.error.message, step=self.error.step or ""),)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values."""
+        found = self.overview or {"path": str(self.path)}
+        prompts = {} if self.prompts is None else {"prompts": [asdict(p) for p in self.prompts]}
+        return {**found, **prompts, "problems": [asdict(problem) for problem in self.problems]}
+
+    def _repr_html_(self) -> str:
+        if self.sheet is None or self.overview is None:
+            rows = ((p.line, p.where, p.message, p.step) for p in self.problems)
+            return html.table(("Line", "Where", "Problem", "How to fix it"), rows, str(self.path))
+        return self.sheet._repr_html_() + html.paragraphs(self.overview["notes"])
+
+
+def check_sheet(
+    path: StrPath,
+    *,
+    generators: Iterable[str] = (),
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> SheetCheck:
+    """Read a sheet and tell what it will render, or everything that is wrong with it.
+
+    Args:
+        path: of the sheet.
+        generators: also give the texts that the models of these generators will get.
+        options: of those generators, over those of the sheet.
+
+    Raises:
+        MilongaError: an unknown generator or option, or a missing extra.
+    """
+    try:
+        sheet = load_sheet(path)
+    except SheetError as error:
+        return SheetCheck(Path(path), error=error)
+    names = (generators,) if isinstance(generators, str) else tuple(generators)
+    prompts = tuple(
+        found for name in names for found in layer_prompts(sheet, name, (options or {}).get(name))
+    )
+    shown = prompts if names else None
+    return SheetCheck(Path(path), sheet, overview(sheet, GENERATORS), shown)
+
+
+def layer_prompts(
+    sheet: Sheet, name: str, options: Mapping[str, Any] | None = None
+) -> Iterable[LayerPrompts]:
+    """Yield the prompts of each layer that a generator can make.
+
+    Raises:
+        MilongaError: an unknown generator or option, or a missing extra.
+    """
+    for segment in sheet.segments:
+        settings = {**segment.options.get(name, {}), **(options or {})}
+        generator = make_generator(name, settings)
+        for layer in segment.layers:
+            if layer.role not in generator.roles:
+                continue
+            request = sheet.request(segment, layer, seed=0, options=settings)
+            assessment = generator.assess(request)
+            yield LayerPrompts(
+                name,
+                segment.number,
+                segment.name,
+                layer.role,
+                tuple(generator.prompts(request)),
+                assessment.notes,
+                assessment.problems,
+            )
+
+
+def new_sheet(path: StrPath, *, title: str = "My first song", force: bool = False) -> Path:
+    """Write a commented sheet to start from.
+
+    Raises:
+        OutputError: there is a file already, or the name is no sheet's.
+        SheetError: no sheet may have this title.
+    """
+    text = starter(title)
+    parse_sheet(text)  # refuses a title that no sheet may have
+    return _write(Path(path), text, force, sheet=True)
+
+
+def import_sheet(markdown: StrPath, out: StrPath | None = None, *, force: bool = False) -> Imported:
+    """Make a sheet of the Markdown that people keep for commercial services.
+
+    Args:
+        markdown: the file.
+        out: write the sheet as this file.
+        force: overwrite one that is there.
+
+    Raises:
+        SheetError: the file can't be read, or holds no song.
+        OutputError: as ``new_sheet``.
+    """
+    imported = import_file(Path(markdown))
+    if out is not None:
+        _write(Path(out), imported.to_yaml(), force, sheet=True)
+    return imported
+
+
+def export_sheet(sheet: StrPath | Sheet, out: StrPath | None = None, *, force: bool = False) -> str:
+    """Turn a sheet into Markdown, which ``import_sheet`` reads back.
+
+    Args:
+        sheet: a song sheet, or the path of one.
+        out: write the Markdown as this file.
+        force: overwrite one that is there.
+
+    Raises:
+        SheetError: the sheet is wrong.
+        OutputError: there is a file already.
+    """
+    text = export_markdown(sheet if isinstance(sheet, Sheet) else load_sheet(sheet))
+    if out is not None:
+        _write(Path(out), text, force)
+    return text
+
+
+def _write(path: Path, text: str, force: bool, *, sheet: bool = False) -> Path:
+    if sheet and path.suffix.lower() not in (".yaml", ".yml"):
+        raise OutputError(
+            "The name of a sheet ends in .yaml.",
+            where=path,
+            step=f"Write it to {path / 'song.yaml' if path.is_dir() else path.with_suffix('.yaml')}"
+            " instead.",
+        )
+    if path.is_dir():
+        raise OutputError("This is a folder.", where=path, step="Give the name of a file.")
+    if path.exists() and not force:
+        raise OutputError(
+            "There is a file already.",
+            where=path,
+            step="Choose another name, or overwrite it with --force (in Python: force=True).",
+        )
+    write_text(path, text)
+    return path

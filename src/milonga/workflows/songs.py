@@ -1,0 +1,233 @@
+"""Songs: plan, render, mix, report and replay in one step each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from milonga import audio
+from milonga.generators.registry import make_generator
+from milonga.runtime import html
+from milonga.runtime.progress import Progress
+from milonga.songs.output.folder import Mix, OutputFolder
+from milonga.songs.output.report import write_song_report
+from milonga.songs.rendering.plan import Plan, Selection, make_plan
+from milonga.songs.rendering.receipts import read_receipt
+from milonga.songs.rendering.render import Outcome, iter_render
+from milonga.songs.rendering.replay import Replay, replay_take
+from milonga.songs.sheet.load import load_sheet
+from milonga.songs.sheet.model import Sheet
+
+StrPath = str | os.PathLike[str]
+Options = Mapping[str, Mapping[str, Any]]
+"""Options by generator name: ``{"bark": {"voice": "v2/en_speaker_6"}}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedSong:
+    """The result of a render.
+
+    Attributes:
+        outcomes: of each planned take, in order.
+        mix: ``song.wav``.
+        report: the page that compares the takes with the baselines; None without one.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    mix: Mix
+    report: Path | None = None
+
+    @property
+    def good(self) -> bool:
+        """True where every take is without findings and there is a song."""
+        return self.mix.path is not None and all(outcome.good for outcome in self.outcomes)
+
+    @property
+    def summary(self) -> list[str]:
+        """How many takes came out well, and what is wrong with the others, a line each."""
+        kept = sum(outcome.status == "kept" for outcome in self.outcomes)
+        bad = [outcome for outcome in self.outcomes if not outcome.good]
+        count = len(self.outcomes) - len(bad)
+        lines = [f"Takes: {count} good ({kept} of them kept from before), {len(bad)} not."]
+        return [*lines, *(f"  {outcome.planned.label}: {outcome.message}" for outcome in bad)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values."""
+        return {
+            "takes": [outcome.to_dict() for outcome in self.outcomes],
+            **self.mix.to_dict(),
+            "report": str(self.report) if self.report else None,
+        }
+
+    def _repr_html_(self) -> str:
+        rows = (
+            (
+                outcome.planned.segment,
+                outcome.planned.segment_name,
+                outcome.planned.request.role,
+                outcome.planned.name,
+                outcome.status,
+                outcome.message,
+            )
+            for outcome in self.outcomes
+        )
+        headings = ("", "Segment", "Layer", "Take", "Status", "Findings")
+        page = [f"Report: {self.report}"] if self.report else []
+        return self.mix._repr_html_() + html.table(headings, rows) + html.paragraphs(page)
+
+
+def plan_song(
+    sheet: StrPath | Sheet,
+    out: StrPath = "out",
+    *,
+    generators: Iterable[str] = (),
+    segments: Iterable[int] = (),
+    takes: int = 1,
+    seed: int = 0,
+    options: Options | None = None,
+    report: bool = True,
+) -> Plan:
+    """Plan the takes of a song and check everything that can be known before the work.
+
+    Args:
+        sheet: a song sheet, or the path of one.
+        out: the output folder; it need not exist, and nothing is written.
+        generators: use these instead of the layers' own.
+        segments: numbers of the segments to render; empty for all.
+        takes: number of takes for each layer and generator, with seeds ``seed``, ``seed + 1``, ...
+        seed: of the first take.
+        options: by generator name, over those of the sheet.
+        report: a report is wanted, so every baseline must be there.
+
+    Raises:
+        SheetError: the sheet is wrong.
+        PlanError: it can't be rendered as asked; lists every problem.
+    """
+    song = sheet if isinstance(sheet, Sheet) else load_sheet(sheet)
+    names = (generators,) if isinstance(generators, str) else tuple(generators)
+    selection = Selection(names, tuple(segments), takes, seed, options or {})
+    return make_plan(song, Path(out), selection, make_generator, need_baselines=report)
+
+
+def render_song(
+    sheet: StrPath | Sheet,
+    out: StrPath = "out",
+    *,
+    generators: Iterable[str] = (),
+    segments: Iterable[int] = (),
+    takes: int = 1,
+    seed: int = 0,
+    options: Options | None = None,
+    choose: Mapping[str, str] | None = None,
+    report: bool = True,
+    progress: Progress | None = None,
+) -> RenderedSong:
+    """Render a song sheet into takes with receipts, ``song.wav`` and a report.
+
+    Finished takes of the same request are kept, so the same call goes on after an interruption.
+
+    Args:
+        choose: takes for the mix, as in ``{"18/vocals": "guide-s1"}``; kept for later mixes.
+        progress: shows the work and stops it.
+
+    The other arguments are those of ``plan_song``.
+
+    Raises:
+        SheetError, PlanError: as ``plan_song``; or a choice can't be met. Nothing was rendered.
+        OutputError: the output can't be written.
+        Cancelled: the user stopped it; finished takes are kept.
+    """
+    plan = plan_song(
+        sheet, out, generators=generators, segments=segments, takes=takes, seed=seed,
+        options=options, report=report,
+    )  # fmt: skip
+    return render_plan(plan, choose=choose, report=report, progress=progress)
+
+
+def render_plan(
+    plan: Plan,
+    *,
+    choose: Mapping[str, str] | None = None,
+    report: bool = True,
+    progress: Progress | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
+) -> RenderedSong:
+    """Render what ``plan_song`` planned; arguments and errors as for ``render_song``.
+
+    Args:
+        on_outcome: called with each take's outcome as soon as there is one.
+    """
+    progress = progress or Progress()
+    folder = OutputFolder.begin(plan.out, plan.sheet, choose, plan.takes)
+    outcomes = []
+    for outcome in iter_render(plan, progress):
+        outcomes.append(outcome)
+        if on_outcome is not None:
+            on_outcome(outcome)
+    mix = folder.mix(progress)
+    page = write_song_report(folder, progress, outcomes) if report else None
+    return RenderedSong(tuple(outcomes), mix, page)
+
+
+def mix_song(
+    out: StrPath, *, choose: Mapping[str, str] | None = None, progress: Progress | None = None
+) -> Mix:
+    """Build ``song.wav`` of a rendered song anew: takes layered, segments joined, at -14 LUFS.
+
+    Args:
+        out: the folder of the rendered song.
+        choose: takes for the mix, as in ``{"18/vocals": "guide-s1"}``; kept for later mixes.
+        progress: counts layers.
+
+    Raises:
+        MilongaError: the folder holds no rendered song, or a choice can't be met.
+    """
+    folder = OutputFolder.load(out)
+    folder.choose(choose or {})
+    if choose:
+        folder.save()
+    return folder.mix(progress)
+
+
+def write_report(out: StrPath, *, progress: Progress | None = None) -> Path:
+    """Write the report of a rendered song anew, from its takes and baselines as they are now.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        MilongaError: the folder holds no rendered song.
+    """
+    return write_song_report(OutputFolder.load(out), progress)
+
+
+def replay(
+    receipt: StrPath, *, out: StrPath | None = None, progress: Progress | None = None
+) -> Replay:
+    """Render a take again from its receipt and compare the samples.
+
+    Args:
+        receipt: the .json file beside the take, or the take's .wav.
+        out: keep the new rendering as this file.
+        progress: shows the work.
+
+    Raises:
+        ReceiptError: the receipt can't be read.
+        MilongaError: the take can't be rendered any more.
+    """
+    path = receipt_path(receipt)
+    found = read_receipt(path)
+    generator = make_generator(found.generator, found.request.options)
+    result = replay_take(found, path.parent, generator, progress)
+    if out is not None:
+        audio.write(Path(out), result.clip, on_clip="level")
+    return result
+
+
+def receipt_path(take: StrPath) -> Path:
+    """Return the path of a take's receipt, from its own or from that of the audio."""
+    path = Path(take)
+    return path.with_suffix(".json") if path.suffix == ".wav" else path
