@@ -256,6 +256,7 @@ def test_a_split_in_time_covers_the_piece():
 def test_variations_follow_from_the_seed_and_leave_global_states_alone():
     rng = np.random.default_rng(0)
     sound = (0.1 * rng.standard_normal(44_100)).astype(np.float32)
+    sound.flags.writeable = False  # as a clip's samples are
     augmenter = Augmenter(44_100)
     random.seed(1)
     before = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002

@@ -40,7 +40,7 @@ class Augmenter:
             ``[time]``, up to a tenth longer or shorter; it may pass full scale.
         """
         with _seeded(seed):
-            varied = self._chain(samples=np.ascontiguousarray(samples), sample_rate=self._rate)
+            varied = self._chain(samples=np.array(samples, order="C"), sample_rate=self._rate)
         return np.ascontiguousarray(varied, dtype=np.float32)
 
 
