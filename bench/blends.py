@@ -39,7 +39,7 @@ class _Played:
 
 
 def run(quick: bool = False) -> str:
-    from milonga.sounds import Library, TrainSettings, make_model
+    from milonga.sounds import Library, TrainSettings, train_into_library
     from milonga.sounds.model.network import Architecture
     from milonga.sounds.train_model import SIZES
 
@@ -56,7 +56,7 @@ def run(quick: bool = False) -> str:
             settings = TrainSettings(
                 minutes=training_s / 60, architecture=Architecture(**SIZES["small"])
             )
-            make_model(name, folder, settings=settings, library=library)
+            train_into_library(name, folder, settings=settings, library=library)
         played = {share: _play(library, share, range(seeds)) for share in SHARES}
         again = _play(library, 1.0, range(1000, 1000 + seeds))
         same = _is_the_model(library)

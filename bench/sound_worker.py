@@ -11,8 +11,9 @@ import numpy as np
 
 from milonga.runtime.progress import Progress
 from milonga.sounds.controls.descriptors import describe, sounding
+from milonga.sounds.controls.report import ControlReport
 from milonga.sounds.corpus.mel_store import MelStore
-from milonga.sounds.model.file import MEL_SPEC as SPEC
+from milonga.sounds.mel_spec import MEL_SPEC as SPEC
 from milonga.sounds.model.player import SoundPlayer
 from milonga.sounds.model.resolved_play import ResolvedPlay
 from milonga.sounds.training.effects import measure_effects
@@ -25,13 +26,18 @@ def train_model(store: Path, folder: Path, minutes: float) -> None:
     """Trains; writes ``model.json`` and ``model.safetensors``."""
     from safetensors.torch import save_file
 
-    from milonga.sounds.training.trainer import TrainSettings, train
+    from milonga.sounds.training.settings import TrainSettings
+    from milonga.sounds.training.train import train
 
-    made = train(MelStore.open(store), folder, TrainSettings(minutes=minutes), Progress())
-    architecture, tensors, record, controls = made
-    header = {"architecture": architecture, "controls": controls, "mel_spec": SPEC.to_dict()}
-    save_file(tensors, folder / "model.safetensors")
-    (folder / "model.json").write_text(json.dumps({**header, "training": record}))
+    model = train(MelStore.open(store), folder, TrainSettings(minutes=minutes), Progress())
+    header = {
+        "architecture": model.architecture,
+        "controls": {name: about.model_dump() for name, about in model.controls.items()},
+        "mel_spec": SPEC.to_dict(),
+        "training": model.record,
+    }
+    save_file(model.tensors, folder / "model.safetensors")
+    (folder / "model.json").write_text(json.dumps(header))
 
 
 def train_other(store: Path, folder: Path, minutes: float) -> None:
@@ -50,7 +56,9 @@ def load(folder: Path) -> tuple[dict[str, Any], SoundPlayer]:
     from safetensors.torch import load_file
 
     header = json.loads((folder / "model.json").read_text())
-    return header, SoundPlayer(header, load_file(folder / "model.safetensors"))
+    controls = {name: ControlReport(**about) for name, about in header["controls"].items()}
+    tensors = load_file(folder / "model.safetensors")
+    return header, SoundPlayer(header["architecture"], controls, tensors)
 
 
 def play(folder: Path, store: Path, other: Path, seeds: int, seconds: float) -> None:
@@ -58,14 +66,14 @@ def play(folder: Path, store: Path, other: Path, seeds: int, seconds: float) -> 
     import torch
 
     torch.set_num_threads(1)
-    header, player = load(folder)
+    _, player = load(folder)
     vocoder = get_vocoder("griffin-lim", device="cpu")
 
     def heard(request: ResolvedPlay) -> np.ndarray:
         return SPEC.analyse(player.clip(request, vocoder))
 
     swept = measure_effects(
-        player, header["controls"], seeds=range(seeds), seconds=seconds, through=heard
+        player, player.controls, seeds=range(seeds), seconds=seconds, through=heard
     )
     walk = player.mel(ResolvedPlay(seconds=120.0, seed=100))
     sounded = SPEC.analyse(player.clip(ResolvedPlay(seconds=120.0, seed=100), vocoder))
@@ -74,7 +82,7 @@ def play(folder: Path, store: Path, other: Path, seeds: int, seconds: float) -> 
         json.dumps(
             {
                 "effects": {
-                    name: entry["effect"] for name, entry in swept.items() if "effect" in entry
+                    name: about.effect.model_dump() for name, about in swept.items() if about.effect
                 },
                 "copies": copies(player, walk[0], MelStore.open(store)),
                 "to_own": frechet(_mfcc(sounded[0]), _mfcc(own)),

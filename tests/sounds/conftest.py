@@ -180,7 +180,7 @@ def store():
 def tiny():
     """Settings of a training that takes seconds: ``tiny(steps=20, ...)``."""
     from milonga.sounds.model.network import Architecture
-    from milonga.sounds.training.trainer import TrainSettings
+    from milonga.sounds.training.settings import TrainSettings
 
     shape = Architecture(latent=24, widths=(24, 24, 32, 32), blocks=(1, 1, 1, 1), hidden=16)
 
@@ -194,23 +194,16 @@ def tiny():
 
 @pytest.fixture(scope="session")
 def trained(store, tiny, tmp_path_factory):
-    """(header, tensors, record) of a tiny trained model."""
-    from milonga.sounds.training.trainer import train
+    """A tiny ``TrainedModel``."""
+    from milonga.sounds.training.train import train
 
     folder = tmp_path_factory.mktemp("trained")
-    architecture, tensors, record, controls = train(store, folder, tiny(steps=150))
-    files = [{"name": f"made {index}.wav"} for index in range(7)]
-    header = {
-        "architecture": architecture,
-        "controls": controls,
-        "mel_spec": SPEC.to_dict(),
-        "corpus": {"files": files},
-    }
-    return header, tensors, record
+    return train(store, folder, tiny(steps=150))
 
 
 @pytest.fixture(scope="session")
 def player(trained):
     from milonga.sounds.model.player import SoundPlayer
 
-    return SoundPlayer(trained[0], trained[1])
+    names = [f"made {index}.wav" for index in range(7)]
+    return SoundPlayer(trained.architecture, trained.controls, trained.tensors, files=names)

@@ -12,7 +12,7 @@ import pytest
 from milonga.audio import probe
 from milonga.errors import Cancelled, CorpusError, SoundError
 from milonga.runtime.progress import Progress
-from milonga.sounds import Library, ResolvedPlay, TrainSettings, make_model, open_model
+from milonga.sounds import Library, ResolvedPlay, TrainSettings, open_model, train_into_library
 from milonga.sounds.model.file import sound_hash
 from milonga.sounds.model.network import Architecture
 
@@ -32,7 +32,7 @@ def corpus(tmp_path_factory, sound_models):
 def trained(tmp_path_factory, corpus):
     """A library with the model 'noises', trained without interruption."""
     library = Library(tmp_path_factory.mktemp("library"))
-    make_model("noises", corpus, settings=SETTINGS, library=library)
+    train_into_library("noises", corpus, settings=SETTINGS, library=library)
     return library
 
 
@@ -59,10 +59,10 @@ def test_a_trained_model_is_in_the_library_and_plays(trained, corpus):
     header = entry.header
     assert [file.name for file in header.corpus.files] == [f"noise {n}.wav" for n in range(4)]
     assert header.training["steps"] == 6
-    assert header.controls["loudness"]["enabled"]
-    assert not header.controls["pulse"]["enabled"]
-    assert header.controls["pulse"]["reason"]
-    assert header.controls["loudness"]["effect"]["spearman"]["loudness"] == pytest.approx(1)
+    assert header.controls["loudness"].enabled
+    assert not header.controls["pulse"].enabled
+    assert header.controls["pulse"].reason
+    assert header.controls["loudness"].effect.spearman["loudness"] == pytest.approx(1)
     assert not (entry.folder / "training" / "checkpoint.safetensors").exists()
     player = open_model("noises", trained)
     assert player.mel(ResolvedPlay(seconds=1)).shape == (1, 128, 87)
@@ -74,9 +74,11 @@ def test_a_cancelled_training_goes_on_to_the_same_model(trained, corpus, tmp_pat
     library = Library(tmp_path / "library")
     for stop in (("Inspecting recordings", 1), ("Preparing", 4), ("Training", 3)):
         with pytest.raises(Cancelled):
-            make_model("noises", corpus, settings=SETTINGS, library=library, progress=Stop(*stop))
+            train_into_library(
+                "noises", corpus, settings=SETTINGS, library=library, progress=Stop(*stop)
+            )
         assert library.model("noises").header is None
-    made = make_model("noises", corpus, settings=SETTINGS, library=library)
+    made = train_into_library("noises", corpus, settings=SETTINGS, library=library)
     assert made.trained
     assert sound_hash(made.entry.model_path) == sound_hash(trained.model_path("noises"))
 
@@ -85,12 +87,12 @@ def test_a_killed_training_goes_on_to_the_same_model(trained, corpus, tmp_path):
     library = Library(tmp_path / "library")
     code = (
         "from pathlib import Path\n"
-        "from milonga.sounds import Library, TrainSettings, make_model\n"
+        "from milonga.sounds import Library, TrainSettings, train_into_library\n"
         "from milonga.sounds.model.network import Architecture\n"
         f"shape = Architecture({', '.join(f'{k}={v!r}' for k, v in TINY.to_dict().items())})\n"
         "settings = TrainSettings(steps=6, batch=2, frames=64, evaluate_every=3,\n"
         "    architecture=shape, checkpoint_s=0.0)\n"
-        f"make_model('noises', Path({str(corpus)!r}), settings=settings,\n"
+        f"train_into_library('noises', Path({str(corpus)!r}), settings=settings,\n"
         f"    library=Library(Path({str(library.folder)!r})))"
     )
     process = subprocess.Popen([sys.executable, "-c", code])
@@ -101,13 +103,13 @@ def test_a_killed_training_goes_on_to_the_same_model(trained, corpus, tmp_path):
     process.wait()
     assert library.model("noises").header is None
     assert library.model("noises").in_training
-    made = make_model("noises", corpus, settings=SETTINGS, library=library)
+    made = train_into_library("noises", corpus, settings=SETTINGS, library=library)
     assert sound_hash(made.entry.model_path) == sound_hash(trained.model_path("noises"))
 
 
 def test_the_same_training_again_does_nothing(own, corpus):
     before = own.model_path("noises").read_bytes()
-    made = make_model("noises", corpus, settings=SETTINGS, library=own)
+    made = train_into_library("noises", corpus, settings=SETTINGS, library=own)
     assert not made.trained
     assert made.record["steps"] == 6
     assert own.model_path("noises").read_bytes() == before
@@ -116,11 +118,11 @@ def test_the_same_training_again_does_nothing(own, corpus):
 def test_another_corpus_or_other_settings_do_not_take_the_name(own, corpus, recordings):
     before = own.model_path("noises").read_bytes()
     with pytest.raises(SoundError, match="recordings are others") as caught:
-        make_model("noises", recordings, settings=SETTINGS, library=own)
+        train_into_library("noises", recordings, settings=SETTINGS, library=own)
     assert "--add" in caught.value.step
     other = TrainSettings(steps=6, batch=3, frames=64, evaluate_every=3, architecture=TINY)
     with pytest.raises(SoundError, match="batch was 2, now 3"):
-        make_model("noises", corpus, settings=other, library=own)
+        train_into_library("noises", corpus, settings=other, library=own)
     assert own.model_path("noises").read_bytes() == before
 
 
@@ -128,22 +130,22 @@ def test_an_unfinished_training_that_differs_says_in_what(corpus, tmp_path, soun
     library = Library(tmp_path / "library")
     others = sound_models.steady_corpus(tmp_path / "others", seed=5)
     with pytest.raises(Cancelled):
-        make_model(
+        train_into_library(
             "noises", corpus, settings=SETTINGS, library=library, progress=Stop("Training", 2)
         )
     with pytest.raises(SoundError, match=r"unfinished.*recordings are others") as caught:
-        make_model("noises", others, settings=SETTINGS, library=library)
+        train_into_library("noises", others, settings=SETTINGS, library=library)
     assert "--restart" in caught.value.step
     seen = []
     with pytest.raises(Cancelled):
-        make_model(
+        train_into_library(
             "noises", others, settings=SETTINGS, library=library, restart=True,
-            progress=Stop("Training", 1), inspected=seen.append,
+            progress=Stop("Training", 1), on_corpus=seen.append,
         )  # fmt: skip
     # The new one goes on now, and the old one doesn't.
     assert seen[0].folders == (str(others),)
     with pytest.raises(SoundError, match="recordings are others"):
-        make_model("noises", corpus, settings=SETTINGS, library=library)
+        train_into_library("noises", corpus, settings=SETTINGS, library=library)
 
 
 def test_more_recordings_go_on_from_the_model(own, corpus, tmp_path, sound_models):
@@ -152,21 +154,21 @@ def test_more_recordings_go_on_from_the_model(own, corpus, tmp_path, sound_model
     stopped = Stop("Training", 3)
     before = own.model_path("noises").read_bytes()
     with pytest.raises(Cancelled):
-        make_model("noises", add=[more], settings=SETTINGS, library=own, progress=stopped)
+        train_into_library("noises", add=[more], settings=SETTINGS, library=own, progress=stopped)
     # The model that is there stays until the new one is whole.
     assert own.model_path("noises").read_bytes() == before
-    made = make_model("noises", add=[more], settings=SETTINGS, library=own)
+    made = train_into_library("noises", add=[more], settings=SETTINGS, library=own)
     header = made.entry.header
     assert len(header.corpus.files) == 7
     assert {"error_before", "error_after"} <= set(made.record["earlier_recordings"])
     assert (header.tags, header.notes) == (("mine",), "keep me")
-    again = make_model("noises", add=[more], settings=SETTINGS, library=own)
+    again = train_into_library("noises", add=[more], settings=SETTINGS, library=own)
     assert not again.trained
 
 
 def test_nothing_new_to_learn_is_an_error(own, corpus):
     with pytest.raises(CorpusError, match="hasn't learnt"):
-        make_model("noises", add=[corpus], settings=SETTINGS, library=own)
+        train_into_library("noises", add=[corpus], settings=SETTINGS, library=own)
 
 
 def test_adding_to_a_strangers_model(trained, tmp_path, sound_models):
@@ -176,9 +178,9 @@ def test_adding_to_a_strangers_model(trained, tmp_path, sound_models):
     more = sound_models.steady_corpus(tmp_path / "more", files=4, seed=9)
     seen = []
     with pytest.raises(Cancelled):
-        make_model(
+        train_into_library(
             "theirs", add=[more], settings=SETTINGS, library=library,
-            progress=Stop("Training", 1), inspected=seen.append,
+            progress=Stop("Training", 1), on_corpus=seen.append,
         )  # fmt: skip
     assert len(seen[0].files) == 4
     start = library.folder / "theirs" / "training" / "start.safetensors"
@@ -188,16 +190,16 @@ def test_adding_to_a_strangers_model(trained, tmp_path, sound_models):
 def test_adding_to_nothing(corpus, tmp_path):
     library = Library(tmp_path / "library")
     with pytest.raises(SoundError, match="no model 'x' yet"):
-        make_model("x", add=[corpus], settings=SETTINGS, library=library)
+        train_into_library("x", add=[corpus], settings=SETTINGS, library=library)
     with pytest.raises(SoundError, match="no folder"):
-        make_model("x", settings=SETTINGS, library=library)
+        train_into_library("x", settings=SETTINGS, library=library)
 
 
 def test_too_little_audio_trains_nothing(tmp_path, make_corpus):
     folder = make_corpus(tmp_path / "short", files=1, seconds=2.0)
     library = Library(tmp_path / "library")
     with pytest.raises(CorpusError, match="at least 10 s"):
-        make_model("x", folder, settings=SETTINGS, library=library)
+        train_into_library("x", folder, settings=SETTINGS, library=library)
     assert library.model("x").header is None
 
 
@@ -205,7 +207,7 @@ def test_previews_are_written_on_the_way(corpus, tmp_path):
     library = Library(tmp_path / "library")
     settings = replace(SETTINGS, preview_s=0.0)
     with pytest.raises(Cancelled):
-        make_model(
+        train_into_library(
             "noises", corpus, settings=settings, library=library, progress=Stop("Training", 2)
         )
     previews = library.folder / "noises" / "training" / "previews"
@@ -216,5 +218,36 @@ def test_previews_are_written_on_the_way(corpus, tmp_path):
 
 def test_records_of_a_training_are_json(trained):
     folder = trained.folder / "noises" / "training"
-    for name in ("corpus.json", "session.json", "inspected.json"):
+    for name in ("corpus.json", "training.json", "inspected.json"):
         json.loads((folder / name).read_text())
+
+
+def test_restarting_forgets_what_was_there(own, corpus):
+    training = own.folder / "noises" / "training"
+    stored = next((training / "store").glob("*.npy"))
+    stored.unlink()
+    stored.with_name("stray.npy").touch()
+    result = train_into_library("noises", corpus, settings=SETTINGS, library=own, restart=True)
+    assert result.trained
+    assert stored.exists()
+    assert not stored.with_name("stray.npy").exists()
+
+
+def test_a_training_of_version_0_1_is_known(own, corpus):
+    """Its record is called session.json."""
+    training = own.folder / "noises" / "training"
+    (training / "training.json").rename(training / "session.json")
+    assert not train_into_library("noises", corpus, settings=SETTINGS, library=own).trained
+    state = json.loads((training / "session.json").read_text())
+    assert state.pop("fixed")["batch"] == 2
+    assert state == {
+        "format_version": 1,
+        "adds": False,
+        "fingerprint": own.model("noises").header.corpus.fingerprint,
+        "done": True,
+    }
+    other = TrainSettings(steps=6, batch=3, frames=64, evaluate_every=3, architecture=TINY)
+    with pytest.raises(SoundError, match="batch was 2, now 3"):
+        train_into_library("noises", corpus, settings=other, library=own)
+    assert train_into_library("noises", corpus, settings=other, library=own, restart=True).trained
+    assert not (training / "session.json").exists()

@@ -13,7 +13,7 @@ def small_model(name="tiny", *, seed=0, disabled=("tension",), **changes):
     import torch
 
     from milonga.sounds.controls.descriptors import CONTROLS
-    from milonga.sounds.corpus.mel_store import MEL_SPEC
+    from milonga.sounds.mel_spec import MEL_SPEC
     from milonga.sounds.model.file import ModelHeader
     from milonga.sounds.model.network import Architecture, SoundNet
 

@@ -15,10 +15,10 @@ _HOMES = {
     "ResolvedPlay": "milonga.sounds.model.resolved_play",
     "SoundPlayer": "milonga.sounds.model.player",
     "TrainSettings": "milonga.sounds.training.settings",
-    "make_model": "milonga.sounds.train_model",
+    "train_into_library": "milonga.sounds.train_model",
     "open_model": "milonga.sounds.library.library",
 }
-"""``make_model`` trains one for the library, ``open_model`` gives one to play."""
+"""``train_into_library`` trains one for the library, ``open_model`` gives one to play."""
 
 __all__ = [
     "Corpus",
@@ -30,8 +30,8 @@ __all__ = [
     "ResolvedPlay",
     "SoundPlayer",
     "TrainSettings",
-    "make_model",
     "open_model",
+    "train_into_library",
 ]
 
 

@@ -11,7 +11,8 @@ from milonga.sounds.controls.descriptors import CONTROLS, LOUDNESS, NAMES, descr
 from milonga.sounds.instrument.blend import Blend, parse_shares
 from milonga.sounds.instrument.blend_mixing import mix_mels
 from milonga.sounds.instrument.instrument import Instrument
-from milonga.sounds.model.file import MEL_SPEC, sound_hash
+from milonga.sounds.mel_spec import MEL_SPEC
+from milonga.sounds.model.file import sound_hash
 from milonga.sounds.model.play_settings import PlaySettings
 
 SETTINGS = PlaySettings(seconds=0.5, seed=2, controls={"brightness": 1.0})

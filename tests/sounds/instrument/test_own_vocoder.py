@@ -27,8 +27,8 @@ from milonga.sounds.instrument.vocoder_recordings import gather
 from milonga.sounds.instrument.vocoder_tuning import WORK, Remaker, fine_tune_vocoder
 from milonga.sounds.library.library import Library
 from milonga.sounds.model.network import Architecture
-from milonga.sounds.train_model import make_model
-from milonga.sounds.training.trainer import TrainSettings
+from milonga.sounds.train_model import train_into_library
+from milonga.sounds.training.settings import TrainSettings
 from milonga.vocoders.training.vocoder_file import Duel, Evaluation, Measured, load_generator, save
 
 QUICK = {"minutes": None, "steps": 3, "batch": 1, "frames": 8, "critics_from": 2,
@@ -43,7 +43,7 @@ def trained(tmp_path_factory, make_corpus):
     library = Library(place / "sounds")
     small = Architecture(latent=4, widths=(8, 8, 8, 8), blocks=(1, 1, 1, 1), hidden=8)
     settings = TrainSettings(steps=2, batch=2, architecture=small)
-    make_model("bells", recordings, settings=settings, library=library)
+    train_into_library("bells", recordings, settings=settings, library=library)
     fine_tune_vocoder("bells", changes=QUICK, size="tiny", start="fresh", library=library)
     return place
 

@@ -6,7 +6,7 @@ import pytest
 from milonga.audio import Clip, read
 from milonga.audio.export.receipt import Provenance, check_export
 from milonga.errors import SoundError
-from milonga.sounds import Corpus, MelStore, TrainSettings, make_model
+from milonga.sounds import Corpus, MelStore, TrainSettings, train_into_library
 from milonga.sounds.corpus.split import assign
 from milonga.sounds.library.generated import FOLDER, marked, use
 from milonga.sounds.library.history import History
@@ -98,7 +98,7 @@ def test_the_next_training_learns_from_them_and_says_so(history, tmp_path, sound
         steps=2, batch=2, frames=64, evaluate_every=2, architecture=SHAPE, checkpoint_s=0.0
     )
     (path,) = use([put(history, 5)], "tiny")
-    made = make_model("tiny", corpus, settings=settings, restart=True)
+    made = train_into_library("tiny", corpus, settings=settings, restart=True)
     found = {file.name: file.generated for file in made.entry.header.corpus.files}
     assert found == {path.name: True, **{f"noise {n}.wav": False for n in range(4)}}
     assert made.corpus.document()["generated"] == [path.name]
@@ -115,5 +115,5 @@ def test_a_model_that_goes_on_names_its_ancestors(tmp_path, sound_models):
     header = header.model_copy(update={"training": {"lineage": ["0" * 64]}})
     save(tmp_path / "start.safetensors", header, tensors)
     own = sound_hash(tmp_path / "start.safetensors")
-    assert lineage((header, tensors), tmp_path) == [own, "0" * 64]
+    assert lineage((header, tensors), tmp_path / "start.safetensors") == [own, "0" * 64]
     assert lineage(None, tmp_path) == []

@@ -108,9 +108,10 @@ def test_after_another_training_the_preset_says_what_is_gone(models, sound_model
     assert (fitted.settings, fitted.left_out, fitted.notes) == (settings, {}, ())
 
     header, tensors = sound_models.small_model("tiny", seed=9, disabled=("pulse",))
-    controls = {name: dict(about) for name, about in header.controls.items()}
-    controls["brightness"]["spread"] *= 2
-    controls["warmth"]["spread"] *= 2
+    controls = dict(header.controls)
+    for name in ("brightness", "warmth"):
+        about = controls[name]
+        controls[name] = about.model_copy(update={"spread": 2 * about.spread})
     files = header.corpus.files[:2]
     corpus = header.corpus.model_copy(update={"files": files})
     header = header.model_copy(update={"controls": controls, "corpus": corpus})

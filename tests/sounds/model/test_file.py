@@ -230,6 +230,7 @@ CHANGES = {
     "large network": lambda h: h["architecture"].update(widths=[1024] * 4, blocks=[16] * 4),
     "other network": lambda h: h["architecture"].update(widths=[16] * 4),
     "no network": lambda h: h.update(architecture={}),
+    "no mel spec": lambda h: h.pop("mel_spec"),
     "control": lambda h: h["controls"].update(loudness={}),
     "no control": lambda h: h["controls"].update(loudness=[1]),
     "effect": lambda h: h["controls"]["loudness"].update(effect={"moved": "far"}),

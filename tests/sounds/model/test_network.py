@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga.errors import ModelFileError
+from milonga.sounds.controls.reach import Reach
 from milonga.sounds.model.network import (
     CARRIERS,
     FACTOR,
@@ -14,7 +15,7 @@ from milonga.sounds.model.network import (
     encoder_reach,
     reach,
 )
-from milonga.sounds.training.losses import Reach, carriers, changed
+from milonga.sounds.training.losses import carriers, changed
 
 TINY = Architecture(latent=6, widths=(12, 12, 16, 16), blocks=(1, 2, 1, 2), hidden=8)
 

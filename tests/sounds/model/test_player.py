@@ -139,46 +139,47 @@ def test_wrong_requests_are_explained(player):
 
 
 def test_a_disabled_control_says_why(trained):
-    header, tensors, _ = trained
-    controls = {**header["controls"]}
-    controls["pulse"] = {**controls["pulse"], "enabled": False, "reason": "It hardly differs."}
-    player = SoundPlayer({**header, "controls": controls}, tensors)
+    off = {"enabled": False, "reason": "It hardly differs."}
+    controls = {**trained.controls, "pulse": trained.controls["pulse"].model_copy(update=off)}
+    player = SoundPlayer(trained.architecture, controls, trained.tensors)
     assert "pulse" not in player.enabled
     with pytest.raises(SoundError, match="hardly differs"):
         player.mel(ResolvedPlay(controls={"pulse": 1}))
 
 
 def test_parts_that_do_not_fit_are_refused(trained):
-    header, tensors, _ = trained
+    tensors = trained.tensors
+
+    def opened(tensors, controls=trained.controls):
+        return SoundPlayer(trained.architecture, controls, tensors)
+
     for name in ("encoder.out.weight", "atlas.latents", "axes.mean"):
         with pytest.raises(ModelFileError, match="no tensor"):
-            SoundPlayer(header, {n: t for n, t in tensors.items() if n != name})
+            opened({n: t for n, t in tensors.items() if n != name})
     with pytest.raises(ModelFileError, match="architecture"):
-        SoundPlayer(header, {**tensors, "middle": torch.zeros(5)})
+        opened({**tensors, "middle": torch.zeros(5)})
     runs = tensors["atlas.runs"].clone()
     runs[0, 2] = 10**6
     with pytest.raises(ModelFileError, match="fit"):
-        SoundPlayer(header, {**tensors, "atlas.runs": runs})
+        opened({**tensors, "atlas.runs": runs})
     with pytest.raises(ModelFileError):
-        SoundPlayer({**header, "controls": {"loudness": {}}}, tensors)
-    with pytest.raises(ModelFileError):
-        SoundPlayer({k: v for k, v in header.items() if k != "mel_spec"}, tensors)
+        opened(tensors, {"loudness": trained.controls["loudness"]})
 
 
 def test_effects_are_measured(trained, player):
-    header = trained[0]
-    effect = header["controls"]["loudness"]["effect"]
-    assert effect["spearman"]["loudness"] > 0.95
-    assert len(effect["curve"]) == len(POSITIONS) == 9
-    assert effect["moved"]["loudness"] > 1.0
+    controls = trained.controls
+    effect = controls["loudness"].effect
+    assert effect.spearman["loudness"] > 0.95
+    assert len(effect.curve) == len(POSITIONS) == 9
+    assert effect.moved["loudness"] > 1.0
     for name in player.enabled:
-        assert set(header["controls"][name]["effect"]["spearman"]) == set(header["controls"])
+        assert set(controls[name].effect.spearman) == set(controls)
     # What is measured can be chosen: here silence, which no control changes.
     silent = measure_effects(
-        player, header["controls"], seeds=(0,), seconds=0.5,
+        player, controls, seeds=(0,), seconds=0.5,
         through=lambda request: np.full((1, 128, 43), -11.5, np.float32),
     )  # fmt: skip
-    assert silent["loudness"]["effect"]["spearman"]["loudness"] == 0.0
+    assert silent["loudness"].effect.spearman["loudness"] == 0.0
 
 
 @settings(max_examples=25, deadline=None)
@@ -199,5 +200,7 @@ def test_a_request_is_a_value():
 
 def test_opening_and_playing_leaves_the_random_state_of_torch(trained):
     before = torch.get_rng_state()
-    SoundPlayer(trained[0], trained[1]).mel(ResolvedPlay(seconds=1.0))
+    SoundPlayer(trained.architecture, trained.controls, trained.tensors).mel(
+        ResolvedPlay(seconds=1.0)
+    )
     assert torch.equal(torch.get_rng_state(), before)

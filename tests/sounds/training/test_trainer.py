@@ -16,7 +16,11 @@ from milonga.runtime.progress import Progress
 from milonga.sounds.controls.descriptors import NAMES
 from milonga.sounds.controls.statistics import control_statistics
 from milonga.sounds.corpus.segments import Segments, consecutive, moved
-from milonga.sounds.training.trainer import Trainer, checkpoint, train
+from milonga.sounds.folder import CHECKPOINT
+from milonga.sounds.training import checkpoint
+from milonga.sounds.training.result import StartModel
+from milonga.sounds.training.train import train
+from milonga.sounds.training.trainer import Trainer
 
 
 class _StopAt(Progress):
@@ -64,12 +68,13 @@ def test_consecutive_stretches_cover_a_corpus(store):
 
 
 def test_losses_fall_and_the_record_says_so(trained):
-    header, tensors, record = trained
+    tensors, record = trained.tensors, trained.record
     history = record["history"]
     assert history[-1]["asked"] < history[0]["asked"]
     assert record["error"] < 0.6 * record["error_of_constant"]
     assert record["steps"] == 150
-    json.dumps([header, record], allow_nan=False)
+    controls = {name: about.model_dump() for name, about in trained.controls.items()}
+    json.dumps([trained.architecture, controls, record], allow_nan=False)
     assert all(torch.isfinite(value).all() for value in tensors.values())
     assert set(record["controls_in_latent"]) == set(NAMES)
 
@@ -90,14 +95,14 @@ def test_a_resumed_training_is_the_uninterrupted_one(store, tiny, tmp_path):
         with pytest.raises(Cancelled):
             train(store, tmp_path / "parts", settings, _StopAt(step))
     parts = train(store, tmp_path / "parts", settings)
-    assert whole[1].keys() == parts[1].keys()
-    for name, value in whole[1].items():
-        assert torch.equal(value, parts[1][name]), name
-    assert whole[3] == parts[3]
-    assert whole[2]["history"] == parts[2]["history"]
+    assert whole.tensors.keys() == parts.tensors.keys()
+    for name, value in whole.tensors.items():
+        assert torch.equal(value, parts.tensors[name]), name
+    assert whole.controls == parts.controls
+    assert whole.record["history"] == parts.record["history"]
     # A finished one is only read again.
     again = train(store, tmp_path / "parts", settings)
-    assert all(torch.equal(value, again[1][name]) for name, value in parts[1].items())
+    assert all(torch.equal(value, again.tensors[name]) for name, value in parts.tensors.items())
 
 
 def test_a_checkpoint_of_something_else_is_refused(store, sounds, tiny, tmp_path):
@@ -107,8 +112,8 @@ def test_a_checkpoint_of_something_else_is_refused(store, sounds, tiny, tmp_path
     other = sounds.store([sounds.noisy(1, 100, 900)], [])
     with pytest.raises(SoundError, match="other settings or recordings"):
         train(other, tmp_path, tiny(steps=2))
-    data = (tmp_path / checkpoint.FILE).read_bytes()
-    (tmp_path / checkpoint.FILE).write_bytes(data[: len(data) // 2])
+    data = (tmp_path / CHECKPOINT).read_bytes()
+    (tmp_path / CHECKPOINT).write_bytes(data[: len(data) // 2])
     with pytest.raises(SoundError, match="can't be read") as caught:
         train(store, tmp_path, tiny(steps=2))
     assert "Remove this file" in str(caught.value)
@@ -139,25 +144,31 @@ def test_a_kill_while_a_checkpoint_is_written_does_no_harm(tmp_path):
         process.communicate()
         state, tensors = checkpoint.load(tmp_path)
         assert (tensors["a"] == state["step"]).all()
-        assert [path.name for path in tmp_path.iterdir()] == [checkpoint.FILE]
+        assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
 
 
 def test_training_goes_on_with_other_recordings(store, sounds, tiny, trained, tmp_path):
-    header, tensors, _ = trained
+    tensors = trained.tensors
     more = sounds.store([sounds.pitched(2, 700, 0.4, 9), sounds.noisy(2, 3000, 9000)],
                         [sounds.pitched(1, 600, 0.4, 5)])  # fmt: skip
-    told = train(more, tmp_path, tiny(steps=10), start=(header, tensors), previous=store)
-    earlier = told[2]["earlier_recordings"]
-    assert earlier["error_before"] == pytest.approx(trained[2]["error"], abs=2e-4)
+    told = train(
+        more,
+        tmp_path,
+        tiny(steps=10),
+        start=StartModel(trained.architecture, tensors),
+        previous=store,
+    )
+    earlier = told.record["earlier_recordings"]
+    assert earlier["error_before"] == pytest.approx(trained.record["error"], abs=2e-4)
     assert earlier["error_after"] > 0
     # The scale of the network stays, so that its latents keep their meaning.
-    assert torch.equal(told[1]["mel_mean"], tensors["mel_mean"])
-    assert not torch.equal(told[1]["encoder.out.weight"], tensors["encoder.out.weight"])
+    assert torch.equal(told.tensors["mel_mean"], tensors["mel_mean"])
+    assert not torch.equal(told.tensors["encoder.out.weight"], tensors["encoder.out.weight"])
 
 
 def test_training_stops_when_nothing_gets_better(store, tiny, tmp_path):
     settings = tiny(steps=400, evaluate_every=1, patience=3, learning_rate=1e-12)
-    record = train(store, tmp_path, settings)[2]
+    record = train(store, tmp_path, settings).record
     assert record["stopped_early"]
     assert record["steps"] < 400
 
@@ -169,7 +180,7 @@ def test_budgets_and_previews(store, tiny, tmp_path):
     assert [step for _, step in shown] == list(range(1, 21))
     assert all(shape[:2] == (1, 128) for shape, _ in shown)
     short = tiny(steps=None, minutes=0.01)
-    record = train(store, tmp_path / "clock", short)[2]
+    record = train(store, tmp_path / "clock", short).record
     assert record["seconds"] >= 0.6
     assert record["budget"] == {"minutes": 0.01, "steps": None}
 
@@ -177,16 +188,16 @@ def test_budgets_and_previews(store, tiny, tmp_path):
 def test_a_corpus_of_one_file_and_of_one_frame(sounds, tiny, tmp_path):
     for name, samples in (("one", sounds.pitched(1, 300, 0.5)), ("frame", np.ones(600) * 0.1)):
         made = train(sounds.store([samples], []), tmp_path / name, tiny(steps=2))
-        assert made[2]["held_out"] is False
-        assert np.isfinite(made[2]["error"])
+        assert made.record["held_out"] is False
+        assert np.isfinite(made.record["error"])
 
 
 def test_a_control_that_the_corpus_does_not_vary_is_disabled(sounds):
     steady = sounds.store([sounds.noisy(4, 100, 5000)], [])
     controls = control_statistics(steady.tracks("train"), sounds.spec)
-    assert not controls["loudness"]["enabled"]
-    assert "hardly differs" in controls["loudness"]["reason"]
-    assert "1 is needed" in controls["loudness"]["reason"]
+    assert not controls["loudness"].enabled
+    assert "hardly differs" in controls["loudness"].reason
+    assert "1 is needed" in controls["loudness"].reason
 
 
 def test_numbers_out_of_range_end_the_training(store, tiny, tmp_path):

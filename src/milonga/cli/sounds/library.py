@@ -184,7 +184,7 @@ def _document(entry: SavedModel) -> dict[str, Any]:
 
 def enabled_controls(header: ModelHeader) -> list[str]:
     """Names of the controls that work, in the model's order."""
-    return [name for name, about in header.controls.items() if about.get("enabled", True)]
+    return [name for name, about in header.controls.items() if about.enabled]
 
 
 def _report(entry: SavedModel, text: str, as_json: bool) -> None:
@@ -258,8 +258,9 @@ def _controls(header: ModelHeader) -> None:
     for heading in (*header.controls, "rank"):
         table.add_column(heading, justify="right")
     for name in working:
-        effect = header.controls[name].get("effect") or {}
-        moved, rank = effect.get("moved", {}), effect.get("spearman", {}).get(name)
+        effect = header.controls[name].effect
+        moved = effect.moved if effect else {}
+        rank = effect.spearman.get(name) if effect else None
         cells = [
             f"[bold]{_signed(moved.get(of))}[/]" if of == name else _signed(moved.get(of))
             for of in header.controls
@@ -268,7 +269,7 @@ def _controls(header: ModelHeader) -> None:
     Console(highlight=False).print(table)
     for name, about in header.controls.items():
         if name not in working:
-            click.echo(f"no control {name}: {about.get('reason', '')}")
+            click.echo(f"no control {name}: {about.reason or ''}")
 
 
 def _signed(value: float | None) -> str:

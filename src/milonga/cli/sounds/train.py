@@ -12,7 +12,7 @@ from milonga.cli.common import json_option, make_progress, print_json, say, stop
 if TYPE_CHECKING:
     from milonga.runtime.progress import Progress
     from milonga.sounds.corpus.inspection import Corpus
-    from milonga.sounds.train_model import Made
+    from milonga.sounds.train_model import TrainingResult
 
 _FOLDER = click.Path(path_type=Path)
 _MOST_LISTED = 20
@@ -77,7 +77,7 @@ def train(
 
     check_name(name)
     from milonga.runtime.devices import pick_device
-    from milonga.sounds import TrainSettings, make_model
+    from milonga.sounds import TrainSettings, train_into_library
     from milonga.sounds.model.network import Architecture
     from milonga.sounds.train_model import SIZES
 
@@ -89,14 +89,14 @@ def train(
         architecture=Architecture(**SIZES[size]),
     )
     with stop_between_steps(progress, repr(name)):
-        made = make_model(
+        made = train_into_library(
             name,
             folder,
             add=add,
             settings=settings,
             restart=restart,
             progress=progress,
-            inspected=lambda corpus: show_corpus(corpus),
+            on_corpus=show_corpus,
         )
     if as_json:
         print_json(_document(made))
@@ -152,7 +152,7 @@ def _length(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _document(made: Made) -> dict[str, Any]:
+def _document(made: TrainingResult) -> dict[str, Any]:
     header = made.entry.header
     return {
         "name": made.entry.name,
@@ -160,11 +160,11 @@ def _document(made: Made) -> dict[str, Any]:
         "trained": made.trained,
         "corpus": made.corpus.document(),
         "training": made.record,
-        "controls": header.controls if header is not None else {},
+        "controls": header.model_dump(mode="json")["controls"] if header is not None else {},
     }
 
 
-def _show(made: Made) -> None:
+def _show(made: TrainingResult) -> None:
     name, record = made.entry.name, made.record
     if not made.trained:
         say(f"{name!r} has been trained on these recordings already; nothing to do.")
@@ -179,7 +179,7 @@ def _show(made: Made) -> None:
         say(f"  the recordings before: {before:.2f} nats, now {after:.2f} ({change})")
     header = made.entry.header
     for control, about in (header.controls if header is not None else {}).items():
-        if not about.get("enabled", True):
-            say(f"  no control {control!r}: {about.get('reason', '')}")
+        if not about.enabled:
+            say(f"  no control {control!r}: {about.reason or ''}")
     say(f"  play it: milonga sound play {name!r} -o out.wav")
     click.echo(made.entry.model_path)

@@ -180,12 +180,12 @@ class Sound(Generator):
 
     def _control_problems(self, header: ModelHeader) -> Iterable[Problem]:
         for name in self.options.controls():
-            about = header.controls.get(name) or {}
-            if not about.get("enabled", False):
+            about = header.controls.get(name)
+            if about is None or not about.enabled:
                 yield Problem(
                     f"The sound model {header.name!r} has no control {name!r}.",
                     f"sound.set_{name}",
-                    step=str(about.get("reason") or "Leave it out."),
+                    step=(about.reason if about else None) or "Leave it out.",
                 )
 
     def _like_problems(self, header: ModelHeader) -> Iterable[Problem]:
@@ -206,7 +206,7 @@ class Sound(Generator):
         used: dict[str, str] = {}
         if self.options.words:
             moves, used = moves_of(request.style, request.mood)
-        enabled = {name for name, about in header.controls.items() if about.get("enabled")}
+        enabled = {name for name, about in header.controls.items() if about.enabled}
         asked = {name: value for name, value in moves.items() if name in enabled}
         given = self.options.controls()
         words = [word for word, name in used.items() if name in asked and name not in given]

@@ -192,23 +192,6 @@ class Corpus(_Document):
             "other_files": dict(self.others),
         }
 
-    def summary(self) -> dict[str, Any]:
-        """What a model's file says of its corpus: names, lengths and hashes, but no paths."""
-        return {
-            "fingerprint": self.fingerprint,
-            "seconds": round(self.seconds, 3),
-            "usable_seconds": round(self.usable_s, 3),
-            "files": [
-                {
-                    "name": file.name,
-                    "seconds": round(file.seconds, 3),
-                    "sha256": file.sha256,
-                    "generated": file.generated,
-                }
-                for file in self.files
-            ],
-        }
-
 
 class _Inspection:
     def __init__(self, folder: Path, known: Corpus | None, progress: Progress) -> None:

@@ -24,7 +24,7 @@ from milonga.sounds.corpus.augment import Augmenter
 from milonga.sounds.corpus.inspection import Corpus, CorpusFile
 from milonga.sounds.corpus.reading import pieces
 from milonga.sounds.corpus.split import Part, assign, parts_of
-from milonga.sounds.model.file import MEL_SPEC
+from milonga.sounds.mel_spec import MEL_SPEC
 
 MOST_COPIES = 4
 AUGMENTED_S = 2 * 3600.0
@@ -33,8 +33,6 @@ LEAST_STD = 0.1
 """In nats: a band that never changes (above the cut-off of an MP3) must not be blown up."""
 
 Split = Literal["train", "validation"]
-STORE = "store"
-"""A store's folder within the training folder of a model."""
 _MANIFEST = "store.json"
 _FORMAT = 1
 

@@ -15,11 +15,12 @@ from milonga.errors import AudioError, CorpusError, Problem
 from milonga.runtime.files import atomic_path, dump_json, sweep_parts, write_text
 from milonga.runtime.progress import Progress
 from milonga.sounds.corpus.inspection import Corpus, CorpusFile
-from milonga.sounds.corpus.mel_store import STORE, stored_parts
+from milonga.sounds.corpus.mel_store import stored_parts
 from milonga.sounds.corpus.reading import pieces
 from milonga.sounds.corpus.split import Part, assign, parts_of
+from milonga.sounds.folder import ModelFolder
 from milonga.sounds.library.library import SavedModel
-from milonga.sounds.model.file import MEL_SPEC
+from milonga.sounds.mel_spec import MEL_SPEC
 
 MOST_TRAIN_S, MOST_HELD_OUT_S = 3 * 3600.0, 600.0
 """Longer corpora are used up to here: 1.9 GB on disk."""
@@ -77,7 +78,11 @@ def gather(
     corpus = _corpus(training)
     known = Corpus(folders=(), files=tuple(files), alike=_alike(corpus, files))
     seed = entry.header.training.get("seed", 0) if entry.header else 0
-    parts = assign(known, seed if isinstance(seed, int) else 0, stored_parts(training / STORE))
+    parts = assign(
+        known,
+        seed if isinstance(seed, int) else 0,
+        stored_parts(ModelFolder(training.parent).store),
+    )
     target.mkdir(parents=True, exist_ok=True)
     sweep_parts(target)
     chosen = _affordable(files, parts, found)

@@ -7,7 +7,6 @@ validation, so that a model isn't judged by what a model made, and its file name
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,8 +15,10 @@ from milonga.audio.export.settings import ExportSettings
 from milonga.audio.export.write import export
 from milonga.errors import SoundError
 from milonga.sounds.corpus.inspection import Corpus
+from milonga.sounds.folder import ModelFolder
 from milonga.sounds.library.history import History
-from milonga.sounds.library.library import TRAINING, Library
+from milonga.sounds.library.library import Library
+from milonga.sounds.training.run_state import TrainingState
 
 FOLDER = "generated"
 
@@ -40,7 +41,8 @@ def use(numbers: Sequence[int], model: str, history: History | None = None) -> l
     history = history or History()
     library: Library = history.library
     entry = library.model(model)
-    if _unfinished(entry.folder / TRAINING):
+    state = TrainingState.read(ModelFolder(entry.folder))
+    if state is not None and not state.done:
         raise SoundError(
             f"An unfinished training of {entry.name!r} is there, which could not go on with more "
             "recordings.",
@@ -79,11 +81,3 @@ def marked(corpus: Corpus, folder: Path) -> Corpus:
         for file in corpus.files
     )
     return corpus.model_copy(update={"files": files})
-
-
-def _unfinished(training: Path) -> bool:
-    try:
-        session = json.loads((training / "session.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(session, dict) and not session.get("done", True)

@@ -329,7 +329,7 @@ def open_model(name_or_file: str | Path, library: Library | None = None) -> Soun
     from milonga.sounds.model.player import SoundPlayer
 
     try:
-        return SoundPlayer(header, tensors)
+        return SoundPlayer.of(header, tensors)
     except ModelFileError as error:
         raise ModelFileError(error.message, where=path, step=error.step) from error
     except (KeyError, IndexError, TypeError, ValueError) as error:

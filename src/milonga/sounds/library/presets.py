@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from milonga.errors import MilongaError, SoundError, UnknownNameError
 from milonga.runtime.files import dump_json, write_text
+from milonga.sounds.controls.report import ControlReport
 from milonga.sounds.library.library import Library, SavedModel
 from milonga.sounds.library.names import check_name
 from milonga.sounds.model.file import ModelHeader, sound_hash
@@ -129,7 +130,7 @@ class Presets:
                 created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 model_sha256=sound_hash(entry.model_path),
                 spreads={
-                    control: float(header.controls[control]["spread"])
+                    control: header.controls[control].spread
                     for control in settings.controls
                     if control in header.controls
                 },
@@ -205,8 +206,8 @@ def fit(preset: Preset, header: ModelHeader, sha256: str) -> Fitted:
         about = header.controls.get(name)
         if about is None:
             left_out[name] = "The model has no such control any more."
-        elif not about.get("enabled", False):
-            left_out[name] = str(about.get("reason") or "The model can't do it any more.")
+        elif not about.enabled:
+            left_out[name] = about.reason or "The model can't do it any more."
         elif name in preset.spreads and (note := _moved(name, settings, preset, about)):
             notes.append(note)
     kept = {name: value for name, value in settings.controls.items() if name not in left_out}
@@ -225,14 +226,14 @@ def fit(preset: Preset, header: ModelHeader, sha256: str) -> Fitted:
     return Fitted(settings.model_copy(update=changes), preset.export, left_out, tuple(notes))
 
 
-def _moved(name: str, settings: PlaySettings, preset: Preset, about: dict[str, Any]) -> str | None:
+def _moved(name: str, settings: PlaySettings, preset: Preset, about: ControlReport) -> str | None:
     """What a setting stands for, if that is another distance than when it was saved."""
-    before, now = preset.spreads[name], float(about["spread"])
+    before, now = preset.spreads[name], about.spread
     value = settings.controls[name]
     if value == 0 or not before or 1 / _OTHER_SPREAD < now / before < _OTHER_SPREAD:
         return None
     return (
-        f"{name}={value:+g} was {value * before:+.2g} {about['unit']} when the preset was saved, "
+        f"{name}={value:+g} was {value * before:+.2g} {about.unit} when the preset was saved, "
         f"and is {value * now:+.2g} with the model of today."
     )
 

@@ -18,21 +18,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import AudioError, MissingExtraError, ModelFileError
 from milonga.runtime.files import write_bytes
 from milonga.runtime.validation import first_error
+from milonga.sounds.controls.report import ControlReport
+from milonga.sounds.mel_spec import MEL_SPEC
 
 if TYPE_CHECKING:
     import torch
 
+    from milonga.sounds.corpus.inspection import Corpus
+
 FORMAT: Final = "milonga-sound"
 VERSION: Final = 1
 """Of the header and of the network in ``model.py``: another layout of either needs another."""
-MEL_SPEC = MelSpec.preset("bigvgan-v2-44khz-128band-512x")
-"""The mels of version 1: those of BigVGAN at 44.1 kHz."""
 LARGEST_HEADER = 16 << 20
 """Bytes. Half a million words; a corpus of 500 recordings takes a hundredth of it."""
 LARGEST_FILE = 4 << 30
@@ -62,38 +64,30 @@ class LearntFile(_Part):
 
 
 class LearntCorpus(_Part):
-    """What the model learnt from, as ``Corpus.summary`` gives it."""
+    """The recordings that the model learnt from: names, lengths and hashes, but no paths."""
 
     fingerprint: str = Field(pattern=r"^[0-9a-f]{64}$")
     seconds: float = Field(ge=0)
     usable_seconds: float = Field(ge=0)
     files: tuple[LearntFile, ...]
 
-
-class _Effect(_Part):
-    spearman: dict[str, float | None]
-    moved: dict[str, float | None]
-    curve: tuple[float, ...]
-
-
-class _Control(BaseModel):
-    """What is relied on of a control; more may be there."""
-
-    term: str
-    unit: str
-    mean: float
-    spread: float
-    low: float
-    high: float
-    enabled: bool
-    reason: str | None = None
-    effect: _Effect | None = None
-
-
-def _check_controls(controls: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    for about in controls.values():
-        _Control.model_validate(about)
-    return controls
+    @classmethod
+    def of(cls, corpus: Corpus) -> LearntCorpus:
+        """What a model's file says of its corpus."""
+        return cls(
+            fingerprint=corpus.fingerprint,
+            seconds=round(corpus.seconds, 3),
+            usable_seconds=round(corpus.usable_s, 3),
+            files=tuple(
+                LearntFile(
+                    name=file.name,
+                    seconds=round(file.seconds, 3),
+                    sha256=file.sha256,
+                    generated=file.generated,
+                )
+                for file in corpus.files
+            ),
+        )
 
 
 class ModelHeader(_Part):
@@ -120,7 +114,7 @@ class ModelHeader(_Part):
     corpus: LearntCorpus
     architecture: dict[str, Any]
     training: dict[str, Any] = {}
-    controls: Annotated[dict[str, dict[str, Any]], AfterValidator(_check_controls)] = {}
+    controls: dict[str, ControlReport] = {}
     tags: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     notes: Annotated[str, Field(max_length=20_000)] = ""
     licence: Text = ""

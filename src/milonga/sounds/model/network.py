@@ -43,11 +43,11 @@ from torch.nn import functional
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import ModelFileError
 from milonga.sounds.controls.descriptors import LOUDNESS, NAMES, Descriptors
+from milonga.sounds.mel_spec import MEL_SPEC
 
 FACTOR = 8
 """Frames for one vector of the latent track."""
 
-SPEC = MelSpec.preset("bigvgan-v2-44khz-128band-512x")
 NOISES, BEATS = 4, 2
 CARRIERS = NOISES + BEATS
 _NATS_PER_DB = 0.11512925464970229
@@ -280,7 +280,7 @@ class SoundNet(nn.Module):
     middle: Tensor
     predicted: Tensor
 
-    def __init__(self, shape: Architecture, spec: MelSpec = SPEC) -> None:
+    def __init__(self, shape: Architecture, spec: MelSpec = MEL_SPEC) -> None:
         super().__init__()
         self.shape = shape
         self.descriptors = Descriptors(spec)
@@ -361,7 +361,7 @@ class SoundNet(nn.Module):
         return inside + leak * (mel - inside) if leak else inside
 
 
-def reach(shape: Architecture, spec: MelSpec = SPEC) -> int:
+def reach(shape: Architecture, spec: MelSpec = MEL_SPEC) -> int:
     """Vectors of the latent track on either side that a decoded frame depends on, at most."""
     vectors, scale = 1.0, len(shape.blocks) - 1
     for level in range(scale, -1, -1):

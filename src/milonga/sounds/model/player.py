@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,11 @@ from milonga.audio.mel.spec import MelSpec
 from milonga.errors import ModelFileError, SoundError, UnknownNameError
 from milonga.runtime.progress import Progress
 from milonga.sounds.controls.descriptors import NAMES
-from milonga.sounds.controls.statistics import column, reach_of
+from milonga.sounds.controls.reach import Reach
+from milonga.sounds.controls.report import ControlReport
+from milonga.sounds.controls.statistics import column
+from milonga.sounds.mel_spec import MEL_SPEC
+from milonga.sounds.model.file import ModelHeader
 from milonga.sounds.model.latents import Atlas, Track, encoded
 from milonga.sounds.model.network import (
     BEATS,
@@ -47,22 +51,27 @@ class SoundPlayer:
     """A sound model, ready to be played. Safe to use from several threads.
 
     Args:
-        header: of the model's file: ``architecture``, ``controls``, ``mel_spec``, ``corpus``;
-            a mapping, or an object whose ``model_dump()`` gives one.
-        tensors: of the model's file.
+        architecture: of the network, as the model's file holds it.
+        controls: by name, likewise.
+        tensors: likewise.
+        spec: of the mels.
+        files: names of the recordings that the model has learnt from.
 
     Raises:
         ModelFileError: the parts don't fit each other.
     """
 
-    def __init__(self, header: Any, tensors: Mapping[str, Tensor]) -> None:
-        values: Mapping[str, Any] = header.model_dump() if hasattr(header, "model_dump") else header
-        try:
-            self.spec = MelSpec.from_dict(values["mel_spec"])
-            self.controls: dict[str, dict[str, Any]] = dict(values["controls"])
-            shape = Architecture.from_dict(values["architecture"])
-        except KeyError as error:
-            raise ModelFileError(f"The model's header has no {error.args[0]!r}.") from None
+    def __init__(
+        self,
+        architecture: Mapping[str, Any],
+        controls: Mapping[str, ControlReport],
+        tensors: Mapping[str, Tensor],
+        *,
+        spec: MelSpec = MEL_SPEC,
+        files: Sequence[str] = (),
+    ) -> None:
+        self.spec, self.controls, self.files = spec, dict(controls), list(files)
+        shape = Architecture.from_dict(architecture)
         # Making the layers draws numbers, which the tensors then replace.
         with torch.random.fork_rng(devices=[]):
             net = SoundNet(shape, self.spec)
@@ -78,17 +87,25 @@ class SoundPlayer:
         self.atlas = Atlas.from_tensors(tensors)
         if self.atlas.latents.shape[1] != shape.latent:
             raise ModelFileError("The model's kept latents don't fit its network.")
-        files = (values.get("corpus") or {}).get("files", ())
-        self.files = [str(entry["name"]) for entry in files]
         self._std = net.control_std.double().numpy()
         self._mean = net.control_mean.double().numpy()
         self._spread = column(self.controls, "spread") / self._std
-        self._reach = reach_of(self.controls, self._mean, self._std)
+        self._reach = Reach.of(self.controls, self._mean, self._std)
+
+    @classmethod
+    def of(cls, header: ModelHeader, tensors: Mapping[str, Tensor]) -> SoundPlayer:
+        """A player of what a model's file holds.
+
+        Raises:
+            ModelFileError: the parts don't fit each other.
+        """
+        names = [file.name for file in header.corpus.files]
+        return cls(header.architecture, header.controls, tensors, spec=header.spec, files=names)
 
     @property
     def enabled(self) -> tuple[str, ...]:
         """Controls that this model has learnt, in their order."""
-        return tuple(name for name in NAMES if self.controls[name]["enabled"])
+        return tuple(name for name in NAMES if self.controls[name].enabled)
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -148,9 +165,9 @@ class SoundPlayer:
         for name, value in request.controls.items():
             if name not in NAMES:
                 raise UnknownNameError("control", name, NAMES)
-            if not self.controls[name]["enabled"]:
+            if not self.controls[name].enabled:
                 raise SoundError(
-                    f"This model has no control {name!r}. {self.controls[name]['reason']}",
+                    f"This model has no control {name!r}. {self.controls[name].reason or ''}",
                     step=f"It has: {', '.join(self.enabled) or 'none'}.",
                 )
             _check_setting(name, value)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from milonga.errors import SoundError
 from milonga.runtime.files import sweep_parts, write_bytes
+from milonga.sounds.folder import CHECKPOINT
 
 if TYPE_CHECKING:
     import torch
 
-FILE = "checkpoint.safetensors"
 _FORMAT = 1
 _KEY = "milonga"
 
@@ -33,7 +33,7 @@ def save(folder: Path, state: dict[str, Any], tensors: dict[str, torch.Tensor]) 
     header = json.dumps({**state, "format": _FORMAT}, allow_nan=False)
     flat = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     # safetensors' own writer would leave a temporary file of its own when killed.
-    write_bytes(folder / FILE, pack(flat, {_KEY: header}))
+    write_bytes(folder / CHECKPOINT, pack(flat, {_KEY: header}))
 
 
 def load(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
@@ -46,7 +46,7 @@ def load(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
 
     if folder.is_dir():
         sweep_parts(folder)
-    path = folder / FILE
+    path = folder / CHECKPOINT
     if not path.exists():
         return None
     try:

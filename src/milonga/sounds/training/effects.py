@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from milonga.runtime.progress import Progress
 from milonga.sounds.controls.descriptors import CONTROLS, NAMES, describe
+from milonga.sounds.controls.report import ControlEffect, ControlReport
 from milonga.sounds.model.player import LIMIT, SoundPlayer
 from milonga.sounds.model.resolved_play import ResolvedPlay
 
@@ -29,14 +30,14 @@ Measure = Callable[[ResolvedPlay], Floats]
 
 def measure_effects(
     player: SoundPlayer,
-    controls: Mapping[str, Mapping[str, Any]],
+    controls: Mapping[str, ControlReport],
     progress: Progress | None = None,
     *,
     seeds: Sequence[int] = SEEDS,
     seconds: float = SECONDS,
     through: Measure | None = None,
-) -> dict[str, dict[str, Any]]:
-    """The controls with their measured effects.
+) -> dict[str, ControlReport]:
+    """Measure the effect of each control that is enabled.
 
     Args:
         player: of the trained model.
@@ -48,15 +49,12 @@ def measure_effects(
             mel of rendered audio is the stricter choice.
 
     Returns:
-        ``controls``, each enabled one with ``effect``: ``spearman`` and ``moved`` by
-        descriptor (the mean over seeds of rank correlation, and of the descriptor's change
-        from the lowest to the highest position in spreads), and ``curve``, the mean of its
-        own descriptor at each position.
+        ``controls``, each enabled one with its effect.
     """
     progress = progress or Progress()
     take = through or player.mel
-    made = {name: dict(controls[name]) for name in NAMES}
-    spread = np.array([max(float(controls[c.name]["spread"]), c.least_spread) for c in CONTROLS])
+    made = {name: controls[name] for name in NAMES}
+    spread = np.array([max(controls[c.name].spread, c.least_spread) for c in CONTROLS])
     with progress.task("Measuring controls", len(player.enabled) * len(seeds)) as task:
         for name in player.enabled:
             rows = []
@@ -68,11 +66,12 @@ def measure_effects(
                      for s in range(len(seeds))]  # fmt: skip
             moved = ((table[:, -1] - table[:, 0]) / spread).mean(0)
             own = NAMES.index(name)
-            made[name]["effect"] = {
-                "spearman": _named(np.mean(ranks, axis=0)),
-                "moved": _named(moved),
-                "curve": [round(float(v), 4) for v in table[:, :, own].mean(0)],
-            }
+            effect = ControlEffect(
+                spearman=_named(np.mean(ranks, axis=0)),
+                moved=_named(moved),
+                curve=tuple(round(float(v), 4) for v in table[:, :, own].mean(0)),
+            )
+            made[name] = made[name].model_copy(update={"effect": effect})
     return made
 
 
@@ -102,5 +101,5 @@ def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray((last - (counts - 1) / 2)[inverse], np.float64)
 
 
-def _named(values: NDArray[Any]) -> dict[str, float]:
+def _named(values: NDArray[Any]) -> dict[str, float | None]:
     return {name: round(float(value), 3) for name, value in zip(NAMES, values, strict=True)}

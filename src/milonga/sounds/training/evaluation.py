@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,12 +11,10 @@ from torch import Tensor
 
 from milonga.audio.mel.spec import MelSpec
 from milonga.sounds.controls.descriptors import Descriptors
+from milonga.sounds.controls.reach import Reach
 from milonga.sounds.corpus.segments import MelTrack, Segments, consecutive
 from milonga.sounds.model.network import FACTOR, SoundNet
 from milonga.sounds.training.losses import carriers, changed
-
-if TYPE_CHECKING:
-    from milonga.sounds.training.losses import Reach
 
 _FRAMES, _STRETCHES = 512, 48
 _PROBE_STEPS, _PROBE_FIRST = 60, 1 << 40

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from milonga.sounds.controls.descriptors import Descriptors
+from milonga.sounds.controls.reach import Reach
 from milonga.sounds.model.network import FACTOR, NOISES, SoundNet
 
 Losses = dict[str, Tensor]
@@ -33,35 +34,6 @@ class Weights:
     near: float = 0.03
     kl: float = 0.1
     free: float = 0.1
-
-
-class Reach:
-    """How far each control can be asked for, in spreads from the corpus mean.
-
-    Between ``low`` and ``high`` a value is taken as it is; beyond, it approaches a limit that is
-    the control's room further, so that larger settings still do more.
-
-    Args:
-        low, high: ``[7]``, the range within the corpus.
-        room_low, room_high: ``[7]``, positive.
-        enabled: ``[7]`` booleans.
-    """
-
-    def __init__(
-        self, low: Tensor, high: Tensor, room_low: Tensor, room_high: Tensor, enabled: Tensor
-    ) -> None:
-        self.low, self.high = low[:, None], high[:, None]
-        self.room_low, self.room_high = room_low[:, None], room_high[:, None]
-        self.enabled = enabled
-
-    def __call__(self, controls: Tensor) -> Tensor:
-        """Normalised controls ``[B, 7, T]`` within reach."""
-        over = torch.relu(controls - self.high)
-        under = torch.relu(self.low - controls)
-        inside = torch.minimum(torch.maximum(controls, self.low), self.high)
-        above = self.room_high * -torch.expm1(-over / self.room_high)
-        below = self.room_low * -torch.expm1(-under / self.room_low)
-        return inside + above - below
 
 
 def carriers(batch: int, frames: int, rate: float, draw: torch.Generator) -> Tensor:

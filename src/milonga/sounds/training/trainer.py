@@ -21,14 +21,16 @@ from torch import Tensor
 from milonga.errors import SoundError
 from milonga.runtime.progress import Progress, Task
 from milonga.sounds.controls.descriptors import Descriptors
-from milonga.sounds.controls.statistics import control_statistics, network_scale, reach_of
+from milonga.sounds.controls.reach import Reach
+from milonga.sounds.controls.statistics import control_statistics, network_scale
 from milonga.sounds.corpus.segments import MelTracks, Segments, consecutive
+from milonga.sounds.folder import CHECKPOINT
 from milonga.sounds.model.network import Architecture, SoundNet
 from milonga.sounds.training import checkpoint
 from milonga.sounds.training.evaluation import Evaluation, latent_track
 from milonga.sounds.training.linear_code import fit_code, fit_prediction
 from milonga.sounds.training.losses import Objective, carriers
-from milonga.sounds.training.result import Start, Trained, assembled
+from milonga.sounds.training.result import StartModel
 from milonga.sounds.training.settings import TrainSettings
 
 Preview = Callable[[NDArray[np.float32], int], None]
@@ -43,44 +45,6 @@ _SETTLE = 0.6
 _FIT_BATCHES, _FIT_LEAST, _FIT_FIRST = 40, 4, 1 << 41
 
 
-def train(
-    store: MelTracks,
-    folder: Path,
-    settings: TrainSettings | None = None,
-    progress: Progress | None = None,
-    start: Start | None = None,
-    *,
-    previous: MelTracks | None = None,
-    preview: Preview | None = None,
-) -> Trained:
-    """Trains a sound model; goes on from ``folder``'s checkpoint where there is one.
-
-    Args:
-        store: mels of the corpus, with variations.
-        folder: holds the checkpoint.
-        settings: budget and method.
-        progress: is told of losses; a cancelled training leaves a checkpoint.
-        start: a model to go on from with other recordings. It keeps its normalisation.
-        previous: the recordings that ``start`` was trained on: the record then says what the
-            training did to them.
-        preview: is given a mel ``[1, bands, T]`` (a held-out sound as the model has it so far)
-            and the step, now and then.
-
-    Returns:
-        The architecture, the tensors, the record and the controls with their measured
-        effects, all as a model's file holds them.
-
-    Raises:
-        SoundError: the checkpoint is of another training or damaged; the loss left the range of
-            numbers.
-        CorpusError: there is nothing to train on.
-        Cancelled: the user stopped it; the checkpoint is there.
-    """
-    run = Trainer(store, folder, settings or TrainSettings(), progress or Progress(), start)
-    run.loop(preview)
-    return assembled(run, start, previous)
-
-
 class Trainer:
     """The state of one training."""
 
@@ -90,7 +54,7 @@ class Trainer:
         folder: Path,
         settings: TrainSettings,
         progress: Progress,
-        start: Start | None = None,
+        start: StartModel | None = None,
     ) -> None:
         if settings.frames % 8 or settings.frames < 16 or settings.batch < 1:
             raise SoundError("A segment needs a multiple of 8 frames, at least 16.")
@@ -112,17 +76,17 @@ class Trainer:
         self.best = {name: value.clone() for name, value in self.average.items()}
         self._resume()
 
-    def _build(self, start: Start | None) -> None:
+    def _build(self, start: StartModel | None) -> None:
         settings, store = self.settings, self.store
         self.shape = settings.architecture
         if start is not None:
-            self.shape = Architecture.from_dict(start[0]["architecture"])
+            self.shape = Architecture.from_dict(start.architecture)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             net = SoundNet(self.shape, self.store.spec)
         if start is not None:
             names = net.state_dict()
-            net.load_state_dict({name: start[1][name] for name in names})
+            net.load_state_dict({name: start.tensors[name] for name in names})
         else:
             mean, std = network_scale(self.controls)
             net.mel_mean.copy_(torch.as_tensor(np.asarray(store.mean, np.float32)))
@@ -131,9 +95,9 @@ class Trainer:
             net.control_std.copy_(torch.as_tensor(std))
         self.net = net.to(self.device)
         scale = net.control_mean.double().cpu().numpy(), net.control_std.double().cpu().numpy()
-        self.reach = reach_of(self.controls, *scale, self.device)
+        self.reach = Reach.of(self.controls, *scale, self.device)
         self.descriptors = Descriptors(store.spec)
-        if start is None and not (self.folder / checkpoint.FILE).exists():
+        if start is None and not (self.folder / CHECKPOINT).exists():
             fit_code(self.net, self.descriptors, self._varied())
             fit_prediction(self.net, self.descriptors, self._varied())
         self.objective = Objective(self.net, self.descriptors, self.reach, settings.weights)
@@ -315,7 +279,7 @@ class Trainer:
         if state["settings"] != self.settings.fixed() or state["data"] != self._signature():
             raise SoundError(
                 "An unfinished training with other settings or recordings is here.",
-                where=self.folder / checkpoint.FILE,
+                where=self.folder / CHECKPOINT,
                 step="Go on with the same ones, or remove this file to begin anew.",
             )
 
