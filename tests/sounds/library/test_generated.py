@@ -8,6 +8,7 @@ from milonga.audio.export.receipt import Provenance, check_export
 from milonga.errors import SoundError
 from milonga.sounds import Corpus, MelStore, TrainSettings, train_into_library
 from milonga.sounds.corpus.split import assign
+from milonga.sounds.folder import ModelFolder
 from milonga.sounds.library.generated import FOLDER, marked, use
 from milonga.sounds.library.history import History
 from milonga.sounds.library.history_entry import Played
@@ -15,6 +16,7 @@ from milonga.sounds.model.file import save, sound_hash
 from milonga.sounds.model.network import Architecture
 from milonga.sounds.model.play_settings import PlaySettings
 from milonga.sounds.train_model import lineage
+from milonga.sounds.training.run_state import TrainingState
 
 RATE = 44_100
 SHAPE = Architecture(latent=4, widths=(8,) * 4, blocks=(1,) * 4, hidden=8)
@@ -47,12 +49,12 @@ def test_chosen_sounds_lie_with_the_model_and_keep_their_receipts(history):
 
 def test_an_unfinished_training_is_left_alone(history):
     number = put(history, 0)
-    training = history.library.folder / "tiny" / "training"
-    training.mkdir()
-    (training / "session.json").write_text('{"done": false}')
+    folder = ModelFolder(history.library.folder / "tiny")
+    state = TrainingState(adds=False, fingerprint="", fixed={})
+    state.write(folder)
     with pytest.raises(SoundError, match="unfinished training"):
         use([number], "tiny")
-    (training / "session.json").write_text('{"done": true}')
+    state.model_copy(update={"done": True}).write(folder)
     assert use([number], "tiny")
 
 
