@@ -134,8 +134,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     *_faults(
-        "weights/verify.py",
-        "tests/weights/test_verify.py",
+        "weights/verification.py",
+        "tests/weights/test_verification.py",
         (
             "verify-sees-no-change",
             "if found.sha256 != file.sha256:",

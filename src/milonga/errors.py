@@ -22,12 +22,12 @@
     │   ├── DamagedFileError     a file is missing, truncated, or not what was downloaded
     │   └── UnsafeFileError      a checkpoint wants to run code
     ├── SoundError               a sound model can't be trained, found or played as asked
-    │   ├── CorpusError          recordings that nothing can be learnt from, each with its reason
+    │   ├── CorpusError          recordings that a model can't learn from, each with its reason
     │   └── ModelFileError       a sound model's file is damaged, hostile or of an unknown version
     └── UnknownNameError         a name that no registry knows; lists the known ones
     Cancelled                    the user stopped the work (not an error)
 
-An error says what was wrong, where, and the step that mends it.
+An error says what was wrong, where, and how to fix it.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class MilongaError(Exception):
     """Base of all explained failures.
 
     Args:
-        message: what was wrong, one sentence.
+        message: the fault, one sentence.
         where: the file, segment or field it concerns.
-        step: what the user can do about it.
+        step: how to fix it.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class AccessError(WeightsError):
     """The hub refuses access.
 
     Args:
-        reason: what is missing, for programs: ``no-token``, ``no-access``, ``pending``,
+        reason: the missing thing, for programs: ``no-token``, ``no-access``, ``pending``,
             ``rejected``, ``bad-token``, ``scope``, or ``not-found``.
     """
 
@@ -194,10 +194,10 @@ class Problem:
     """One thing that is wrong in a sheet or plan.
 
     Attributes:
-        message: what is wrong, one sentence.
+        message: the fault, one sentence.
         where: segment and field, for example ``"segment 7, seconds"``.
         line: line in the file, from 1, where known.
-        step: what mends it, where more than the message is needed.
+        step: how to fix it, where more than the message is needed.
     """
 
     message: str
@@ -240,7 +240,7 @@ class PlanError(_ProblemsError):
 
 
 class CorpusError(_ProblemsError, SoundError):
-    """Recordings that nothing can be learnt from; ``problems`` lists each with its reason."""
+    """Recordings that a model can't learn from; ``problems`` lists each with its reason."""
 
 
 class Cancelled(BaseException):

@@ -32,8 +32,11 @@ fallback_cache_dir = "~/hub"
 folder = "/models/bigvgan"
 [weights.sources.bark]
 repo = "me/bark"
-revision = "v2"
+revision = " v2 "
+[sounds]
+history_mb = 20
 """)
+    assert load_config().sounds.history_mb == 20
     weights = load_config().weights
     assert weights.cache_dir == Path("/data/hub")
     assert weights.fallback_cache_dir == Path.home() / "hub"
@@ -52,6 +55,14 @@ revision = "v2"
         ("[weights]\ncache = 'x'", "no setting 'cache' in [weights]"),
         ("[weights]\ncache_dir = 3", "must be text"),
         ("[weights]\ncache_dir = ' '", "must be text"),
+        ("[weights]\ncache_dir = ''", "weights.cache_dir must be text"),
+        ("[weights]\ncache_dir = 2026-01-01", "must be text"),
+        ("[weights]\nsources = 3", "weights.sources must be a table"),
+        ("[weights.sources.bark]\nrevision = 3", "weights.sources.bark.revision must be text"),
+        ("[sounds]\nhistory_mb = true", "history_mb must be a number"),
+        ("[sounds]\nhistory_mb = '3'", "history_mb must be a number"),
+        ("[sounds]\nhistory_mb = -1", "a number from 0 as history_mb"),
+        ("[sounds]\nhistory_mb = nan", "history_mb must be a number"),
         ("[weights.sources]\nbark = 'x'", "must be a table"),
         ("[weights.sources.bark]\nname = 'x'", "no setting 'name'"),
         ("[weights.sources.bark]\nfolder = 'x'\nrepo = 'a/b'", "both a folder and a repository"),
@@ -64,6 +75,19 @@ def test_a_mistake_is_explained(write, tmp_path, text, words):
     assert words in str(caught.value)
     assert str(tmp_path / "config.toml") in str(caught.value)
     assert caught.value.step
+
+
+def test_known_names_are_listed(write):
+    for text, known in [
+        ("[x]", "weights, sounds"),
+        ("[weights]\nx = 1", "cache_dir, fallback_cache_dir, sources"),
+        ("[sounds]\nx = 1", "history_mb"),
+        ("[weights.sources.bark]\nx = 1", "repo, revision, folder"),
+    ]:
+        write(text)
+        with pytest.raises(ConfigError) as caught:
+            load_config()
+        assert caught.value.step == f"Known: {known}."
 
 
 def test_a_file_that_is_no_text(write, tmp_path):

@@ -1,5 +1,7 @@
 import io
+import sys
 import threading
+import time
 
 import pytest
 
@@ -73,3 +75,121 @@ def test_the_bar_survives_tasks_within_tasks_and_errors(unit, capsys):
     with pytest.raises(RuntimeError):
         work()
     assert "[not markup]" in capsys.readouterr().err
+
+
+class Kept(Progress):
+    """Keeps the updates, and notices when two threads show at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.updates, self.inside, self.overlaps = [], 0, 0
+
+    def show(self, update):
+        self.inside += 1
+        self.overlaps += self.inside > 1
+        time.sleep(0)
+        self.updates.append(update)
+        self.inside -= 1
+
+
+def in_threads(*functions):
+    """Runs functions at once; returns what they raised."""
+    raised = [None] * len(functions)
+    ready = threading.Barrier(len(functions))
+
+    def run(index):
+        ready.wait()
+        try:
+            functions[index]()
+        except BaseException as error:  # noqa: BLE001
+            raised[index] = error
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(functions))]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    return raised
+
+
+def test_two_threads_advance_one_task():
+    progress = Kept()
+    with progress.task("parts", 1000) as task:
+
+        def advance():
+            for _ in range(500):
+                task.advance()
+
+        assert in_threads(advance, advance) == [None, None]
+    assert task.done == 1000
+    assert [update.done for update in progress.updates] == [0, *range(1, 1001), 1000]
+    assert progress.overlaps == 0
+
+
+def test_tasks_of_two_threads_may_have_one_label():
+    stream = io.StringIO()
+    progress = LineProgress(stream, every_s=0)
+
+    def work():
+        with progress.task("same", 200, "takes") as task:
+            for _ in range(200):
+                task.advance()
+
+    assert in_threads(work, work) == [None, None]
+    lines = stream.getvalue().splitlines()
+    assert lines.count("same") == 2
+    assert lines.count("same: 200 of 200 takes") == 2
+    assert len(lines) == 2 * 202
+
+
+def test_a_third_thread_cancels_two():
+    progress = Progress()
+    begun = threading.Semaphore(0)
+
+    def work():
+        with progress.task("endless") as task:
+            begun.release()
+            for _ in range(10_000_000):
+                task.advance()
+
+    def cancel():
+        begun.acquire()
+        begun.acquire()
+        progress.cancel()
+
+    kinds = [type(error) for error in in_threads(work, work, cancel)]
+    assert kinds == [Cancelled, Cancelled, type(None)]
+
+
+def test_the_bar_is_drawn_by_one_thread_at_a_time(capsys):
+    progress = BarProgress()
+
+    def work():
+        for _ in range(5):
+            with progress.task("same", 40, "takes") as task:
+                for _ in range(40):
+                    task.advance()
+                progress.message("a word")
+
+    assert in_threads(work, work, work) == [None] * 3
+    assert progress._bars is None
+    assert capsys.readouterr().err.count("a word") == 15
+
+
+def test_a_message_within_an_update_does_not_wait_for_itself():
+    # As the handler of an interrupt does.
+    stream = io.StringIO()
+
+    class Interrupted(LineProgress):
+        def show(self, update):
+            self.message("interrupted")
+            super().show(update)
+
+    with Interrupted(stream).task("work", 1) as task:
+        task.advance()
+    assert stream.getvalue().count("interrupted") == 3

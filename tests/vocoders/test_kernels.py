@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from milonga.runtime.checks import Context
+from milonga.runtime.health import HealthContext
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.fast import engine as fast
 from milonga.vocoders.bigvgan.fast.activation import sine_square_terms
@@ -16,7 +16,7 @@ from milonga.vocoders.bigvgan.fast.workers import Workers
 from milonga.vocoders.bigvgan.filters import HALF_BAND
 from milonga.vocoders.bigvgan.generator import Activation, Generator
 from milonga.vocoders.bigvgan.kernels import why_no_kernels
-from milonga.vocoders.checks import vocoder_kernels
+from milonga.vocoders.health import vocoder_kernels
 
 CONFIG = BigVGANConfig.from_dict(
     {
@@ -134,7 +134,7 @@ def test_the_engine_is_chosen_where_it_works():
 
 
 def test_doctor_tells_which_engine_it_will_be():
-    [finding] = vocoder_kernels(Context())
+    [finding] = vocoder_kernels(HealthContext())
     assert finding.status == "ok"
     assert "compiled kernels for" in finding.message
-    assert list(vocoder_kernels(Context(keys=("bark",)))) == []
+    assert list(vocoder_kernels(HealthContext(keys=("bark",)))) == []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from milonga.runtime.progress import Progress
-from milonga.weights import Options, ensure
+from milonga.weights import WeightsOptions, ensure
 from milonga.weights.hub.retries import Retry
 
 BIGVGAN = "nvidia/bigvgan_v2_44khz_128band_512x"
@@ -60,7 +60,7 @@ def quickly():
     """``ensure`` with short pauses between attempts."""
 
     def run(key="bigvgan", *, progress=None, like=None, revision=None, retry=QUICK, **options):
-        options = Options(retry=retry, **options)
+        options = WeightsOptions(retry=retry, **options)
         return ensure(key, options, like=like, revision=revision, progress=progress)
 
     return run

@@ -4,18 +4,18 @@ import pytest
 
 from milonga.errors import NotDownloadedError, WeightsError
 from milonga.weights import CATALOGUE, ensure_weights, locate
-from milonga.weights.inventory import inventory, remove
+from milonga.weights.inventory import list_weights, remove_weights
 
 WEIGHTS = "bigvgan_generator.pt"
 SIZE = 3_000_000 + len(b'{"num_mels": 128}')
 
 
 def row(key):
-    return next(row for row in inventory() if row.source.name == key)
+    return next(row for row in list_weights() if row.source.name == key)
 
 
 def test_every_model_is_listed(hub):
-    rows = inventory()
+    rows = list_weights()
     assert [each.source.name for each in rows] == list(CATALOGUE)
     assert {(each.status, each.on_disk) for each in rows} == {("missing", 0)}
     assert hub.requests == []
@@ -51,19 +51,19 @@ def test_removing_frees_everything(hub, bigvgan, folder, quickly, contents):
     quickly()
     bigvgan.push({"config.json": b"[]", WEIGHTS: contents(5000)})
     quickly(update=True)
-    assert remove("bigvgan") == SIZE + 5000 + 2
+    assert remove_weights("bigvgan") == SIZE + 5000 + 2
     assert not folder.exists()
     assert locate("bigvgan") is None
     assert row("bigvgan").status == "missing"
     with pytest.raises(NotDownloadedError, match="nothing to remove"):
-        remove("bigvgan")
+        remove_weights("bigvgan")
 
 
 def test_removing_a_part_of_a_download(hub, bigvgan, folder, quickly):
     hub.fault(WEIGHTS, cut_at=2_000_000, times=None)
     with pytest.raises(WeightsError):
         quickly()
-    assert remove("bigvgan") == 2_000_000 + len(b'{"num_mels": 128}')
+    assert remove_weights("bigvgan") == 2_000_000 + len(b'{"num_mels": 128}')
     assert row("bigvgan").status == "missing"
 
 
@@ -73,7 +73,7 @@ def test_what_others_need_stays(hub, bigvgan, folder, run_python):
         f"from huggingface_hub import snapshot_download; snapshot_download({bigvgan.name!r})"
     )
     ensure_weights("bigvgan")
-    remove("bigvgan")
+    remove_weights("bigvgan")
     left = {path.name for path in (folder / "snapshots" / bigvgan.commit).iterdir()}
     assert left == {"bigvgan_discriminator_optimizer.pt", "README.md"}
     assert all(path.read_bytes() for path in (folder / "snapshots").rglob("*") if path.is_file())
@@ -86,7 +86,7 @@ def test_contents_that_two_files_share_stay(hub, quickly, contents):
     repo.push({"config.json": b"{}", "bigvgan_generator.pt": same})
     quickly("me/model", like="bigvgan", update=True)
     first = quickly("me/model", revision=next(iter(repo.commits)))
-    assert remove("me/model") == 0
+    assert remove_weights("me/model") == 0
     assert not (first.folder / "a.safetensors").exists()
     kept = quickly("me/model", like="bigvgan", offline=True)
     assert (kept.folder / "bigvgan_generator.pt").read_bytes() == same
@@ -95,7 +95,7 @@ def test_contents_that_two_files_share_stay(hub, quickly, contents):
 def test_without_links(hub, bigvgan, folder, monkeypatch):
     monkeypatch.setenv("HF_HUB_DISABLE_SYMLINKS", "1")
     ensure_weights("bigvgan")
-    assert remove("bigvgan") == SIZE
+    assert remove_weights("bigvgan") == SIZE
     assert not folder.exists()
 
 
@@ -104,5 +104,5 @@ def test_a_folder_of_the_user_s_is_not_touched(hub, tmp_path):
     mine.mkdir()
     (mine / "config.json").write_text("{}")
     with pytest.raises(WeightsError, match="a folder of your own"):
-        remove(str(mine))
+        remove_weights(str(mine))
     assert (mine / "config.json").exists()

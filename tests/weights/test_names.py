@@ -6,18 +6,23 @@ import milonga.weights
 def test_names():
     assert sorted(milonga.weights.__all__) == [
         "CATALOGUE",
-        "Entry",
+        "InventoryRow",
+        "KnownModel",
         "Licence",
         "LocalWeights",
-        "Options",
+        "Verification",
+        "WeightsOptions",
         "ensure",
         "ensure_bigvgan_weights",
         "ensure_weights",
-        "entry",
+        "known_model",
+        "list_weights",
         "load_array",
         "load_checkpoint",
         "load_json",
         "locate",
+        "remove_weights",
+        "verify_weights",
     ]
     for name in milonga.weights.__all__:
         assert getattr(milonga.weights, name) is not None

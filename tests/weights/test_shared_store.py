@@ -7,8 +7,8 @@ The client's layout for files that came over Xet: ``blobs/<etag>`` of a reposito
 import pytest
 
 from milonga.weights import ensure_weights
-from milonga.weights.inventory import remove
-from milonga.weights.verify import verify
+from milonga.weights.inventory import remove_weights
+from milonga.weights.verification import verify_weights
 
 WEIGHTS = "bigvgan_generator.pt"
 
@@ -31,7 +31,7 @@ def test_it_is_used(hub, shared):
     before = len(hub.requests)
     folder = ensure_weights("bigvgan")
     assert (folder / WEIGHTS).resolve() == shared
-    assert verify("bigvgan").faults == ()
+    assert verify_weights("bigvgan").faults == ()
     assert len(hub.requests) == before
 
 
@@ -40,8 +40,8 @@ def test_a_repair_leaves_the_store_as_it_is(hub, bigvgan, shared):
     with shared.open("r+b") as handle:
         handle.write(b"damaged")
     damaged = shared.read_bytes()
-    assert [file.state for file in verify("bigvgan").faults] == ["changed"]
-    assert verify("bigvgan", repair=True).faults == ()
+    assert [file.state for file in verify_weights("bigvgan").faults] == ["changed"]
+    assert verify_weights("bigvgan", repair=True).faults == ()
     assert (folder / WEIGHTS).read_bytes() == bigvgan.files("main")[WEIGHTS].contents
     assert shared.read_bytes() == damaged
 
@@ -49,6 +49,6 @@ def test_a_repair_leaves_the_store_as_it_is(hub, bigvgan, shared):
 def test_removing_leaves_the_store_to_the_client(hub, shared):
     folder = ensure_weights("bigvgan")
     size = shared.stat().st_size
-    assert remove("bigvgan") < size
+    assert remove_weights("bigvgan") < size
     assert not (folder / WEIGHTS).exists()
     assert shared.stat().st_size == size

@@ -1,4 +1,4 @@
-"""What the commands share: ``--json``, progress, tables."""
+"""Parts that the commands share: ``--json``, progress, interrupts."""
 
 from __future__ import annotations
 
@@ -6,38 +6,33 @@ import contextlib
 import signal
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from milonga.runtime.files import dump_json
 from milonga.runtime.progress import LineProgress, Progress
 
-F = TypeVar("F", bound=Callable[..., Any])
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
+)
 _RUNNING: weakref.WeakSet[Progress] = weakref.WeakSet()
 
 
-def json_option(function: F) -> F:
-    """Adds ``--json`` as the argument ``as_json``."""
-    return click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
-    )(function)
-
-
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     click.echo(dump_json(value), nl=False)
 
 
 def say(text: str = "") -> None:
-    """A line for people, on standard error, so that ``--json`` stays clean."""
+    """Print a line for people on standard error, so that ``--json`` stays clean."""
     click.echo(text, err=True)
 
 
 def make_progress() -> Progress:
-    """A bar on a terminal, plain lines elsewhere; both on standard error."""
+    """Return a bar on a terminal, plain lines elsewhere; both on standard error."""
     if sys.stderr.isatty():
         from milonga.runtime.bar import BarProgress
 
@@ -49,19 +44,19 @@ def make_progress() -> Progress:
 
 
 def cancel_running() -> None:
-    """Asks what shows its progress to stop at its next check."""
+    """Ask all work that shows its progress to stop at its next check."""
     for progress in list(_RUNNING):
         progress.cancel()
 
 
 @contextlib.contextmanager
 def stop_between_steps(progress: Progress, what: str) -> Iterator[None]:
-    """The first Ctrl-C cancels a training after its step, so that its checkpoint is whole; a second
-    one ends it at once.
+    """Let the first Ctrl-C cancel a training after its step, so that its checkpoint is whole; a
+    second one ends it at once.
 
     Args:
-        progress: of the training.
-        what: the same command goes on with.
+        progress: the training's.
+        what: the thing that the same command goes on with.
     """
 
     def stop(signum: int, frame: FrameType | None) -> None:

@@ -1,6 +1,6 @@
-"""The entry point: names of commands, errors and exit status.
+"""The entry point: the table of commands, errors and exit status.
 
-``milonga --help`` must stay instant, so a command's module is imported when it runs.
+``milonga --help`` must stay instant, so the module of a command is imported when the command runs.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "weights": ("milonga.cli.machine.weights:weights", "List, download, verify and remove models."),
     "doctor": (
         "milonga.cli.machine.doctor:doctor",
-        "Find what would stop the work, and how to mend it.",
+        "Find what would stop the work, and how to fix it.",
     ),
 }
-"""Command name -> where it lives, and its line in the overview."""
+"""Command name -> its place, and its line in the overview."""
 
 
 class LazyGroup(click.Group):
@@ -64,7 +64,8 @@ class LazyGroup(click.Group):
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self._lazy[cmd_name][0].partition(":")
         command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{self._lazy[cmd_name][0]} is no command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -25,22 +23,21 @@ class BarProgress(Progress):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = threading.Lock()
         self._console = Console(stderr=True)
         self._bars: RichProgress | None = None
-        self._tasks: dict[str, TaskID] = {}
+        self._tasks: dict[tuple[str, int], TaskID] = {}
 
     def show(self, update: Update) -> None:
-        with self._lock:
+        key = (update.label, update.task)
+        with self._showing:
             if self._bars is None:
                 self._bars = RichProgress(*_columns(update.unit), console=self._console)
                 self._bars.start()
-            if update.label not in self._tasks:
-                self._tasks[update.label] = self._bars.add_task(update.label, total=update.total)
-            task = self._tasks[update.label]
-            self._bars.update(task, completed=update.done, total=update.total)
+            if key not in self._tasks:
+                self._tasks[key] = self._bars.add_task(update.label, total=update.total)
+            self._bars.update(self._tasks[key], completed=update.done, total=update.total)
             if update.finished:
-                del self._tasks[update.label]
+                del self._tasks[key]
                 if not self._tasks:
                     self._bars.stop()
                     self._bars = None

@@ -15,17 +15,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from milonga.errors import ConfigError
 from milonga.runtime.places import config_file
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+# Plain dataclasses: pydantic, which checks a file that is there, takes longer to import than
+# everything else that a cached model needs.
+_STRICT = {
+    "extra": "forbid",
+    "strict": True,
+    "str_strip_whitespace": True,
+    "str_min_length": 1,
+    "allow_inf_nan": False,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """Where a model comes from instead of the catalogue's repository.
+    """The place of a model's files, instead of the catalogue's repository.
 
     Attributes:
         repo: another repository, ``owner/name``.
@@ -33,9 +47,16 @@ class SourceConfig:
         folder: files that are on this machine already; excludes the others.
     """
 
+    __pydantic_config__ = _STRICT
+
     repo: str | None = None
     revision: str | None = None
     folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.folder is not None and (self.repo or self.revision):
+            raise ValueError("names both a folder and a repository")
+        _expand(self, "folder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +69,14 @@ class WeightsConfig:
         sources: by catalogue key.
     """
 
+    __pydantic_config__ = _STRICT
+
     cache_dir: Path | None = None
     fallback_cache_dir: Path | None = None
     sources: dict[str, SourceConfig] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _expand(self, "cache_dir", "fallback_cache_dir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +84,35 @@ class SoundsConfig:
     """The section ``[sounds]``.
 
     Attributes:
-        history_mb: what the history of all sound models may hold, in MB; 0 turns it off.
+        history_mb: the limit of the history of all sound models, in MB; 0 turns it off.
     """
 
+    __pydantic_config__ = _STRICT
+
     history_mb: float = 500.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.history_mb < 1e9:
+            raise ValueError("needs a number from 0 as history_mb")
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """Everything in the file."""
 
+    __pydantic_config__ = _STRICT
+
     weights: WeightsConfig = field(default_factory=WeightsConfig)
     sounds: SoundsConfig = field(default_factory=SoundsConfig)
 
 
-def load_config(path: Path | None = None) -> Config:
-    """Reads the configuration; without a file, the defaults.
+def load_config(path: str | Path | None = None) -> Config:
+    """Read the configuration; without a file, return the defaults.
 
     Raises:
         ConfigError: the file can't be read, isn't TOML, or holds a wrong name or value.
     """
-    path = path or config_file()
+    path = Path(path) if path is not None else config_file()
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -87,85 +121,48 @@ def load_config(path: Path | None = None) -> Config:
         raise ConfigError(
             f"Can't read the configuration: {error}.",
             where=path,
-            step="Mend the file, or remove it.",
+            step="Correct the file, or remove it.",
         ) from error
     import tomllib
 
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        document = tomllib.loads(text)
+        # As JSON, since a strict model takes no text for a path otherwise. A date becomes a list,
+        # which no setting takes.
+        document = json.dumps(tomllib.loads(text), default=lambda value: [str(value)])
+        return TypeAdapter(Config).validate_json(document)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(
-            f"This is not TOML: {error}.", where=path, step="Mend that line, or remove the file."
+            f"This is not TOML: {error}.",
+            where=path,
+            step="Correct that line, or remove the file.",
         ) from error
-    return _Reader(path).config(document)
+    except ValidationError as error:
+        message, step = _explain(error.errors(include_url=False)[0])
+        raise ConfigError(message, where=path, step=step) from error
 
 
-class _Reader:
-    def __init__(self, path: Path) -> None:
-        self._path = path
+def _explain(fault: ErrorDetails) -> tuple[str, str]:
+    """Return what is wrong, and how to fix it."""
+    names = [str(name) for name in fault["loc"]]
+    place, kind = ".".join(names), fault["type"]
+    if kind == "unexpected_keyword_argument":
+        inside = f" in [{'.'.join(names[:-1])}]" if names[1:] else ""
+        tables = {"": Config, "weights": WeightsConfig, "sounds": SoundsConfig}
+        table = tables.get(".".join(names[:-1]), SourceConfig)
+        known = ", ".join(each.name for each in fields(table))
+        return f"There is no setting {names[-1]!r}{inside}.", f"Known: {known}."
+    if kind in ("dataclass_type", "dict_type"):
+        return f"{place} must be a table.", f"Write [{place}]."
+    if kind == "value_error":
+        return f"{place} {fault['msg'].removeprefix('Value error, ')}.", "Correct that."
+    needed = "text in quotes" if kind.startswith("string") else "a number from 0"
+    return f"{place} must be {needed}.", "Correct that value."
 
-    def config(self, document: dict[str, Any]) -> Config:
-        self._known(document, "", ("weights", "sounds"))
-        weights = self._table(document, "weights")
-        self._known(weights, "weights", ("cache_dir", "fallback_cache_dir", "sources"))
-        sounds = self._table(document, "sounds")
-        self._known(sounds, "sounds", ("history_mb",))
-        sources = self._table(weights, "sources", "weights.")
-        return Config(
-            WeightsConfig(
-                cache_dir=self._folder(weights, "cache_dir", "weights."),
-                fallback_cache_dir=self._folder(weights, "fallback_cache_dir", "weights."),
-                sources={key: self._source(sources, key) for key in sources},
-            ),
-            SoundsConfig(history_mb=self._size(sounds, "history_mb", 500.0)),
-        )
 
-    def _source(self, sources: dict[str, Any], key: str) -> SourceConfig:
-        place = f"weights.sources.{key}"
-        table = self._table(sources, key, "weights.sources.")
-        self._known(table, place, ("repo", "revision", "folder"))
-        source = SourceConfig(
-            repo=self._text(table, "repo", f"{place}."),
-            revision=self._text(table, "revision", f"{place}."),
-            folder=self._folder(table, "folder", f"{place}."),
-        )
-        if source.folder is not None and (source.repo or source.revision):
-            raise self._error(
-                f"{place} names both a folder and a repository.", "Keep one of the two."
-            )
-        return source
-
-    def _known(self, table: dict[str, Any], place: str, known: tuple[str, ...]) -> None:
-        for name in table:
-            if name not in known:
-                inside = f" in [{place}]" if place else ""
-                raise self._error(
-                    f"There is no setting {name!r}{inside}.", f"Known: {', '.join(known)}."
-                )
-
-    def _table(self, parent: dict[str, Any], name: str, place: str = "") -> dict[str, Any]:
-        value = parent.get(name, {})
-        if not isinstance(value, dict):
-            raise self._error(f"{place}{name} must be a table.", f"Write [{place}{name}].")
-        return value
-
-    def _text(self, table: dict[str, Any], name: str, place: str) -> str | None:
-        value = table.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, str) or not value.strip():
-            raise self._error(f"{place}{name} must be text in quotes.", "Correct that value.")
-        return value.strip()
-
-    def _size(self, table: dict[str, Any], name: str, usual: float) -> float:
-        value = table.get(name, usual)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
-            raise self._error(f"{name} must be a number from 0.", "Correct that value.")
-        return float(value)
-
-    def _folder(self, table: dict[str, Any], name: str, place: str) -> Path | None:
-        text = self._text(table, name, place)
-        return None if text is None else Path(text).expanduser()
-
-    def _error(self, message: str, step: str) -> ConfigError:
-        return ConfigError(message, where=self._path, step=step)
+def _expand(section: object, *names: str) -> None:
+    for name in names:
+        folder = getattr(section, name)
+        if folder is not None:
+            object.__setattr__(section, name, Path(folder).expanduser())

@@ -1,4 +1,4 @@
-"""Devices that models run on: which there are, and which really work.
+"""Devices that models run on, tried before they are used.
 
 A device that torch lists can still fail at its first operation (a driver that is too old, an
 architecture that the build has no code for), so a device counts only after a small computation
@@ -14,12 +14,12 @@ from milonga.errors import DeviceError, MissingExtraError
 
 
 def torch_installed() -> bool:
-    """Whether torch could be imported, without importing it."""
+    """Tell if torch could be imported, without importing it."""
     return find_spec("torch") is not None
 
 
 def device_names() -> list[str]:
-    """The devices that torch lists, the fastest kind first, ``cpu`` last.
+    """List the devices that torch knows, the fastest kind first, ``cpu`` last.
 
     Raises:
         MissingExtraError: torch isn't installed.
@@ -36,7 +36,7 @@ def device_names() -> list[str]:
 
 @functools.cache
 def fault_of(device: str) -> str | None:
-    """Tries a small computation on ``device``.
+    """Try a small computation on ``device``.
 
     Returns:
         None if it works, otherwise what went wrong.
@@ -59,7 +59,7 @@ def fault_of(device: str) -> str | None:
 
 
 def pick_device(wanted: str = "auto") -> str:
-    """The device to compute on.
+    """Pick the device to compute on.
 
     Args:
         wanted: ``auto`` for the best that really works, or ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
@@ -87,7 +87,7 @@ def pick_device(wanted: str = "auto") -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` says that a device or the machine ran out of memory."""
+    """Tell if ``error`` means that a device or the machine ran out of memory."""
     if isinstance(error, MemoryError):
         return True
     if not isinstance(error, RuntimeError):

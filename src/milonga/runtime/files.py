@@ -17,7 +17,7 @@ from milonga.errors import OutputError
 
 @contextlib.contextmanager
 def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside ``target``; renamed onto it when the block ends well.
+    """Give a temporary path beside ``target``; renamed onto it when the block ends well.
 
     The temporary name keeps the suffix (libraries choose a format by it) and starts with
     a dot and ``.part-``, so that a leftover of a killed process is recognised. On an error
@@ -46,19 +46,19 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:
-    """Writes UTF-8 text atomically."""
+    """Write UTF-8 text atomically."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_bytes(target: str | os.PathLike[str], data: bytes) -> None:
-    """Writes bytes atomically."""
+    """Write bytes atomically."""
     with atomic_path(target) as temporary:
         temporary.write_bytes(data)
 
 
 def dump_json(value: Any) -> str:
-    """JSON for people and programs: indented, UTF-8, and never NaN.
+    """Return JSON for people and programs: indented, UTF-8, and never NaN.
 
     Raises:
         ValueError: a float is NaN or infinite (undefined values are None in milonga).
@@ -67,10 +67,16 @@ def dump_json(value: Any) -> str:
 
 
 def sweep_parts(folder: Path) -> None:
-    """Removes what killed writers left in ``folder``."""
+    """Remove what killed writers left in ``folder``."""
     for leftover in folder.glob(".part-*"):
         with contextlib.suppress(OSError):
             leftover.unlink()
+
+
+def existing_part(folder: Path) -> Path:
+    """Return the folder itself, or the nearest folder above it that exists."""
+    folder = folder.absolute()
+    return next((each for each in (folder, *folder.parents) if each.exists()), folder)
 
 
 def free_space(folder: Path) -> int | None:
@@ -78,17 +84,14 @@ def free_space(folder: Path) -> int | None:
 
     None where the system doesn't tell.
     """
-    there = folder.absolute()
-    while not there.exists() and there != there.parent:
-        there = there.parent
     try:
-        return shutil.disk_usage(there).free
+        return shutil.disk_usage(existing_part(folder)).free
     except OSError:
         return None
 
 
 def output_error(error: OSError, path: str | os.PathLike[str]) -> OutputError:
-    """The explained form of an operating system's refusal to write."""
+    """Return the explained form of an operating system's refusal to write."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return OutputError(
             "The disk is full.",

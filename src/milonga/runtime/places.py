@@ -1,4 +1,4 @@
-"""Where milonga keeps what is the user's own."""
+"""The folder of the user's own data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def data_folder() -> Path:
-    """The folder for sound models, presets, history and configuration; it need not exist yet.
+    """Return the folder for sound models, presets, history and configuration; it may not exist yet.
 
     ``MILONGA_HOME`` where that is set, otherwise the platform's data folder.
     """
@@ -20,5 +20,5 @@ def data_folder() -> Path:
 
 
 def config_file() -> Path:
-    """The configuration, a TOML file that the user may write."""
+    """Return the path of the configuration, a TOML file that the user may write."""
     return data_folder() / "config.toml"

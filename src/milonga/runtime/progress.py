@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 import threading
 import time
@@ -13,59 +14,75 @@ from typing import TextIO
 from milonga.errors import Cancelled
 from milonga.runtime.words import size_text
 
+_numbers = itertools.count(1)
+
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A moment of a task. ``total`` is None while it isn't known; ``unit`` is what
-    ``done`` counts ("takes", "tokens", "B")."""
+    """One moment of a task.
+
+    Attributes:
+        label: the task's name for people.
+        done: how much of it is done.
+        total: the amount in all; None while it isn't known.
+        unit: what is counted ("takes", "tokens", "B").
+        finished: the task has ended.
+        task: the task's number: two tasks may have the same label.
+    """
 
     label: str
     done: float
     total: float | None
     unit: str
     finished: bool = False
+    task: int = 0
 
 
 class Progress:
-    """Shows nothing by itself; a subclass or ``callback`` does. Safe to use from threads.
+    """Progress of long work, and its cancellation. Shows nothing by itself; a subclass or
+    ``callback`` does.
 
-    ``check()`` is where long work stops when the user asked: it raises Cancelled.
+    Several threads may use one object, and advance one task: ``show`` and the callback are called
+    by one thread at a time, in the order of the counts.
     """
 
     def __init__(self, callback: Callable[[Update], None] | None = None) -> None:
         self._callback = callback
         self._cancelled = threading.Event()
+        # An interrupt's handler may send a message while its own thread shows an update.
+        self._showing = threading.RLock()
 
     def cancel(self) -> None:
-        """Asks the work to stop at its next check; may be called from any thread."""
+        """Ask the work to stop at its next check; may be called from any thread."""
         self._cancelled.set()
 
     @property
     def cancelled(self) -> bool:
+        """Asked to stop."""
         return self._cancelled.is_set()
 
     def check(self) -> None:
-        """Raises Cancelled once ``cancel()`` was called."""
+        """Raise Cancelled once ``cancel()`` was called."""
         if self._cancelled.is_set():
             raise Cancelled
 
     def show(self, update: Update) -> None:
-        """Takes one update; a subclass draws it."""
+        """Take one update; a subclass draws it."""
         if self._callback is not None:
             self._callback(update)
 
     def message(self, text: str) -> None:
-        """A line for the reader that must not tear the bar."""
+        """Show a line that must not tear the bar."""
 
     @contextlib.contextmanager
     def task(self, label: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
-        """One piece of work with a length: ``with progress.task("takes", 12) as task``."""
+        """Begin a piece of work with a length: ``with progress.task("takes", 12) as task``."""
         task = Task(self, label, total, unit)
-        self.show(task.update())
+        task._show()
         try:
             yield task
         finally:
-            self.show(task.update(finished=True))
+            task._show(finished=True)
 
 
 class Task:
@@ -73,16 +90,20 @@ class Task:
 
     def __init__(self, progress: Progress, label: str, total: float | None, unit: str) -> None:
         self._progress, self._label, self._unit = progress, label, unit
+        self._number = next(_numbers)
         self.total, self.done = total, 0.0
 
-    def update(self, finished: bool = False) -> Update:
-        return Update(self._label, self.done, self.total, self._unit, finished)
-
     def advance(self, amount: float = 1) -> None:
-        """Counts ``amount`` more; raises Cancelled if the user asked to stop."""
+        """Count ``amount`` more; raise Cancelled if the user asked to stop."""
         self._progress.check()
-        self.done += amount
-        self._progress.show(self.update())
+        self._show(amount)
+
+    def _show(self, amount: float = 0, *, finished: bool = False) -> None:
+        with self._progress._showing:
+            self.done += amount
+            self._progress.show(
+                Update(self._label, self.done, self.total, self._unit, finished, self._number)
+            )
 
 
 class LineProgress(Progress):
@@ -91,29 +112,28 @@ class LineProgress(Progress):
     def __init__(self, stream: TextIO | None = None, every_s: float = 5.0) -> None:
         super().__init__()
         self._stream, self._every = stream or sys.stderr, every_s
-        self._started: dict[str, float] = {}
+        self._started: dict[tuple[str, int], float] = {}
         self._last = 0.0
 
     def show(self, update: Update) -> None:
-        now = time.monotonic()
-        first = update.label not in self._started
-        begun = self._started.setdefault(update.label, now)
-        if not (first or update.finished) and now - self._last < self._every:
-            return
-        self._last = now
-        if first and not update.finished:
+        now, key = time.monotonic(), (update.label, update.task)
+        with self._showing:
+            first = key not in self._started
+            elapsed = now - self._started.setdefault(key, now)
+            if update.finished:
+                del self._started[key]
+            elif not first and now - self._last < self._every:
+                return
+            self._last = now
             text = update.label
-        else:
-            text = f"{update.label}: {_amount(update)}{_speed(update, now - begun)}"
-            text += _left(update, now - begun)
-        self._stream.write(text + "\n")
-        self._stream.flush()
-        if update.finished:
-            self._started.pop(update.label, None)
+            if update.finished or not first:
+                text += f": {_amount(update)}{_speed(update, elapsed)}{_left(update, elapsed)}"
+            self.message(text)
 
     def message(self, text: str) -> None:
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        with self._showing:
+            self._stream.write(text + "\n")
+            self._stream.flush()
 
 
 def _amount(update: Update) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def size_text(size: float) -> str:
-    """Bytes in decimal units: ``489 MB``, ``4.5 GB``."""
+    """Write bytes in decimal units: ``489 MB``, ``4.5 GB``."""
     for unit in ("B", "kB", "MB"):
         if size < 999.5:
             return f"{size:.0f} {unit}"
@@ -16,7 +16,7 @@ def size_text(size: float) -> str:
 
 
 def numbered(steps: Sequence[str]) -> str:
-    """Steps for an error, one a line, with numbers where there are several."""
+    """Join the steps of an error, one a line, with numbers if there are several."""
     if len(steps) == 1:
         return steps[0]
     return "\n  ".join(f"{number}. {step}" for number, step in enumerate(steps, 1))

@@ -1,31 +1,38 @@
-"""Models' files: where they come from, how they get here, whether they are still whole.
+"""Models' files: download, verification, safe loading.
 
 ``ensure_weights(key)`` is what a part of milonga calls; the command is ``milonga weights``.
 """
 
-from milonga.weights.catalogue import CATALOGUE, Entry, Licence, entry
+from milonga.weights.catalogue import CATALOGUE, KnownModel, Licence, known_model
 from milonga.weights.ensure import (
-    Options,
+    WeightsOptions,
     ensure,
     ensure_bigvgan_weights,
     ensure_weights,
     locate,
 )
+from milonga.weights.inventory import InventoryRow, list_weights, remove_weights
 from milonga.weights.loading import load_array, load_checkpoint, load_json
 from milonga.weights.local import LocalWeights
+from milonga.weights.verification import Verification, verify_weights
 
 __all__ = [
     "CATALOGUE",
-    "Entry",
+    "InventoryRow",
+    "KnownModel",
     "Licence",
     "LocalWeights",
-    "Options",
+    "Verification",
+    "WeightsOptions",
     "ensure",
     "ensure_bigvgan_weights",
     "ensure_weights",
-    "entry",
+    "known_model",
+    "list_weights",
     "load_array",
     "load_checkpoint",
     "load_json",
     "locate",
+    "remove_weights",
+    "verify_weights",
 ]

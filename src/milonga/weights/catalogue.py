@@ -1,4 +1,4 @@
-"""The models that milonga knows: where they are, which of their files it needs, their terms.
+"""The models that milonga knows: their repositories, needed files and terms.
 
 Sizes are what the needed files come to, rounded; the hub's own listing is what a download goes by.
 """
@@ -23,18 +23,18 @@ class Licence:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KnownModel:
     """One model.
 
     Attributes:
         key: its name in milonga.
         title: for people.
         repo: ``owner/name`` on the hub.
-        files: what is needed of it.
+        files: the files that are needed of it.
         size: bytes, about.
         licence: its terms.
         used_by: the part of milonga that loads it.
-        libraries: what this part needs to load it.
+        libraries: the libraries that this part needs to load it.
         extra: the pip extra that brings these.
         gated: whether the owner must grant access first.
     """
@@ -140,26 +140,28 @@ _STABLE_AUDIO_FILES = Files(
 _MB, _GB = 1_000_000, 1_000_000_000
 
 
-def _bigvgan(key: str, name: str, title: str, size: int) -> Entry:
+def _bigvgan(key: str, name: str, title: str, size: int) -> KnownModel:
     repo = f"nvidia/bigvgan_v2_{name}"
-    return Entry(key, title, repo, _BIGVGAN_FILES, size, _NVIDIA, "vocoder", ("torch",))
+    return KnownModel(key, title, repo, _BIGVGAN_FILES, size, _NVIDIA, "vocoder", ("torch",))
 
 
-def _bark(key: str, title: str, size: int) -> Entry:
+def _bark(key: str, title: str, size: int) -> KnownModel:
     libraries = ("torch", "transformers")
-    return Entry(key, title, f"suno/{key}", _BARK_FILES, size, _SUNO, "generator bark", libraries)
+    return KnownModel(
+        key, title, f"suno/{key}", _BARK_FILES, size, _SUNO, "generator bark", libraries
+    )
 
 
-def _musicgen(size_name: str, title: str, size: int) -> Entry:
+def _musicgen(size_name: str, title: str, size: int) -> KnownModel:
     key = f"musicgen-{size_name}"
     libraries = ("torch", "transformers")
-    return Entry(key, title, f"facebook/{key}", _MUSICGEN_FILES, size, _META,
+    return KnownModel(key, title, f"facebook/{key}", _MUSICGEN_FILES, size, _META,
                  "generator musicgen", libraries)  # fmt: skip
 
 
-CATALOGUE: dict[str, Entry] = {
-    entry.key: entry
-    for entry in (
+CATALOGUE: dict[str, KnownModel] = {
+    model.key: model
+    for model in (
         _bigvgan("bigvgan", "44khz_128band_512x", "BigVGAN v2, 44.1 kHz, hop 512", 489 * _MB),
         _bigvgan("bigvgan-44k-256x", "44khz_128band_256x", "BigVGAN v2, 44.1 kHz, hop 256",
                  489 * _MB),
@@ -169,7 +171,7 @@ CATALOGUE: dict[str, Entry] = {
                  "BigVGAN v2, 22.05 kHz, up to 8 kHz", 450 * _MB),
         _bark("bark", "Bark", 4_500 * _MB),
         _bark("bark-small", "Bark small", 1_700 * _MB),
-        Entry("stable-audio", "Stable Audio Open 1.0", "stabilityai/stable-audio-open-1.0",
+        KnownModel("stable-audio", "Stable Audio Open 1.0", "stabilityai/stable-audio-open-1.0",
               _STABLE_AUDIO_FILES, 5_300 * _MB, _STABILITY, "generator stable-audio",
               ("torch", "transformers", "diffusers", "torchsde"), gated=True),
         _musicgen("small", "MusicGen small", 2_400 * _MB),
@@ -183,8 +185,8 @@ CATALOGUE: dict[str, Entry] = {
 """Every model by its key."""
 
 
-def entry(key: str) -> Entry:
-    """The model of that name.
+def known_model(key: str) -> KnownModel:
+    """Return the model of that name.
 
     Raises:
         UnknownNameError: there is none.

@@ -1,8 +1,7 @@
-"""``ensure_weights``: a model's files, downloaded at the first use and found ever after."""
+"""A model's files, downloaded at the first use and found ever after."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,36 +20,37 @@ from milonga.weights.hub.retries import Retry
 from milonga.weights.hub.tokens import find_token
 from milonga.weights.local import LocalWeights
 from milonga.weights.selection import Files
-from milonga.weights.sources import Source, find_source
+from milonga.weights.settings import Folder
+from milonga.weights.sources import ModelSource, find_source
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """How to look for weights.
+class WeightsOptions:
+    """Settings of a search for weights.
 
     Attributes:
         cache_dir: instead of the Hugging Face cache.
         offline: never use the network.
         update: move to the newest commit of the revision.
-        retry: how patient a download is.
+        retry: the patience of a download.
     """
 
-    cache_dir: Path | None = None
+    cache_dir: Folder | None = None
     offline: bool = False
     update: bool = False
     retry: Retry = field(default_factory=Retry)
 
 
 def ensure_weights(
-    key: str,
+    key: Folder,
     *,
     like: str | None = None,
     revision: str | None = None,
-    cache_dir: str | os.PathLike[str] | None = None,
+    cache_dir: Folder | None = None,
     offline: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """The folder with a model's files; downloads them first where they aren't on this machine.
+    """Return the folder with a model's files, downloaded first if they aren't on this machine.
 
     Once they are there, no connection is opened, and the same commit is used until an update is
     asked for.
@@ -71,29 +71,29 @@ def ensure_weights(
         DownloadError: the network or the hub failed, or sent something wrong.
         Cancelled: the user stopped it.
     """
-    options = Options(None if cache_dir is None else Path(cache_dir), offline)
+    options = WeightsOptions(cache_dir, offline)
     return ensure(key, options, like=like, revision=revision, progress=progress).folder
 
 
 def ensure_bigvgan_weights(
     *,
-    cache_dir: str | os.PathLike[str] | None = None,
+    cache_dir: Folder | None = None,
     offline: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """``ensure_weights`` for the vocoder: the folder with ``config.json`` and
-    ``bigvgan_generator.pt``."""
+    """Return the vocoder's folder, with ``config.json`` and ``bigvgan_generator.pt``, as
+    ``ensure_weights`` does."""
     return ensure_weights("bigvgan", cache_dir=cache_dir, offline=offline, progress=progress)
 
 
 def locate(
-    key: str,
+    key: Folder,
     *,
     like: str | None = None,
     revision: str | None = None,
-    cache_dir: str | os.PathLike[str] | None = None,
+    cache_dir: Folder | None = None,
 ) -> LocalWeights | None:
-    """The weights if a complete download is on this machine; None otherwise.
+    """Return the weights if a complete download is on this machine; None otherwise.
 
     Opens no connection and reads no weights.
     """
@@ -101,7 +101,7 @@ def locate(
     source = find_source(key, config, like=like, revision=revision)
     if source.folder is not None:
         return local.from_folder(source)
-    for root in roots(None if cache_dir is None else Path(cache_dir), config):
+    for root in roots(cache_dir, config):
         cache = RepoCache(root, source.repo)
         if record := local.find(source, cache):
             return local.from_record(source, cache, record)
@@ -109,15 +109,15 @@ def locate(
 
 
 def ensure(
-    name: str,
-    options: Options | None = None,
+    name: Folder,
+    options: WeightsOptions | None = None,
     *,
     like: str | None = None,
     revision: str | None = None,
     files: Files | None = None,
     progress: Progress | None = None,
 ) -> LocalWeights:
-    """As ``ensure_weights``, with all that is known of the files: commit, sizes, hashes.
+    """Do as ``ensure_weights``; return all that is known of the files: commit, sizes, hashes.
 
     ``files`` asks for other files of the same model than the catalogue names, such as a voice;
     they are taken from the commit that is here already.
@@ -129,29 +129,30 @@ def ensure(
         source = replace(source, files=files)
     if source.folder is not None:
         return local.from_folder(source)
-    return Session(source, options or Options(), config, progress or Progress()).run()
+    return EnsureRun(source, options or WeightsOptions(), config, progress or Progress()).run()
 
 
-def roots(option: Path | None, config: Config) -> list[Path]:
-    """Where weights may be: the cache, and the one that is taken when that can't be written."""
+def roots(option: Folder | None, config: Config) -> list[Path]:
+    """Return the caches to look in: the chosen one, and the one that is taken when that can't be
+    written."""
     roots = [settings.choose_cache(option, config.weights).root]
     if option is None and config.weights.fallback_cache_dir is not None:
         roots.append(config.weights.fallback_cache_dir.absolute())
     return roots
 
 
-class Session:
-    """One ``ensure``: looks, asks, downloads, records."""
+class EnsureRun:
+    """One call of ``ensure``: looks, asks, downloads, records."""
 
     def __init__(
-        self, source: Source, options: Options, config: Config, progress: Progress
+        self, source: ModelSource, options: WeightsOptions, config: Config, progress: Progress
     ) -> None:
         self._source, self._options = source, options
         self._config, self._progress = config, progress
         self._offline = options.offline or settings.is_offline()
 
     def run(self) -> LocalWeights:
-        """Finds the weights or brings them."""
+        """Find the weights or download them."""
         caches = [
             RepoCache(root, self._source.repo)
             for root in roots(self._options.cache_dir, self._config)
@@ -242,7 +243,7 @@ class Session:
 
 
 class Waiting:
-    """Says once that another process is at work, and lets the user give up."""
+    """A wait for another process, which is announced once and can be cancelled."""
 
     def __init__(self, progress: Progress, name: str) -> None:
         self._progress, self._name, self._told = progress, name, False

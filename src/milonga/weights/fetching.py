@@ -1,4 +1,4 @@
-"""A set of files, from the hub into the cache."""
+"""Fetching a set of files from the hub into the cache."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from milonga.weights.hub.answers import RemoteFile
 from milonga.weights.hub.client import Hub
 from milonga.weights.hub.download import fetch
 from milonga.weights.hub.retries import Attempts, Retry
-from milonga.weights.sources import Source
+from milonga.weights.sources import ModelSource
 
 SMALL = 1_000_000
 """Files up to this many bytes are fetched several at a time: waiting is most of their cost."""
@@ -25,9 +25,9 @@ _STALE_S = 14 * 24 * 3600
 
 
 class Fetcher:
-    """Brings chosen files of one commit into the cache, and returns their record."""
+    """A download of chosen files of one commit into the cache."""
 
-    def __init__(self, hub: Hub, cache: RepoCache, source: Source, commit: str, retry: Retry,
+    def __init__(self, hub: Hub, cache: RepoCache, source: ModelSource, commit: str, retry: Retry,
                  progress: Progress) -> None:  # fmt: skip
         self._hub, self._cache, self._source = hub, cache, source
         self._commit, self._retry, self._progress = commit, retry, progress
@@ -35,7 +35,7 @@ class Fetcher:
         self._stop = threading.Event()
 
     def run(self, files: list[RemoteFile]) -> Record:
-        """Downloads what isn't there with the right contents.
+        """Download the files that aren't there with the right contents; return their record.
 
         Raises:
             CacheError: the disk has too little space, before anything is downloaded.
@@ -83,7 +83,7 @@ class Fetcher:
         return fetched
 
     def _fetch(self, same: list[RemoteFile]) -> str:
-        """Brings contents that one or several paths have; returns their SHA-256."""
+        """Download contents that one or several paths have; return their SHA-256."""
         file = same[0]
         part = self._cache.part(file.etag)
         attempts = Attempts(self._retry, self._progress, f"{self._source.repo}, {file.path}")
@@ -96,7 +96,7 @@ class Fetcher:
         return sha256
 
     def _kept(self, file: RemoteFile) -> str | None:
-        """The SHA-256 of contents that are in the cache already and are right."""
+        """Return the SHA-256 of contents that are in the cache already and are right."""
         pointer, blob = self._cache.pointer(self._commit, file.path), self._cache.blob(file.etag)
         for path in (pointer, blob):
             try:
@@ -129,8 +129,8 @@ class Fetcher:
             self._task.advance(size)
 
     def _sweep(self, wanted: set[str]) -> None:
-        """Removes what killed runs left: links without a name, and parts of downloads that nobody
-        went on with for two weeks."""
+        """Remove leftovers of killed runs: links without a name, and parts of downloads that
+        stopped two weeks ago."""
         for link in self._cache.snapshots.rglob(".part-*"):
             link.unlink(missing_ok=True)
         try:

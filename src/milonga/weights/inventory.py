@@ -1,4 +1,4 @@
-"""What is on this machine, and making room."""
+"""The models on this machine, and making room."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from milonga.errors import DamagedFileError, NotDownloadedError, WeightsError
 from milonga.runtime.config import Config, load_config
@@ -18,7 +18,8 @@ from milonga.weights.cache.layout import RepoCache
 from milonga.weights.cache.records import Record
 from milonga.weights.catalogue import CATALOGUE
 from milonga.weights.ensure import Waiting, roots
-from milonga.weights.sources import Source, find_source
+from milonga.weights.settings import Folder
+from milonga.weights.sources import ModelSource, find_source
 
 Status = Literal["ready", "partial", "damaged", "found", "folder", "missing"]
 """``found``: other tools downloaded it, milonga has not checked it yet. ``folder``: a folder of
@@ -26,26 +27,51 @@ the user's. ``partial``: a download that stopped and will go on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One model: what it is, and what of it is here.
+class InventoryRow:
+    """One model, and the part of it that is on this machine.
 
     Attributes:
-        source: where it comes from.
-        status: what is here.
+        source: the place it comes from.
+        status: ready, in part, missing and so on.
         on_disk: bytes that it takes here.
         commit: the revision that is here.
-        folder: where its files are; None where they aren't.
+        folder: the folder of its files; None without any.
     """
 
-    source: Source
+    source: ModelSource
     status: Status
     on_disk: int = 0
     commit: str | None = None
     folder: Path | None = None
 
+    @property
+    def here(self) -> bool:
+        """Complete, so that it can be used without a download."""
+        return self.status in ("ready", "found", "folder")
 
-def inventory(cache_dir: Path | None = None) -> list[Row]:
-    """Every model of the catalogue, then other repositories that milonga downloaded."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as plain values."""
+        known, source = self.source.known, self.source
+        return {
+            "key": source.name,
+            "title": known.title if known else None,
+            "repo": source.repo or None,
+            "revision": source.revision if source.repo else None,
+            "state": self.status,
+            "size_on_disk": self.on_disk,
+            "size": known.size if known else None,
+            "licence": known.licence.name if known else None,
+            "licence_url": known.licence.url if known else None,
+            "commercial_use": known.licence.commercial_use if known else None,
+            "gated": known.gated if known else None,
+            "used_by": known.used_by if known else None,
+            "commit": self.commit,
+            "folder": str(self.folder) if self.folder else None,
+        }
+
+
+def list_weights(cache_dir: Folder | None = None) -> list[InventoryRow]:
+    """List every model of the catalogue, then other repositories that milonga downloaded."""
     config = load_config()
     rows = [row_of(find_source(key, config), config, cache_dir) for key in CATALOGUE]
     listed = {row.source.repo for row in rows}
@@ -60,11 +86,11 @@ def inventory(cache_dir: Path | None = None) -> list[Row]:
     return rows
 
 
-def row_of(source: Source, config: Config, cache_dir: Path | None = None) -> Row:
-    """What is here of one model."""
+def row_of(source: ModelSource, config: Config, cache_dir: Folder | None = None) -> InventoryRow:
+    """Look which part of a model is here."""
     if source.folder is not None:
         return _of_folder(source, source.folder)
-    best = Row(source, "missing")
+    best = InventoryRow(source, "missing")
     for root in roots(cache_dir, config):
         cache = RepoCache(root, source.repo)
         record = records.load(cache, source.revision, source.files)
@@ -73,14 +99,16 @@ def row_of(source: Source, config: Config, cache_dir: Path | None = None) -> Row
         if there := local.leftover(source, cache):
             commit, paths = there
             size = sum(_size(cache.pointer(commit, path)) for path in paths)
-            return Row(source, "found", size, commit, cache.snapshot(commit))
+            return InventoryRow(source, "found", size, commit, cache.snapshot(commit))
         if parts := _files_in(cache.parts):
-            best = Row(source, "partial", sum(_size(part) for part in parts))
+            best = InventoryRow(source, "partial", sum(_size(part) for part in parts))
     return best
 
 
-def remove(name: str, cache_dir: Path | None = None, progress: Progress | None = None) -> int:
-    """Removes a model's files, every revision of them, and unfinished downloads.
+def remove_weights(
+    name: Folder, *, cache_dir: Folder | None = None, progress: Progress | None = None
+) -> int:
+    """Remove a model's files, every revision of them, and unfinished downloads.
 
     What other tools, or another model, need of the same repository stays.
 
@@ -115,28 +143,28 @@ def remove(name: str, cache_dir: Path | None = None, progress: Progress | None =
     return freed
 
 
-def _of_folder(source: Source, folder: Path) -> Row:
+def _of_folder(source: ModelSource, folder: Path) -> InventoryRow:
     try:
         weights = local.from_folder(source)
     except DamagedFileError:
-        return Row(source, "damaged" if folder.is_dir() else "missing", folder=folder)
+        return InventoryRow(source, "damaged" if folder.is_dir() else "missing", folder=folder)
     size = sum(_size(path) for path in weights.folder.rglob("*") if path.is_file())
-    return Row(source, "folder", size, None, weights.folder)
+    return InventoryRow(source, "folder", size, None, weights.folder)
 
 
-def _recorded(source: Source, cache: RepoCache, record: Record) -> Row:
+def _recorded(source: ModelSource, cache: RepoCache, record: Record) -> InventoryRow:
     pointers = {path: cache.pointer(record.commit, path) for path in record.files}
     size = sum(_size(pointer) for pointer in pointers.values())
     status: Status = "ready" if records.complete(cache, record) else "damaged"
-    return Row(source, status, size, record.commit, cache.snapshot(record.commit))
+    return InventoryRow(source, status, size, record.commit, cache.snapshot(record.commit))
 
 
-def _has_any(source: Source, cache: RepoCache) -> bool:
+def _has_any(source: ModelSource, cache: RepoCache) -> bool:
     return bool(_everything(source, cache) or _files_in(cache.parts))
 
 
-def _everything(source: Source, cache: RepoCache) -> set[tuple[str, str]]:
-    """Every file of a model, whole or not, in every commit that is here: commit and path."""
+def _everything(source: ModelSource, cache: RepoCache) -> set[tuple[str, str]]:
+    """List every file of a model, whole or not, in every commit that is here: commit and path."""
     found = {
         (record.commit, path)
         for _, record in records.of_choice(cache, source.files)
@@ -167,7 +195,7 @@ def _size(path: Path) -> int:
 
 
 class _Removal:
-    def __init__(self, source: Source, cache: RepoCache) -> None:
+    def __init__(self, source: ModelSource, cache: RepoCache) -> None:
         self._source, self._cache, self._freed = source, cache, 0
 
     def run(self) -> int:

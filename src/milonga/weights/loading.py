@@ -28,13 +28,13 @@ _OLDEST_TORCH = (2, 6)
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Any:
-    """Reads tensors onto the processor.
+    """Read tensors onto the processor.
 
     Args:
         path: ``.safetensors``, or a checkpoint of ``torch.save`` under any name.
 
     Returns:
-        For safetensors a dict of tensors by name; otherwise what was saved: tensors in dicts,
+        For safetensors a dict of tensors by name; otherwise the saved object: tensors in dicts,
         lists and the like. Where the format allows, tensors are read from the disk as they are
         used (memory-mapped), so the file must stay as it is meanwhile.
 
@@ -56,7 +56,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Any:
 
 
 def load_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Reads a model's configuration.
+    """Read a model's configuration.
 
     Raises:
         DamagedFileError: it isn't there, or holds no JSON object.
@@ -72,7 +72,7 @@ def load_json(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def load_array(path: str | os.PathLike[str]) -> np.ndarray[Any, np.dtype[Any]]:
-    """Reads a ``.npy`` array; one that holds pickled objects is refused.
+    """Read a ``.npy`` array; one that holds pickled objects is refused.
 
     Raises:
         UnsafeFileError: it holds Python objects.

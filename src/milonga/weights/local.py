@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from milonga.errors import DamagedFileError, DownloadError
 from milonga.runtime.progress import Progress
@@ -15,7 +15,7 @@ from milonga.weights.cache.hashing import hash_file
 from milonga.weights.cache.layout import COMMIT, SHA256, RepoCache
 from milonga.weights.cache.records import FileRecord, Record
 from milonga.weights.catalogue import Licence
-from milonga.weights.sources import Source
+from milonga.weights.sources import ModelSource
 
 Tick = Callable[[int], None]
 
@@ -25,16 +25,29 @@ class LocalWeights:
     """Weights that are ready to be loaded.
 
     Attributes:
-        source: what they are.
-        folder: where the files are, by the repository's own paths.
+        source: the place they came from.
+        folder: holds the files under the repository's own paths.
         commit: the revision that they are; None for a folder of the user's.
         files: size and SHA-256 of each, by path; empty for a folder of the user's.
     """
 
-    source: Source
+    source: ModelSource
     folder: Path
     commit: str | None
     files: Mapping[str, FileRecord]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return names, folder, sizes and hashes as plain values."""
+        return {
+            "key": self.source.name,
+            "repo": self.repo,
+            "commit": self.commit,
+            "folder": str(self.folder),
+            "files": {
+                path: {"size": file.size, "sha256": file.sha256}
+                for path, file in self.files.items()
+            },
+        }
 
     @property
     def repo(self) -> str | None:
@@ -44,7 +57,7 @@ class LocalWeights:
     @property
     def licence(self) -> Licence | None:
         """The terms; None for a repository that the catalogue doesn't know."""
-        return self.source.entry.licence if self.source.entry else None
+        return self.source.known.licence if self.source.known else None
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -52,13 +65,13 @@ class LocalWeights:
         return {path: file.sha256 for path, file in self.files.items()}
 
 
-def from_record(source: Source, cache: RepoCache, record: Record) -> LocalWeights:
-    """The weights that a record tells of."""
+def from_record(source: ModelSource, cache: RepoCache, record: Record) -> LocalWeights:
+    """Return the weights that a record describes."""
     return LocalWeights(source, cache.snapshot(record.commit), record.commit, record.files)
 
 
-def from_folder(source: Source) -> LocalWeights:
-    """The weights in a folder of the user's.
+def from_folder(source: ModelSource) -> LocalWeights:
+    """Return the weights in a folder of the user's.
 
     Raises:
         DamagedFileError: the folder or a needed file isn't there.
@@ -81,16 +94,16 @@ def from_folder(source: Source) -> LocalWeights:
     return LocalWeights(source, folder, None, {})
 
 
-def find(source: Source, cache: RepoCache) -> Record | None:
-    """The record of a complete download that is still there. Opens no file but the record."""
+def find(source: ModelSource, cache: RepoCache) -> Record | None:
+    """Find the record of a complete download that is still there. Opens no file but the record."""
     record = records.load(cache, source.revision, source.files)
     if record is not None and records.complete(cache, record):
         return record
     return None
 
 
-def leftover(source: Source, cache: RepoCache) -> tuple[str, list[str]] | None:
-    """Files that other tools downloaded and that are all that is needed: commit and paths."""
+def leftover(source: ModelSource, cache: RepoCache) -> tuple[str, list[str]] | None:
+    """Find a complete set of files that other tools downloaded: commit and paths."""
     commit = cache.commit_of(source.revision)
     if commit is None or not cache.snapshot(commit).is_dir():
         return None
@@ -104,12 +117,12 @@ def leftover(source: Source, cache: RepoCache) -> tuple[str, list[str]] | None:
     return (commit, chosen) if chosen and complete else None
 
 
-def adopt(source: Source, cache: RepoCache, commit: str, paths: list[str], progress: Progress,
+def adopt(source: ModelSource, cache: RepoCache, commit: str, paths: list[str], progress: Progress,
           *, unchecked: bool) -> Record | None:  # fmt: skip
-    """Takes over files that other tools downloaded, where their hashes are right.
+    """Take over files that other tools downloaded, where their hashes are right.
 
     Args:
-        source, cache, commit, paths: what ``leftover`` found.
+        source, cache, commit, paths: as ``leftover`` found them.
         progress: shows the bytes that are read.
         unchecked: take files without a known hash, too.
 
@@ -140,7 +153,7 @@ def adopt(source: Source, cache: RepoCache, commit: str, paths: list[str], progr
 
 
 def _known(cache: RepoCache, commit: str) -> dict[str, str]:
-    """Names of contents by path, as far as records and the client's own notes tell."""
+    """List names of contents by path, as far as records and the client's own notes tell."""
     known = dict(_listing(cache, commit) or {})
     for _, record in records.every(cache):
         if record.commit == commit:
@@ -149,7 +162,7 @@ def _known(cache: RepoCache, commit: str) -> dict[str, str]:
 
 
 def _listing(cache: RepoCache, commit: str) -> dict[str, str] | None:
-    """The client's own note of a commit's files: etag by path."""
+    """Read the client's own note of a commit's files: etag by path."""
     try:
         text = (cache.folder / "trees" / f"{commit}.json").read_text(encoding="utf-8")
         files = json.loads(text)["files"]

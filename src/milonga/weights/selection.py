@@ -1,4 +1,4 @@
-"""Which files of a repository are needed.
+"""The choice of files that are needed of a repository.
 
 Repositories often hold the same weights several times over (``.bin``, ``.safetensors``, the
 original training checkpoint), so a need is a list of alternatives of which the first that is there
@@ -17,7 +17,7 @@ _SHARD = re.compile(r"(?P<stem>.*)-(?P<index>\d{5})-of-(?P<count>\d{5})(?P<suffi
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What is needed of a repository.
+    """The files that are needed of a repository.
 
     Attributes:
         needed: per need, the alternatives in order of preference. An alternative is one pattern,
@@ -31,7 +31,7 @@ class Files:
     wanted: tuple[str, ...] = ()
 
     def choose(self, names: Collection[str]) -> list[str]:
-        """The files to have, of all the ``names`` in a repository, sorted."""
+        """Choose the files to have, of all the ``names`` in a repository; sorted."""
         chosen: set[str] = set()
         for need in self.needed:
             patterns = self._alternative(need, names)
@@ -41,7 +41,7 @@ class Files:
         return sorted(chosen)
 
     def lacking(self, names: Collection[str]) -> list[str]:
-        """What ``names`` miss, in words: needs without a file, and missing parts of a series."""
+        """List what is missing, in words: needs without a file, missing parts of a series."""
         found = set(names)
         lacking = [
             " or ".join(alternative.split()[0] for alternative in need)

@@ -1,4 +1,4 @@
-"""What the environment says about the hub and its cache, read when it is asked for.
+"""The environment's settings of the hub and its cache, read when they are needed.
 
 ``huggingface_hub`` reads the same variables once, when it is imported; a program that sets them
 later would be ignored, so milonga reads them itself.
@@ -14,6 +14,7 @@ from milonga.errors import ConfigError
 from milonga.runtime.config import WeightsConfig
 
 _TRUE = {"1", "ON", "YES", "TRUE"}
+Folder = str | os.PathLike[str]
 HUB = "https://huggingface.co"
 
 
@@ -26,17 +27,17 @@ class CacheChoice:
 
 
 def is_set(name: str) -> bool:
-    """Whether a variable holds one of the values that the hub's client takes for yes."""
+    """Tell if a variable holds one of the values that the hub's client takes for yes."""
     return os.environ.get(name, "").upper() in _TRUE
 
 
 def is_offline() -> bool:
-    """Whether the environment forbids the network (``HF_HUB_OFFLINE``)."""
+    """Tell if the environment forbids the network (``HF_HUB_OFFLINE``)."""
     return is_set("HF_HUB_OFFLINE") or is_set("TRANSFORMERS_OFFLINE")
 
 
 def endpoint() -> str:
-    """The hub's address: ``HF_ENDPOINT``, for a mirror, or the public hub.
+    """Return the hub's address: ``HF_ENDPOINT``, for a mirror, or the public hub.
 
     Raises:
         ConfigError: the variable holds no web address.
@@ -51,7 +52,7 @@ def endpoint() -> str:
 
 
 def read_timeout() -> float:
-    """Seconds without a byte after which a connection counts as broken
+    """Return the seconds without a byte after which a connection counts as broken
     (``HF_HUB_DOWNLOAD_TIMEOUT``)."""
     try:
         return max(1.0, float(os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT", "")))
@@ -60,18 +61,18 @@ def read_timeout() -> float:
 
 
 def hf_home() -> Path:
-    """The Hugging Face folder: ``HF_HOME`` or the platform's usual one."""
+    """Return the Hugging Face folder: ``HF_HOME`` or the platform's usual one."""
     if named := os.environ.get("HF_HOME"):
         return _path(named)
     base = os.environ.get("XDG_CACHE_HOME") or str(Path("~", ".cache"))
     return _path(base) / "huggingface"
 
 
-def choose_cache(option: Path | None, config: WeightsConfig) -> CacheChoice:
-    """The cache folder: the option, else the environment, else the configuration, else the
+def choose_cache(option: Folder | None, config: WeightsConfig) -> CacheChoice:
+    """Choose the cache folder: the option, else the environment, else the configuration, else the
     Hugging Face cache that every tool shares."""
     if option is not None:
-        return CacheChoice(option.expanduser().absolute(), "--cache-dir")
+        return CacheChoice(Path(option).expanduser().absolute(), "--cache-dir")
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if value := os.environ.get(name):
             return CacheChoice(_path(value), name)
@@ -83,7 +84,7 @@ def choose_cache(option: Path | None, config: WeightsConfig) -> CacheChoice:
 
 
 def quiet_libraries() -> None:
-    """Keeps the Hugging Face libraries from sending figures about their use.
+    """Keep the Hugging Face libraries from sending figures about their use.
 
     They read this variable when they are imported, so call it before importing one.
     """

@@ -1,4 +1,4 @@
-"""From what a user names to where its files come from."""
+"""The place of a model's files, found from what a user names."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from milonga.errors import UnknownNameError, WeightsError
+from milonga.errors import DownloadError, UnknownNameError, WeightsError
 from milonga.runtime.config import Config
-from milonga.weights.cache.layout import REPO
-from milonga.weights.catalogue import CATALOGUE, Entry
+from milonga.weights.cache.layout import REPO, safe_path
+from milonga.weights.catalogue import CATALOGUE, KnownModel
 from milonga.weights.selection import ANY, Files
 
 MAIN = "main"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Where a model's files come from.
+class ModelSource:
+    """The place that a model's files come from.
 
     Attributes:
-        name: what the user calls it.
-        files: what is needed of it.
+        name: the user's name for it.
+        files: the files that are needed of it.
         repo: ``owner/name`` on the hub; empty for a folder.
         revision: branch, tag or commit.
         folder: files on this machine that milonga only reads.
-        entry: the catalogue's, where it is one of its models.
+        known: the model of the catalogue, where it is one.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Source:
     repo: str = ""
     revision: str = MAIN
     folder: Path | None = None
-    entry: Entry | None = None
+    known: KnownModel | None = None
 
     @property
     def get_command(self) -> str:
@@ -44,9 +44,13 @@ class Source:
 
 
 def find_source(
-    name: str, config: Config, *, like: str | None = None, revision: str | None = None
-) -> Source:
-    """Where ``name`` comes from.
+    name: str | os.PathLike[str],
+    config: Config,
+    *,
+    like: str | None = None,
+    revision: str | None = None,
+) -> ModelSource:
+    """Find the place that ``name`` means.
 
     Args:
         name: a key of the catalogue; a folder (``./mine``, ``/models/mine``); or a repository
@@ -58,48 +62,61 @@ def find_source(
 
     Raises:
         UnknownNameError: it is none of these.
-        WeightsError: a revision was asked of a folder.
+        WeightsError: a revision was asked of a folder, or can't be one.
     """
     source = _find(name, config, like)
-    if revision is None:
-        return source
-    if source.folder is not None:
+    revision = revision if revision is not None else source.revision
+    if source.folder is not None and revision != MAIN:
         raise WeightsError(
-            f"{name} is a folder on this machine and has no revisions.",
+            f"{source.name} is a folder on this machine and has no revisions.",
             where=source.folder,
             step="Leave the revision out, or name a repository.",
         )
+    try:
+        safe_path(revision)
+    except DownloadError as error:
+        raise WeightsError(
+            f"{revision!r} can't be a revision.",
+            where=source.name,
+            step="Give a branch, a tag or a commit.",
+        ) from error
     return dataclasses.replace(source, revision=revision)
 
 
-def _find(name: str, config: Config, like: str | None) -> Source:
+def _find(given: str | os.PathLike[str], config: Config, like: str | None) -> ModelSource:
+    name = os.fspath(given)
     if name in CATALOGUE:
         return _of_catalogue(CATALOGUE[name], config)
     files = CATALOGUE[like].files if like in CATALOGUE else ANY
-    if _looks_like_a_path(name):
-        return Source(name, files, folder=Path(name).expanduser().absolute())
     repo, _, revision = name.partition("@")
-    if "/" in repo and REPO.fullmatch(repo):
-        known = next((entry for entry in CATALOGUE.values() if entry.repo == repo), None)
-        return Source(name, known.files if known else files, repo, revision or MAIN, entry=known)
-    if Path(name).is_dir():
-        return Source(name, files, folder=Path(name).absolute())
+    try:
+        if not isinstance(given, str) or _looks_like_a_path(name):
+            return ModelSource(name, files, folder=Path(name).expanduser().absolute())
+        if "/" in repo and REPO.fullmatch(repo):
+            known = next((model for model in CATALOGUE.values() if model.repo == repo), None)
+            files = known.files if known else files
+            return ModelSource(name, files, repo, revision or MAIN, known=known)
+        if name and Path(name).is_dir():
+            return ModelSource(name, files, folder=Path(name).absolute())
+    except (OSError, RuntimeError) as error:
+        # A home folder of nobody, or a name that is too long.
+        raise WeightsError(f"The folder {name!r} can't be used: {error}.") from error
     raise UnknownNameError("model", name, CATALOGUE)
 
 
-def _of_catalogue(entry: Entry, config: Config) -> Source:
-    elsewhere = config.weights.sources.get(entry.key)
+def _of_catalogue(known: KnownModel, config: Config) -> ModelSource:
+    elsewhere = config.weights.sources.get(known.key)
     if elsewhere is None:
-        return Source(entry.key, entry.files, entry.repo, entry=entry)
+        return ModelSource(known.key, known.files, known.repo, known=known)
     if elsewhere.folder is not None:
-        return Source(entry.key, entry.files, folder=elsewhere.folder.absolute(), entry=entry)
-    repo = elsewhere.repo or entry.repo
+        return ModelSource(known.key, known.files, folder=elsewhere.folder.absolute(), known=known)
+    repo = elsewhere.repo or known.repo
     if not ("/" in repo and REPO.fullmatch(repo)):
         raise WeightsError(
-            f"The configuration names {repo!r} for {entry.key}, which is no repository.",
+            f"The configuration names {repo!r} for {known.key}, which is no repository.",
             step="Write it as owner/name.",
         )
-    return Source(entry.key, entry.files, repo, elsewhere.revision or MAIN, entry=entry)
+    return ModelSource(known.key, known.files, repo, elsewhere.revision or MAIN, known=known)
 
 
 def _looks_like_a_path(name: str) -> bool:

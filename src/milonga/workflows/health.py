@@ -1,4 +1,4 @@
-"""Checks of the machine and the installation, for ``milonga doctor``."""
+"""Health checks of the machine and the installation, for ``milonga doctor``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import secrets
 import sys
 from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from milonga.runtime.checks import Context, Finding
+from milonga.runtime.health import HealthContext, HealthFinding, ok, problem, warning
 from milonga.runtime.words import size_text
 
 if TYPE_CHECKING:
@@ -21,27 +20,24 @@ _LOW_MEMORY = 6_000_000_000
 """Below this the smaller models swap, too."""
 
 
-def python(context: Context) -> Iterator[Finding]:
-    """The interpreter, and whether it is one of a processor's own kind."""
+def python(context: HealthContext) -> Iterator[HealthFinding]:
+    """Check the interpreter's version."""
     version = platform.python_version()
-    system = f"{platform.system()} {platform.machine()}"
     if sys.version_info[:2] < _OLDEST_PYTHON:
-        yield Finding(
-            "python", "problem", f"Python {version} is too old.", "Install Python 3.11 or newer."
-        )
+        yield problem(f"Python {version} is too old.", "Install Python 3.11 or newer.")
     else:
-        yield Finding("python", "ok", f"Python {version} on {system}")
+        yield ok(f"Python {version} on {platform.system()} {platform.machine()}")
 
 
-def libraries(context: Context) -> Iterator[Finding]:
-    """Installed versions against the supported ones, for the base and each extra."""
+def libraries(context: HealthContext) -> Iterator[HealthFinding]:
+    """Check installed versions against the supported ones, for the base and each extra."""
     from milonga.weights.catalogue import CATALOGUE
 
-    entries = [CATALOGUE[key] for key in context.keys]
+    models = [CATALOGUE[key] for key in context.keys]
     for extra, requirements in sorted(_requirements().items()):
         label = f"extra {extra}" if extra else "base"
         run = f"pip install --upgrade 'milonga{f'[{extra}]' if extra else ''}'"
-        needed = {name for entry in entries if entry.extra == extra for name in entry.libraries}
+        needed = {name for model in models if model.extra == extra for name in model.libraries}
         if not extra:
             needed = {requirement.name for requirement in requirements}
         absent, right = [], []
@@ -52,72 +48,64 @@ def libraries(context: Context) -> Iterator[Finding]:
             elif requirement.specifier.contains(version, prereleases=True):
                 right.append(f"{requirement.name} {version}")
             else:
-                yield Finding(
-                    "libraries",
-                    "problem" if requirement.name in needed else "warning",
+                finding = problem if requirement.name in needed else warning
+                yield finding(
                     f"{requirement.name} {version} is not supported: {label} needs {requirement}",
                     f"Run: {run}",
                 )
         if lacking := sorted(needed.intersection(absent)):
-            yield Finding(
-                "libraries", "problem", f"{label} lacks {', '.join(lacking)}", f"Run: {run}"
-            )
+            yield problem(f"{label} lacks {', '.join(lacking)}", f"Run: {run}")
         elif not right:
-            yield Finding("libraries", "ok", f"{label} is not installed", f"If you want it: {run}")
+            yield ok(f"{label} is not installed", f"If you want it: {run}")
         elif absent:
-            yield Finding(
-                "libraries",
-                "ok",
+            yield ok(
                 f"{label}, in part: {', '.join(right)}; without {', '.join(absent)}",
                 f"If you want all of it: {run}",
             )
         else:
-            yield Finding("libraries", "ok", f"{label}: {', '.join(right)}")
+            yield ok(f"{label}: {', '.join(right)}")
 
 
-def configuration(context: Context) -> Iterator[Finding]:
-    """The configuration file."""
+def configuration(context: HealthContext) -> Iterator[HealthFinding]:
+    """Check the configuration file."""
     from milonga.runtime.config import load_config
     from milonga.runtime.places import config_file
     from milonga.weights.catalogue import CATALOGUE
 
-    config = load_config()
-    strange = [key for key in config.weights.sources if key not in CATALOGUE]
+    strange = [key for key in load_config().weights.sources if key not in CATALOGUE]
     if strange:
-        yield Finding(
-            "configuration",
-            "warning",
+        yield warning(
             f"{config_file()} has [weights.sources.{strange[0]}], but there is no such model",
             f"Known: {', '.join(CATALOGUE)}.",
         )
     elif config_file().exists():
-        yield Finding("configuration", "ok", str(config_file()))
+        yield ok(str(config_file()))
     else:
-        yield Finding("configuration", "ok", f"none; it would be {config_file()}")
+        yield ok(f"none; it would be {config_file()}")
 
 
-def data_folder(context: Context) -> Iterator[Finding]:
-    """Whether the user's own things can be saved."""
+def data_folder(context: HealthContext) -> Iterator[HealthFinding]:
+    """Check that sound models, presets and history can be saved."""
     from milonga.runtime import places
+    from milonga.runtime.files import existing_part
 
     folder = places.data_folder()
-    there = folder
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    fault = _write_fault(there)
-    if fault is None:
-        yield Finding("data folder", "ok", str(folder))
-    else:
-        yield Finding(
-            "data folder",
-            "problem",
-            f"{there} can't be written: {fault}",
+    there = existing_part(folder)
+    trial = there / f".milonga-{secrets.token_hex(4)}"
+    try:
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        yield problem(
+            f"{there} can't be written: {error.strerror or error}",
             "Make it writable, or set MILONGA_HOME to another folder.",
         )
+    else:
+        yield ok(str(folder))
 
 
-def audio_formats(context: Context) -> Iterator[Finding]:
-    """Writes and reads a tenth of a second in every format."""
+def audio_formats(context: HealthContext) -> Iterator[HealthFinding]:
+    """Write and read a tenth of a second in every format."""
     import io
 
     import numpy as np
@@ -136,90 +124,73 @@ def audio_formats(context: Context) -> Iterator[Finding]:
             fails.append(name)
     version = f"libsndfile {sf.__libsndfile_version__}"
     if fails:
-        yield Finding(
-            "audio formats",
-            "warning",
+        yield warning(
             f"{version} can't do {', '.join(fails)}; {', '.join(works)} work",
             "Run: pip install --upgrade soundfile",
         )
     else:
-        yield Finding("audio formats", "ok", f"{', '.join(works)} ({version})")
+        yield ok(f"{', '.join(works)} ({version})")
 
 
-def devices(context: Context) -> Iterator[Finding]:
-    """A small computation on each device."""
+def devices(context: HealthContext) -> Iterator[HealthFinding]:
+    """Try a small computation on each device."""
     from milonga.runtime.devices import device_names, fault_of, pick_device, torch_installed
 
+    reinstall = "Run: pip install --force-reinstall torch"
     if not torch_installed():
-        yield Finding("devices", "ok", "torch is not installed, so no model needs a device")
+        yield ok("torch is not installed, so no model needs a device")
         return
     try:
         names = device_names()
     except (ImportError, OSError) as error:
-        yield Finding(
-            "devices",
-            "problem",
-            f"torch can't be imported: {str(error).splitlines()[0]}",
-            "Run: pip install --force-reinstall torch",
-        )
+        yield problem(f"torch can't be imported: {str(error).splitlines()[0]}", reinstall)
         return
     for name in names:
-        fault = fault_of(name)
+        title, fault = _device_title(name), fault_of(name)
         if fault is None:
-            yield Finding("devices", "ok", f"{_device_title(name)} works")
+            yield ok(f"{title} works")
+        elif name == "cpu":
+            yield problem(f"{title} does not work: {fault}", reinstall)
         else:
-            yield Finding(
-                "devices",
-                "warning" if name != "cpu" else "problem",
-                f"{_device_title(name)} does not work: {fault}",
-                "Update its driver and torch; until then another device is used."
-                if name != "cpu"
-                else "Run: pip install --force-reinstall torch",
+            yield warning(
+                f"{title} does not work: {fault}",
+                "Update its driver and torch; until then another device is used.",
             )
-    yield Finding("devices", "ok", f"models run on {pick_device()}")
+    yield ok(f"models run on {pick_device()}")
 
 
-def memory(context: Context) -> Iterator[Finding]:
-    """Memory, against what the models in question take."""
+def memory(context: HealthContext) -> Iterator[HealthFinding]:
+    """Check the memory against what the models in question take."""
     from milonga.runtime.memory import available_memory, total_memory
     from milonga.weights.catalogue import CATALOGUE
 
     total, free = total_memory(), available_memory()
-    if total is None:
-        yield Finding("memory", "ok", "its size is not known on this system")
-        return
-    text = f"{size_text(total)}" + (f", {size_text(free)} free" if free is not None else "")
+    text = f"{size_text(total)}, {size_text(free)} free"
     # The weights once, and room for what is computed with them.
-    needs = {key: int(CATALOGUE[key].size * 1.5) for key in context.keys}
-    short = [key for key, need in needs.items() if need > total]
-    tight = [key for key, need in needs.items() if free is not None and free < need <= total]
-    if short:
-        yield Finding(
-            "memory",
-            "problem",
-            f"{text}; {short[0]} takes about {size_text(needs[short[0]])}",
+    needs = {key: round(CATALOGUE[key].size * 1.5) for key in context.keys}
+    largest = max(needs, key=needs.__getitem__, default="")
+    need = needs.get(largest, 0)
+    if need > total:
+        yield problem(
+            f"{text}; {largest} takes about {size_text(need)}",
             "Use a smaller model, such as bark-small or musicgen-small.",
         )
-    elif tight:
-        yield Finding(
-            "memory",
-            "warning",
-            f"{text}; {tight[0]} takes about {size_text(needs[tight[0]])}",
+    elif need > free:
+        yield warning(
+            f"{text}; {largest} takes about {size_text(need)}",
             "Close other programs before rendering.",
         )
     elif total < _LOW_MEMORY:
-        yield Finding(
-            "memory",
-            "warning",
+        yield warning(
             f"{text}: little for neural models",
             "Use the small models (bark-small, musicgen-small) or the guide.",
         )
     else:
-        yield Finding("memory", "ok", text)
+        yield ok(text)
 
 
 def _requirements() -> dict[str, list[Requirement]]:
-    """What the installed milonga says it needs on this system: by extra, the base under ``""``."""
+    """Return what the installed milonga needs on this system: by extra, the base under ``""``."""
     from packaging.requirements import Requirement
 
     found: dict[str, list[Requirement]] = {"": []}
@@ -252,13 +223,3 @@ def _device_title(name: str) -> str:
     import torch
 
     return f"{name} ({torch.cuda.get_device_name(name)})"
-
-
-def _write_fault(folder: Path) -> str | None:
-    trial = folder / f".milonga-{secrets.token_hex(4)}"
-    try:
-        trial.touch()
-        trial.unlink()
-    except OSError as error:
-        return error.strerror or str(error)
-    return None

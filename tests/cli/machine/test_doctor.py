@@ -5,10 +5,10 @@ from importlib import import_module
 
 import pytest
 
-from milonga.cli.machine.doctor import CHECKS, examine
 from milonga.errors import ConfigError
-from milonga.runtime.checks import Context
+from milonga.runtime.health import HealthContext
 from milonga.weights import ensure_weights
+from milonga.workflows.doctor import CHECKS, examine
 
 BIGVGAN = "nvidia/bigvgan_v2_44khz_128band_512x"
 REPO = "stabilityai/stable-audio-open-1.0"
@@ -17,7 +17,7 @@ REPO = "stabilityai/stable-audio-open-1.0"
 def check(name, *keys, network=False):
     """The findings of one check, in this process."""
     module, _, function = CHECKS[name].partition(":")
-    return list(getattr(import_module(module), function)(Context(keys, network)))
+    return list(getattr(import_module(module), function)(HealthContext(keys, network)))
 
 
 def test_the_command(hub, milonga):
@@ -27,7 +27,7 @@ def test_the_command(hub, milonga):
     statuses = {finding["status"] for finding in findings}
     assert result.json["status"] == max(statuses, key=["ok", "warning", "problem"].index)
     assert result.status == ("problem" in statuses)
-    # Whatever is not well has a step that mends it.
+    # Whatever is not well comes with a way to fix it.
     for finding in findings:
         assert finding["status"] == "ok" or finding["step"]
     assert hub.requests == []
@@ -52,7 +52,7 @@ def test_an_unknown_model(hub, milonga):
 def test_a_check_that_fails_itself_is_a_problem(hub, monkeypatch):
     (hub.home / "milonga").mkdir()
     (hub.home / "milonga" / "config.toml").write_text("[nonsense]")
-    problems = [finding for finding in examine(Context()) if finding.status == "problem"]
+    problems = [finding for finding in examine(HealthContext()) if finding.status == "problem"]
     assert {finding.check for finding in problems} >= {"configuration", "cache", "models"}
     assert all("config.toml" in finding.message for finding in problems)
 

@@ -1,47 +1,38 @@
-"""``milonga weights``: models' files, listed, downloaded, verified, removed."""
+"""``milonga weights``: list, download, verify and remove the files of models."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, say
 
 if TYPE_CHECKING:
-    from milonga.weights import LocalWeights
-    from milonga.weights.inventory import Row
-    from milonga.weights.verify import Verification
-
-F = TypeVar("F", bound=Callable[..., Any])
+    from milonga.weights import InventoryRow, Verification
 
 _STATUS = {
     "ready": "ready",
     "partial": "partial: weights get goes on with it",
-    "damaged": "damaged: weights verify --repair mends it",
+    "damaged": "damaged: weights verify --repair fixes it",
     "found": "here, by another tool",
     "folder": "a folder of yours",
     "missing": "not here",
 }
 
-
-def cache_option(function: F) -> F:
-    """Adds ``--cache-dir`` as the argument ``cache_dir``."""
-    return click.option(
-        "--cache-dir",
-        type=click.Path(path_type=Path, file_okay=False),
-        metavar="FOLDER",
-        help="Use this cache instead of the Hugging Face cache.",
-    )(function)
-
-
-def offline_option(function: F) -> F:
-    """Adds ``--offline`` as the argument ``offline``."""
-    return click.option(
-        "--offline", is_flag=True, help="Never use the network (as HF_HUB_OFFLINE=1)."
-    )(function)
+cache_option = click.option(
+    "--cache-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Use this cache instead of the Hugging Face cache.",
+)
+offline_option = click.option(
+    "--offline", is_flag=True, help="Never use the network (as HF_HUB_OFFLINE=1)."
+)
+_revision_option = click.option(
+    "--revision", metavar="NAME", help="A branch, tag or commit instead of main."
+)
 
 
 @click.group()
@@ -57,12 +48,13 @@ def weights() -> None:
 @cache_option
 @json_option
 def list_(cache_dir: Path | None, as_json: bool) -> None:
-    """Show every model: size, licence, whether it is here."""
-    from milonga.weights.inventory import inventory
+    """Show every model: size, licence, state on this machine."""
+    from milonga.runtime.words import size_text
+    from milonga.weights import list_weights
 
-    rows = inventory(cache_dir)
+    rows = list_weights(cache_dir)
     if as_json:
-        print_json([_row_json(row) for row in rows])
+        print_json([row.to_dict() for row in rows])
         return
     from rich.console import Console
     from rich.table import Table
@@ -76,14 +68,12 @@ def list_(cache_dir: Path | None, as_json: bool) -> None:
         table.add_row(*_cells(row))
     Console(highlight=False, soft_wrap=True).print(table)
     total = sum(row.on_disk for row in rows if row.status != "folder")
-    from milonga.runtime.words import size_text
-
     say(f"\n{size_text(total)} here in all.")
 
 
 @weights.command()
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
-@click.option("--revision", metavar="NAME", help="A branch, tag or commit instead of main.")
+@_revision_option
 @click.option("--update", is_flag=True, help="Move to the newest commit of the revision.")
 @cache_option
 @offline_option
@@ -99,26 +89,25 @@ def get(
     """Download models ahead of time. A download that stopped goes on where it was."""
     if update and offline:
         raise click.UsageError("--update needs the network; leave out --offline.")
-    from milonga.weights import Options, ensure, locate
+    from milonga.weights import WeightsOptions, ensure, locate
 
-    options = Options(cache_dir, offline, update)
+    options = WeightsOptions(cache_dir, offline, update)
     done = []
     for key in keys:
         before = locate(key, revision=revision, cache_dir=cache_dir)
         found = ensure(key, options, revision=revision, progress=make_progress())
         changed = before is None or before.commit != found.commit
-        done.append({**_weights_json(found), "downloaded": changed})
+        done.append({**found.to_dict(), "downloaded": changed})
         if not as_json:
-            word = "is ready" if changed else "was here already"
-            say(f"{key} {word}: {found.folder}")
+            say(f"{key} {'is ready' if changed else 'was here already'}: {found.folder}")
     if as_json:
         print_json(done)
 
 
 @weights.command()
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
-@click.option("--revision", metavar="NAME", help="A branch, tag or commit instead of main.")
-@click.option("--repair", is_flag=True, help="Download anew what is wrong, and that alone.")
+@_revision_option
+@click.option("--repair", is_flag=True, help="Download wrong files anew, and only those.")
 @cache_option
 @offline_option
 @json_option
@@ -134,24 +123,22 @@ def verify(
 
     Needs no network, unless something is to be repaired. The exit status is 1 if anything is wrong.
     """
-    from milonga.weights import Options
-    from milonga.weights.inventory import inventory
-    from milonga.weights.verify import verify as verify_one
+    from milonga.weights import WeightsOptions, list_weights, verify_weights
 
-    options = Options(cache_dir, offline)
+    options = WeightsOptions(cache_dir, offline)
     if not keys:
-        there = ("ready", "damaged", "found", "folder")
-        keys = tuple(row.source.name for row in inventory(cache_dir) if row.status in there)
+        rows = list_weights(cache_dir)
+        keys = tuple(row.source.name for row in rows if row.here or row.status == "damaged")
     results = []
     for key in keys:
-        result = verify_one(
+        result = verify_weights(
             key, options, revision=revision, repair=repair, progress=make_progress()
         )
         results.append(result)
         if not as_json:
             _show(result)
     if as_json:
-        print_json([_verification_json(result) for result in results])
+        print_json([result.to_dict() for result in results])
     elif not results:
         say("Nothing is here to verify.")
     return 1 if any(result.faults for result in results) else 0
@@ -163,17 +150,17 @@ def verify(
 @cache_option
 @json_option
 def remove(keys: tuple[str, ...], yes: bool, cache_dir: Path | None, as_json: bool) -> None:
-    """Remove models' files, in every revision. What another model or tool needs stays."""
+    """Remove models' files, in every revision. Files that another model or tool needs stay."""
     if not yes:
         if as_json:
             raise click.UsageError("--json needs --yes: nobody can be asked.")
         click.confirm(f"Remove {', '.join(keys)}?", abort=True, err=True)
     from milonga.runtime.words import size_text
-    from milonga.weights.inventory import remove as remove_one
+    from milonga.weights import remove_weights
 
     done = []
     for key in keys:
-        freed = remove_one(key, cache_dir, make_progress())
+        freed = remove_weights(key, cache_dir=cache_dir, progress=make_progress())
         done.append({"key": key, "freed": freed})
         if not as_json:
             say(f"Removed {key}: {size_text(freed)} are free again.")
@@ -183,15 +170,15 @@ def remove(keys: tuple[str, ...], yes: bool, cache_dir: Path | None, as_json: bo
 
 @weights.command()
 @click.argument("key")
-@click.option("--revision", metavar="NAME", help="A branch, tag or commit instead of main.")
+@_revision_option
 @cache_option
 @json_option
 def path(key: str, revision: str | None, cache_dir: Path | None, as_json: bool) -> None:
     """Print the folder with a model's files. Never downloads."""
     from milonga.errors import NotDownloadedError
-    from milonga.weights import Options, ensure
+    from milonga.weights import WeightsOptions, ensure
 
-    options = Options(cache_dir, offline=True)
+    options = WeightsOptions(cache_dir, offline=True)
     try:
         found = ensure(key, options, revision=revision, progress=make_progress())
     except NotDownloadedError as error:
@@ -199,82 +186,36 @@ def path(key: str, revision: str | None, cache_dir: Path | None, as_json: bool) 
             f"{key} is not on this machine, or not whole.", step=f"Run: milonga weights get {key}"
         ) from error
     if as_json:
-        print_json(_weights_json(found))
+        print_json(found.to_dict())
     else:
         click.echo(found.folder)
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: InventoryRow) -> list[str]:
     from milonga.runtime.words import size_text
 
-    entry = row.source.entry
-    state = _STATUS[row.status]
-    if row.source.entry and row.source.repo not in ("", row.source.entry.repo):
-        state = f"{state} (from {row.source.repo})".strip()
+    known, state = row.source.known, _STATUS[row.status]
+    if known and row.source.repo not in ("", known.repo):
+        state += f" (from {row.source.repo})"
     return [
         row.source.name,
         size_text(row.on_disk) if row.on_disk else "-",
-        size_text(entry.size) if entry else "",
-        entry.licence.name if entry else "see its page",
-        entry.licence.commercial_use if entry else "",
-        "gated" if entry and entry.gated else "",
+        size_text(known.size) if known else "",
+        known.licence.name if known else "see its page",
+        known.licence.commercial_use if known else "",
+        "gated" if known and known.gated else "",
         state,
     ]
 
 
-def _row_json(row: Row) -> dict[str, Any]:
-    entry, source = row.source.entry, row.source
-    return {
-        "key": source.name,
-        "title": entry.title if entry else None,
-        "repo": source.repo or None,
-        "revision": source.revision if source.repo else None,
-        "state": row.status,
-        "size_on_disk": row.on_disk,
-        "size": entry.size if entry else None,
-        "licence": entry.licence.name if entry else None,
-        "licence_url": entry.licence.url if entry else None,
-        "commercial_use": entry.licence.commercial_use if entry else None,
-        "gated": entry.gated if entry else None,
-        "used_by": entry.used_by if entry else None,
-        "commit": row.commit,
-        "folder": str(row.folder) if row.folder else None,
-    }
-
-
-def _weights_json(found: LocalWeights) -> dict[str, Any]:
-    return {
-        "key": found.source.name,
-        "repo": found.repo,
-        "commit": found.commit,
-        "folder": str(found.folder),
-        "files": {
-            path: {"size": file.size, "sha256": file.sha256} for path, file in found.files.items()
-        },
-    }
-
-
-def _verification_json(result: Verification) -> dict[str, Any]:
-    return {
-        "key": result.source.name,
-        "repo": result.source.repo or None,
-        "commit": result.commit,
-        "folder": str(result.folder),
-        "ok": not result.faults,
-        "files": {file.path: {"state": file.state, "detail": file.detail} for file in result.files},
-    }
-
-
 def _show(result: Verification) -> None:
-    name, faults = result.source.name, result.faults
-    unchecked = sum(file.state == "unchecked" for file in result.files)
-    if not faults and unchecked:
-        click.echo(f"{name}: all {len(result.files)} files are there; nothing to compare them with")
-        return
-    if not faults:
-        click.echo(f"{name}: all {len(result.files)} files are what was downloaded")
-        return
-    click.echo(f"{name}: {len(faults)} of {len(result.files)} files are wrong")
-    for file in faults:
-        click.echo(f"  {file.path}: {file.state}{f' ({file.detail})' if file.detail else ''}")
-    say(f"Mend it with: milonga weights verify {name} --repair")
+    name, count, faults = result.source.name, len(result.files), result.faults
+    if faults:
+        click.echo(f"{name}: {len(faults)} of {count} files are wrong")
+        for file in faults:
+            click.echo(f"  {file.path}: {file.state}{f' ({file.detail})' if file.detail else ''}")
+        say(f"To fix it: milonga weights verify {name} --repair")
+    elif any(file.state == "unchecked" for file in result.files):
+        click.echo(f"{name}: all {count} files are there; nothing to compare them with")
+    else:
+        click.echo(f"{name}: all {count} files are what was downloaded")

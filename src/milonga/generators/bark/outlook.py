@@ -60,7 +60,7 @@ def shape_of(name: str, local: LocalWeights | None) -> Shape:
             numbers = stage.get("num_layers"), stage.get("hidden_size")
             if all(isinstance(n, int) and n > 0 for n in numbers):
                 return Shape(*numbers)  # type: ignore[arg-type]
-    known = weights.CATALOGUE.get(name) or (local.source.entry if local else None)
+    known = weights.CATALOGUE.get(name) or (local.source.known if local else None)
     return Shape(*_SIZES.get(known.key if known else "bark", _SIZES["bark"]))
 
 

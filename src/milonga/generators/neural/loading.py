@@ -56,7 +56,7 @@ def licence_of(local: LocalWeights | None, name: str, like: str) -> Licence:
     """
     known = weights.CATALOGUE.get(name)
     if known is None and local is not None:
-        known = local.source.entry
+        known = local.source.known
     if known is not None:
         terms = known.licence
         return Licence(
@@ -66,13 +66,14 @@ def licence_of(local: LocalWeights | None, name: str, like: str) -> Licence:
             commercial_use=terms.commercial_use,
             note=terms.note,
         )
-    terms = weights.entry(like).licence
+    model = weights.known_model(like)
+    terms = model.licence
     return Licence(
         what=f"weights of {name}",
         name=f"unknown; taken as {terms.name}",
         url=terms.url,
         commercial_use=terms.commercial_use,
-        note=f"Milonga doesn't know this model's terms; those of {weights.entry(like).title} hold "
+        note=f"Milonga doesn't know this model's terms; those of {model.title} hold "
         "for what was made from it.",
     )
 

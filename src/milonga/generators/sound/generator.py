@@ -144,7 +144,7 @@ class Sound(Generator):
         vocoder, header = instrument.vocoder, instrument.header
         licences = [_own(header)]
         if vocoder.name == "bigvgan":
-            terms = weights.entry("bigvgan")
+            terms = weights.known_model("bigvgan")
             licences.append(
                 Licence(
                     what=f"{terms.title} (weights of {terms.repo})",

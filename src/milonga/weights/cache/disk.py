@@ -1,4 +1,4 @@
-"""Whether the cache can take a download: found before any work, not in the middle of it."""
+"""Checks that the cache can take a download, before any work and not in the middle of it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SPARE = 64 * 1024 * 1024
 
 
 def write_fault(cache: RepoCache) -> str | None:
-    """Tries to write where a download of this repository would.
+    """Try to write where a download of this repository would.
 
     Returns:
-        None if that works, otherwise what is in the way. What the trial made is removed.
+        None if that works, otherwise the obstacle. Files of the trial are removed.
     """
     for folder in (
         cache.folder,
@@ -50,7 +50,7 @@ def write_fault(cache: RepoCache) -> str | None:
 
 
 def unwritable(choice: CacheChoice, fault: str) -> CacheError:
-    """The error for a cache that can't be written, with the ways out."""
+    """Return the error for a cache that can't be written, with the ways out."""
     # Not resolved through links: it is the name that the user knows.
     folder = choice.root
     steps = [
@@ -69,7 +69,7 @@ def unwritable(choice: CacheChoice, fault: str) -> CacheError:
 
 
 def check_space(folder: Path, needed: int) -> None:
-    """Makes sure that ``needed`` bytes fit on the disk of ``folder``.
+    """Make sure that ``needed`` bytes fit on the disk of ``folder``.
 
     Raises:
         CacheError: they don't.
@@ -92,7 +92,7 @@ def check_space(folder: Path, needed: int) -> None:
 
 
 def write_error(error: OSError, folder: Path) -> CacheError:
-    """The error for a write that failed in the middle of a download."""
+    """Return the error for a write that failed in the middle of a download."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return CacheError(
             "The disk is full. What has arrived is kept.",

@@ -21,19 +21,19 @@ class Hashes:
     git_sha1: str
 
     def agrees(self, etag: str) -> bool:
-        """Whether contents with these hashes may bear that name in the cache."""
+        """Tell if contents with these hashes may have that name in the cache."""
         return etag in (self.sha256, self.git_sha1)
 
 
 class Digest:
-    """Hashes contents of a size that is known before, as they come.
+    """Hashes of contents of a known size, computed as they come.
 
     Large ones are hashed in a thread of its own, beside the network and the disk. Use ``close``
     when done; ``found`` may be asked before more comes.
 
     Args:
         size: bytes that will come in all; git's hash begins with it.
-        git: whether git's hash is wanted.
+        git: compute git's hash, too.
     """
 
     def __init__(self, size: int, *, git: bool) -> None:
@@ -47,20 +47,20 @@ class Digest:
             self._thread.start()
 
     def update(self, block: bytes) -> None:
-        """Takes the next bytes."""
+        """Take the next bytes."""
         if self._queue is None:
             self._take(block)
         else:
             self._queue.put(block)
 
     def found(self) -> Hashes:
-        """The hashes of what came so far."""
+        """Return the hashes of the bytes so far."""
         if self._queue is not None:
             self._queue.join()
         return Hashes(self._sha256.hexdigest(), self._git.hexdigest() if self._git else "")
 
     def close(self) -> None:
-        """Ends the thread."""
+        """End the thread."""
         if self._queue is not None:
             self._queue.put(None)
             self._thread.join()
@@ -78,7 +78,7 @@ class Digest:
 
 
 def hash_file(path: Path, tick: Callable[[int], None] = lambda _: None) -> Hashes:
-    """The hashes of a file; ``tick`` is told of every byte and may raise to stop.
+    """Hash a file; ``tick`` is told of every byte and may raise to stop.
 
     Raises:
         OSError: it can't be read.

@@ -46,23 +46,23 @@ class RepoCache:
         self.lock_file = root / ".locks" / name / "milonga.lock"
 
     def snapshot(self, commit: str) -> Path:
-        """The folder that holds the files of a commit."""
+        """Return the folder that holds the files of a commit."""
         return self.snapshots / commit
 
     def pointer(self, commit: str, path: str) -> Path:
-        """Where a file of a commit is read."""
+        """Return the path at which a file of a commit is read."""
         return self.snapshots / commit / safe_path(path)
 
     def blob(self, etag: str) -> Path:
-        """Where the contents with that etag are kept."""
+        """Return the path of the contents with that etag."""
         return self.blobs / etag
 
     def part(self, etag: str) -> Path:
-        """Where an unfinished download of those contents is kept."""
+        """Return the path of an unfinished download of those contents."""
         return self.parts / f"{etag}.part"
 
     def commit_of(self, revision: str) -> str | None:
-        """The commit that a revision stood for when it was downloaded last."""
+        """Return the commit that a revision stood for when it was downloaded last."""
         if COMMIT.fullmatch(revision):
             return revision
         try:
@@ -72,12 +72,12 @@ class RepoCache:
         return commit if COMMIT.fullmatch(commit) else None
 
     def remember(self, revision: str, commit: str) -> None:
-        """Notes which commit a branch or tag stands for."""
+        """Note the commit that a branch or tag stands for."""
         if revision != commit and self.commit_of(revision) != commit:
             write_text(self.refs / safe_path(revision), commit)
 
     def names_in(self, commit: str) -> list[str]:
-        """The files of a commit that are there, unfinished and broken links left out."""
+        """List the files of a commit that are there, unfinished and broken links left out."""
         folder = self.snapshot(commit)
         return sorted(
             path.relative_to(folder).as_posix()
@@ -86,14 +86,14 @@ class RepoCache:
         )
 
     def etag_of(self, pointer: Path) -> str | None:
-        """The name of the contents that a pointer links to; None for a plain file."""
+        """Return the name of the contents that a pointer links to; None for a plain file."""
         if not pointer.is_symlink():
             return None
         name = pointer.readlink().name
         return name if SHA256.fullmatch(name) or COMMIT.fullmatch(name) else None
 
     def place(self, part: Path, etag: str, commit: str, paths: Sequence[str]) -> None:
-        """Moves finished contents into the cache, and makes them the files ``paths``.
+        """Move finished contents into the cache, and makes them the files ``paths``.
 
         The move is a rename within one file system, so other tools see all of it or nothing.
         """
@@ -109,7 +109,7 @@ class RepoCache:
             self.point(target, commit, path)
 
     def point(self, contents: Path, commit: str, path: str) -> None:
-        """Makes the file ``path`` of a commit be contents that are in the cache already."""
+        """Link the file ``path`` of a commit to contents that are in the cache already."""
         pointer = self.pointer(commit, path)
         pointer.parent.mkdir(parents=True, exist_ok=True)
         temporary = pointer.with_name(f".part-{secrets.token_hex(4)}")
@@ -137,7 +137,7 @@ class RepoCache:
 
     @contextlib.contextmanager
     def lock(self, on_wait: Callable[[], None]) -> Iterator[None]:
-        """Holds the repository for this process; ``on_wait`` is called twice a second while
+        """Hold the repository for this process; ``on_wait`` is called twice a second while
         another one has it, and may raise to give up."""
         from filelock import FileLock, SoftFileLock, Timeout
 
@@ -160,7 +160,7 @@ class RepoCache:
 
 
 def safe_path(path: str) -> PurePosixPath:
-    """``path`` of a hub's listing, refused if it would leave its folder.
+    """Return ``path`` of a hub's listing; refuse one that would leave its folder.
 
     Raises:
         DownloadError: the path is absolute or climbs, or holds what no file name may hold.

@@ -1,4 +1,4 @@
-"""What was downloaded, kept beside it: the commit, and every file's size and SHA-256.
+"""Records of downloads, kept beside the files: the commit, and every file's size and SHA-256.
 
 A record is written only when all files are in place, so its presence means complete. It lies in
 the repository's cache folder and so travels with it to another machine; where that folder can't
@@ -40,12 +40,12 @@ class Record:
 
     Attributes:
         repo: ``owner/name``.
-        revision: what was asked for.
-        commit: what that was at the time.
+        revision: the branch, tag or commit that was asked for.
+        commit: the commit that it was at the time.
         files: by path within the repository.
         checked: ``hub`` if the contents agreed with the hub's hashes; ``found`` if other tools
             had left them here without hashes to compare with.
-        at: when, ISO 8601, UTC.
+        at: time, ISO 8601, UTC.
     """
 
     repo: str
@@ -62,7 +62,7 @@ class Record:
 
 
 def save(cache: RepoCache, record: Record, files: Files) -> None:
-    """Writes the record for its revision, and one for its commit, which stays when the revision
+    """Write the record for its revision, and one for its commit, which stays when the revision
     moves on."""
     record = Record(
         record.repo,
@@ -84,7 +84,7 @@ def save(cache: RepoCache, record: Record, files: Files) -> None:
 
 
 def load(cache: RepoCache, revision: str, files: Files) -> Record | None:
-    """The record for a revision and a choice of files, None where there is none."""
+    """Read the record for a revision and a choice of files; None without one."""
     name = _name(revision, files)
     for folder in _folders(cache):
         if record := _read(folder / name, cache.repo):
@@ -93,7 +93,7 @@ def load(cache: RepoCache, revision: str, files: Files) -> Record | None:
 
 
 def every(cache: RepoCache) -> Iterator[tuple[Path, Record]]:
-    """All records of the repository, with their files."""
+    """Read all records of the repository, with their paths."""
     for folder in _folders(cache):
         for path in sorted(folder.glob("*.json")):
             if record := _read(path, cache.repo):
@@ -101,20 +101,20 @@ def every(cache: RepoCache) -> Iterator[tuple[Path, Record]]:
 
 
 def of_choice(cache: RepoCache, files: Files) -> Iterator[tuple[Path, Record]]:
-    """The records, of any revision, that were made for this choice of files."""
+    """Read the records, of any revision, that were made for this choice of files."""
     for path, record in every(cache):
         if path.name in (_name(record.revision, files), _name(record.commit, files)):
             yield path, record
 
 
 def pinned_commit(cache: RepoCache, revision: str) -> str | None:
-    """The commit that an earlier download of this revision chose, whatever its files."""
+    """Return the commit that an earlier download of this revision chose, whatever its files."""
     dated = [(r.at, r.commit) for _, r in every(cache) if r.revision == revision]
     return max(dated)[1] if dated else None
 
 
 def complete(cache: RepoCache, record: Record) -> bool:
-    """Whether every file is there with its size. Reads no contents."""
+    """Tell if every file is there with its size. Reads no contents."""
     try:
         return all(
             cache.pointer(record.commit, path).stat().st_size == file.size

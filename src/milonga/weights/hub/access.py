@@ -1,4 +1,4 @@
-"""Why the hub refuses, in plain words, with the steps that mend it."""
+"""Refusals of the hub in plain words, with the way to get access."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Refusal:
 
     Attributes:
         status: the HTTP status.
-        gated: whether the hub said that the repository is gated.
+        gated: the hub said that the repository is gated.
         message: the hub's own words.
     """
 
@@ -31,12 +31,12 @@ class Refusal:
 def access_error(
     repo: str, refusal: Refusal, token: Token | None, *, anonymous: Refusal | None = None
 ) -> AccessError:
-    """The error for a refusal.
+    """Return the error for a refusal.
 
     Args:
         repo: the repository.
         refusal: the answer to the request with ``token``.
-        token: what was sent; None if nothing was.
+        token: the token that was sent; None without one.
         anonymous: the answer without a token, where that was tried after a refusal.
     """
     gated = refusal.gated or (anonymous is not None and anonymous.gated)

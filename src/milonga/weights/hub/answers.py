@@ -1,4 +1,4 @@
-"""What the hub's answers mean: files, refusals, failures that pass."""
+"""The meaning of the hub's answers: files, refusals, failures that pass."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RemoteFile:
 
 
 def refusal_of(repo: str, response: httpx2.Response, token: Token | None) -> Refusal:
-    """What an answer that is no success says.
+    """Read an answer that is no success.
 
     Raises:
         PassingError: it may be gone at the next attempt.
@@ -79,7 +79,7 @@ def refusal_of(repo: str, response: httpx2.Response, token: Token | None) -> Ref
 
 
 def passing(error: Exception, endpoint: str) -> WeightsError | PassingError:
-    """A failure of the connection, in words; one that trying again mends, or not."""
+    """Explain a failure of the connection, which may pass or not."""
     import httpx2
 
     text = str(error)
@@ -136,7 +136,7 @@ def _gone(repo: str, response: httpx2.Response, error: Exception) -> DownloadErr
 
 
 def not_a_hub(endpoint: str) -> DownloadError:
-    """The error for an answer that makes no sense."""
+    """Return the error for an answer that makes no sense."""
     return DownloadError(
         "What answers there does not speak the hub's protocol.",
         where=endpoint,
@@ -146,7 +146,7 @@ def not_a_hub(endpoint: str) -> DownloadError:
 
 
 def file_of(row: Any, endpoint: str) -> RemoteFile | None:
-    """A row of the hub's listing; None for a folder.
+    """Read a row of the hub's listing; None for a folder.
 
     Raises:
         DownloadError: it makes no sense, or names a place outside the repository.

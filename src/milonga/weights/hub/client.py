@@ -1,4 +1,4 @@
-"""The hub's HTTP interface, as much of it as a download needs.
+"""The part of the hub's HTTP interface that a download needs.
 
 Requests are milonga's own, on the client's HTTP library and with its errors: the client's calls
 read the environment once, at import, ask the hub for lists that serve telemetry, and wait without
@@ -42,10 +42,10 @@ class Hub:
 
     Args:
         progress: told of retries, and asked whether to stop.
-        retry: how patient to be.
+        retry: the patience with failures.
         token: sent to the hub and nowhere else; dropped where the hub refuses it and answers
             without.
-        connect_s: how long to wait for a connection.
+        connect_s: seconds to wait for a connection.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Hub:
         self._client.close()
 
     def commit(self, repo: str, revision: str) -> str:
-        """The commit that a revision stands for now."""
+        """Return the commit that a revision stands for now."""
         path = f"/api/models/{repo}/revision/{quote(revision, safe='')}"
         found = self._json(repo, self._endpoint + path, f"{repo} at {revision}")[0]
         commit = found.get("sha") if isinstance(found, dict) else None
@@ -87,7 +87,7 @@ class Hub:
         return commit
 
     def files(self, repo: str, commit: str) -> list[RemoteFile]:
-        """Every file of a commit."""
+        """List every file of a commit."""
         url: str | None = f"{self._endpoint}/api/models/{repo}/tree/{commit}?recursive=true"
         files = []
         while url is not None:
@@ -101,7 +101,7 @@ class Hub:
         return files
 
     def check_access(self, repo: str, path: str, revision: str) -> None:
-        """Asks for a file without its contents.
+        """Ask for a file without its contents.
 
         Raises:
             AccessError: the hub would refuse it.
@@ -118,7 +118,7 @@ class Hub:
 
     @contextlib.contextmanager
     def content(self, repo: str, commit: str, path: str, start: int) -> Iterator[httpx2.Response]:
-        """A file's contents from the byte ``start``, as a response to be read.
+        """Request a file's contents from the byte ``start``; give the response to be read.
 
         Raises:
             PassingError: the connection failed here or while reading.
@@ -209,7 +209,7 @@ class Hub:
         return self._send(repo, url, {**headers, "authorization": f"Bearer {token.value}"}, method)
 
     def _drop(self, token: Token, refusal: Refusal) -> None:
-        """Goes on without a token that the hub refuses where it answers without: a wrong token
+        """Go on without a token that the hub refuses where it answers without: a wrong token
         must not keep anyone from a public repository."""
         with self._lock:
             if self._token is not None:

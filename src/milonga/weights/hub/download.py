@@ -1,7 +1,7 @@
-"""One file, from the hub into a part file that is whole or goes on next time.
+"""Download of one file into a part file that is whole or goes on next time.
 
 The part is named by the contents' hash, so whatever it holds belongs to those contents. Bytes are
-hashed as they are written; what an earlier run left is hashed first. The hash alone decides
+hashed as they are written, those of an earlier run first. The hash alone decides
 whether the file is good: its length and the server's word are not enough.
 """
 
@@ -30,7 +30,7 @@ Tick = Callable[[int], None]
 
 def fetch(hub: Hub, repo: str, commit: str, file: RemoteFile, part: Path, attempts: Attempts,
           tick: Tick) -> str:  # fmt: skip
-    """Downloads ``file`` into ``part``, going on from what ``part`` holds.
+    """Download ``file`` into ``part``, going on from the bytes that are there.
 
     Returns:
         The SHA-256 of the contents, which agree with what the hub says of them.
@@ -42,7 +42,7 @@ def fetch(hub: Hub, repo: str, commit: str, file: RemoteFile, part: Path, attemp
     part.parent.mkdir(parents=True, exist_ok=True)
     damaged = 0
     while True:
-        with Part(part, file, tick) as target:
+        with PartFile(part, file, tick) as target:
             fresh = target.size == 0
             _fill(hub, repo, commit, file, target, attempts)
             fault = target.fault()
@@ -62,7 +62,7 @@ def fetch(hub: Hub, repo: str, commit: str, file: RemoteFile, part: Path, attemp
 
 
 def _fill(
-    hub: Hub, repo: str, commit: str, file: RemoteFile, target: Part, attempts: Attempts
+    hub: Hub, repo: str, commit: str, file: RemoteFile, target: PartFile, attempts: Attempts
 ) -> None:
     ranges, furthest = True, target.size
     while target.size < file.size:
@@ -94,7 +94,7 @@ def _fill(
 
 
 def _continues(response: httpx2.Response, start: int, size: int) -> bool:
-    """Whether a response is what a request for the rest of a file asked for."""
+    """Tell if a response is the rest of a file that was asked for."""
     place = response.headers.get("content-range", "")
     return (
         response.status_code == 206
@@ -104,12 +104,12 @@ def _continues(response: httpx2.Response, start: int, size: int) -> bool:
     )
 
 
-class Part:
-    """A part file: appends, and knows the hash of all that it holds.
+class PartFile:
+    """A part file that is appended to, and the hash of its contents.
 
     Args:
         path: the file; created, or continued.
-        file: what it is to become.
+        file: the file of the hub that it becomes.
         tick: told of every byte.
     """
 
@@ -147,7 +147,7 @@ class Part:
             self._close()
 
     def write(self, block: bytes) -> None:
-        """Appends."""
+        """Append a block."""
         self._blocks.append(block)
         self._waiting += len(block)
         self.size += len(block)
@@ -155,7 +155,7 @@ class Part:
             self.flush()
 
     def flush(self) -> None:
-        """Hands what was appended to the file.
+        """Write the appended blocks to the file.
 
         Raises:
             CacheError: the disk is full, or the file can't be written.
@@ -174,7 +174,7 @@ class Part:
         self._tick(size)
 
     def restart(self) -> None:
-        """Empties the file."""
+        """Empty the file."""
         if self.size == 0:
             return
         self._tick(self._waiting - self.size)
@@ -185,7 +185,7 @@ class Part:
         self._digest = self._new_digest()
 
     def fault(self) -> str | None:
-        """What is wrong with the contents; None where they are what the hub lists."""
+        """Compare the contents with the hub's listing; None if they agree, else the difference."""
         self.flush()
         if self.size != self._file.size:
             return f"{size_text(self.size)} instead of {size_text(self._file.size)}"
@@ -197,12 +197,12 @@ class Part:
         return None
 
     def sha256(self) -> str:
-        """Of what the file holds."""
+        """Return the SHA-256 of the contents."""
         self.flush()
         return self._digest.found().sha256
 
     def sync(self) -> None:
-        """Waits until the disk has it, so that a rename can't outrun the contents."""
+        """Wait until the disk has it, so that a rename can't outrun the contents."""
         try:
             os.fsync(self._handle.fileno())
         except OSError as error:

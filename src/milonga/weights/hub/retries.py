@@ -1,4 +1,4 @@
-"""Trying again after a passing failure, with growing pauses that a user can interrupt."""
+"""Attempts after a passing failure, with growing pauses that a user can interrupt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from milonga.runtime.words import numbered
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How patient a download is.
+    """The patience of a download.
 
     Attributes:
         attempts: failures in a row that end it; a byte that arrives starts the count anew.
@@ -32,8 +32,8 @@ class PassingError(Exception):
     """A failure that may be gone at the next attempt.
 
     Args:
-        reason: what happened, without a full stop.
-        wait_s: how long the hub asked to wait.
+        reason: the failure, without a full stop.
+        wait_s: seconds that the hub asked to wait.
         unreachable: nothing answered at all.
     """
 
@@ -45,7 +45,7 @@ class PassingError(Exception):
 
 
 class Attempts:
-    """Counts the failures of one request or file."""
+    """A count of the failures of one request or file."""
 
     def __init__(self, retry: Retry, progress: Progress, what: str) -> None:
         self._retry, self._progress, self._what = retry, progress, what
@@ -53,11 +53,11 @@ class Attempts:
         self._answered = False
 
     def moved(self) -> None:
-        """Something arrived: the next failure is the first again."""
+        """Note that something arrived: the next failure is the first again."""
         self._failures, self._answered = 0, True
 
     def failed(self, error: PassingError) -> None:
-        """Waits for the next attempt.
+        """Wait for the next attempt.
 
         Raises:
             DownloadError: that was the last one.

@@ -15,11 +15,11 @@ _SENDABLE = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token and where it came from; its value stays out of every text made of this object.
+    """A token and its origin; its value stays out of every text made of this object.
 
     Attributes:
         origin: for people, such as ``the variable HF_TOKEN``.
-        from_environment: whether a variable holds it, which overrides ``hf auth login``.
+        from_environment: a variable holds it, which overrides ``hf auth login``.
     """
 
     value: str = field(repr=False)
@@ -31,16 +31,16 @@ class Token:
 
     @property
     def sendable(self) -> bool:
-        """Whether it can stand in a header at all (a pasted line break can't)."""
+        """Fit to be sent in a header (a pasted line break isn't)."""
         return _SENDABLE.fullmatch(self.value) is not None
 
     def hidden_in(self, text: str) -> str:
-        """``text`` without the token, for what a server sent back."""
+        """Return ``text`` without the token, for a server's answer."""
         return text.replace(self.value, "<token>") if self.value else text
 
 
 def find_token(*, renew: bool = False) -> Token | None:
-    """The token that the Hugging Face tools would use, None where there is none or where
+    """Find the token that the Hugging Face tools would use; None without one, or if
     ``HF_HUB_DISABLE_IMPLICIT_TOKEN`` keeps it from being sent.
 
     Args:
@@ -62,7 +62,7 @@ def find_token(*, renew: bool = False) -> Token | None:
 
 
 def token_file() -> Path:
-    """Where ``hf auth login`` keeps the token."""
+    """Return the file in which ``hf auth login`` keeps the token."""
     if named := os.environ.get("HF_TOKEN_PATH"):
         return Path(os.path.expandvars(named)).expanduser()
     return hf_home() / "token"

@@ -1,15 +1,15 @@
-"""What ``milonga doctor`` finds out about the vocoder."""
+"""Health check of the vocoder, for ``milonga doctor``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from milonga.runtime.checks import Context, Finding
 from milonga.runtime.devices import torch_installed
+from milonga.runtime.health import HealthContext, HealthFinding, ok, warning
 
 
-def vocoder_kernels(context: Context) -> Iterator[Finding]:
-    """Whether the compiled kernels work here, or plain torch has to do."""
+def vocoder_kernels(context: HealthContext) -> Iterator[HealthFinding]:
+    """Check that the compiled kernels work here; plain torch is several times slower."""
     if context.keys and not any(key.startswith("bigvgan") for key in context.keys):
         return
     if not torch_installed():
@@ -18,11 +18,9 @@ def vocoder_kernels(context: Context) -> Iterator[Finding]:
 
     reason = why_no_kernels()
     if reason is None:
-        yield Finding("vocoder", "ok", f"BigVGAN on the CPU: {describe_kernels()}.")
+        yield ok(f"BigVGAN on the CPU: {describe_kernels()}.")
         return
-    yield Finding(
-        "vocoder",
-        "warning",
+    yield warning(
         f"BigVGAN on the CPU runs through plain torch, several times slower: {reason}.",
         "Run: pip install 'milonga[models]'" if "installed" in reason else "",
     )

@@ -1,10 +1,10 @@
-"""Whether what was downloaded is still what it was, and mending what isn't."""
+"""Comparing files with their download, and repairing the wrong ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from milonga.errors import NotDownloadedError
 from milonga.runtime.config import load_config
@@ -15,19 +15,20 @@ from milonga.weights.cache import disk, records
 from milonga.weights.cache.hashing import hash_file
 from milonga.weights.cache.layout import RepoCache
 from milonga.weights.cache.records import FileRecord, Record
-from milonga.weights.ensure import Options, Waiting, roots
+from milonga.weights.ensure import Waiting, WeightsOptions, roots
 from milonga.weights.fetching import Fetcher
 from milonga.weights.hub.answers import RemoteFile
 from milonga.weights.hub.client import Hub
 from milonga.weights.hub.tokens import find_token
-from milonga.weights.sources import Source, find_source
+from milonga.weights.settings import Folder
+from milonga.weights.sources import ModelSource, find_source
 
 State = Literal["ok", "missing", "wrong size", "changed", "unreadable", "unchecked"]
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What became of one file. ``unchecked``: there is no hash to compare with."""
+    """The state of one file. ``unchecked``: there is no hash to compare with."""
 
     path: str
     state: State
@@ -36,9 +37,9 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What became of a model's files."""
+    """The state of a model's files."""
 
-    source: Source
+    source: ModelSource
     folder: Path
     commit: str | None
     files: tuple[FileState, ...]
@@ -48,32 +49,45 @@ class Verification:
         """The files that are not what was downloaded."""
         return tuple(file for file in self.files if file.state not in ("ok", "unchecked"))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the states of all files as plain values."""
+        return {
+            "key": self.source.name,
+            "repo": self.source.repo or None,
+            "commit": self.commit,
+            "folder": str(self.folder),
+            "ok": not self.faults,
+            "files": {
+                file.path: {"state": file.state, "detail": file.detail} for file in self.files
+            },
+        }
 
-def verify(
-    name: str,
-    options: Options | None = None,
+
+def verify_weights(
+    name: Folder,
+    options: WeightsOptions | None = None,
     *,
     revision: str | None = None,
     repair: bool = False,
     progress: Progress | None = None,
 ) -> Verification:
-    """Compares every file of a model with the record of its download. Opens no connection.
+    """Compare every file of a model with the record of its download. Opens no connection.
 
     Args:
         name: as for ``ensure_weights``.
-        options: which cache, and for repairs whether the network may be used.
+        options: the cache, and for repairs the use of the network.
         revision: as for ``ensure_weights``.
-        repair: downloads what is wrong anew, at the same commit, and that alone.
+        repair: download wrong files anew, at the same commit, and only those.
         progress: shows bytes.
 
     Returns:
-        What was found; with ``repair``, what is there afterwards.
+        The state that was found; with ``repair``, the state afterwards.
 
     Raises:
         NotDownloadedError: nothing is recorded, or a repair is needed and the network is off.
         WeightsError: a repair failed.
     """
-    options, progress = options or Options(), progress or Progress()
+    options, progress = options or WeightsOptions(), progress or Progress()
     config = load_config()
     source = find_source(name, config, revision=revision)
     if source.folder is not None:
@@ -96,7 +110,7 @@ def verify(
     return _compare(source, cache, record, progress)
 
 
-def _of_folder(source: Source) -> Verification:
+def _of_folder(source: ModelSource) -> Verification:
     weights = local.from_folder(source)
     paths = sorted(path for path in weights.folder.rglob("*") if path.is_file())
     names = source.files.choose([path.relative_to(weights.folder).as_posix() for path in paths])
@@ -105,14 +119,16 @@ def _of_folder(source: Source) -> Verification:
     )
 
 
-def _adopted(source: Source, cache: RepoCache, progress: Progress) -> Record | None:
+def _adopted(source: ModelSource, cache: RepoCache, progress: Progress) -> Record | None:
     there = local.leftover(source, cache)
     if there is None:
         return None
     return local.adopt(source, cache, *there, progress, unchecked=True)
 
 
-def _compare(source: Source, cache: RepoCache, record: Record, progress: Progress) -> Verification:
+def _compare(
+    source: ModelSource, cache: RepoCache, record: Record, progress: Progress
+) -> Verification:
     states = []
     with progress.task(f"{source.name}: verifying", record.size, "B") as task:
         for path, file in record.files.items():
@@ -141,11 +157,11 @@ def _compare_file(pointer: Path, path: str, file: FileRecord, tick: local.Tick) 
 
 
 def _repair(
-    source: Source,
+    source: ModelSource,
     cache: RepoCache,
     record: Record,
     faults: tuple[FileState, ...],
-    options: Options,
+    options: WeightsOptions,
     progress: Progress,
 ) -> None:
     if options.offline or settings.is_offline():

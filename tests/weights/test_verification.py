@@ -4,7 +4,7 @@ import pytest
 
 from milonga.errors import DamagedFileError, DownloadError, NotDownloadedError
 from milonga.weights import ensure_weights, locate
-from milonga.weights.verify import verify
+from milonga.weights.verification import verify_weights
 
 WEIGHTS = "bigvgan_generator.pt"
 
@@ -59,19 +59,19 @@ def test_damage_is_found_offline_and_repaired(hub, bigvgan, monkeypatch, log, da
     if not links:
         monkeypatch.setenv("HF_HUB_DISABLE_SYMLINKS", "1")
     folder = ensure_weights("bigvgan")
-    assert verify("bigvgan").faults == ()
+    assert verify_weights("bigvgan").faults == ()
     damage(folder / WEIGHTS)
     before, served = len(hub.requests), hub.bytes_served
 
     with monkeypatch.context() as offline:
         offline.setenv("HF_HUB_OFFLINE", "1")
-        result = verify("bigvgan")
+        result = verify_weights("bigvgan")
         assert states(result) == {WEIGHTS: state, "config.json": "ok"}
         with pytest.raises(NotDownloadedError, match="must be downloaded anew"):
-            verify("bigvgan", repair=True)
+            verify_weights("bigvgan", repair=True)
     assert len(hub.requests) == before
 
-    assert verify("bigvgan", repair=True, progress=log).faults == ()
+    assert verify_weights("bigvgan", repair=True, progress=log).faults == ()
     expected = bigvgan.files("main")[WEIGHTS].contents
     assert (folder / WEIGHTS).read_bytes() == expected
     # A link that was lost needs no download: the contents are still there.
@@ -90,7 +90,7 @@ def test_sizes_are_checked_on_every_use(hub, bigvgan, offline, monkeypatch):
         ensure_weights("bigvgan", offline=True)
     assert "verify bigvgan --repair" in str(caught.value)
     assert ensure_weights("bigvgan") == folder
-    assert verify("bigvgan").faults == ()
+    assert verify_weights("bigvgan").faults == ()
 
 
 def test_a_cut_copy_is_not_taken_for_another_tool_s(hub, bigvgan, monkeypatch):
@@ -106,7 +106,7 @@ def test_a_repair_keeps_the_commit(hub, bigvgan, contents):
     old = bigvgan.commit
     bigvgan.push({"config.json": b"[]", WEIGHTS: contents(5000)})
     flip(folder / WEIGHTS)
-    result = verify("bigvgan", repair=True)
+    result = verify_weights("bigvgan", repair=True)
     assert (result.commit, result.faults) == (old, ())
 
 
@@ -117,7 +117,7 @@ def test_a_repair_that_the_hub_can_not_serve(hub, bigvgan, contents):
     del bigvgan.commits[old]
     flip(folder / WEIGHTS)
     with pytest.raises(DownloadError, match="no such revision") as caught:
-        verify("bigvgan", repair=True)
+        verify_weights("bigvgan", repair=True)
     assert "--update" in str(caught.value)
 
 
@@ -127,13 +127,13 @@ def test_an_older_commit_is_verified_by_its_name(hub, bigvgan, quickly, contents
     bigvgan.push({"config.json": b"[]", WEIGHTS: contents(5000)})
     quickly(update=True)
     flip(folder / WEIGHTS)
-    assert verify("bigvgan").faults == ()
-    assert [file.path for file in verify("bigvgan", revision=old).faults] == [WEIGHTS]
+    assert verify_weights("bigvgan").faults == ()
+    assert [file.path for file in verify_weights("bigvgan", revision=old).faults] == [WEIGHTS]
 
 
 def test_what_is_not_here(hub, bigvgan):
     with pytest.raises(NotDownloadedError, match="is not on this machine"):
-        verify("bigvgan")
+        verify_weights("bigvgan")
     assert hub.requests == []
 
 
@@ -141,7 +141,7 @@ def test_files_of_other_tools_are_verified(hub, bigvgan, folder, run_python):
     run_python(
         f"from huggingface_hub import snapshot_download; snapshot_download({bigvgan.name!r})"
     )
-    assert set(states(verify("bigvgan")).values()) == {"ok"}
+    assert set(states(verify_weights("bigvgan")).values()) == {"ok"}
 
 
 def test_a_folder_of_the_user_s(hub, tmp_path):
@@ -153,7 +153,7 @@ def test_a_folder_of_the_user_s(hub, tmp_path):
     (hub.home / "milonga" / "config.toml").write_text(
         f'[weights.sources.bigvgan]\nfolder = "{mine}"\n'
     )
-    assert set(states(verify("bigvgan")).values()) == {"unchecked"}
+    assert set(states(verify_weights("bigvgan")).values()) == {"unchecked"}
     (mine / WEIGHTS).unlink()
     with pytest.raises(DamagedFileError, match="lacks"):
-        verify("bigvgan")
+        verify_weights("bigvgan")
