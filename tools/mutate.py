@@ -117,9 +117,9 @@ def tried(mutation: Mutation, limit: float) -> Result:
         return Result(mutation, "ERROR", 0.0, details=fault)
     status, seconds, output = run_tests(mutation, mutation.tests, limit)
     outcome = {FAILED: "killed", PASSED: "SURVIVED", None: "HANGS"}.get(status, "ERROR")
-    failed = [line.split()[1] for line in output.splitlines() if line.startswith("FAILED ")]
+    lines = [line for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
     # Without its parameters, whose names may hold blanks.
-    killer = failed[0].partition("[")[0] if failed and outcome == "killed" else ""
+    killer = lines[0].split()[1].partition("[")[0] if lines and outcome == "killed" else ""
     return Result(mutation, outcome, seconds, killer, output)
 
 

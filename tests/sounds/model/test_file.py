@@ -247,6 +247,18 @@ def test_a_hostile_header_is_refused(tmp_path, model, change):
     assert "\x1b" not in str(caught.value)
 
 
+def test_a_network_larger_than_its_tensors_is_never_built(tmp_path, model, monkeypatch):
+    """A file of some KB must not take the GB that its header names."""
+
+    def refuse(shape):
+        raise AssertionError(f"{shape} was built")
+
+    monkeypatch.setattr("milonga.sounds.model.network.SoundNet", refuse)
+    path = repacked(tmp_path / "m", model, CHANGES["large network"])
+    with pytest.raises(ModelFileError, match="larger than its tensors"):
+        load(path)
+
+
 def test_json_that_isnt_is_refused(tmp_path, model):
     text = json.dumps(model[0].model_dump(mode="json"))
     for hostile in (
