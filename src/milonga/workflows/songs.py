@@ -47,7 +47,7 @@ class RenderedSong:
 
     @property
     def summary(self) -> list[str]:
-        """How many takes came out well, and what is wrong with the others, a line each."""
+        """The number of good takes, and the faults of the others, a line each."""
         kept = sum(outcome.status == "kept" for outcome in self.outcomes)
         bad = [outcome for outcome in self.outcomes if not outcome.good]
         count = len(self.outcomes) - len(bad)

@@ -1,4 +1,4 @@
-"""A song or segment while it is gathered from Markdown: which text lands in which field.
+"""Drafts: a song or segment while its fields are gathered from Markdown.
 
 Every word that is put in ends in a field, in a guess, or in ``unplaced``.
 """
@@ -25,7 +25,7 @@ class Unplaced:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """Something that was concluded, not read: which field, and from what."""
+    """A value that was concluded, not read: its field and the reason."""
 
     field: str
     text: str
@@ -34,8 +34,8 @@ class Guess:
 
 @dataclass(slots=True)
 class Draft:
-    """Values gathered so far. ``joined`` holds texts that may come in parts, ``lines`` where a
-    single value stands."""
+    """Values gathered so far: ``joined`` holds texts that may come in parts, ``lines`` the lines
+    of single values."""
 
     song: bool = False
     line: int = 1
@@ -55,7 +55,7 @@ class Draft:
     guesses: list[Guess] = field(default_factory=list)
 
     def leave(self, line: Line, reason: str = "") -> None:
-        """Lists a text as not placed."""
+        """List a text as not placed."""
         if re.search(r"\w", line.text):
             self.unplaced.append(Unplaced(line.number, line.text.strip(), reason))
 
@@ -63,7 +63,7 @@ class Draft:
         self.guesses.append(Guess(name, text, line))
 
     def leave_labelled(self, part: Labelled, reason: str = "") -> None:
-        """Lists a labelled value as not placed, the label with it."""
+        """List a labelled value as not placed, together with its label."""
         first, *rest = part.values or (Line(part.label.number, ""),)
         if first.number == part.label.number:
             self.leave(Line(first.number, f"{part.label.text}: {first.text}".rstrip(": ")), reason)
@@ -74,14 +74,14 @@ class Draft:
             self.leave(value, reason)
 
     def add(self, name: str, text: str) -> None:
-        """Adds to a text that may come in parts; what it says already is not repeated."""
+        """Add to a text that may come in parts, unless it says so already."""
         text = one_line(shown(text)).strip(" ,;")
         parts = self.joined.setdefault(name, [])
         if text and text.casefold() not in (part.casefold() for part in parts):
             parts.append(text)
 
     def once(self, name: str, value: Line) -> None:
-        """Sets a text that there is one of; another one is listed."""
+        """Set a single text; a second one is listed as not placed."""
         text = one_line(shown(value.text))
         if name in ("name", "section") and len(text) > NAME_LENGTH:
             self.leave(value, f"too long for a {name}")

@@ -1,4 +1,4 @@
-"""Reading back what ``song export`` wrote: values mean what they say."""
+"""Reading back the files of ``song export``: values mean what they say."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from milonga.songs.markdown.draft import Unplaced
 from milonga.songs.markdown.marks import unescape
 from milonga.songs.markdown.reader import Fence, Heading, Labelled, Line, read_parts
-from milonga.songs.sheet.document import LAYER, SEGMENT, SHEET, Document, Fault, Loc
+from milonga.songs.sheet.document import Document, Fault, Loc, schema_of
 from milonga.songs.sheet.load import validated
-from milonga.songs.sheet.model import Sheet
+from milonga.songs.sheet.model import Layer, Segment, Sheet
 from milonga.songs.sheet.quantities import exact_seconds, exact_tempo, number
 
 _SEGMENT = re.compile(r"Segment (\d{1,9}) - (.*)")
@@ -20,7 +20,7 @@ _LAYER = re.compile(r"Layer (\S+)")
 
 
 def read_exact(text: str, source: Path | None) -> tuple[Sheet, list[Unplaced]]:
-    """The sheet, and lines that somebody added and that have no field.
+    """Return the sheet, and lines that somebody added and that have no field.
 
     Raises:
         SheetError: a value was changed to one that a sheet can't hold.
@@ -75,8 +75,8 @@ class _Reader:
         name = part.field
         if name == "title" and self._loc:
             name = "name"
-        schema = {0: SHEET, 2: SEGMENT, 4: LAYER}[len(self._loc)]
-        if name not in schema or name in self._target or not part.values:
+        kind = schema_of({0: Sheet, 2: Segment, 4: Layer}[len(self._loc)]).get(name or "")
+        if name is None or kind is None or name in self._target or not part.values:
             first = part.values[0].text if part.values and not part.fenced else ""
             self.leave(Line(part.label.number, f"{part.label.text}: {first}".rstrip(": ")))
             for value in part.values if part.fenced else part.values[1:]:
@@ -86,15 +86,15 @@ class _Reader:
             self.leave(part.beside)
         loc = (*self._loc, name)
         self.document.lines[loc] = part.label.number
-        value = self._value(name, part, loc)
+        value = self._value(name, kind, part, loc)
         if value is not None:
             self._target[name] = value
 
-    def _value(self, name: str, part: Labelled, loc: Loc) -> Any:
+    def _value(self, name: str, kind: object, part: Labelled, loc: Loc) -> Any:
         text = "\n".join(value.text for value in part.values)
-        if name == "lyrics":
+        if kind == "lyrics":
             return text
-        if name == "options":
+        if kind == "options":
             try:
                 return json.loads(text)
             except (ValueError, RecursionError) as error:
@@ -102,12 +102,12 @@ class _Reader:
         if name == "baseline" and re.fullmatch(r"`[^`]+`", text):
             return text[1:-1]
         text = unescape(text)
-        if name == "generators":
+        if kind == "names":
             return [part.strip() for part in text.split(",") if part.strip()]
-        if name not in ("seconds", "tempo", "gain_db"):
+        convert = {"seconds": exact_seconds, "tempo": exact_tempo, "number": number}.get(str(kind))
+        if convert is None:
             return text
-        convert = {"seconds": exact_seconds, "tempo": exact_tempo}.get(name, number)
-        read = convert(text.removesuffix("dB") if name == "gain_db" else text)
+        read = convert(text.removesuffix("dB") if kind == "number" else text)
         if read is None:
             return self._fault(loc, f"{text!r} is no number here.", part)
         return read

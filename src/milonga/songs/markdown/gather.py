@@ -1,4 +1,4 @@
-"""Which parts of a Markdown document belong to the song, and which to a segment."""
+"""Gathering the parts of a Markdown document into a song and its segments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TAG_LINE = re.compile(r"^\s*\[([^\[\]]+[:：][^\[\]]+)\]\s*$")
 
 
 def gather(parts: Sequence[Part]) -> tuple[Draft, list[Draft]]:
-    """The song's own draft and one for each segment; none where there is no song."""
+    """Return the draft of the song and one for each segment; none where there is no song."""
     gatherer = _Gatherer()
     for part in parts:
         gatherer.take(part)
@@ -103,7 +103,7 @@ class _Gatherer:
         return song, self.drafts
 
     def _whole_song(self) -> None:
-        """Segments from the section markers in lyrics that no heading divides."""
+        """Make segments from the section markers in lyrics that no heading divides."""
         song = self.song
         lines = song.lyrics
         if not lines:
@@ -125,7 +125,7 @@ class _Gatherer:
             self._only(self.drafts[0])
 
     def _only(self, draft: Draft) -> None:
-        """Gives the only segment what the song has and only segments can have."""
+        """Give the only segment the song's values that only segments can have."""
         song = self.song
         if "name" in song.values:
             draft.values["name"] = song.values["name"]
@@ -146,7 +146,7 @@ class _Gatherer:
 
 
 def _with_rests(lines: Sequence[Line]) -> Iterator[Line]:
-    """The lines, with an empty one wherever some were skipped."""
+    """Return the lines, with an empty one wherever some were skipped."""
     last = None
     for line in lines:
         if last is not None and line.number > last + 1:

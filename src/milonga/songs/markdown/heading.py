@@ -1,4 +1,4 @@
-"""What a heading says of a segment: number, section, name, and more in brackets."""
+"""Headings of segments: number, section, name, and more in brackets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DESCRIBED = re.compile(
 
 @dataclass(slots=True)
 class SegmentHeading:
-    """A heading's parts; ``rest`` is what has no place in a sheet."""
+    """The parts of a heading; ``rest`` has no place in a sheet."""
 
     number: int | None = None
     section: str | None = None
@@ -55,7 +55,7 @@ class SegmentHeading:
 
 
 def section_phrase(text: str) -> str | None:
-    """The section that a text names and says nothing else: "Final Chorus 2" gives "chorus 2".
+    """Return the section of a text that says nothing else: "Final Chorus 2" gives "chorus 2".
 
     None for a text that says more ("Bridge the gap") or names no section.
     """
@@ -75,7 +75,7 @@ def section_phrase(text: str) -> str | None:
 
 
 def read_heading(text: str, *, numbered_only: bool = False) -> SegmentHeading | None:
-    """What a heading says of a segment, or None if it is no segment's.
+    """Read the heading of a segment; None for any other heading.
 
     "Segment 10 - Chorus (Vocal + Instrumental)", "7. Instrumental: Digital Bandoneón",
     "Verso 2 – Caos y Suerte". With ``numbered_only`` a bare section is none.

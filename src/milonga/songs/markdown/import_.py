@@ -19,7 +19,7 @@ from milonga.songs.markdown.exact import read_exact
 from milonga.songs.markdown.gather import gather
 from milonga.songs.markdown.lyrics import take_lyrics
 from milonga.songs.markdown.reader import Line, is_exact, read_parts
-from milonga.songs.sheet.fields import NUMBERS, SECONDS, TEMPO
+from milonga.songs.sheet.fields import NUMBERS, SECONDS, TEMPO, TEXTS
 from milonga.songs.sheet.lyrics import has_words, word_count
 from milonga.songs.sheet.model import DEFAULT_TEMPO, Layer, Segment, Sheet
 from milonga.songs.sheet.quantities import find_tempo
@@ -28,7 +28,7 @@ from milonga.songs.sheet.text_file import read_source
 from milonga.songs.sheet.yaml_writer import write_yaml
 
 WORDS_PER_SECOND = 1.5
-"""How fast words are sung, pauses included, where nothing says how long a segment lasts."""
+"""Speed of singing, pauses included, for segments whose length isn't given."""
 INSTRUMENTAL_BARS = 8
 _BEATS = 4
 _KEY = re.compile(r"\b[A-G][#b♯♭]? (?:major|minor|mayor|menor|dorian|mixolydian)\b")
@@ -55,7 +55,7 @@ class Imported:
         }
 
     def to_yaml(self) -> str:
-        """The sheet as YAML, with a comment at each guess and what was not placed at the end."""
+        """Write the sheet as YAML, with comments at guesses and on the text that was not placed."""
         at = {segment.number: index for index, segment in enumerate(self.sheet.segments)}
         comments: dict[tuple[str | int, ...], list[str]] = {}
         for number, guess in self.guesses:
@@ -69,7 +69,7 @@ class Imported:
 
 
 def import_file(path: Path) -> Imported:
-    """As ``import_markdown``, from a file, whose name is the title where the text has none.
+    """Read a song from a Markdown file, whose name is the title where the text has none.
 
     Raises:
         SheetError: the file can't be read, or holds no song.
@@ -78,7 +78,7 @@ def import_file(path: Path) -> Imported:
 
 
 def import_markdown(text: str, source: Path | None = None) -> Imported:
-    """The song that a Markdown document describes.
+    """Read the song that a Markdown document describes.
 
     Raises:
         SheetError: it describes none.
@@ -181,11 +181,7 @@ def _segment(draft: Draft, lyrics: str | None, tempo: float) -> Segment:
 
 
 def _joined(draft: Draft) -> dict[str, Any]:
-    return {
-        name: ", ".join(draft.joined[name])
-        for name in ("style", "mood", "voice", "negative")
-        if draft.joined.get(name)
-    }
+    return {name: ", ".join(draft.joined[name]) for name in TEXTS if draft.joined.get(name)}
 
 
 def _name(draft: Draft, section: str) -> str:
@@ -200,7 +196,7 @@ def _name(draft: Draft, section: str) -> str:
 
 
 def _implied(draft: Draft) -> None:
-    """A tempo and a key that only the style mentions."""
+    """Take a tempo and a key that only the style mentions."""
     for text in draft.joined.get("style", ()):
         found = find_tempo(text, need_unit=True)
         usable = found is not None and TEMPO[0] <= found.value <= TEMPO[1]
@@ -239,7 +235,7 @@ def _clamped(seconds: float) -> float:
 
 
 def _leave_song_fields(song: Draft) -> None:
-    """Lists what a whole song was given and only a segment has."""
+    """List values of the whole song that only a segment can have."""
     for name in ("section", "baseline"):
         if name in song.values:
             song.leave(Line(song.lines[name], song.values[name]), f"a {name} is a segment's")
@@ -253,7 +249,7 @@ def _leave_song_fields(song: Draft) -> None:
 
 
 def _number(drafts: Sequence[Draft]) -> None:
-    """Gives every segment a number of its own, in order where it has none."""
+    """Give every segment a number of its own, in order where it has none."""
     taken = {draft.number for draft in drafts if draft.number is not None}
     seen: set[int] = set()
     last = 0

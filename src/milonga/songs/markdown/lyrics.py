@@ -10,6 +10,7 @@ from milonga.songs.markdown.draft import Draft
 from milonga.songs.markdown.heading import DESCRIBED, section_phrase
 from milonga.songs.markdown.place import put
 from milonga.songs.markdown.reader import Line
+from milonga.songs.sheet.fields import TEXTS
 from milonga.songs.sheet.labels import field_of
 from milonga.songs.sheet.lyrics import has_words, unbalanced
 from milonga.songs.sheet.text import lyrics_text
@@ -20,14 +21,17 @@ _NO_LYRICS = re.compile(
 )
 _MARKER = re.compile(r"^\s*\**\[([^\[\]]+)\]:?\**:?\s*$")
 _SPLIT = re.compile(r"\s*[:：,(;|]\s*|\s+[-–—]+\s*|\s*[–—]+\s*")
-_OPENING_FIELDS = ("tempo", "mood", "voice", "key", "style", "negative")
+_OPENING_FIELDS = ("tempo", "key", *TEXTS)
 _BRACKET_LINES = 6
-"""The most lines that a stage direction may run over."""
+"""Longest stage direction, in lines."""
 
 
 def marker(line: Line) -> tuple[str, str, str] | None:
-    """The section that a line such as ``[Chorus - layered vocals]`` marks: its name, how it
-    is written, and what else the marker says; None for any other line."""
+    """Read the section marker of a line such as ``[Chorus - layered vocals]``.
+
+    Returns:
+        Its name, the words for it, and the rest of the marker; None for any other line.
+    """
     match = _MARKER.match(line.text)
     if match is None:
         return None
@@ -46,7 +50,7 @@ def marker(line: Line) -> tuple[str, str, str] | None:
 
 
 def split_song(lines: Sequence[Line]) -> list[tuple[Line | None, list[Line]]]:
-    """Lyrics of a whole song by their section markers; what stands before the first has None."""
+    """Divide the lyrics of a song by their section markers; lines before the first have None."""
     parts: list[tuple[Line | None, list[Line]]] = [(None, [])]
     for line in lines:
         if marker(line) is not None:
@@ -57,7 +61,7 @@ def split_song(lines: Sequence[Line]) -> list[tuple[Line | None, list[Line]]]:
 
 
 def take_lyrics(draft: Draft) -> str | None:
-    """The draft's lyrics as a sheet has them; what they say of other fields goes there.
+    """Return the draft's lyrics as a sheet has them; tags for other fields go there.
 
     Before the first sung line, tags such as ``[Mood: dark]`` and the marker of the segment's
     own section are taken out; later ones stay, as stage directions.
@@ -120,7 +124,7 @@ def _opening_tag(draft: Draft, line: Line, inner: str) -> bool:
 
 
 def _balanced(draft: Draft) -> Iterable[Line]:
-    """The lines, with stage directions that run over several joined, and brackets mended."""
+    """Yield the lines, with stage directions over several lines joined and brackets fixed."""
     lines, at = draft.lyrics, 0
     while at < len(lines):
         line, wrong = lines[at], unbalanced(lines[at].text)
@@ -134,7 +138,7 @@ def _balanced(draft: Draft) -> Iterable[Line]:
                     line, wrong, at = Line(line.number, joined), None, end + 1
                     break
         if wrong:
-            draft.guess("lyrics", f"a square bracket mended in {line.text.strip()!r}", line.number)
+            draft.guess("lyrics", f"a square bracket fixed in {line.text.strip()!r}", line.number)
             line = Line(line.number, _mended(line.text))
         yield line
 

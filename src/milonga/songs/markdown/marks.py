@@ -14,17 +14,17 @@ _QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "'": "'", "‘": "�
 
 
 def escape(text: str) -> str:
-    """A text for a line of Markdown, shown as it is written."""
+    """Escape a text for a line of Markdown, so that it is shown as it is."""
     return re.sub(r"([\\`*_\[\]<>#&~|])", r"\\\1", text)
 
 
 def unescape(text: str) -> str:
-    """The text that a line of Markdown shows, as to escapes and entities."""
+    """Resolve the escapes and entities of a line of Markdown."""
     return _ESCAPED.sub(lambda m: m[1] or html.unescape(m[0]), text)
 
 
 def bare(text: str) -> str:
-    """A text without the emphasis or quotation marks that enclose all of it."""
+    """Return a text without the emphasis or quotation marks that enclose all of it."""
     text = text.strip()
     for _ in range(_NESTED):
         match = _EMPHASIS.fullmatch(text)
@@ -38,12 +38,12 @@ def bare(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A value as a reader sees it: no emphasis around it, escapes resolved."""
+    """Return a value as a reader sees it: no emphasis around it, escapes resolved."""
     return unescape(bare(text)).strip()
 
 
 def without_break(text: str) -> str:
-    """A line without the mark for a hard line break at its end (a single backslash)."""
+    """Return a line without the mark for a hard line break at its end (a single backslash)."""
     text = text.rstrip()
     backslashes = len(text) - len(text.rstrip("\\"))
     return text[:-1].rstrip() if backslashes % 2 else text

@@ -1,4 +1,4 @@
-"""Where text from Markdown goes: a labelled value, a tag, a heading into the fields of a draft."""
+"""Placing text from Markdown: labelled values, tags and headings become fields of a draft."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from milonga.songs.markdown.draft import Draft
 from milonga.songs.markdown.heading import SegmentHeading, section_phrase
 from milonga.songs.markdown.marks import shown, unescape
 from milonga.songs.markdown.reader import Labelled, Line
-from milonga.songs.sheet.fields import SECONDS, TEMPO, check_baseline
+from milonga.songs.sheet.fields import SECONDS, TEMPO, TEXTS, check_baseline
 from milonga.songs.sheet.labels import field_of
 from milonga.songs.sheet.quantities import find_duration, find_tempo
 from milonga.songs.sheet.text import number_text
@@ -26,8 +26,7 @@ _LANGUAGES = {
     "aleman": "de", "italian": "it", "italiano": "it", "japanese": "ja", "japones": "ja",
 }  # fmt: skip
 _TAG = re.compile(r"^\s*([^:：\[\]]{1,40}?)\s*[:：]\s*(\S.*)$")
-_TAG_FIELDS = ("tempo", "mood", "voice", "key", "negative", "style", "seconds", "section",
-               "language", "artist")  # fmt: skip
+_TAG_FIELDS = ("tempo", "key", "seconds", "section", "language", "artist", *TEXTS)
 _INSTRUMENTAL = re.compile(
     r"(?:fully |purely |solo )?instrumental(?: only)?"
     r"(?:\W+(?:no|without) (?:vocals?|voices?|lyrics))?"
@@ -44,7 +43,7 @@ _FILLER = re.compile(
 
 
 def take(draft: Draft, part: Labelled) -> None:
-    """Puts a labelled value where its label says."""
+    """Put a labelled value where its label says."""
     draft.labelled = True
     if part.field is None:
         draft.leave_labelled(part)
@@ -66,7 +65,7 @@ def take(draft: Draft, part: Labelled) -> None:
 
 
 def put(draft: Draft, name: str, value: Line) -> None:
-    """Puts a value into a field, or lists it."""
+    """Put a value into a field, or list it as not placed."""
     if not value.text.strip():
         return
     handler: Callable[[Draft, Line], None] | None = {
@@ -76,7 +75,7 @@ def put(draft: Draft, name: str, value: Line) -> None:
     }.get(name)  # fmt: skip
     if handler is not None:
         handler(draft, value)
-    elif name in ("mood", "voice", "negative"):
+    elif name in TEXTS:
         draft.add(name, value.text)
     elif name == "artist" and not draft.song:
         draft.leave(value, "the artist is the song's")
@@ -87,7 +86,7 @@ def put(draft: Draft, name: str, value: Line) -> None:
 
 
 def put_style(draft: Draft, value: Line) -> None:
-    """A line of style: plain text, or tags in square brackets."""
+    """Take a line of style: plain text, or tags in square brackets."""
     text = _item(value.text)
     if not text.startswith("[") and _put_tagged(draft, Line(value.number, text)):
         return
@@ -100,7 +99,7 @@ def put_style(draft: Draft, value: Line) -> None:
 
 
 def put_tag(draft: Draft, value: Line) -> None:
-    """What stands in square brackets: a field with a label, or style."""
+    """Take a text in square brackets: a field with a label, or style."""
     words = " ".join(plain(value.text).split())
     if _put_tagged(draft, value):
         return
@@ -132,7 +131,7 @@ def _put_tagged(draft: Draft, value: Line) -> bool:
 
 
 def put_heading(draft: Draft, found: SegmentHeading, line: Line) -> None:
-    """Takes what a segment's heading says."""
+    """Take number, section, name and more from a segment's heading."""
     draft.number = found.number
     if found.section:
         draft.values["section"] = found.section
@@ -252,7 +251,7 @@ def _put_number(draft: Draft, value: Line) -> None:
 
 
 def _words_left(text: str, start: int, end: int) -> str:
-    """What a text says besides the part from ``start`` to ``end``."""
+    """Return the words of a text outside the part from ``start`` to ``end``."""
     rest = re.sub(r"\(\s*[,;]?\s*\)|\[\s*\]", " ", f"{text[:start]} {text[end:]}")
     rest = " ".join(rest.split()).strip(" ,;:~≈@=♩.–—-")
     return rest if re.search(r"\w", rest) else ""
@@ -263,7 +262,7 @@ def _item(text: str) -> str:
 
 
 def _unmarked(lines: Sequence[Line]) -> list[Line]:
-    """Unfenced lyrics without Markdown's marks."""
+    """Return unfenced lyrics without Markdown's marks."""
     filled = [line for line in lines if line.text.strip()]
     bullets = all(re.match(r"[-*+•]\s+\S", line.text) for line in filled)
     return [Line(line.number, shown(_item(line.text) if bullets else line.text)) for line in lines]

@@ -1,5 +1,4 @@
-"""The parts of a Markdown document that a song is written in: headings, labelled values,
-fences, and the rest, each with its line."""
+"""Parts of a Markdown document: headings, labelled values, fences, and the rest, with lines."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from milonga.songs.markdown.marks import unescape, without_break
 from milonga.songs.sheet.labels import field_of
 
 MARKER = "<!-- milonga song sheet -->"
-"""The first line of what ``song export`` writes: nothing in it has to be guessed."""
+"""The first line of a file that ``song export`` wrote: nothing in it has to be guessed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +33,8 @@ class Heading:
 class Labelled:
     """``**Label**: value``.
 
-    ``field`` is the sheet's field, None for a label that means none. ``beside`` is what stands
-    behind the label where the value is a fenced block.
+    ``field`` is the sheet's field, None for a label that means none. ``beside`` is the text behind
+    the label where the value is a fenced block.
     """
 
     label: Line
@@ -86,12 +85,12 @@ _BY_HEADING = frozenset(
 
 
 def is_exact(text: str) -> bool:
-    """Whether ``song export`` wrote the document."""
+    """Tell if ``song export`` wrote the document."""
     return text.lstrip().startswith(MARKER)
 
 
 def read_parts(text: str) -> tuple[list[Part], list[tuple[Line, str]]]:
-    """The parts of a document, and lines that were mended, each with how.
+    """Divide a document into parts; return also the lines that were fixed, each with how.
 
     Rules, table rules, fence marks and empty lines are no parts.
     """
@@ -155,7 +154,7 @@ class _Reader:
         return None
 
     def _underlined(self, text: str) -> bool:
-        """Whether the next line makes this one a heading."""
+        """Tell if the next line makes this one a heading."""
         if self._exact or self._at + 1 >= len(self._lines) or not re.match(r"^ {0,3}\w", text):
             return False
         if self._at and self._lines[self._at - 1].text.strip():
@@ -164,7 +163,7 @@ class _Reader:
         return bool(re.match(r"^ {0,3}(?:=+|-{2,})\s*$", below)) and self._label(text) is None
 
     def _heading_label(self, heading: Heading) -> Labelled | None:
-        """A heading that is a label: "### Lyrics", "# Title: My song"."""
+        """Read a heading that is a label: "### Lyrics", "# Title: My song"."""
         if self._exact:
             return None
         text = heading.line.text
@@ -205,7 +204,7 @@ class _Reader:
         return Labelled(label, field, (inline, *following[0]), following[1])
 
     def _following(self, inline: Line, field: str | None) -> tuple[list[Line], bool]:
-        """The lines below a label that belong to it, and whether they are fenced."""
+        """Return the lines below a label that belong to it, and True if they are fenced."""
         start = self._at
         if not inline.text:
             while (line := self._peek()) is not None and not line.text.strip():
@@ -230,7 +229,7 @@ class _Reader:
         return found, False
 
     def _ends(self, line: Line, field: str | None, begun: bool) -> bool:
-        """Whether a line does not belong to the unfenced value before it."""
+        """Tell if a line does not belong to the unfenced value before it."""
         text = line.text
         if not text.strip():
             return field != "lyrics"
@@ -270,7 +269,7 @@ class _Reader:
         return found
 
     def _closing(self, mark: str) -> int | None:
-        """Where a fence is closed; None if nowhere."""
+        """Find the line that closes a fence; None without one."""
         if mark in self._unclosed:
             return None
         closing = re.compile(rf"^\s*{re.escape(mark[0])}{{{len(mark)},}}\s*$")
@@ -282,7 +281,7 @@ class _Reader:
 
 
 def _divided(line: Line) -> Iterator[Line]:
-    """A line without quote marks; one for each bold label where it holds several."""
+    """Return a line without quote marks; one for each bold label where it holds several."""
     text = _unquoted(line.text)
     if text.count("**") < 4 or not _BOLD.match(text):
         yield Line(line.number, text)
@@ -294,12 +293,12 @@ def _divided(line: Line) -> Iterator[Line]:
 
 
 def _opened(heading: str) -> str:
-    """A heading's text without the marks that may close it."""
+    """Return a heading's text without the marks that may close it."""
     text = heading.strip()
     bare = text.rstrip("#")
     return bare.rstrip() if not bare or bare[-1].isspace() else text
 
 
 def _unquoted(text: str) -> str:
-    """A line without the marks of a block quote."""
+    """Return a line without the marks of a block quote."""
     return re.sub(r"^\s{0,3}(?:>\s?)+", "", text)

@@ -25,6 +25,7 @@ from milonga.songs.output.mix import mix_segment
 from milonga.songs.rendering.receipts import intact_clip
 from milonga.songs.rendering.render import Outcome
 from milonga.songs.rendering.takes import Take, segment_folder
+from milonga.songs.sheet.fields import TEXTS
 from milonga.songs.sheet.model import Segment
 
 REPORT = "report"
@@ -226,9 +227,7 @@ class _Writer:
             "length": f"{segment.seconds:g} s",
             "tempo": f"{sheet.tempo_of(segment):g} BPM",
             "key": sheet.key_of(segment),
-            "style": segment.style or sheet.style,
-            "mood": segment.mood or sheet.mood,
-            "voice": segment.voice or sheet.voice,
+            **{name: sheet.text_of(name, segment) for name in TEXTS if name != "negative"},
             "lyrics": segment.lyrics,
         }
         return {name: value for name, value in details.items() if value}

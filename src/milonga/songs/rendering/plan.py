@@ -16,7 +16,7 @@ from milonga.songs.rendering.takes import segment_folder, take_name
 from milonga.songs.sheet.model import Layer, Segment, Sheet
 
 MakeGenerator = Callable[[str, Mapping[str, Any]], Generator]
-"""From a name and its options to a generator; raises MilongaError for an unknown name, a
+"""Makes a generator from its name and options; raises MilongaError for an unknown name, a
 missing extra or a wrong option."""
 
 HEADINGS = ("", "segment", "layer", "take", "length", "tempo", "key")

@@ -55,7 +55,7 @@ class Outcome:
 
     @property
     def message(self) -> str:
-        """What is wrong with the take, for people; empty for a good one."""
+        """The faults of the take, for people; empty for a good one."""
         text = self.error or findings_text(self.findings)
         return f"{text}\n  {self.details}" if self.details else text
 

@@ -46,7 +46,7 @@ class Replay:
 
     @property
     def detail(self) -> str:
-        """How far the renderings are apart, or why that isn't known."""
+        """The distance between the renderings, or the reason why it isn't known."""
         if self.difference_db is None:
             return self.reason
         if self.difference_db > 0:

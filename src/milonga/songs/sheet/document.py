@@ -1,29 +1,32 @@
-"""The fields that a sheet's YAML has, and what was read from one."""
+"""The fields that a sheet has, from its models, and the values read from one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cache
+from typing import Any, get_args, get_type_hints
 
-Kind = Literal["text", "lyrics", "integer", "number", "seconds", "tempo", "names", "options"]
+from pydantic import BaseModel
+
+from milonga.songs.sheet.fields import Kind, Reads
+
 Schema = dict[str, "Kind | tuple[Schema]"]
 """Field name to kind; a tuple holds the schema of the mappings in a list."""
 
-_TEXTS: dict[str, Kind] = {
-    "style": "text", "mood": "text", "voice": "text", "negative": "text",
-}  # fmt: skip
-LAYER: Schema = {
-    "role": "text", "generators": "names", "gain_db": "number", **_TEXTS, "lyrics": "lyrics",
-}  # fmt: skip
-SEGMENT: Schema = {
-    "number": "integer", "name": "text", "section": "text", "seconds": "seconds",
-    "tempo": "tempo", "key": "text", **_TEXTS, "language": "text", "lyrics": "lyrics",
-    "generators": "names", "options": "options", "layers": (LAYER,), "baseline": "text",
-}  # fmt: skip
-SHEET: Schema = {
-    "title": "text", "artist": "text", "tempo": "tempo", "key": "text", **_TEXTS,
-    "language": "text", "generators": "names", "options": "options", "segments": (SEGMENT,),
-}  # fmt: skip
+
+@cache
+def schema_of(model: type[BaseModel]) -> Schema:
+    """Return the fields of a model in their order, as files hold them."""
+    hints = get_type_hints(model, include_extras=True)
+    return {name: _kind(hints[name]) or "text" for name in model.model_fields}
+
+
+def _kind(hint: Any) -> Kind | tuple[Schema] | None:
+    if isinstance(hint, Reads):
+        return hint.kind
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return (schema_of(hint),)
+    return next((kind for part in get_args(hint) if (kind := _kind(part))), None)
 
 
 Loc = tuple[str | int, ...]
@@ -41,14 +44,14 @@ class Fault:
 
 @dataclass(slots=True)
 class Document:
-    """What was read: plain values, the line of each, and what was wrong."""
+    """Plain values that were read, the line of each, and the faults found."""
 
     values: dict[str, Any] = field(default_factory=dict)
     lines: dict[Loc, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
     def line(self, loc: Loc) -> int | None:
-        """The line of a place, or of what holds it."""
+        """Return the line of a place, or of what holds it."""
         while loc and loc not in self.lines:
             loc = loc[:-1]
         return self.lines.get(loc)

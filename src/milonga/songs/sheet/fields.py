@@ -1,4 +1,4 @@
-"""Types of the fields of a song sheet: what each may hold, and what is said where it doesn't."""
+"""Types of the fields of a song sheet: their kind in a file, their bounds, their errors."""
 
 from __future__ import annotations
 
@@ -6,14 +6,27 @@ import math
 import os
 import re
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
 from milonga.songs.sheet import text as texts
 from milonga.songs.sheet.lyrics import unbalanced
 
+Kind = Literal["text", "lyrics", "integer", "number", "seconds", "tempo", "names", "options"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """The kind of a field, as the readers and writers of sheets treat it; text without one."""
+
+    kind: Kind
+
+
+TEXTS = ("style", "mood", "voice", "negative")
+"""Descriptions that a layer has from its segment, and a segment from its sheet."""
 SECONDS = (0.5, 600.0)
 TEMPO = (20.0, 300.0)
 NUMBERS = (1, 9999)
@@ -85,7 +98,7 @@ def _language(value: str) -> str:
 
 
 def check_baseline(value: str) -> str:
-    """A baseline's path as a sheet may give it; raises ValueError with the reason."""
+    """Check the path of a baseline; raises ValueError with the reason."""
     value = texts.one_line(value)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", value):
         raise ValueError("A baseline is a file on this machine. Download it and give its path.")
@@ -105,7 +118,7 @@ LEAVES_FOLDER = (
 
 
 def is_absolute(path: str) -> bool:
-    """Whether a path is whole on some system, ``~`` included."""
+    """Tell if a path is whole on some system, ``~`` included."""
     return (
         path.startswith("~")
         or PurePosixPath(path).is_absolute()
@@ -129,7 +142,7 @@ def _options(value: object) -> object:
 
 
 def _setting(value: object, where: str, depth: int) -> object:
-    """The value as JSON would give it back; raises ValueError for what JSON can't hold."""
+    """Return the value as JSON would give it back; raises ValueError for what JSON can't hold."""
     if not depth:
         raise ValueError(f"{where}: it is nested too deep.")
     if isinstance(value, dict):
@@ -155,7 +168,11 @@ def _setting(value: object, where: str, depth: int) -> object:
 Text = Annotated[str, AfterValidator(texts.one_line)]
 Name = Annotated[str, AfterValidator(_name)]
 OneLine = Annotated[Text | None, BeforeValidator(_blank_is_none)]
-Lyrics = Annotated[Annotated[str, AfterValidator(_lyrics)] | None, BeforeValidator(_blank_is_none)]
+Lyrics = Annotated[
+    Annotated[str, AfterValidator(_lyrics)] | None,
+    BeforeValidator(_blank_is_none),
+    Reads("lyrics"),
+]
 Language = Annotated[
     Annotated[str, AfterValidator(_language)] | None, BeforeValidator(_blank_is_none)
 ]
@@ -163,10 +180,12 @@ Baseline = Annotated[
     Annotated[str, AfterValidator(check_baseline)] | None, BeforeValidator(_blank_is_none)
 ]
 Generators = Annotated[
-    tuple[Annotated[str, AfterValidator(_generator)], ...], AfterValidator(_distinct)
+    tuple[Annotated[str, AfterValidator(_generator)], ...],
+    AfterValidator(_distinct),
+    Reads("names"),
 ]
-Options = Annotated[dict[str, dict[str, Any]], BeforeValidator(_options)]
-Tempo = Annotated[float, _between(*TEMPO, "BPM")]
-Seconds = Annotated[float, _between(*SECONDS, "seconds")]
-Number = Annotated[int, _between(*NUMBERS, "")]
-GainDb = Annotated[float, _between(*GAIN_DB, "dB")]
+Options = Annotated[dict[str, dict[str, Any]], BeforeValidator(_options), Reads("options")]
+Tempo = Annotated[float, _between(*TEMPO, "BPM"), Reads("tempo")]
+Seconds = Annotated[float, _between(*SECONDS, "seconds"), Reads("seconds")]
+Number = Annotated[int, _between(*NUMBERS, ""), Reads("integer")]
+GainDb = Annotated[float, _between(*GAIN_DB, "dB"), Reads("number")]

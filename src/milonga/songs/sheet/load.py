@@ -1,4 +1,4 @@
-"""Reading a song sheet: ``load_sheet``. What it holds is in ``milonga.songs.sheet.model``."""
+"""Reading a song sheet: ``load_sheet``; the classes are in ``milonga.songs.sheet.model``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MISSING = {
 
 
 def load_sheet(path: str | os.PathLike[str]) -> Sheet:
-    """The song sheet in a file.
+    """Read a song sheet from a file.
 
     Raises:
         SheetError: it can't be read, or something in it is wrong; lists every problem with its
@@ -50,7 +50,7 @@ def load_sheet(path: str | os.PathLike[str]) -> Sheet:
 
 
 def parse_sheet(text: str, source: Path | None = None) -> Sheet:
-    """The song sheet in a text; ``source`` is its file, whose folder holds the baselines.
+    """Read a song sheet from a text; ``source`` is its file, whose folder holds the baselines.
 
     Raises:
         SheetError: something in it is wrong, as for ``load_sheet``.
@@ -60,10 +60,10 @@ def parse_sheet(text: str, source: Path | None = None) -> Sheet:
 
 
 def validated(document: Document, source: Path | None, step: str | None = None) -> Sheet:
-    """The sheet that a document holds.
+    """Make the sheet that a document holds.
 
     Raises:
-        SheetError: with what was wrong in the document already, and what its values are.
+        SheetError: with the faults of the document and those of its values.
     """
     sheet, faults = _modelled(document)
     if sheet is not None and source is not None:
@@ -127,7 +127,7 @@ def _explained(error: ValidationError, document: Document) -> Iterable[Fault]:
 
 
 def _doubles(document: Document) -> list[Fault]:
-    """Numbers and roles given twice, found also where another problem hides them."""
+    """Find numbers and roles given twice, also where another problem hides them."""
     segments = document.values.get("segments") or []
     found = [
         Fault(("segments", index, "number"), TWO_SEGMENTS.format(segments[index]["number"]),
@@ -143,7 +143,7 @@ def _doubles(document: Document) -> list[Fault]:
 
 
 def _second(entries: list[Mapping[str, Any]], field: str) -> list[int]:
-    """Which entries repeat an earlier one's value."""
+    """Return the indices of entries that repeat an earlier one's value."""
     seen: set[Any] = set()
     found = []
     for index, value in enumerate(entry.get(field) for entry in entries):
@@ -154,7 +154,7 @@ def _second(entries: list[Mapping[str, Any]], field: str) -> list[int]:
 
 
 def _escaping(sheet: Sheet, document: Document) -> list[Fault]:
-    """Baselines that leave the sheet's folder through a link."""
+    """Find baselines that leave the sheet's folder through a link."""
     found = []
     for index, segment in enumerate(sheet.segments):
         if segment.baseline is None or is_absolute(segment.baseline):
@@ -184,7 +184,7 @@ def _problem(fault: Fault, values: Mapping[str, Any]) -> Problem:
 
 
 def _place(loc: Loc, values: Any) -> str:
-    """ "segment 7, layer backing, gain_db"."""
+    """Name a place, as in "segment 7, layer backing, gain_db"."""
     words: list[str] = []
     for part in loc:
         child: Any = None

@@ -1,4 +1,4 @@
-"""Lyrics: what is sung and what is only said about it.
+"""Lyrics: sung words and stage directions.
 
 Square brackets hold stage directions; round ones are sung.
 """
@@ -11,7 +11,7 @@ from milonga.generators.base import LyricLine
 
 
 def unbalanced(line: str) -> str | None:
-    """What is wrong with the square brackets of a line, or None."""
+    """Describe the fault in the square brackets of a line; None if there is none."""
     depth = 0
     for character in line:
         depth += {"[": 1, "]": -1}.get(character, 0)
@@ -21,7 +21,7 @@ def unbalanced(line: str) -> str | None:
 
 
 def split_line(line: str) -> tuple[str, tuple[str, ...]]:
-    """The sung text of a line and its stage directions, without their brackets.
+    """Split a line into its sung text and its stage directions, without their brackets.
 
     Brackets within brackets belong to the outer direction. The line is balanced.
     """
@@ -43,7 +43,7 @@ def split_line(line: str) -> tuple[str, tuple[str, ...]]:
 
 
 def parse_lyrics(text: str, language: str | None = None) -> tuple[LyricLine, ...]:
-    """The lines of lyrics in order; empty lines and empty brackets are left out."""
+    """Read the lines of lyrics in order; empty lines and empty brackets are left out."""
     lines = []
     for line in text.splitlines():
         sung, directions = split_line(line)
@@ -53,12 +53,12 @@ def parse_lyrics(text: str, language: str | None = None) -> tuple[LyricLine, ...
 
 
 def has_words(text: str | None) -> bool:
-    """Whether anything in the lyrics is sung."""
+    """Tell if anything in the lyrics is sung."""
     return any(re.search(r"\w", line.text) for line in parse_lyrics(text or ""))
 
 
 def word_count(text: str) -> int:
-    """Sung words; a script that writes without blanks counts a word each two letters."""
+    """Count the sung words; a script that writes without blanks counts a word each two letters."""
     count = 0
     for line in parse_lyrics(text):
         for word in re.findall(r"[^\W_]+(?:['’][^\W_]+)*", line.text):

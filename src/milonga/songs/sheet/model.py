@@ -1,8 +1,8 @@
-"""What a song sheet says: ``Sheet``, ``Segment``, ``Layer``.
+"""A song sheet: ``Sheet``, ``Segment``, ``Layer``.
 
-What a segment leaves out comes from the sheet, and what a layer leaves out from its segment: the
-nearest value counts, none are joined. A sheet is complete once made: every segment has its
-layers, every layer its generators.
+A segment takes what it leaves out from the sheet, and a layer from its segment: the nearest value
+counts, none are joined. A sheet is complete once made: every segment has its layers, every layer
+its generators. The order of the fields here is their order in files.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from milonga.generators.base import LyricLine, Request, Role
 from milonga.runtime import html
 from milonga.songs.sheet.fields import (
+    TEXTS,
     Baseline,
     GainDb,
     Generators,
@@ -99,7 +100,7 @@ class Segment(_Part):
         return self
 
     def completed(self, generators: tuple[str, ...], options: Mapping[str, Any]) -> Segment:
-        """The segment with a sheet's generators and options where it has none of its own."""
+        """Return the segment with a sheet's generators and options where it has none."""
         generators = self.generators or generators
         layers = tuple(
             layer if layer.generators else layer.model_copy(update={"generators": generators})
@@ -113,7 +114,7 @@ class Segment(_Part):
 
 
 class Sheet(_Part):
-    """A song: its segments, and what holds for those that don't say otherwise."""
+    """A song: its segments, and values for those that give none of their own."""
 
     title: Name
     artist: Text = ""
@@ -154,7 +155,7 @@ class Sheet(_Part):
 
     @property
     def folder(self) -> Path:
-        """What relative baselines start from: the source's folder, else the working one."""
+        """The folder of relative baselines: that of the source, else the working one."""
         return self._source.parent if self._source else Path()
 
     @property
@@ -177,14 +178,14 @@ class Sheet(_Part):
         return html.table(headings, rows, f"{self.title}{by}")
 
     def with_source(self, source: Path) -> Self:
-        """The same sheet as read from ``source``."""
+        """Return the same sheet as read from ``source``."""
         copy = self.model_copy()
         copy._source = source.absolute()
         return copy
 
     @classmethod
     def restore(cls, document: Mapping[str, Any], source: Path) -> Self:
-        """A sheet from its ``model_dump(mode="json")``.
+        """Make a sheet from its ``to_dict()``.
 
         Raises:
             pydantic.ValidationError: the document isn't one.
@@ -192,15 +193,19 @@ class Sheet(_Part):
         return cls.model_validate(document).with_source(source)
 
     def tempo_of(self, segment: Segment) -> float:
-        """The segment's tempo, in BPM."""
+        """Return the segment's tempo, in BPM."""
         return segment.tempo if segment.tempo is not None else self.tempo
 
     def key_of(self, segment: Segment) -> str:
-        """The segment's key."""
+        """Return the segment's key."""
         return segment.key or self.key or DEFAULT_KEY
 
+    def text_of(self, name: str, *parts: Layer | Segment) -> str:
+        """Return one of ``TEXTS`` as the nearest of some parts gives it, the sheet last."""
+        return next((text for part in (*parts, self) if (text := getattr(part, name))), "")
+
     def lyrics_of(self, segment: Segment, layer: Layer) -> tuple[LyricLine, ...]:
-        """The lines for a layer.
+        """Return the lines for a layer.
 
         Backing gets those of the voice that it plays under. Music alone (``instrumental``,
         ``texture``) gets stage directions only.
@@ -214,16 +219,11 @@ class Sheet(_Part):
     def request(
         self, segment: Segment, layer: Layer, *, seed: int, options: Mapping[str, Any] | None = None
     ) -> Request:
-        """What a generator is asked for; ``options`` are those of that generator."""
-        nearest = (layer, segment, self)
+        """Return the request for a generator; ``options`` are those of that generator."""
         return Request(
             role=layer.role,
             section=segment.section,
-            style=_first(part.style for part in nearest),
-            mood=_first(part.mood for part in nearest),
-            voice=_first(part.voice for part in nearest),
             lyrics=self.lyrics_of(segment, layer),
-            negative=_first(part.negative for part in nearest),
             seconds=segment.seconds,
             tempo=self.tempo_of(segment),
             key=self.key_of(segment),
@@ -234,10 +234,11 @@ class Sheet(_Part):
                 if other is not layer
             ),
             options=dict(options or {}),
+            **{name: self.text_of(name, layer, segment) for name in TEXTS},
         )
 
     def baseline_path(self, segment: Segment) -> Path | None:
-        """Where the segment's baseline is; the file need not exist."""
+        """Return the path of the segment's baseline; the file need not exist."""
         if segment.baseline is None:
             return None
         try:
@@ -254,9 +255,5 @@ TWO_LAYERS = (
 
 
 def repeated(values: Iterable[Any]) -> Sequence[Any]:
-    """The values that occur more than once, in order."""
+    """Return the values that occur more than once, in order."""
     return [value for value, count in Counter(values).items() if count > 1]
-
-
-def _first(values: Iterable[str | None]) -> str:
-    return next((value for value in values if value), "")

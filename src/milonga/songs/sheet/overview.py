@@ -1,4 +1,4 @@
-"""What a sheet asks for, as plain values: for ``song check``."""
+"""Overview of a sheet as plain values, with notes: for ``song check``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from milonga import audio
 from milonga.errors import MilongaError
+from milonga.songs.sheet.fields import TEXTS
 from milonga.songs.sheet.lyrics import has_words, parse_lyrics, word_count
 from milonga.songs.sheet.model import Layer, Segment, Sheet
 from milonga.songs.sheet.sections import SECTIONS, section_named
@@ -17,7 +18,7 @@ FASTEST_WORDS_PER_S = 5.0
 
 
 def overview(sheet: Sheet, known: Collection[str]) -> dict[str, Any]:
-    """The sheet with everything filled in, totals, and notes on what will not go as written.
+    """Describe a sheet: everything filled in, totals, and notes on what will not go as written.
 
     Args:
         sheet: the song.
@@ -44,7 +45,7 @@ def overview(sheet: Sheet, known: Collection[str]) -> dict[str, Any]:
 
 
 def _texts(segment: Segment) -> Iterator[str]:
-    """Every text of lyrics once: the segment's, and those that layers have instead."""
+    """Yield every text of lyrics once: the segment's, and those that layers have instead."""
     if segment.lyrics:
         yield segment.lyrics
     for layer in segment.layers:
@@ -72,10 +73,7 @@ def _layer(segment: Segment, layer: Layer, sheet: Sheet, known: Collection[str])
         "role": layer.role,
         "generators": [{"name": n, "available": n in known} for n in layer.generators],
         "gain_db": layer.gain_db,
-        "style": request.style,
-        "mood": request.mood,
-        "voice": request.voice,
-        "negative": request.negative,
+        **{name: getattr(request, name) for name in TEXTS},
         "lyrics": [
             {"text": line.text, "language": line.language, "directions": list(line.directions)}
             for line in request.lyrics

@@ -1,4 +1,4 @@
-"""Durations and tempi from how people write them."""
+"""Durations and tempi as people write them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TEMPO = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A quantity in a text: its value, where it stands, and whether it was read from a range."""
+    """A quantity in a text: its value, its place, and if it was read from a range."""
 
     value: float
     start: int
@@ -38,7 +38,7 @@ class Found:
 
 
 def number(text: str) -> float | None:
-    """A plain decimal number, or None."""
+    """Read a plain decimal number; None for any other text."""
     text = text.strip()
     if not re.fullmatch(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", text):
         return None
@@ -46,7 +46,7 @@ def number(text: str) -> float | None:
 
 
 def exact_seconds(text: str) -> float | None:
-    """Seconds as a sheet may give them: ``12.5``, ``12 s``, ``1:30``; else None."""
+    """Read seconds as a sheet may give them: ``12.5``, ``12 s``, ``1:30``; else None."""
     text = text.strip()
     clock = re.fullmatch(r"(\d{1,3}):([0-5]\d(?:\.\d+)?)", text)
     if clock:
@@ -55,12 +55,12 @@ def exact_seconds(text: str) -> float | None:
 
 
 def exact_tempo(text: str) -> float | None:
-    """Beats per minute as a sheet may give them: ``122``, ``122 BPM``; else None."""
+    """Read beats per minute as a sheet may give them: ``122``, ``122 BPM``; else None."""
     return number(re.sub(r"(?<=[\d.])\s*bpm$", "", text.strip(), flags=re.IGNORECASE))
 
 
 def find_duration(text: str) -> Found | None:
-    """The first duration in a text; of a range the upper end. Seconds, or bars by ``unit``.
+    """Find the first duration in a text; of a range the upper end. Seconds, or bars by ``unit``.
 
     Understands "~15-20 seconds", "1:30", "90s", "2 min", "1 min 30 s", "8 bars", and the
     same in Spanish; a number alone is seconds. One with a unit goes before one without.
@@ -80,7 +80,7 @@ def find_duration(text: str) -> Found | None:
 
 
 def find_tempo(text: str, *, need_unit: bool = False) -> Found | None:
-    """The first tempo in a text, in BPM; of a range the middle.
+    """Find the first tempo in a text, in BPM; of a range the middle.
 
     With ``need_unit`` only a number with "BPM" counts. One with it goes before one without.
     """

@@ -27,7 +27,7 @@ SECTIONS = tuple(name for name, _ in _NAMES)
 
 
 def section_in(text: str) -> tuple[str, re.Match[str]] | None:
-    """The section that stands first in a text, and where (in ``plain(text)``); else None."""
+    """Find the first section in a text, and its place in ``plain(text)``; else None."""
     words = plain(text)
     found = [(match, name) for name, p in _PATTERNS if (match := p.search(words))]
     if not found:
@@ -37,11 +37,11 @@ def section_in(text: str) -> tuple[str, re.Match[str]] | None:
 
 
 def section_named(text: str) -> str | None:
-    """The section that a text is about ("Final Chorus 2" gives "chorus"), else None."""
+    """Return the section that a text is about ("Final Chorus 2" gives "chorus"), else None."""
     found = section_in(text)
     return found[0] if found else None
 
 
 def is_instrumental(section: str) -> bool:
-    """Whether a section has no words by its name."""
+    """Tell if the name of a section means that it has no words."""
     return section_named(section) == "instrumental"

@@ -52,5 +52,5 @@ segments:
 
 
 def starter(title: str = "My first song") -> str:
-    """A commented sheet of three segments, which renders as it is."""
+    """Return a commented sheet of three segments, which renders as it is."""
     return _STARTER.format(title=quoted(title))

@@ -11,7 +11,7 @@ _ANY_SPACE = re.compile("[ \t\n\r\v\f\x85\u2028\u2029]+")
 
 
 def one_line(text: str) -> str:
-    """The text with its runs of blanks and line ends as single blanks.
+    """Bring a text onto one line, with single blanks.
 
     Raises:
         ValueError: a control character.
@@ -20,8 +20,8 @@ def one_line(text: str) -> str:
 
 
 def lyrics_text(text: str) -> str:
-    """Lyrics in one form: lines without blanks around them, at most one empty line between,
-    none at either end.
+    """Bring lyrics into one form: lines without blanks around them, at most one empty line between
+    them, none at either end.
 
     Raises:
         ValueError: a control character.
@@ -31,7 +31,7 @@ def lyrics_text(text: str) -> str:
 
 
 def control_character(text: str) -> str | None:
-    """The name of the first character that no text holds ("U+0007"), or None."""
+    """Return the name of the first character that no text holds ("U+0007"), or None."""
     found = next(
         (c for c in text if unicodedata.category(c) in ("Cc", "Cs") or c in "\ufffe\uffff"), None
     )
@@ -46,5 +46,5 @@ def _printable(text: str) -> str:
 
 
 def number_text(value: float) -> str:
-    """A number as people write it: 10, 0.5."""
+    """Write a number as people do: 10, 0.5."""
     return str(int(value)) if value == int(value) else repr(value)

@@ -17,7 +17,7 @@ _RECORDINGS = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"FORM", b"\xff\xfb", b"\xff\x
 
 
 def read_source(path: Path) -> str:
-    """The text of a file with ``\\n`` as line end, without a byte order mark.
+    """Read the text of a file with ``\\n`` as line end, without a byte order mark.
 
     Raises:
         SheetError: no such file, not a text file, too large, not UTF-8, or with control

@@ -1,4 +1,4 @@
-"""YAML to plain values with the line of each, safe against hostile input.
+"""Reading YAML into plain values with the line of each, safe against hostile input.
 
 Scalars are read by what their field needs, not by how they look, so that YAML's traps
 (``no``, ``010``, ``1:30``, dates) do not change a text: a song may be called No or 1999.
@@ -13,10 +13,11 @@ from typing import Any
 
 import yaml
 
-from milonga.songs.sheet.document import SHEET, Document, Fault, Kind, Loc, Schema
+from milonga.songs.sheet.document import Document, Fault, Loc, Schema, schema_of
+from milonga.songs.sheet.fields import Kind
 from milonga.songs.sheet.labels import nearest_field
+from milonga.songs.sheet.model import Sheet
 from milonga.songs.sheet.quantities import exact_seconds, exact_tempo, number
-from milonga.songs.sheet.yaml_syntax import explain
 
 DEPTH_LIMIT = 12
 NODE_LIMIT = 400_000
@@ -30,15 +31,37 @@ _NUMBERS = {
     "tempo": (exact_tempo, "a tempo", "Write beats per minute, for example 122."),
 }
 
+_STEPS = (
+    ("'\\t'", "Indent with blanks, not with tabs."),
+    ("mapping values are not allowed", "A text that holds ': ' needs quotes around it; else look "
+     "at the indentation of this line and the one before."),
+    ("undefined alias", "A text that begins with * needs quotes around it."),
+    ("alphabetic or numeric character", "A text that begins with * or & needs quotes around it."),
+    ("duplicate anchor", "A text that begins with & needs quotes around it."),
+    ("quoted scalar", "A quotation mark is opened and not closed, or stands within quotes."),
+    ("unknown escape character", "In double quotes a backslash is special; use single quotes."),
+    ("expected ',' or ']'", "A text that begins with [ needs quotes around it; lyrics are written "
+     "below 'lyrics: |', indented."),
+    ("expected ',' or '}'", "A text that begins with { needs quotes around it."),
+    ("could not find expected ':'", "A field is written 'name: value'; lines of lyrics stand "
+     "below 'lyrics: |', indented."),
+    ("expected <block end>", "Look at the indentation here, or put quotes around the whole text."),
+    ("expected the node content", "A text that begins with a mark such as ] or , needs quotes "
+     "around it."),
+    ("cannot start any token", "A text that begins with @, ` or % needs quotes around it."),
+    ("tag", "A text that begins with ! needs quotes around it."),
+    ("single document", "A sheet is one document: delete the line '---' between its parts."),
+)  # fmt: skip
+
 
 def read_yaml(text: str) -> Document:
-    """Reads a sheet's values; what is wrong is in ``faults``, and never raised."""
+    """Read the values of a sheet; its faults are in ``faults``, and never raised."""
     reader = _Reader(text)
     try:
         root = _Composer(text).get_single_node()
         reader.read(root)
     except yaml.MarkedYAMLError as error:
-        message, mark, step = explain(error)
+        message, mark, step = _explain(error)
         line = None if mark is None else reader.line_at(mark.index)
         reader.document.faults.append(Fault((), message, line, step))
     except yaml.YAMLError as error:
@@ -55,7 +78,7 @@ class _TooMuchError(Exception):
 
 
 class _Composer(yaml.SafeLoader):
-    """Composes nodes and constructs nothing; stops at a depth that no sheet has."""
+    """A loader that composes nodes and constructs nothing; stops at a depth that no sheet has."""
 
     _depth = 0
 
@@ -92,7 +115,7 @@ class _Reader:
             what = "a list" if isinstance(root, yaml.SequenceNode) else "plain text"
             self.fault((), f"It holds {what}; a sheet holds fields, the first often title.", root)
         else:
-            self.document.values = self.mapping(root, SHEET, ())
+            self.document.values = self.mapping(root, schema_of(Sheet), ())
 
     def mapping(self, node: yaml.MappingNode, schema: Schema, loc: Loc) -> dict[str, Any]:
         self._count(node)
@@ -166,7 +189,7 @@ class _Reader:
         return self._number(node, text, kind, loc)
 
     def scalar(self, node: yaml.Node, loc: Loc) -> str | None:
-        """The text of a node as it stands in the file."""
+        """Return the text of a node as it stands in the file."""
         self._count(node)
         if not isinstance(node, yaml.ScalarNode):
             what = "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
@@ -184,7 +207,7 @@ class _Reader:
         return str(node.value)
 
     def options(self, node: yaml.Node, loc: Loc, depth: int = DEPTH_LIMIT) -> Any:
-        """Settings of any kind: here a plain scalar means what YAML 1.2's core schema says."""
+        """Read settings of any kind: here a plain scalar means what YAML 1.2's core schema says."""
         self._count(node)
         if not depth:  # an alias to what holds it has no end
             raise _TooMuchError("It is nested deeper than any sheet.", node)
@@ -270,3 +293,14 @@ def _core_scalar(text: str) -> Any:
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:59] + "…")
+
+
+def _explain(error: yaml.MarkedYAMLError) -> tuple[str, yaml.Mark | None, str]:
+    """Return the fault, its place, and how to fix it."""
+    mark = error.problem_mark or error.context_mark
+    said = " ".join(part for part in (error.problem, error.context) if part)
+    step = next((step for sign, step in _STEPS if sign in said), "Look at this line.")
+    if "scanning a quoted scalar" in said and error.context_mark is not None:
+        # Where the quote begins helps; where the file ends doesn't.
+        mark = error.context_mark
+    return f"YAML can't be read here ({error.problem or error.context}).", mark, step

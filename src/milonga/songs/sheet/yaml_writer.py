@@ -1,4 +1,4 @@
-"""A sheet as YAML that people like to read, with comments where somebody should look."""
+"""Writing a sheet as YAML that people like to read, with comments where they should look."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from milonga.songs.sheet.document import Loc
+from pydantic import BaseModel
+
+from milonga.songs.sheet.document import Loc, schema_of
 from milonga.songs.sheet.model import DEFAULT_GENERATORS, Layer, Segment, Sheet
 from milonga.songs.sheet.text import number_text
 
 Comments = Mapping[Loc, Sequence[str]]
-"""By place in the document: a field's stand behind it, those of an entry above it, and those
-of ``()`` at the top."""
+"""By place in the document: comments of a field are written behind it, those of an entry above it,
+those of ``()`` at the top."""
 
 _PLAIN = re.compile(r"[^\W\d_][\w '’(),.;!?/+&–—-]*")
 # Without U+2028 and U+2029, which end a line in YAML, and without byte order marks.
@@ -22,17 +24,15 @@ _NOT_TEXT = re.compile(r"(?:true|false|yes|no|on|off|y|n|null)", re.IGNORECASE)
 
 
 def write_yaml(sheet: Sheet, comments: Comments | None = None) -> str:
-    """The sheet as YAML; reading it gives an equal sheet.
+    """Write a sheet as YAML; reading it gives an equal sheet.
 
     What a segment or layer would inherit anyway is left out.
     """
-    writer = _Writer(comments or {})
-    writer.sheet(sheet)
-    return "\n".join(writer.lines) + "\n"
+    return "\n".join(_Writer(sheet, comments or {}).lines) + "\n"
 
 
 def quoted(text: str) -> str:
-    """A text as a YAML scalar on one line, without quotes where none are needed."""
+    """Write a text as a YAML scalar on one line, without quotes where none are needed."""
     if _PLAIN.fullmatch(text) and not text.endswith(" ") and not _NOT_TEXT.fullmatch(text):
         return text
     return _double(text)
@@ -50,7 +50,7 @@ def _escaped(character: str) -> str:
 
 
 def own_options(segment: Segment, sheet: Sheet) -> dict[str, dict[str, Any]]:
-    """The options that the segment doesn't have from the sheet."""
+    """Return the options that a segment doesn't have from the sheet."""
     own = {
         name: {
             key: value
@@ -70,8 +70,8 @@ def _same(one: object, other: object) -> bool:
 
 
 def own_layers(segment: Segment, sheet: Sheet) -> tuple[Layer, ...]:
-    """The layers as their author would list them: without what they inherit, none where the
-    segment would have the same by itself."""
+    """Return the layers as their author would list them: without what they inherit, none where
+    the segment would have the same by itself."""
     inherited = segment.generators or sheet.generators or DEFAULT_GENERATORS
     layers = tuple(
         layer.model_copy(update={"generators": ()}) if layer.generators == inherited else layer
@@ -81,67 +81,45 @@ def own_layers(segment: Segment, sheet: Sheet) -> tuple[Layer, ...]:
 
 
 class _Writer:
-    def __init__(self, comments: Comments) -> None:
-        self._comments = comments
+    def __init__(self, sheet: Sheet, comments: Comments) -> None:
+        self._sheet, self._comments = sheet, comments
         self.lines: list[str] = []
-
-    def sheet(self, sheet: Sheet) -> None:
         self._above((), "")
-        self._texts(sheet, ("title", "artist"), "", ())
-        self._field("tempo", number_text(sheet.tempo), "", ())
-        self._texts(sheet, ("key", "style", "mood", "voice", "negative", "language"), "", ())
-        self._names(sheet.generators, "", ())
-        self._options(sheet.options, "", ())
-        self.lines.append("segments:")
-        for index, segment in enumerate(sheet.segments):
-            if index:
-                self.lines.append("")
-            self._segment(segment, sheet, ("segments", index))
+        self._part(sheet, "", ())
         self._above(("end",), "")
 
-    def _segment(self, segment: Segment, sheet: Sheet, loc: Loc) -> None:
-        self._above(loc, "  ")
-        first = len(self.lines)
-        pad = "    "
-        self._field("number", str(segment.number), pad, loc)
-        self._texts(segment, ("name", "section"), pad, loc)
-        self._field("seconds", number_text(segment.seconds), pad, loc)
-        if segment.tempo is not None:
-            self._field("tempo", number_text(segment.tempo), pad, loc)
-        self._texts(segment, ("key", "style", "mood", "voice", "negative", "language"), pad, loc)
-        self._lyrics(segment.lyrics, pad, loc)
-        self._names(segment.generators, pad, loc)
-        self._options(own_options(segment, sheet), pad, loc)
-        layers = own_layers(segment, sheet)
-        if layers:
-            self._field("layers", "", pad, loc)
-        for index, layer in enumerate(layers):
-            self._layer(layer, (*loc, "layers", index))
-        self._texts(segment, ("baseline",), pad, loc)
-        self.lines[first] = "  - " + self.lines[first].lstrip()
-
-    def _layer(self, layer: Layer, loc: Loc) -> None:
-        first = len(self.lines)
-        pad = "        "
-        self._field("role", layer.role, pad, loc)
-        self._names(layer.generators, pad, loc)
-        if layer.gain_db:
-            self._field("gain_db", number_text(layer.gain_db), pad, loc)
-        self._texts(layer, ("style", "mood", "voice", "negative"), pad, loc)
-        self._lyrics(layer.lyrics, pad, loc)
-        self.lines[first] = "      - " + self.lines[first].lstrip()
-
-    def _texts(
-        self, part: Sheet | Segment | Layer, names: Sequence[str], pad: str, loc: Loc
-    ) -> None:
-        for name in names:
+    def _part(self, part: BaseModel, pad: str, loc: Loc) -> None:
+        for name, kind in schema_of(type(part)).items():
             value = getattr(part, name)
-            if value:
-                self._field(name, quoted(value), pad, loc)
+            if isinstance(part, Segment) and name == "options":
+                value = own_options(part, self._sheet)
+            elif isinstance(part, Segment) and name == "layers":
+                value = own_layers(part, self._sheet)
+            if not value:
+                continue
+            if isinstance(kind, tuple):
+                self._entries(name, value, pad, loc)
+            elif kind == "lyrics":
+                self._lyrics(value, pad, loc)
+            elif kind == "options":
+                self._options(value, pad, loc)
+            elif kind == "names":
+                self._field(name, f"[{', '.join(map(quoted, value))}]", pad, loc)
+            else:
+                self._field(name, quoted(value) if kind == "text" else number_text(value), pad, loc)
 
-    def _lyrics(self, lyrics: str | None, pad: str, loc: Loc) -> None:
-        if not lyrics:
-            return
+    def _entries(self, name: str, parts: Sequence[BaseModel], pad: str, loc: Loc) -> None:
+        self._field(name, "", pad, loc)
+        for index, part in enumerate(parts):
+            place = (*loc, name, index)
+            if index and name == "segments":
+                self.lines.append("")
+            self._above(place, f"{pad}  ")
+            first = len(self.lines)
+            self._part(part, f"{pad}    ", place)
+            self.lines[first] = f"{pad}  - " + self.lines[first].lstrip()
+
+    def _lyrics(self, lyrics: str, pad: str, loc: Loc) -> None:
         lines = lyrics.split("\n")
         if all(_BLOCK.fullmatch(line) for line in lines):
             self._field("lyrics", "|", pad, loc)
@@ -149,13 +127,7 @@ class _Writer:
         else:
             self._field("lyrics", _double(lyrics), pad, loc)
 
-    def _names(self, names: Sequence[str], pad: str, loc: Loc) -> None:
-        if names:
-            self._field("generators", f"[{', '.join(map(quoted, names))}]", pad, loc)
-
     def _options(self, options: Mapping[str, Mapping[str, Any]], pad: str, loc: Loc) -> None:
-        if not options:
-            return
         self._field("options", "", pad, loc)
         for name, settings in options.items():
             listed = ", ".join(f"{_double(k)}: {_setting(v)}" for k, v in settings.items())
