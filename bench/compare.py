@@ -44,7 +44,7 @@ def run(quick: bool = False) -> str:
         one, two, ratio, peak, few = _many(many, 1 if quick else 3)
     return f"""## `milonga compare`
 
-Two clips of 20 s, whole process; milonga also measures its four controls:
+Two clips of 20 s, whole process; milonga also measures its four yardsticks:
 
 | caches | `milonga compare` | librosa calls in order | ratio |
 | --- | --- | --- | --- |

@@ -15,7 +15,7 @@ from milonga._version import __version__
 from milonga.errors import MilongaError
 
 if TYPE_CHECKING:
-    from milonga.analysis.comparison import compare, compare_clips
+    from milonga.analysis.comparison import compare_clips
     from milonga.audio import Clip, read, resample, write
     from milonga.audio.mel.spec import MelSpec
     from milonga.generators.base import Generator, Request
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from milonga.vocoders import VocoderBase, get_vocoder
     from milonga.vocoders.mel_adapter import MelAdapter
     from milonga.weights import ensure_bigvgan_weights, ensure_weights
+    from milonga.workflows.comparing import compare
 
 _HOMES = {
     "Clip": "milonga.audio",
@@ -37,7 +38,7 @@ _HOMES = {
     "Selection": "milonga.songs.rendering.plan",
     "Sheet": "milonga.songs.sheet.load",
     "VocoderBase": "milonga.vocoders",
-    "compare": "milonga.analysis.comparison",
+    "compare": "milonga.workflows.comparing",
     "compare_clips": "milonga.analysis.comparison",
     "ensure_bigvgan_weights": "milonga.weights",
     "ensure_weights": "milonga.weights",

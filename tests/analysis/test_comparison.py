@@ -46,20 +46,39 @@ def files(tmp_path_factory, sample):
     return paths
 
 
+def test_a_notebook_shows_a_table(files):
+    comparison = compare(files["loop_garzul"], [files["loop_amen"], files["broken"]])
+    html = comparison._repr_html_()
+    assert html.count("<tr>") == 1 + 1 + 2 + 4
+    assert "loop_amen.wav" in html
+    assert "of the way from noise to shuffled" in html or "noise</td>" in html
+    assert comparison.failed[0].error in html
+    named = compare_clips(None, {"<script>alert(1)</script>": audio.read(files["loop_amen"])})
+    assert "<script>" not in named._repr_html_()
+    assert "&lt;script&gt;" in named._repr_html_()
+    short = Clip(np.zeros(100, dtype=np.float32), 8_000)
+    assert "nothing to shuffle" in compare_clips(short, {"x": short})._repr_html_()
+
+
+def test_one_candidate_needs_no_list(files):
+    alone = compare(files["loop_garzul"], str(files["loop_amen"]))
+    assert [one.path for one in alone.candidates] == [str(files["loop_amen"])]
+
+
 def test_document(files):
     comparison = compare(files["loop_garzul"], [files["loop_amen"]])
     # Through JSON as it is printed: no NaN, no tuple.
     document = json.loads(dump_json(comparison.to_dict()))
-    assert list(document) == ["baseline", "candidates", "controls"]
+    assert list(document) == ["format_version", "baseline", "candidates", "yardsticks"]
     assert document["baseline"]["path"] == str(files["loop_garzul"])
     (candidate,) = document["candidates"]
     assert list(candidate) == ["path", "features", "differences"]
     assert set(candidate["differences"]) == DIFFERENCES
-    assert list(document["controls"]) == ["self", "silence", "noise", "shuffled"]
-    for control in document["controls"].values():
-        assert set(control["differences"]) == DIFFERENCES
-        assert set(control["features"]) == set(candidate["features"])
-        assert control["reason"] is None
+    assert list(document["yardsticks"]) == ["self", "silence", "noise", "shuffled"]
+    for yardstick in document["yardsticks"].values():
+        assert set(yardstick["differences"]) == DIFFERENCES
+        assert set(yardstick["features"]) == set(candidate["features"])
+        assert yardstick["reason"] is None
 
 
 def test_differences_are_candidate_minus_baseline(sample):
@@ -129,7 +148,7 @@ def test_clips_in_memory_reuse_a_measured_baseline(sample):
 def test_without_a_baseline_there_are_features_alone(sample):
     document = compare_clips(None, {"amen": sample("loop_amen")}).to_dict()
     assert document["baseline"] is None
-    assert document["controls"] is None
+    assert document["yardsticks"] is None
     assert set(document["candidates"][0]) == {"path", "features"}
 
 
@@ -147,11 +166,11 @@ def test_baselines_of_any_length(frames, rng):
     document = compare_clips(clip, {"same": clip}).to_dict()
     dump_json(document)
     for name, limit in (("noise", 2048), ("shuffled", 44_101)):
-        control = document["controls"][name]
+        yardstick = document["yardsticks"][name]
         missing = frames < limit
-        assert (control["differences"] is None) == missing
-        assert bool(control["reason"]) == missing
-    assert document["controls"]["self"]["differences"]["mfcc_similarity"] == 1.0
+        assert (yardstick["differences"] is None) == missing
+        assert bool(yardstick["reason"]) == missing
+    assert document["yardsticks"]["self"]["differences"]["mfcc_similarity"] == 1.0
 
 
 def test_a_silent_baseline(sample):
@@ -160,12 +179,12 @@ def test_a_silent_baseline(sample):
     found = document["candidates"][0]["differences"]
     undefined = {name for name, value in found.items() if value is None}
     assert undefined == DIFFERENCES - {"duration_diff_s", "mfcc_similarity", "zcr_diff", "rms_diff"}
-    assert "silent" in document["controls"]["noise"]["reason"]
-    assert document["controls"]["self"]["differences"]["mfcc_similarity"] == 1.0
+    assert "silent" in document["yardsticks"]["noise"]["reason"]
+    assert document["yardsticks"]["self"]["differences"]["mfcc_similarity"] == 1.0
 
 
-def test_the_controls_show_what_a_similarity_is_worth(sample):
-    found = compare_clips(sample("loop_amen_full"), {}).baseline.controls
+def test_the_yardsticks_show_what_a_similarity_is_worth(sample):
+    found = compare_clips(sample("loop_amen_full"), {}).baseline.yardsticks
     # Noise, which holds no music, reaches these; so a take that does has shown nothing yet.
     assert found["noise"].differences.chroma_similarity > 0.99
     assert found["noise"].differences.mfcc_similarity > 0.8

@@ -389,7 +389,8 @@ def test_without_a_baseline_the_figures_stand_alone(out):
     assert "2 segments 2 takes" in text
 
 
-def test_a_comparison_stands_alone(tmp_path):
+@pytest.mark.parametrize("name", ["yardsticks", "controls"])  # the latter is version 0.1's
+def test_a_comparison_stands_alone(tmp_path, name):
     (tmp_path / "a").mkdir()
     audio.write(tmp_path / "a" / "x.wav", tone())
     audio.write(tmp_path / "x.wav", tone(500.0))
@@ -403,9 +404,10 @@ def test_a_comparison_stands_alone(tmp_path):
                 "differences": {"duration_diff_s": 0.0, "mfcc_similarity": 0.95},
             }
         ],
-        "controls": {"noise": {"differences": {"mfcc_similarity": 0.9}}},
+        name: {"noise": {"differences": {"mfcc_similarity": 0.9}}},
     }
     page = write_comparison_report(document, tmp_path / "report")
+    assert '<tbody class="yardsticks">' in page.read_text()
     sources = read_page(page).values("audio", "src")
     assert len(sources) == 2
     assert all(source.startswith("audio/") for source in sources)

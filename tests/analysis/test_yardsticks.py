@@ -37,11 +37,11 @@ def test_noise_has_the_level_and_is_no_music(sample):
     assert 3.5 < noise.peak / rms[1] < 6.5
 
 
-def test_controls_are_repeatable(sample):
+def test_yardsticks_are_repeatable(sample):
     clip = sample("loop_amen_full")
-    for control in (yardsticks.noise, yardsticks.shuffled):
-        assert (control(clip).samples == control(clip).samples).all()
-        assert (control(clip).samples != control(clip, seed=2).samples).any()
+    for make in (yardsticks.noise, yardsticks.shuffled):
+        assert (make(clip).samples == make(clip).samples).all()
+        assert (make(clip).samples != make(clip, seed=2).samples).any()
 
 
 @settings(max_examples=30, deadline=None)
@@ -63,7 +63,7 @@ def test_a_minute_is_enough(rng):
     assert yardsticks.noise(clip).seconds == 60
 
 
-def test_what_has_no_control():
+def test_what_has_no_yardstick():
     short = Clip(np.ones(2047, dtype=np.float32), 44_100)
     silent = Clip(np.zeros(44_100, dtype=np.float32), 44_100)
     with pytest.raises(yardsticks.NoYardstickError, match="shorter than one frame"):

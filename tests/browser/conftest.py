@@ -100,7 +100,7 @@ def build(out, baselines):
                     receipt={"generator": "guide", "seed": index} if index else None,
                 )
             )
-        controls = {
+        yardsticks = {
             name: {
                 "differences": {
                     "mfcc_similarity": mfcc,
@@ -117,7 +117,7 @@ def build(out, baselines):
         }
         details = {"tempo": "122 BPM", "lyrics": "We laugh at the chaos,\nwe play with the luck"}
         sections.append(
-            ReportSection(f"{number} · {title}", "tango-trap fusion", details, tracks, controls)
+            ReportSection(f"{number} · {title}", "tango-trap fusion", details, tracks, yardsticks)
         )
     audio.write(out / "song.wav", tone(330, 16.0, -14.0))
     return Report(

@@ -189,7 +189,7 @@ def test_a_comparison_moved_alone_still_plays_what_was_converted(visit, song, tm
             }
             for name in ("float.wav", "apple.aiff")
         ],
-        "controls": {},
+        "yardsticks": {},
     }
     page_path = write_comparison_report(document, tmp_path / "made")
     shutil.move(page_path.parent, tmp_path / "moved")

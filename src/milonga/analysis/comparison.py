@@ -1,4 +1,4 @@
-"""Comparing recordings with a baseline by figures, with controls that say what they are worth."""
+"""Comparisons with a baseline by figures, with yardsticks that show what the figures are worth."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from milonga import audio
@@ -16,9 +17,12 @@ from milonga.audio.clip import Clip
 from milonga.errors import MilongaError
 from milonga.runtime.progress import Progress
 
+FORMAT_VERSION = 2
+"""Of the JSON document. In version 1, which had no number, the yardsticks were "controls"."""
+
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class Yardstick:
     """The baseline against something whose answer is known; ``reason`` says why it is missing."""
 
     features: Features | None = None
@@ -26,7 +30,7 @@ class Control:
     reason: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object."""
+        """Return plain values, ready for JSON."""
         return {
             "features": self.features and self.features.to_dict(),
             "differences": self.differences and asdict(self.differences),
@@ -41,12 +45,12 @@ class Reference:
     Attributes:
         path: its file, or a name.
         features: its figures.
-        controls: ``self``, ``silence``, ``noise`` and ``shuffled``.
+        yardsticks: ``self``, ``silence``, ``noise`` and ``shuffled``.
     """
 
     path: str
     features: Features
-    controls: Mapping[str, Control]
+    yardsticks: Mapping[str, Yardstick]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Candidate:
     error: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object."""
+        """Return plain values, ready for JSON."""
         if self.features is None:
             return {"path": self.path, "error": self.error}
         document = {"path": self.path, "features": self.features.to_dict()}
@@ -70,38 +74,53 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A baseline and its candidates, in the order given. Without a baseline, their features."""
+    """A baseline and its candidates, in the order given. Without a baseline, their features.
+
+    A notebook shows it as a table.
+
+    Attributes:
+        baseline: what the candidates are compared with.
+        candidates: the recordings compared.
+        report: the page about it, where one was written.
+    """
 
     baseline: Reference | None
     candidates: tuple[Candidate, ...]
+    report: Path | None = None
 
     @property
     def failed(self) -> tuple[Candidate, ...]:
-        """The candidates that could not be read."""
+        """Candidates that could not be read."""
         return tuple(candidate for candidate in self.candidates if candidate.error is not None)
 
+    def _repr_html_(self) -> str:
+        from milonga.analysis.table import comparison_html
+
+        return comparison_html(self.to_dict())
+
     def to_dict(self) -> dict[str, Any]:
-        """The document of ``milonga compare --json``."""
+        """Return the document of ``milonga compare --json``."""
         known = self.baseline
         return {
+            "format_version": FORMAT_VERSION,
             "baseline": known and {"path": known.path, "features": known.features.to_dict()},
             "candidates": [candidate.to_dict() for candidate in self.candidates],
-            "controls": known and {name: c.to_dict() for name, c in known.controls.items()},
+            "yardsticks": known and {n: y.to_dict() for n, y in known.yardsticks.items()},
         }
 
 
 def compare(
     baseline: str | os.PathLike[str],
-    candidates: Sequence[str | os.PathLike[str]],
+    candidates: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Compares files. Each is read when its turn comes and dropped after it.
+    """Compare files. Each is read when its turn comes and dropped after it.
 
     Args:
         baseline: the recording to compare with.
-        candidates: recordings, any rate, channels and length.
+        candidates: one or several recordings, any rate, channels and length.
         workers: threads; None for one per processor. NumPy releases Python's lock.
         progress: counts recordings.
 
@@ -111,8 +130,23 @@ def compare(
     Raises:
         AudioError: the baseline can't be read.
         Cancelled: the user stopped it.
+
+    Examples:
+        >>> import numpy as np
+        >>> import milonga
+        >>> from milonga.analysis.comparison import compare
+        >>> t = np.arange(2 * 22050) / 22050
+        >>> milonga.write("a.wav", milonga.Clip(0.5 * np.sin(2 * np.pi * 220 * t), 22050))
+        >>> milonga.write("b.wav", milonga.Clip(0.25 * np.sin(2 * np.pi * 220 * t), 22050))
+        >>> comparison = compare("a.wav", ["b.wav", "missing.wav"])
+        >>> round(comparison.candidates[0].differences.loudness_diff_lu, 1)
+        -6.0
+        >>> comparison.failed[0].error
+        'There is no such file.'
     """
     progress = progress or Progress()
+    if isinstance(candidates, str | os.PathLike):
+        candidates = [candidates]
     with (
         _Pool(workers) as pool,
         progress.task("Comparing", 1 + len(candidates), "recordings") as task,
@@ -137,7 +171,7 @@ def compare_clips(
     *,
     workers: int | None = None,
 ) -> Comparison:
-    """Compares clips in memory.
+    """Compare clips in memory.
 
     Args:
         baseline: what to compare with; a ``Reference`` from ``measure_baseline`` isn't measured
@@ -147,6 +181,16 @@ def compare_clips(
 
     Raises:
         ComparisonError: a clip is empty.
+
+    Examples:
+        >>> import numpy as np
+        >>> import milonga
+        >>> noise = milonga.Clip(np.random.default_rng(0).uniform(-0.5, 0.5, 44100), 22050)
+        >>> comparison = milonga.compare_clips(noise, {"the same": noise})
+        >>> comparison.candidates[0].differences.timbre_similarity
+        1.0
+        >>> list(comparison.baseline.yardsticks)
+        ['self', 'silence', 'noise', 'shuffled']
     """
     with _Pool(workers) as pool:
         if isinstance(baseline, Clip):
@@ -160,7 +204,7 @@ def compare_clips(
 def measure_baseline(
     clip: Clip, path: str = "baseline", *, workers: int | None = None
 ) -> Reference:
-    """The features and controls of a baseline.
+    """Measure the features and yardsticks of a baseline.
 
     Raises:
         ComparisonError: the clip is empty.
@@ -170,7 +214,7 @@ def measure_baseline(
 
 
 class _Pool:
-    """Threads that start nothing new once an error or Ctrl-C leaves the block."""
+    """A pool of threads that starts nothing new once an error or Ctrl-C leaves the block."""
 
     def __init__(self, workers: int | None) -> None:
         self._threads = ThreadPoolExecutor(workers or os.cpu_count() or 1)
@@ -187,29 +231,29 @@ class _Pool:
 
 def _start_reference(clip: Clip, path: str, pool: _Pool) -> Callable[[], Reference]:
     made = {
-        "silence": pool.start(_of_control, yardsticks.silence, clip),
-        "noise": pool.start(_of_control, yardsticks.noise, clip),
-        "shuffled": pool.start(_of_control, yardsticks.shuffled, clip),
+        "silence": pool.start(_of_yardstick, yardsticks.silence, clip),
+        "noise": pool.start(_of_yardstick, yardsticks.noise, clip),
+        "shuffled": pool.start(_of_yardstick, yardsticks.shuffled, clip),
     }
     own = pool.start(features, clip)
 
     def finish() -> Reference:
         known: Features = own.result()
-        found = {"self": Control(known, differences(known, known))}
+        found = {"self": Yardstick(known, differences(known, known))}
         for name, future in made.items():
             measured = future.result()
             if isinstance(measured, str):
-                found[name] = Control(reason=measured)
+                found[name] = Yardstick(reason=measured)
             else:
-                found[name] = Control(measured, differences(known, measured))
+                found[name] = Yardstick(measured, differences(known, measured))
         return Reference(path, known, found)
 
     return finish
 
 
-def _of_control(make: Callable[[Clip], Clip], clip: Clip) -> Features | str:
+def _of_yardstick(make: Callable[[Clip], Clip], clip: Clip) -> Features | str:
     try:
-        # Stationary controls may be shorter than what they stand for.
+        # Stationary yardsticks may be shorter than what they stand for.
         return replace(features(make(clip)), duration_s=clip.seconds)
     except yardsticks.NoYardstickError as reason:
         return str(reason)

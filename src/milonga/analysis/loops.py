@@ -51,7 +51,7 @@ class Loop:
 
 
 def stuck_loop(mono: NDArray[np.float32], rate: int) -> Loop | None:
-    """The longest stretch in which the generator was stuck, or None.
+    """Find the longest stretch in which the generator was stuck, or None.
 
     Args:
         mono: ``[time]``, finite.

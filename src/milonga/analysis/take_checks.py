@@ -1,4 +1,4 @@
-"""Take checks: what makes a rendering unusable, whatever the taste.
+"""Take checks: defects that make a rendering unusable, whatever the taste.
 
 Each check is one function of the samples. They were set by planting each defect in real
 recordings, and by real recordings and sequenced music, which must pass.
@@ -48,12 +48,12 @@ class TakeDefect(BaseModel):
 
 def check_take(
     sound: Clip | ArrayLike,
-    rate: int | None = None,
+    sample_rate: int | None = None,
     *,
     expected_s: float | None = None,
     exact: bool = False,
 ) -> tuple[TakeDefect, ...]:
-    """The defects of a take; none is the normal case.
+    """Find the defects of a take; a good one has none.
 
     - NaN or infinite samples. Nothing else is measured then.
     - Silence: under -50 LUFS (under 0.4 s, an RMS under -50 dBFS); or more than half of it in
@@ -69,14 +69,26 @@ def check_take(
 
     Args:
         sound: a clip, or samples ``[channels, time]`` or ``[time]``, which may hold NaN.
-        rate: samples per second, for samples alone.
+        sample_rate: samples per second, for samples alone.
         expected_s: the length asked for, in seconds.
         exact: whether the generator promises that length.
 
     Raises:
         AudioError: samples without a rate, or of a wrong shape.
+
+    Examples:
+        >>> import numpy as np
+        >>> import milonga
+        >>> from milonga.analysis.take_checks import check_take
+        >>> t = np.arange(2 * 44100) / 44100
+        >>> tone = np.sin(2 * np.pi * 440 * t)
+        >>> check_take(milonga.Clip(0.5 * tone, 44100))
+        ()
+        >>> clipped = milonga.Clip(np.clip(3 * tone, -1, 1), 44100)
+        >>> [defect.code for defect in check_take(clipped, expected_s=3, exact=True)]
+        ['wrong_length', 'clipped']
     """
-    clip = sound if isinstance(sound, Clip) else _clip(sound, rate)
+    clip = sound if isinstance(sound, Clip) else _clip(sound, sample_rate)
     if isinstance(clip, TakeDefect):
         return (clip,)
     if not clip.n_samples:
@@ -88,10 +100,10 @@ def check_take(
     return tuple(finding for finding in found if finding is not None)
 
 
-def _clip(samples: ArrayLike, rate: int | None) -> Clip | TakeDefect:
-    if rate is None:
+def _clip(samples: ArrayLike, sample_rate: int | None) -> Clip | TakeDefect:
+    if sample_rate is None:
         raise AudioError("Samples were given without their rate.")
-    check_rate(rate)
+    rate = check_rate(sample_rate)
     array = np.atleast_2d(np.asarray(samples, dtype=np.float32))
     if not all_finite(array):
         bad = np.flatnonzero(~np.isfinite(array).all(axis=0))
@@ -101,7 +113,7 @@ def _clip(samples: ArrayLike, rate: int | None) -> Clip | TakeDefect:
             f"the first at {bad[0] / rate:.2f} s.",
             value=float(len(bad)),
         )
-    return Clip(array, rate)
+    return Clip(array, rate, copy=False)
 
 
 def _silence(clip: Clip) -> TakeDefect | None:
@@ -154,7 +166,7 @@ def _clipping(clip: Clip) -> TakeDefect | None:
 
 
 def _flat_tops(channel: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Lengths of the runs in which the waveform stays at full scale on one side.
+    """Measure the runs in which the waveform stays at full scale on one side.
 
     Beyond full scale a float file still holds a curve.
     """
@@ -202,13 +214,13 @@ def _loop(clip: Clip) -> TakeDefect | None:
 
 
 def _run_lengths(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Lengths of the runs of True."""
+    """Measure the runs of True."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
     return np.asarray(edges[1::2] - edges[::2])
 
 
 def _framed(samples: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """``[channels, frames, size]`` without the rest."""
+    """Cut into ``[channels, frames, size]``, without the rest."""
     channels, length = samples.shape
     return samples[:, : length // size * size].reshape(channels, -1, size)
 

@@ -49,7 +49,7 @@ def test_json_alone_is_on_standard_output(milonga):
     assert done.status == 0
     assert done.err == ""
     document = done.json
-    assert list(document) == ["baseline", "candidates", "controls"]
+    assert list(document) == ["format_version", "baseline", "candidates", "yardsticks"]
     assert [Path(c["path"]).stem for c in document["candidates"]] == [AMEN.stem, SNARE.stem]
     assert document["candidates"][1]["features"]["tempo_bpm"] is None
 
@@ -110,7 +110,7 @@ def test_equal_names_are_told_apart(milonga, tmp_path):
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0.5])
-def test_short_baselines_say_why_a_control_is_missing(milonga, tmp_path, seconds):
+def test_short_baselines_say_why_a_yardstick_is_missing(milonga, tmp_path, seconds):
     rng = np.random.default_rng(0)
     noise = 0.1 * rng.standard_normal(round(seconds * 44_100))
     audio.write(tmp_path / "short.wav", Clip(noise.astype(np.float32), 44_100))

@@ -155,7 +155,7 @@ def test_comparison_and_page(rendered, tmp_path):
         "takes/01-part-1/tone-s0.wav",
         "takes/01-part-1/tone-s1.wav",
     ]
-    assert set(first["controls"]) == {"self", "silence", "noise", "shuffled"}
+    assert set(first["yardsticks"]) == {"self", "silence", "noise", "shuffled"}
     assert first["candidates"][0]["differences"]["duration_diff_s"] == pytest.approx(-1.0)
     # The layers together come first: that is what the baseline is.
     assert second["labels"][0] == "all layers"

@@ -1,4 +1,4 @@
-"""A page for listening and comparing: players, pictures, figures, controls, receipts, licences."""
+"""A page for listening and comparing: players, pictures, figures, receipts, licences."""
 
 from milonga.analysis.report.model import Report, ReportSection, ReportTrack
 from milonga.analysis.report.page import write_comparison_report, write_report

@@ -1,4 +1,4 @@
-"""Where the labels of a picture's axes lie."""
+"""Labels of a picture's axes and their places."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Tick:
 
 
 def time_ticks(span: float, most: int = 6) -> list[Tick]:
-    """Labels in seconds (minutes from one minute on), at most about ``most`` of them."""
+    """Place labels in seconds (minutes from one minute on), at most about ``most`` of them."""
     step = next((s for s in _STEPS if span / s <= most), _STEPS[-1])
     count = int(span / step + 1e-6)
     ticks = []
@@ -42,7 +42,7 @@ def _time(seconds: float, step: float, *, last: bool) -> str:
 
 
 def hertz_ticks(centres: Sequence[float]) -> list[Tick]:
-    """Labels for bands whose centres rise from the bottom to the top, in Hz."""
+    """Place labels for bands whose centres rise from the bottom to the top, in Hz."""
     bands = len(centres)
     ticks: list[Tick] = []
     for hertz in _HERTZ:
@@ -57,7 +57,7 @@ def hertz_ticks(centres: Sequence[float]) -> list[Tick]:
 
 
 def note_ticks() -> list[Tick]:
-    """The natural notes beside a chromagram with C at the bottom."""
+    """Place the natural notes beside a chromagram with C at the bottom."""
     return [
         Tick(round(100 * (1 - (row + 0.5) / 12), 2), name)
         for row, name in enumerate(NOTES)

@@ -1,4 +1,4 @@
-"""The licence roll-up: what the parts of a song allow, the strictest first."""
+"""The licence roll-up: permissions of the parts of a song, the strictest first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from milonga.analysis.report.figures import DASH
+from milonga.analysis.figures import DASH
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ _USE = {"no": "non-commercial only", "conditional": "under conditions", "yes": "
 
 
 def licence_views(licences: Sequence[Mapping[str, Any]]) -> list[LicenceView]:
-    """The licences, those that restrict first. An unknown permission counts as restricted."""
+    """Sort the licences, those that restrict first. An unknown permission counts as restricted."""
     views = []
     for licence in licences:
         use = str(licence.get("commercial_use", ""))
@@ -45,7 +45,7 @@ def licence_views(licences: Sequence[Mapping[str, Any]]) -> list[LicenceView]:
 
 
 def licence_summary(licences: Sequence[LicenceView]) -> str:
-    """What the roll-up means for somebody who wants to publish the song."""
+    """Say what the roll-up means for somebody who wants to publish the song."""
     barred = sum(view.use == "no" for view in licences)
     conditional = sum(view.use == "conditional" for view in licences)
     if barred:

@@ -26,8 +26,8 @@ _PLAYED: dict[str, tuple[str, tuple[str, ...]]] = {
     "FLAC": (".flac", ("PCM_S8", "PCM_16", "PCM_24")),
     "MP3": (".mp3", ("MPEG_LAYER_III",)),
 }
-"""What Chromium, Firefox and Safari all play, and the suffix they expect. Float WAV, AIFF and
-Ogg each fail in one of them."""
+"""Formats that Chromium, Firefox and Safari all play, and the suffix they expect. Float WAV, AIFF
+and Ogg each fail in one of them."""
 
 _PLAYED_RATES = range(8_000, 192_001)
 _SAFE_RATE = 48_000
@@ -66,7 +66,7 @@ class Folder:
         self._made: dict[Path, Playable] = {}
 
     def playable(self, source: Path) -> Playable:
-        """Makes a recording reachable from the page: linked, copied, or converted to FLAC.
+        """Make a recording reachable from the page: linked, copied, or converted to FLAC.
 
         Raises:
             AudioError: it can't be read.
@@ -120,7 +120,7 @@ class Folder:
         return Playable(self._use(AUDIO, name), gain_db, "; ".join(changes) + ".")
 
     def picture(self, stem: str, data: bytes) -> str:
-        """Writes a PNG; returns its relative URL."""
+        """Write a PNG; return its relative URL."""
         name = f"{stem}.{hashlib.sha256(data).hexdigest()[:16]}.png"
         with atomic_path(self.path / PICTURES / name) as temporary:
             temporary.write_bytes(data)
@@ -131,7 +131,7 @@ class Folder:
         return quote(f"{folder}/{name}")
 
     def sweep(self) -> None:
-        """Removes what earlier reports left: files whose name carries their content's digest.
+        """Remove what earlier reports left: files whose name carries their content's digest.
 
         Any other file stays, whatever its name.
         """
@@ -157,7 +157,7 @@ class Folder:
 
 
 def check_page_is_ours(page: Path, mark: str) -> None:
-    """Refuses to replace a page that something else wrote.
+    """Refuse to replace a page that something else wrote.
 
     Raises:
         OutputError: ``page`` exists and its first 4 KB don't hold ``mark``.

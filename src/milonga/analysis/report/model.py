@@ -1,4 +1,4 @@
-"""What a report says, before it is a page: tracks, sections, licences, how it was made."""
+"""The content of a report, before it is a page: tracks, sections, licences, how it was made."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-Finding = tuple[str, str]
+Defect = tuple[str, str]
 """A defect of a take: its code and a sentence."""
 
 
@@ -31,7 +31,7 @@ class ReportTrack:
     path: Path
     kind: Literal["baseline", "take"] = "take"
     chosen: bool = False
-    findings: Sequence[Finding] = ()
+    findings: Sequence[Defect] = ()
     differences: Mapping[str, Any] | None = None
     features: Mapping[str, Any] | None = None
     receipt: Mapping[str, Any] | None = None
@@ -47,18 +47,18 @@ class ReportSection:
         subtitle: a line under it.
         details: shown as a list (tempo, key, style); text of several lines is folded (lyrics).
         tracks: in the order they are shown; a baseline is put first.
-        controls: of the baseline, by name (self, silence, noise, shuffled).
+        yardsticks: of the baseline, by name (self, silence, noise, shuffled).
     """
 
     title: str
     subtitle: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
     tracks: Sequence[ReportTrack] = ()
-    controls: Mapping[str, Any] | None = None
+    yardsticks: Mapping[str, Any] | None = None
 
     @property
     def ordered(self) -> list[ReportTrack]:
-        """The baseline first, then the takes in their order."""
+        """Tracks with the baseline first, then the takes in their order."""
         return sorted(self.tracks, key=lambda track: track.kind != "baseline")
 
 
@@ -86,7 +86,7 @@ class Report:
     made: Mapping[str, str] = field(default_factory=dict)
 
     def groups(self) -> Iterator[list[ReportTrack]]:
-        """The tracks that share one scale: each section's, and the song alone."""
+        """Yield the tracks that share one scale: each section's, and the song alone."""
         if self.song is not None:
             yield [self.song]
         for section in self.sections:

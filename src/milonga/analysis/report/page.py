@@ -1,9 +1,10 @@
-"""Writes a report: pictures, audio, and last the page, which needs no network."""
+"""Writing a report: pictures, audio, and last the page, which needs no network."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -15,8 +16,8 @@ from milonga.analysis.report.licences import licence_summary, licence_views
 from milonga.analysis.report.media import Folder, check_page_is_ours
 from milonga.analysis.report.model import Report, ReportSection, ReportTrack
 from milonga.analysis.report.recordings import group
-from milonga.analysis.report.scales import MEASURES
 from milonga.analysis.report.views import Axes, TrackView, section_view, tally
+from milonga.analysis.scales import MEASURES
 from milonga.audio import pictures
 from milonga.runtime.files import sweep_parts, write_text
 from milonga.runtime.progress import Progress
@@ -34,9 +35,13 @@ _EAGER = 32
 
 
 def write_report(
-    report: Report, folder: Path, progress: Progress | None = None, *, copy_audio: bool = False
+    report: Report,
+    folder: str | os.PathLike[str],
+    progress: Progress | None = None,
+    *,
+    copy_audio: bool = False,
 ) -> Path:
-    """Writes ``folder/index.html`` with its pictures and audio; returns its path.
+    """Write ``folder/index.html`` with its pictures and audio; return its path.
 
     Recordings below the folder's parent (``out/takes/...`` for ``out/report``) are linked, so
     that ``out`` can be moved as a whole; others, and those that not every browser plays, are
@@ -54,6 +59,7 @@ def write_report(
         Cancelled: the user stopped it; the earlier page still works.
     """
     progress = progress or Progress()
+    folder = Path(folder)
     page = folder / "index.html"
     check_page_is_ours(page, MARK)
     place = Folder(folder, None if copy_audio else folder.resolve().parent)
@@ -71,12 +77,15 @@ def write_report(
 
 
 def write_comparison_report(
-    comparison: Comparison | Mapping[str, Any], folder: Path, progress: Progress | None = None
+    comparison: Comparison | Mapping[str, Any],
+    folder: str | os.PathLike[str],
+    progress: Progress | None = None,
 ) -> Path:
-    """The page of one comparison; the folder stands alone.
+    """Write the page of one comparison; the folder stands alone.
 
     Args:
-        comparison: a comparison, or the document of ``milonga compare --json``.
+        comparison: a comparison, or the document of ``milonga compare --json``, version 0.1's
+            too.
         folder: made if needed.
         progress: told of each recording.
 
@@ -99,12 +108,14 @@ def write_comparison_report(
         )
         for label, one in zip(labels, compared, strict=True)
     ]
+    # Their name in version 0.1 was "controls".
+    yardsticks = document.get("yardsticks", document.get("controls"))
     others = labels[1:] if baseline else labels
     listed = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
     report = Report(
         title=labels[0] if baseline else "Recordings",
         subtitle=f"compared with {listed}" if baseline else listed,
-        sections=[ReportSection("Comparison", tracks=tracks, controls=document.get("controls"))],
+        sections=[ReportSection("Comparison", tracks=tracks, yardsticks=yardsticks)],
         made={"milonga": __version__, "command": "milonga compare"},
     )
     return write_report(report, folder, progress, copy_audio=True)
@@ -145,7 +156,7 @@ def _render(
 
 
 def _policy(style: str, script: str) -> str:
-    """The page may run its own script and show the files beside it; nothing else."""
+    """Let the page run its own script and show the files beside it; nothing else."""
     return (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
         f"script-src 'sha256-{_sha256(script)}'; style-src 'sha256-{_sha256(style)}'; "

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga import audio
+from milonga.analysis.figures import match_gains, number
 from milonga.analysis.report.axes import hertz_ticks, note_ticks, time_ticks
-from milonga.analysis.report.figures import match_gains, number
 from milonga.analysis.report.media import Folder
 from milonga.analysis.report.model import ReportTrack
 from milonga.analysis.report.views import (
@@ -31,10 +31,10 @@ _QUIETEST_TOP_DB, _QUIETEST_PEAK = -50.0, 0.01
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """What is kept of a recording until its section's common scale is known."""
+    """The figures of a recording, kept until its section's common scale is known."""
 
     seconds: float
-    rate: int
+    sample_rate: int
     channels: int
     loudness: float | None
     url: str
@@ -47,7 +47,7 @@ class _Measured:
 def group(
     name: str, tracks: Sequence[ReportTrack], place: Folder, preload: str, task: Task
 ) -> tuple[list[TrackView], Axes]:
-    """The cards of recordings that share their scales, and those scales."""
+    """Make the cards of recordings that share their scales, and those scales."""
     found: list[_Measured | AudioError] = []
     span = _span(tracks)
     for track in tracks:
@@ -81,7 +81,7 @@ def group(
 
 
 def _span(tracks: Sequence[ReportTrack]) -> float:
-    """Duration of the longest recording that can be read; 1 if there is none."""
+    """Find the duration of the longest recording that can be read; 1 if there is none."""
     longest = 0.0
     for track in tracks:
         try:
@@ -100,7 +100,7 @@ def _measure(track: ReportTrack, span: float, place: Folder) -> _Measured:
         loudness = audio.loudness_lufs(clip)
     return _Measured(
         seconds=clip.seconds,
-        rate=clip.sample_rate,
+        sample_rate=clip.sample_rate,
         channels=clip.channels,
         # As it will be played, which a conversion may have lowered.
         loudness=None if loudness is None else loudness + playable.gain_db,
@@ -141,7 +141,7 @@ def _track_view(
     heard = one if isinstance(one, _Measured) else None
     facts = ""
     if heard is not None:
-        facts = track_facts(heard.seconds, heard.rate, heard.channels, track.features)
+        facts = track_facts(heard.seconds, heard.sample_rate, heard.channels, track.features)
     notes = [note for note in (track.note, heard.note if heard else "") if note]
     return TrackView(
         id=name,

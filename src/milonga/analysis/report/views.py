@@ -1,4 +1,4 @@
-"""From a report's model and its files to what the templates print."""
+"""Views: a report's model and its files turned into what the templates print."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from milonga.analysis.report.axes import NOTES, Tick
-from milonga.analysis.report.figures import (
+from milonga.analysis.figures import (
     COLUMNS,
     Cell,
     Column,
     Row,
     cell,
-    control_rows,
     number,
+    yardstick_rows,
 )
+from milonga.analysis.report.axes import NOTES, Tick
 from milonga.analysis.report.licences import LicenceView
-from milonga.analysis.report.model import Finding, Report, ReportSection, ReportTrack
-from milonga.analysis.report.scales import Scale, scales
+from milonga.analysis.report.model import Defect, Report, ReportSection, ReportTrack
+from milonga.analysis.scales import Scale, scales
 
 _FOLDED_FROM = 160
 """Characters from which a detail is folded rather than shown in line."""
@@ -62,7 +62,7 @@ class TrackView:
     label: str
     kind: str
     chosen: bool
-    findings: tuple[Finding, ...]
+    findings: tuple[Defect, ...]
     note: str
     facts: str
     length: str
@@ -86,7 +86,7 @@ class Vectors:
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """What a section's pictures share."""
+    """Axes and scales that a section's pictures share."""
 
     span: float
     preload: str
@@ -110,7 +110,7 @@ class SectionView:
     tracks: list[TrackView]
     columns: list[Column]
     rows: list[tuple[str, Row]]
-    control_rows: list[tuple[str, Row]]
+    yardstick_rows: list[tuple[str, Row]]
     scales: list[Scale]
     vectors: list[Vectors]
 
@@ -146,7 +146,7 @@ class SectionView:
 def section_view(
     index: int, section: ReportSection, tracks: list[TrackView], axes: Axes
 ) -> SectionView:
-    """Everything of a section; ``tracks`` are its ``ordered`` ones, already made."""
+    """Prepare everything of a section; ``tracks`` are its ``ordered`` ones, already made."""
     ordered = section.ordered
     columns = _columns(ordered)
     rows = [
@@ -154,7 +154,7 @@ def section_view(
         for track, view in zip(ordered, tracks, strict=True)
         if track.features is not None or track.differences is not None
     ]
-    controls = control_rows(section.controls, columns) if rows else []
+    yardsticks = yardstick_rows(section.yardsticks, columns) if rows else []
     details = [(key, value.strip()) for key, value in section.details.items() if value.strip()]
     return SectionView(
         id=f"s{index}",
@@ -166,9 +166,9 @@ def section_view(
         tracks=tracks,
         columns=columns,
         rows=rows,
-        control_rows=[("", row) for row in controls],
+        yardstick_rows=[("", row) for row in yardsticks],
         scales=scales(
-            [(t.label, t.differences) for t in ordered if t.kind == "take"], section.controls
+            [(t.label, t.differences) for t in ordered if t.kind == "take"], section.yardsticks
         ),
         vectors=_vectors(ordered),
     )
@@ -179,7 +179,7 @@ def _is_long(text: str) -> bool:
 
 
 def _columns(tracks: Sequence[ReportTrack]) -> list[Column]:
-    """The columns that any recording has a value for; without a baseline, no similarities."""
+    """Choose the columns that any recording has; without a baseline, no similarities."""
     keys = {
         key for track in tracks for key in (*(track.features or ()), *(track.differences or ()))
     }
@@ -210,7 +210,7 @@ def _vectors(tracks: Sequence[ReportTrack]) -> list[Vectors]:
 def track_facts(
     seconds: float, rate: int, channels: int, features: Mapping[str, Any] | None
 ) -> str:
-    """ "10.0 s · 44.1 kHz · stereo · −14.2 LUFS"."""
+    """Write facts as "10.0 s · 44.1 kHz · stereo · −14.2 LUFS"."""
     layout = _LAYOUTS[channels - 1] if channels <= len(_LAYOUTS) else f"{channels} channels"
     facts = [f"{number(seconds, 1)} s", f"{rate / 1000:g} kHz", layout]
     loudness = (features or {}).get("loudness_lufs")
@@ -220,7 +220,7 @@ def track_facts(
 
 
 def receipt_view(receipt: Mapping[str, Any]) -> ReceiptView:
-    """What identifies a take, then the whole document as indented JSON."""
+    """Show what identifies a take, then the whole document as indented JSON."""
     model = _mapping(receipt, "model")
     sound = _mapping(receipt, "sound")
     attempt = receipt.get("attempt")
@@ -258,7 +258,7 @@ class Fact:
 
 
 def tally(report: Report, licences: Sequence[LicenceView]) -> list[Fact]:
-    """The counts under the title; what needs attention is marked."""
+    """Count for the line under the title; what needs attention is marked."""
     takes = [t for s in report.sections for t in s.tracks if t.kind == "take"]
     # Where there are receipts, what has none is no take: layers put together to be heard.
     takes = [take for take in takes if take.receipt is not None] or takes

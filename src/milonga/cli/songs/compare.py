@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, say
-from milonga.runtime.progress import Progress
-
-if TYPE_CHECKING:
-    from milonga.analysis.comparison import Comparison
 
 _SHOW_PROGRESS_FROM = 8
 """Fewer recordings are done before a bar can be read."""
@@ -32,17 +27,16 @@ def compare(baseline: str, candidates: tuple[str, ...], as_json: bool, report: P
     """Compare recordings with a baseline by figures.
 
     The figures are librosa's usual ones: tempo, brightness, mean MFCCs and chroma with their
-    similarities, level. Beneath them stand the same figures for controls (the baseline itself,
-    its seconds shuffled, noise of its colour, silence), which show what a similarity is worth.
+    similarities, level. The same figures for yardsticks (the baseline itself, its seconds
+    shuffled, noise of its colour, silence) show what a similarity is worth.
 
     A recording that can't be read is reported, the others are compared; the exit status is 1 then.
     """
-    from milonga.analysis.comparison import compare as compared
+    from milonga.workflows.comparing import compare as compared
 
     many = len(candidates) >= _SHOW_PROGRESS_FROM
-    progress = make_progress() if many or report else Progress()
-    comparison = compared(baseline, candidates, progress=progress)
-    page = _page(comparison, report, progress) if report else None
+    progress = make_progress() if many or report else None
+    comparison = compared(baseline, candidates, report=report, progress=progress)
     if as_json:
         print_json(comparison.to_dict())
     else:
@@ -51,12 +45,6 @@ def compare(baseline: str, candidates: tuple[str, ...], as_json: bool, report: P
         click.echo(table(comparison))
     for candidate in comparison.failed:
         say(f"{click.style('error:', fg='red', bold=True)} {candidate.path}: {candidate.error}")
-    if page is not None:
-        say(f"Report: {page}")
+    if comparison.report is not None:
+        say(f"Report: {comparison.report}")
     return 1 if comparison.failed else 0
-
-
-def _page(comparison: Comparison, folder: Path, progress: Progress) -> Path:
-    from milonga.analysis.report import write_comparison_report
-
-    return write_comparison_report(comparison, folder, progress)

@@ -15,7 +15,7 @@ _DETAILED = 3
 _MINUS, _NONE = "\N{MINUS SIGN}", "\N{EN DASH}"
 _WIDEST_NAME = 40
 
-_CONTROLS = {
+_YARDSTICKS = {
     "self": "the baseline itself",
     "shuffled": "its seconds shuffled",
     "noise": "noise of its colour",
@@ -80,10 +80,10 @@ _COLUMNS = (
 
 
 def table(comparison: Comparison) -> str:
-    """The text that ``milonga compare`` prints.
+    """Write the text that ``milonga compare`` prints.
 
     Up to three candidates are shown figure by figure; then come all of them in one line each,
-    above the controls, and for three or more their mean and spread.
+    above the yardsticks, and for three or more their mean and spread.
     """
     baseline = comparison.baseline
     if baseline is None:
@@ -135,20 +135,19 @@ def _overview(baseline: Reference, read: Sequence[Candidate], names: Sequence[st
         lines += _summary(read)
     lines.append([])
     reasons = []
-    for name, text in _CONTROLS.items():
-        control = baseline.controls[name]
-        if control.differences is None:
-            reasons.append(f"No control \N{LEFT DOUBLE QUOTATION MARK}{text}"
-                           f"\N{RIGHT DOUBLE QUOTATION MARK}: {control.reason}")  # fmt: skip
+    for name, text in _YARDSTICKS.items():
+        yardstick = baseline.yardsticks[name]
+        if yardstick.differences is None:
+            reasons.append(f"No yardstick “{text}”: {yardstick.reason}")
         else:
-            lines.append(_figures(text, control.differences))
+            lines.append(_figures(text, yardstick.differences))
     text = _aligned(lines)
     return "\n".join([text, *(["", *reasons] if reasons else []), "", _READING])
 
 
 _READING = """\
 MFCC, timbre and chroma: similarity of the means over time, 1 is equal. MFCC depends on the level,
-timbre leaves it out. What the controls reach is worth nothing: noise holds no music, silence no
+timbre leaves it out. What the yardsticks reach is worth nothing: noise holds no music, silence no
 sound. Tempo and brightness: difference in percent; loudness in LU; length in seconds."""
 
 
@@ -175,7 +174,7 @@ def _summary(read: Sequence[Candidate]) -> list[list[str]]:
 
 
 def _names(paths: Sequence[str]) -> list[str]:
-    """File names, or whole paths where names repeat."""
+    """Choose file names, or whole paths where names repeat."""
     names = [Path(path).name or path for path in paths]
     if len(set(names)) < len(set(paths)):
         names = list(paths)
@@ -192,7 +191,7 @@ def _number(value: float | None, decimals: int, unit: str, *, signed: bool = Fal
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    """The first column to the left, the others to the right."""
+    """Align the first column to the left, the others to the right."""
     columns = max(len(line) for line in lines)
     widths = [max(len(line[i]) for line in lines if len(line) > i) for i in range(columns)]
     return "\n".join(

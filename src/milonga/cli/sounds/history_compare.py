@@ -72,7 +72,7 @@ def compare(first: int, others: tuple[int, ...], out: Path | None, as_json: bool
                     "Side by side",
                     details=_differing(found),
                     tracks=tracks,
-                    controls=compared["controls"],
+                    yardsticks=compared["yardsticks"],
                 )
             ],
             made={"command": f"milonga sound history compare {' '.join(map(str, numbers))}"},

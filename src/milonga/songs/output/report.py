@@ -12,7 +12,7 @@ from typing import Any
 
 from milonga import audio
 from milonga._version import __version__
-from milonga.analysis.comparison import compare_clips
+from milonga.analysis.comparison import FORMAT_VERSION, compare_clips
 from milonga.analysis.features import features
 from milonga.analysis.report import Report, ReportSection, ReportTrack, write_report
 from milonga.audio.clip import Clip
@@ -82,7 +82,13 @@ def write_song_report(
     )
     write_text(
         folder.out / COMPARISON,
-        dump_json({"format_version": 2, "title": folder.sheet.title, "segments": writer.documents}),
+        dump_json(
+            {
+                "format_version": FORMAT_VERSION,
+                "title": folder.sheet.title,
+                "segments": writer.documents,
+            }
+        ),
     )
     return write_report(report, folder.out / REPORT, progress)
 
@@ -131,6 +137,7 @@ class _Writer:
             recordings.insert(0, mixed)
         path, baseline = self._baseline(segment)
         compared = compare_clips(baseline, {r.label: r.clip for r in recordings}).to_dict()
+        del compared["format_version"]
         by_label = {entry["path"]: entry for entry in compared["candidates"]}
         tracks = [self._track(r, by_label[r.label]) for r in recordings]
         if path is not None and baseline is not None:
@@ -157,7 +164,7 @@ class _Writer:
             subtitle=segment.section,
             details=self._details(segment),
             tracks=tracks,
-            controls=compared["controls"] if baseline is not None else None,
+            yardsticks=compared["yardsticks"] if baseline is not None else None,
         )
 
     def _takes(self, found: LayerTakes) -> list[_Recording]:

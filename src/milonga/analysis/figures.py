@@ -1,4 +1,4 @@
-"""Figures as a reader sees them: rounding, signs, units, and why one is missing."""
+"""Figures as a reader sees them: columns, rounding, signs, units, and why one is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 
-CONTROLS: dict[str, tuple[str, str]] = {
+YARDSTICKS: dict[str, tuple[str, str]] = {
     "self": ("Baseline again", "the same recording: the best that any figure can be"),
     "shuffled": (
         "Baseline shuffled",
@@ -20,7 +20,7 @@ CONTROLS: dict[str, tuple[str, str]] = {
     ),
     "silence": ("Silence", "digital silence of the same length"),
 }
-"""The controls in the order shown: name for people, what it is."""
+"""The yardsticks in the order shown: name for people, what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One recording or control of the table."""
+    """One recording or yardstick of the table."""
 
     label: str
     about: str
@@ -170,7 +170,7 @@ class Row:
 
 
 def number(value: float, decimals: int, *, signed: bool = False) -> str:
-    """``-1234.5`` as "−1,234.5". Zero has no sign; "+" only where ``signed``."""
+    """Write ``-1234.5`` as "−1,234.5". Zero has no sign; "+" only where ``signed``."""
     text = f"{abs(value):,.{decimals}f}"
     if not text.strip("0.,"):
         return text
@@ -182,7 +182,7 @@ def number(value: float, decimals: int, *, signed: bool = False) -> str:
 def cell(
     column: Column, features: Mapping[str, Any] | None, differences: Mapping[str, Any] | None
 ) -> Cell:
-    """A figure from a document; a key that is absent leaves its line empty, null is a dash."""
+    """Write a figure from a document: an absent key leaves its line empty, null is a dash."""
     value = difference = missing = ""
     if features is not None and column.value in features:
         raw = features[column.value]
@@ -207,35 +207,35 @@ def cell(
     return Cell(value, difference, missing)
 
 
-def control_parts(
-    controls: Mapping[str, Any] | None, name: str
+def yardstick_parts(
+    yardsticks: Mapping[str, Any] | None, name: str
 ) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
-    """Features and differences of a control, None where it could not be made."""
-    control = (controls or {}).get(name)
-    if not isinstance(control, Mapping):
+    """Return features and differences of a yardstick, None where it could not be made."""
+    yardstick = (yardsticks or {}).get(name)
+    if not isinstance(yardstick, Mapping):
         return None, None
-    return control.get("features"), control.get("differences")
+    return yardstick.get("features"), yardstick.get("differences")
 
 
-def control_rows(controls: Mapping[str, Any] | None, columns: Sequence[Column]) -> list[Row]:
-    """The controls as rows of the table; one that could not be made has its reason."""
+def yardstick_rows(yardsticks: Mapping[str, Any] | None, columns: Sequence[Column]) -> list[Row]:
+    """Make rows of the yardsticks; one that could not be made has its reason."""
     rows = []
-    for name, (label, about) in CONTROLS.items():
-        if name not in (controls or {}):
+    for name, (label, about) in YARDSTICKS.items():
+        if name not in (yardsticks or {}):
             continue
-        features, differences = control_parts(controls, name)
+        features, differences = yardstick_parts(yardsticks, name)
         if differences is None:
-            reason = str((controls or {})[name].get("reason") or "It could not be made.")
+            reason = str((yardsticks or {})[name].get("reason") or "It could not be made.")
             cells: tuple[Cell, ...] = (Cell(DASH),) * len(columns)
-            rows.append(Row(label, reason.rstrip("."), "control", cells))
+            rows.append(Row(label, reason.rstrip("."), "yardstick", cells))
         else:
             cells = tuple(cell(column, features, differences) for column in columns)
-            rows.append(Row(label, about, "control", cells))
+            rows.append(Row(label, about, "yardstick", cells))
     return rows
 
 
 def match_gains(loudness: Sequence[float | None]) -> list[float | None]:
-    """Gains in dB, none above 0, that bring recordings to one loudness.
+    """Find gains in dB, none above 0, that bring recordings to one loudness.
 
     A page can only turn players down, so all come down to the quietest; one that is more than
     30 LU under the loudest is left out, or all would become inaudible. None where a recording

@@ -1,4 +1,4 @@
-"""What a similarity is worth: takes and controls on one scale, and a sentence about it."""
+"""Scales that show what a similarity is worth: takes beside yardsticks, and a sentence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from milonga.analysis.report.figures import CONTROLS, control_parts, number
+from milonga.analysis.figures import YARDSTICKS, number, yardstick_parts
 
 _ROUNDING = 0.0005
 _TELLING = 0.01
@@ -34,7 +34,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Takes and controls by one similarity, best first."""
+    """Takes and yardsticks by one similarity, best first."""
 
     name: str
     about: str
@@ -43,31 +43,33 @@ class Scale:
     sentence: str
 
     def take(self, label: str) -> Mark | None:
-        """The mark of a take."""
+        """Find the mark of a take."""
         return next((m for m in self.marks if m.kind == "take" and m.label == label), None)
 
 
 def scales(
-    takes: Sequence[tuple[str, Mapping[str, Any] | None]], controls: Mapping[str, Any] | None
+    takes: Sequence[tuple[str, Mapping[str, Any] | None]], yardsticks: Mapping[str, Any] | None
 ) -> list[Scale]:
-    """One scale for each similarity that any take has.
+    """Make one scale for each similarity that any take has.
 
     Args:
         takes: label and differences of each.
-        controls: of the baseline, by name.
+        yardsticks: of the baseline, by name.
     """
     built = []
     for measure, (name, about) in MEASURES.items():
         own = [(label, d.get(measure)) for label, d in takes if d and measure in d]
         if own:
-            built.append(_scale(name, about, own, _control_values(controls, measure)))
+            built.append(_scale(name, about, own, _yardstick_values(yardsticks, measure)))
     return built
 
 
-def _control_values(controls: Mapping[str, Any] | None, measure: str) -> dict[str, float | None]:
+def _yardstick_values(
+    yardsticks: Mapping[str, Any] | None, measure: str
+) -> dict[str, float | None]:
     values: dict[str, float | None] = {}
-    for name in CONTROLS:
-        _, differences = control_parts(controls, name)
+    for name in YARDSTICKS:
+        _, differences = yardstick_parts(yardsticks, name)
         if differences is not None and measure in differences:
             values[name] = differences[measure]
     return values
@@ -77,9 +79,9 @@ def _scale(
     name: str,
     about: str,
     takes: Sequence[tuple[str, float | None]],
-    controls: Mapping[str, float | None],
+    yardsticks: Mapping[str, float | None],
 ) -> Scale:
-    noise, shuffled = controls.get("noise"), controls.get("shuffled")
+    noise, shuffled = yardsticks.get("noise"), yardsticks.get("shuffled")
     # Silence may lie far off: it must not squeeze what matters.
     shown = [v for v in (*(value for _, value in takes), noise, shuffled) if v is not None]
     low = _beginning(shown)
@@ -88,17 +90,19 @@ def _scale(
         _mark(label, "take", value, low, verdict(value, noise, shuffled) if telling else "")
         for label, value in takes
     ]
-    marks += [_mark(CONTROLS[key][0], "control", value, low) for key, value in controls.items()]
-    order = {CONTROLS[key][0]: value for key, value in controls.items()}
+    marks += [
+        _mark(YARDSTICKS[key][0], "yardstick", value, low) for key, value in yardsticks.items()
+    ]
+    order = {YARDSTICKS[key][0]: value for key, value in yardsticks.items()}
     values = {("take", label): value for label, value in takes} | {
-        ("control", label): value for label, value in order.items()
+        ("yardstick", label): value for label, value in order.items()
     }
     marks.sort(key=lambda m: -2.0 if (v := values[m.kind, m.label]) is None else v, reverse=True)
     return Scale(name, about, number(low, 2), tuple(marks), _sentence(noise, shuffled))
 
 
 def _beginning(values: Sequence[float]) -> float:
-    """Where the scale begins: some way under the lowest value."""
+    """Find the beginning of the scale: some way under the lowest value."""
     spread = 1.0 - min(values, default=0.9)
     return max(-1.0, 1.0 - max(0.02, spread * 1.15))
 
@@ -111,7 +115,7 @@ def _mark(label: str, kind: str, value: float | None, low: float, verdict: str =
 
 
 def verdict(value: float | None, noise: float | None, shuffled: float | None) -> str:
-    """Where a take lies between noise and the shuffled baseline, in a few words."""
+    """Place a take between noise and the shuffled baseline, in a few words."""
     if value is None or noise is None or shuffled is None:
         return ""
     if value <= noise + _ROUNDING:
@@ -123,7 +127,7 @@ def verdict(value: float | None, noise: float | None, shuffled: float | None) ->
 
 def _sentence(noise: float | None, shuffled: float | None) -> str:
     if noise is None or shuffled is None:
-        return "A control is missing here, so there is nothing to hold these values against."
+        return "A yardstick is missing here, so there is nothing to hold these values against."
     scores = (
         f"Noise scores {number(noise, 3)}, the baseline with its seconds shuffled "
         f"{number(shuffled, 3)}. "

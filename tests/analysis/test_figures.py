@@ -4,17 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milonga.analysis.report.axes import hertz_ticks, note_ticks, time_ticks
-from milonga.analysis.report.figures import (
+from milonga.analysis.figures import (
     COLUMNS,
     DASH,
     MINUS,
     cell,
-    control_rows,
     match_gains,
     number,
+    yardstick_rows,
 )
-from milonga.analysis.report.scales import scales, verdict
+from milonga.analysis.report.axes import hertz_ticks, note_ticks, time_ticks
+from milonga.analysis.scales import scales, verdict
 
 BY_LABEL = {column.label: column for column in COLUMNS}
 
@@ -65,18 +65,18 @@ def test_a_similarity_is_the_value_itself():
     assert cell(BY_LABEL["Timbre"], {"duration_s": 3.0}, None).value == ""
 
 
-def test_controls_are_rows_and_one_that_could_not_be_made_says_why():
-    controls = {
+def test_yardsticks_are_rows_and_one_that_could_not_be_made_says_why():
+    yardsticks = {
         "noise": {"features": None, "differences": {"mfcc_similarity": 0.5}, "reason": None},
         "shuffled": {"features": None, "differences": None, "reason": "Too short to shuffle."},
         "self": {"features": {"duration_s": 2.0}, "differences": {"duration_diff_s": 0.0}},
     }
-    rows = control_rows(controls, COLUMNS)
+    rows = yardstick_rows(yardsticks, COLUMNS)
     assert [row.label for row in rows] == ["Baseline again", "Baseline shuffled", "Noise"]
     assert rows[1].about == "Too short to shuffle"
     assert {cell.value for cell in rows[1].cells} == {DASH}
     assert rows[0].cells[0].value.startswith("2.00")
-    assert control_rows(None, COLUMNS) == []
+    assert yardstick_rows(None, COLUMNS) == []
 
 
 @given(st.lists(st.none() | st.floats(-70, 10), max_size=8))
@@ -113,7 +113,7 @@ def test_a_take_is_held_against_noise_and_the_shuffled_baseline(value, says):
     assert verdict(value, 0.80, 0.90) == says
 
 
-def _controls(noise, shuffled):
+def _yardsticks(noise, shuffled):
     return {
         "self": {"differences": {"mfcc_similarity": 1.0}},
         "silence": {"differences": {"mfcc_similarity": None}},
@@ -124,7 +124,7 @@ def _controls(noise, shuffled):
 
 def test_a_scale_runs_from_best_to_undefined():
     takes = [("near", {"mfcc_similarity": 0.96}), ("far", {"mfcc_similarity": 0.6})]
-    (scale,) = scales(takes, _controls(0.9, 0.99))
+    (scale,) = scales(takes, _yardsticks(0.9, 0.99))
     labels = ["Baseline again", "Baseline shuffled", "near", "Noise", "far", "Silence"]
     assert [mark.label for mark in scale.marks] == labels
     places = [mark.at for mark in scale.marks[:-1]]
@@ -136,27 +136,27 @@ def test_a_scale_runs_from_best_to_undefined():
     assert "0.900" in scale.sentence
 
 
-def test_a_take_named_like_a_control_stays_a_take():
-    (scale,) = scales([("Noise", {"mfcc_similarity": 0.2})], _controls(0.9, 0.99))
+def test_a_take_named_like_a_yardstick_stays_a_take():
+    (scale,) = scales([("Noise", {"mfcc_similarity": 0.2})], _yardsticks(0.9, 0.99))
     assert [m.label for m in scale.marks if m.kind == "take"] == ["Noise"]
     assert scale.marks[-2].value == "0.200"
 
 
 def test_where_noise_scores_like_the_original_nothing_is_concluded():
-    (scale,) = scales([("take", {"mfcc_similarity": 0.95})], _controls(0.997, 0.999))
+    (scale,) = scales([("take", {"mfcc_similarity": 0.95})], _yardsticks(0.997, 0.999))
     assert scale.take("take").verdict == ""
     assert "hardly tells takes apart" in scale.sentence
 
 
-def test_without_controls_the_scale_says_so():
+def test_without_yardsticks_the_scale_says_so():
     (scale,) = scales([("take", {"mfcc_similarity": 0.95})], None)
-    assert "control is missing" in scale.sentence
+    assert "yardstick is missing" in scale.sentence
     assert scales([("take", None), ("other", {})], None) == []
 
 
 @given(st.floats(-1, 1), st.floats(-1, 1), st.floats(-1, 1))
 def test_places_stay_on_the_scale(take, noise, shuffled):
-    (scale,) = scales([("t", {"mfcc_similarity": take})], _controls(noise, shuffled))
+    (scale,) = scales([("t", {"mfcc_similarity": take})], _yardsticks(noise, shuffled))
     assert all(0 <= mark.at <= 100 for mark in scale.marks if mark.at is not None)
 
 
