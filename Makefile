@@ -1,6 +1,7 @@
 # make setup   everything for development into .venv
 # make demo    render the example song and its report (installs only what that needs)
-# make test    run the tests              make check   lint, types, import contracts
+# make test    run the tests (test-all: repetitions, too)
+# make check   lint, types, import contracts
 # make docs    API reference in build/docs        make pictures   draw the architecture anew
 # make bench   measure, write docs/benchmarks.md
 # make mutate  break the code on purpose and see that a test fails (tools/mutate.py)
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 DEMO := demo-out
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test check docs pictures bench mutate clean
+.PHONY: setup demo test test-all check docs pictures bench mutate clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.all
@@ -39,6 +40,9 @@ demo: $(VENV)/.demo
 	$(BIN)/milonga render examples/whispers/song.yaml --with guide --out $(DEMO)
 
 test: $(VENV)/.all
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-all: $(VENV)/.all
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/.all

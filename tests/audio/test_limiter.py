@@ -49,6 +49,15 @@ def test_the_gain_comes_back_slowly():
     assert gain[22050 + 8820] == pytest.approx(1.0, abs=1e-3)
 
 
+def test_the_gain_never_jumps():
+    samples = np.full(44100, 0.1)
+    samples[22050] = 8.0
+    gain = limit(Clip(samples, 44100), -1.0).samples[0] / samples
+    assert gain.min() < 0.12
+    # Two averages of 10 ms each: all the way down takes at least one of them.
+    assert np.abs(np.diff(gain)).max() < 1.01 * (1 - gain.min()) / 441
+
+
 def test_channels_share_one_gain():
     rng = np.random.default_rng(0)
     left = rng.standard_normal(44100)
