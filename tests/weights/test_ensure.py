@@ -170,7 +170,7 @@ def test_half_of_a_snapshot_is_nothing(hub, bigvgan, run_python, quickly):
     assert locate("bigvgan") is None
     with pytest.raises(NotDownloadedError):
         ensure_weights("bigvgan", offline=True)
-    hub.fault("bigvgan_generator.pt", status=500, times=None)
+    hub.fault("bigvgan_generator.pt", status=500, times=50)
     with pytest.raises(DownloadError):
         quickly()
     assert locate("bigvgan") is None

@@ -11,6 +11,8 @@ from milonga.weights import locate
 from milonga.weights.hub.retries import Retry
 
 GOOD = 3_000_000
+MANY = 50
+"""More failures than anybody would wait for, but not endless: a fault in the counting must end."""
 WEIGHTS = "bigvgan_generator.pt"
 
 
@@ -54,7 +56,7 @@ def test_too_short_once(hub, bigvgan, quickly):
 
 
 def test_too_short_always(hub, bigvgan, quickly):
-    hub.fault(WEIGHTS, shorter=1000, times=None)
+    hub.fault(WEIGHTS, shorter=1000, times=MANY)
     with pytest.raises(DownloadError, match="ended early"):
         quickly()
 
@@ -74,9 +76,11 @@ def test_other_passing_answers(hub, bigvgan, quickly, status):
 
 @pytest.mark.parametrize("where", [WEIGHTS, "revision/main"])
 def test_503_always(hub, bigvgan, quickly, where):
-    hub.fault(where, status=503, times=None)
+    hub.fault(where, status=503, times=MANY)
     with pytest.raises(DownloadError, match="6 times in a row: the hub answers 503"):
         quickly()
+    asked = [seen.server for seen in hub.requests if seen.path.endswith(where)]
+    assert asked.count(asked[-1]) == 6
 
 
 @pytest.mark.parametrize("headers", [{"Retry-After": "1"}, {"RateLimit": '"api";r=0;t=1'}])
@@ -166,6 +170,7 @@ def test_pages_that_lead_to_another_host(hub, bigvgan, quickly):
         quickly()
 
 
+@pytest.mark.timeout(60)
 def test_who_cancels_does_not_wait_for_a_pause(hub, bigvgan, quickly, log):
     hub.fault(WEIGHTS, status=503, times=None)
     threading.Timer(0.5, log.cancel).start()

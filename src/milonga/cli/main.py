@@ -20,37 +20,27 @@ from milonga.errors import Cancelled, MilongaError
 from milonga.runtime import logs
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "song": ("milonga.cli.songs.sheet:song", "Start, check, import and export song sheets."),
-    "render": (
-        "milonga.cli.songs.render:render",
-        "Render a song sheet into takes, a mix and a report.",
-    ),
-    "mix": ("milonga.cli.songs.render:mix", "Build song.wav anew from the takes."),
-    "replay": (
-        "milonga.cli.songs.render:replay",
-        "Render a take again and say whether it is the same.",
-    ),
-    "compare": (
-        "milonga.cli.songs.compare:compare",
-        "Compare recordings with a baseline by figures.",
-    ),
-    "report": ("milonga.cli.songs.render:report", "Write the report of a rendered song anew."),
-    "sound": ("milonga.cli.sounds.group:sound", "Train, keep and play models of your own sounds."),
-    "vocode": (
-        "milonga.cli.sounds.vocode:vocode",
-        "Turn a mel into sound, or rebuild a recording.",
-    ),
-    "weights": ("milonga.cli.machine.weights:weights", "List, download, verify and remove models."),
-    "doctor": (
-        "milonga.cli.machine.doctor:doctor",
-        "Find what would stop the work, and how to fix it.",
-    ),
+    "song": ("songs.sheet", "Start, check, import and export song sheets."),
+    "render": ("songs.render", "Render a song sheet into takes, a mix and a report."),
+    "mix": ("songs.render", "Build song.wav anew from the takes."),
+    "replay": ("songs.render", "Render a take again and say whether it is the same."),
+    "compare": ("songs.compare", "Compare recordings with a baseline by figures."),
+    "report": ("songs.render", "Write the report of a rendered song anew."),
+    "sound": ("sounds.group", "Train, keep and play models of your own sounds."),
+    "vocode": ("sounds.vocode", "Turn a mel into sound, or rebuild a recording."),
+    "weights": ("machine.weights", "List, download, verify and remove models."),
+    "doctor": ("machine.doctor", "Find what would stop the work, and how to fix it."),
 }
-"""Command name -> its place, and its line in the overview."""
+"""Command name -> its module in ``milonga.cli``, and its line in the overview."""
 
 
 class LazyGroup(click.Group):
-    """A group that knows the names and summaries of its commands before it imports them."""
+    """A group that knows the names and summaries of its commands before it imports them.
+
+    Args:
+        lazy: command name -> its module in ``milonga.cli``, with ``:function`` where that has
+            another name than the command, and its line in the overview.
+    """
 
     def __init__(self, *args: Any, lazy: dict[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,10 +52,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
-        module, _, attribute = self._lazy[cmd_name][0].partition(":")
-        command = getattr(import_module(module), attribute)
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{self._lazy[cmd_name][0]} is no command")
+        module, _, name = self._lazy[cmd_name][0].partition(":")
+        name = name or cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"milonga.cli.{module}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -15,8 +15,8 @@ from milonga.cli.sounds.play_options import merged_export
 if TYPE_CHECKING:
     from milonga.sounds.library.history_entry import Kept
 
-_HERE = "milonga.cli.sounds.history"
-_COMPARE = "milonga.cli.sounds.history_compare"
+_HERE = "sounds.history"
+_COMPARE = "sounds.history_compare"
 
 
 class _History(LazyGroup):
@@ -35,12 +35,12 @@ history = _History(
     "the configuration (500 MB); the oldest go first.",
     lazy={
         "list": (f"{_HERE}:list_", "Show what was played."),
-        "replay": (f"{_HERE}:replay", "Play a number again, and say whether it is the same."),
-        "compare": (f"{_COMPARE}:compare", "Two numbers side by side, as a page."),
-        "use": (f"{_HERE}:use", "Let the next training of a model learn from a number."),
-        "pin": (f"{_HERE}:pin", "Keep a number whatever room it takes."),
-        "unpin": (f"{_HERE}:unpin", "Let a number go when room is needed."),
-        "prune": (f"{_HERE}:prune", "Take away the oldest."),
+        "replay": (_HERE, "Play a number again, and say whether it is the same."),
+        "compare": (_COMPARE, "Two numbers side by side, as a page."),
+        "use": (_HERE, "Let the next training of a model learn from a number."),
+        "pin": (_HERE, "Keep a number whatever room it takes."),
+        "unpin": (_HERE, "Let a number go when room is needed."),
+        "prune": (_HERE, "Take away the oldest."),
     },
 )
 

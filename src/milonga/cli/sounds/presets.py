@@ -15,17 +15,17 @@ from milonga.cli.sounds.play_options import given_export, play_options, play_set
 if TYPE_CHECKING:
     from milonga.sounds.library.presets import Fitted, Preset
 
-_HERE = "milonga.cli.sounds.presets"
+_HERE = "sounds.presets"
 
 preset = LazyGroup(
     "preset",
     help="Keep settings of a model under names. MODEL is a name of your library.",
     lazy={
-        "save": (f"{_HERE}:save", "Keep settings under a name."),
-        "use": (f"{_HERE}:use", "Play with a preset."),
+        "save": (_HERE, "Keep settings under a name."),
+        "use": (_HERE, "Play with a preset."),
         "list": (f"{_HERE}:list_", "Show a model's presets."),
-        "rename": (f"{_HERE}:rename", "Give a preset another name."),
-        "delete": (f"{_HERE}:delete", "Forget a preset."),
+        "rename": (_HERE, "Give a preset another name."),
+        "delete": (_HERE, "Forget a preset."),
     },
 )
 
