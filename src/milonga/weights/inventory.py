@@ -148,7 +148,7 @@ def _of_folder(source: ModelSource, folder: Path) -> InventoryRow:
         weights = local.from_folder(source)
     except DamagedFileError:
         return InventoryRow(source, "damaged" if folder.is_dir() else "missing", folder=folder)
-    size = sum(_size(path) for path in weights.folder.rglob("*") if path.is_file())
+    size = sum(_size(weights.folder / name) for name in local.names_in(weights.folder))
     return InventoryRow(source, "folder", size, None, weights.folder)
 
 

@@ -82,8 +82,9 @@ def load_array(path: str | os.PathLike[str]) -> np.ndarray[Any, np.dtype[Any]]:
 
     path = Path(path)
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, EOFError) as error:
+        with path.open("rb") as handle:
+            array = np.load(handle, allow_pickle=False)
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise _damaged(path, f"This array can't be read: {error}.") from error
     except ValueError as error:
         if "pickle" in str(error):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,14 +78,13 @@ def from_folder(source: ModelSource) -> LocalWeights:
         DamagedFileError: the folder or a needed file isn't there.
     """
     folder = source.folder or Path()
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - no error for a folder that can't be read
         raise DamagedFileError(
             f"The folder for {source.name} is not there.",
             where=folder,
             step="Correct its name, or leave it out to use the model's own repository.",
         )
-    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    if lacking := source.files.lacking(names):
+    if lacking := source.files.lacking(names_in(folder)):
         raise DamagedFileError(
             f"This folder lacks {', '.join(lacking[:5])}"
             f"{f' and {len(lacking) - 5} more' if len(lacking) > 5 else ''}.",
@@ -92,6 +92,15 @@ def from_folder(source: ModelSource) -> LocalWeights:
             step="Put the missing files there.",
         )
     return LocalWeights(source, folder, None, {})
+
+
+def names_in(folder: Path) -> list[str]:
+    """List the files under a folder, as far as they can be read; sorted."""
+    found = []
+    for place, _, names in os.walk(folder):
+        paths = (Path(place, name) for name in names)
+        found += [path.relative_to(folder).as_posix() for path in paths if os.access(path, os.R_OK)]
+    return sorted(found)
 
 
 def find(source: ModelSource, cache: RepoCache) -> Record | None:

@@ -112,8 +112,7 @@ def verify_weights(
 
 def _of_folder(source: ModelSource) -> Verification:
     weights = local.from_folder(source)
-    paths = sorted(path for path in weights.folder.rglob("*") if path.is_file())
-    names = source.files.choose([path.relative_to(weights.folder).as_posix() for path in paths])
+    names = source.files.choose(local.names_in(weights.folder))
     return Verification(
         source, weights.folder, None, tuple(FileState(name, "unchecked") for name in names)
     )
