@@ -11,7 +11,7 @@ from milonga.sounds.corpus.split import assign
 from milonga.sounds.folder import ModelFolder
 from milonga.sounds.library.generated import FOLDER, marked, use
 from milonga.sounds.library.history import History
-from milonga.sounds.library.history_entry import Played
+from milonga.sounds.library.history_entry import PlayedModel
 from milonga.sounds.model.file import save, sound_hash
 from milonga.sounds.model.network import Architecture
 from milonga.sounds.model.play_settings import PlaySettings
@@ -32,7 +32,7 @@ def put(history, seed, seconds=4.0):
     samples = 0.03 * np.random.default_rng(1000 + seed).standard_normal(round(seconds * RATE))
     return history.record(
         Clip(samples, RATE),
-        models=[Played(model="tiny", sha256="0" * 64)],
+        models=[PlayedModel(model="tiny", sha256="0" * 64)],
         settings=PlaySettings(seed=seed),
         made=Provenance(model="tiny", seed=seed),
     ).number
@@ -75,7 +75,7 @@ def test_generated_files_are_never_for_validation(history, tmp_path, make_corpus
     copy = read(folder / "noisy 0.wav")
     number = history.record(
         copy,
-        models=[Played(model="tiny", sha256="0" * 64)],
+        models=[PlayedModel(model="tiny", sha256="0" * 64)],
         settings=PlaySettings(),
         made=Provenance(),
     ).number

@@ -15,7 +15,7 @@ from milonga.errors import ConfigError, OutputError, SoundError
 from milonga.sounds.instrument.instrument import Instrument
 from milonga.sounds.instrument.replay import replayed
 from milonga.sounds.library.history import History
-from milonga.sounds.library.history_entry import ENTRY, Played, played_by
+from milonga.sounds.library.history_entry import ENTRY, PlayedModel, played_model
 from milonga.sounds.model.play_settings import PlaySettings
 
 RATE = 44_100
@@ -36,7 +36,7 @@ def noise(seed=0, seconds=0.5):
 def put(history, model="tiny", seed=0, seconds=0.5, **more):
     return history.record(
         noise(seed, seconds),
-        models=[Played(model=model, sha256="0" * 64)],
+        models=[PlayedModel(model=model, sha256="0" * 64)],
         settings=PlaySettings(seed=seed),
         made=Provenance(model=model, seed=seed),
         **more,
@@ -65,7 +65,7 @@ def test_numbers_run_through_all_models_and_are_never_given_twice(models):
     history = History()
     for model in ("tiny", "other", "tiny"):
         put(history, model)
-    blend = [Played(model=name, sha256="0" * 64, weight=0.5) for name in ("tiny", "other")]
+    blend = [PlayedModel(model=name, sha256="0" * 64, weight=0.5) for name in ("tiny", "other")]
     history.record(noise(), models=blend, settings=PlaySettings(), made=Provenance(), kind="blend")
     assert numbers(history) == [1, 2, 3, 4]
     assert numbers(history, "tiny") == [1, 3, 4]
@@ -83,7 +83,7 @@ def test_played_again_it_is_the_same_bit_for_bit(models):
     asked = settings.resolve(instrument.player)
     kept = History().record(
         instrument.play(asked),
-        models=[played_by(instrument.path, instrument.sha256)],
+        models=[played_model(instrument.path, instrument.sha256)],
         settings=settings,
         made=instrument.provenance(asked),
     )
@@ -96,7 +96,7 @@ def test_played_again_it_says_what_has_changed(models, sound_models):
     asked = settings.resolve(instrument.player)
     kept = History().record(
         instrument.play(asked),
-        models=[played_by(instrument.path, instrument.sha256)],
+        models=[played_model(instrument.path, instrument.sha256)],
         settings=settings,
         made=instrument.provenance(asked),
     )
@@ -186,7 +186,7 @@ import numpy as np
 from milonga.audio import Clip
 from milonga.audio.export.receipt import Provenance
 from milonga.sounds.library.history import History
-from milonga.sounds.library.history_entry import Played
+from milonga.sounds.library.history_entry import PlayedModel
 from milonga.sounds.model.play_settings import PlaySettings
 
 history = History()
@@ -194,7 +194,7 @@ for seed in range({count}):
     clip = Clip(0.1 * np.random.default_rng(seed).standard_normal(8000), 44_100)
     history.record(
         clip,
-        models=[Played(model="tiny", sha256="0" * 64)],
+        models=[PlayedModel(model="tiny", sha256="0" * 64)],
         settings=PlaySettings(seed=seed),
         made=Provenance(model="tiny"),
         picture=b"PNG",

@@ -9,18 +9,20 @@ import platform
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_validator
 
 from milonga._version import __version__
+from milonga.audio.clip import Clip
 from milonga.audio.digest import samples_sha256
 from milonga.audio.export.settings import ExportSettings
 from milonga.audio.files import read
 from milonga.errors import AudioError, ReceiptError
 from milonga.runtime.files import dump_json, write_text
+from milonga.runtime.validation import first_error
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _LIMIT = 4 << 20
 
 
@@ -45,21 +47,30 @@ class Step(_Part):
     details: dict[str, JsonValue] = {}
 
 
-class Sound(_Part):
-    """Samples: before the export, or as decoded from the file."""
+class ExportedSound(_Part):
+    """Samples: before the export, or as decoded from the file.
+
+    Version 1 called two of the fields ``frames`` and ``rate``.
+    """
 
     sha256: str
     """Of the samples: float32, little-endian, channels interleaved."""
-    frames: int
-    rate: int
+    n_samples: int
+    sample_rate: int
     channels: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_version_1(cls, value: Any) -> Any:
+        names = {"frames": "n_samples", "rate": "sample_rate"}
+        return {names.get(k, k): v for k, v in value.items()} if isinstance(value, dict) else value
 
 
 class ExportReceipt(_Part):
     """What stands beside an exported file as JSON."""
 
     kind: Literal["milonga-export"] = "milonga-export"
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = FORMAT_VERSION
     id: str
     """The first 12 digits of the SHA-256 of all below but ``created`` and ``sound``, so the same
     sound exported alike by the same versions has the same; the file's tags carry it, too."""
@@ -70,11 +81,11 @@ class ExportReceipt(_Part):
     """Versions by distribution name."""
     made: Provenance
     settings: ExportSettings
-    source: Sound
+    source: ExportedSound
     chain: tuple[Step, ...]
     created: datetime
     file: str
-    sound: Sound
+    sound: ExportedSound
 
 
 def receipt_path(path: str | os.PathLike[str]) -> Path:
@@ -86,7 +97,7 @@ def receipt_path(path: str | os.PathLike[str]) -> Path:
 def receipt_id(
     made: Provenance,
     settings: ExportSettings,
-    source: Sound,
+    source: ExportedSound,
     chain: tuple[Step, ...],
     libraries: dict[str, str],
 ) -> str:
@@ -131,9 +142,9 @@ def read_export_receipt(path: str | os.PathLike[str]) -> ExportReceipt:
         raise ReceiptError(f"This is not a receipt ({error}).", where=path) from None
     if kind != "milonga-export":
         raise ReceiptError("This is not the receipt of an export.", where=path)
-    if version != FORMAT_VERSION:
+    if version not in (1, FORMAT_VERSION):
         raise ReceiptError(
-            f"Its format version is {version!r}; this milonga reads {FORMAT_VERSION}.",
+            f"Its format version is {version!r}; this milonga reads up to {FORMAT_VERSION}.",
             where=path,
             step="Use the milonga version that wrote it (milonga_version in the file), or a newer.",
         )
@@ -142,10 +153,10 @@ def read_export_receipt(path: str | os.PathLike[str]) -> ExportReceipt:
     except AudioError as error:
         raise ReceiptError(f"The receipt is damaged: {error.message}", where=path) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
         raise ReceiptError(
-            f"The receipt is damaged: {field}: {first['msg']}.", where=path, step="Export it again."
+            f"The receipt is damaged: {': '.join(first_error(error))}.",
+            where=path,
+            step="Export it again.",
         ) from None
 
 
@@ -166,12 +177,16 @@ def check_export(path: str | os.PathLike[str]) -> ExportReceipt:
     return receipt
 
 
-def sound_of(path: str | os.PathLike[str], receipt: ExportReceipt) -> Sound:
+def sound_of(path: str | os.PathLike[str], receipt: ExportReceipt) -> ExportedSound:
     """What the file of a receipt holds now."""
-    clip = read(Path(path).with_name(Path(receipt.file).name))
-    return Sound(
+    return described(read(Path(path).with_name(Path(receipt.file).name)))
+
+
+def described(clip: Clip) -> ExportedSound:
+    """The samples of a clip, for a receipt."""
+    return ExportedSound(
         sha256=samples_sha256(clip),
-        frames=clip.n_samples,
-        rate=clip.sample_rate,
+        n_samples=clip.n_samples,
+        sample_rate=clip.sample_rate,
         channels=clip.channels,
     )

@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 
 from milonga.audio.files import Subtype
-from milonga.audio.space.binaural import check_angles
 from milonga.errors import AudioError
+from milonga.runtime.validation import first_error
 
 FormatName = Literal["wav", "flac", "ogg", "opus", "mp3"]
 ChannelsName = Literal["keep", "mono", "stereo", "binaural"]
@@ -55,16 +62,18 @@ FORMATS: dict[str, Format] = {
 
 
 class ExportSettings(BaseModel):
-    """How sound becomes a file. A field's description is its help.
+    """How sound becomes a file. A field's description is the help of its option.
 
     Raises:
-        AudioError: the format has no such rate or bits, or options contradict each other.
-        pydantic.ValidationError: a value of the wrong type or an unknown field.
+        AudioError: a wrong value or an unknown field, the format has no such rate or bits, or
+            options contradict each other.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: FormatName | None = Field(None, description="By default the suffix of the file.")
+    format: FormatName | None = Field(
+        None, description="By default what the suffix of the file says."
+    )
     bits: Literal[16, 24, 32] | None = Field(
         None, description="Of WAV and FLAC: 16, 24, or 32 (float, WAV only). By default 24."
     )
@@ -73,36 +82,68 @@ class ExportSettings(BaseModel):
         description="Sampling rate in Hz. By default the sound's own, where the format has it.",
     )
     channels: ChannelsName = Field(
-        "keep",
-        description="mono; stereo, with a width made from mono; binaural, for headphones; "
-        "or keep what the sound has.",
+        "keep", description="stereo: a width made from mono. binaural: for headphones."
     )
-    width: float = Field(1.0, ge=0, le=1, description="Of stereo made from mono: 0 none, 1 widest.")
+    width: float = Field(
+        1.0, ge=0, le=1, description="Of stereo made from mono: 0 none, 1 the widest."
+    )
     azimuth: float = Field(
-        0.0, description="Of binaural: degrees to the left of the front; -90 is at the right ear."
+        0.0,
+        ge=-360,
+        le=360,
+        description="Of binaural: 90 is at the left ear, -90 at the right, 180 behind.",
+        json_schema_extra={"metavar": "DEGREES"},
     )
-    elevation: float = Field(0.0, description="Of binaural: degrees above the ears.")
+    elevation: float = Field(
+        0.0,
+        ge=-90,
+        le=90,
+        description="Of binaural: above the ears.",
+        json_schema_extra={"metavar": "DEGREES"},
+    )
     spread: float = Field(
-        60.0, description="Of binaural: degrees between the loudspeakers of a stereo sound."
+        60.0,
+        ge=0,
+        le=180,
+        description="Of binaural: between the two loudspeakers of a stereo sound.",
+        json_schema_extra={"metavar": "DEGREES"},
     )
     sofa: Path | None = Field(
         None,
-        description="Of binaural: a SOFA file of head responses instead of the spherical head.",
+        description="Of binaural: measured head responses (SimpleFreeFieldHRIR) instead of a "
+        "sphere.",
+        json_schema_extra={"metavar": "FILE"},
     )
     loudness: float | None = Field(
-        None, ge=-70, le=0, description="Integrated loudness in LUFS, true peaks under -1 dBTP."
+        None,
+        ge=-70,
+        le=0,
+        description="Bring the sound to this integrated loudness, true peaks under -1 dBTP.",
+        json_schema_extra={"metavar": "LUFS"},
     )
-    level: bool = Field(
-        False, description="Lower peaks that would clip, with a limiter, to -1 dBTP."
+    level: bool = Field(False, description="Where it would clip, limit the sound to -1 dBTP.")
+    dither: bool = Field(
+        True,
+        description="Add triangular dither on reduction to 16 or 24 bits.",
+        json_schema_extra={"help": "Round to 16 or 24 bits without dither."},
     )
-    dither: bool = Field(True, description="Add triangular dither on reduction to 16 or 24 bits.")
-    dither_seed: int = Field(0, ge=0, description="Seed of the dither.")
+    dither_seed: int = Field(0, ge=0, description="Of the dither.")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explained(
+        cls, value: Any, handler: ModelWrapValidatorHandler[ExportSettings]
+    ) -> ExportSettings:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            field, message = first_error(error)
+            raise AudioError(f"Export setting {field!r}: {message}.") from error
 
     @model_validator(mode="after")
     def _fits(self) -> ExportSettings:
         if self.format is not None:
             self.check(self.format)
-        check_angles(self.azimuth, self.elevation, self.spread)
         if self.channels != "binaural" and self.sofa is not None:
             raise AudioError(
                 "A SOFA file is for binaural sound.", where=self.sofa, step="Ask for binaural, too."

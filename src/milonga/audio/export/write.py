@@ -14,13 +14,12 @@ import numpy as np
 
 from milonga._version import __version__
 from milonga.audio.clip import Clip
-from milonga.audio.digest import samples_sha256
 from milonga.audio.dither import holds
 from milonga.audio.export.receipt import (
     ExportReceipt,
     Provenance,
-    Sound,
     Step,
+    described,
     receipt_id,
     receipt_path,
     write_export_receipt,
@@ -57,9 +56,9 @@ class ExportResult:
 
     @property
     def seconds(self) -> float:
-        return self.receipt.sound.frames / self.receipt.sound.rate
+        return self.receipt.sound.n_samples / self.receipt.sound.sample_rate
 
-    def document(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For ``--json``."""
         sound = self.receipt.sound
         return {
@@ -67,7 +66,7 @@ class ExportResult:
             "receipt": str(self.receipt_path),
             "id": self.receipt.id,
             "seconds": self.seconds,
-            "rate": sound.rate,
+            "sample_rate": sound.sample_rate,
             "channels": sound.channels,
             "peak_db": self.peak_db,
             "notes": list(self.notes),
@@ -137,7 +136,7 @@ def export(
         raise AudioError("There is nothing to export: the clip is empty.", where=path)
     _check_json(made, path)
     head, notes = _head(settings, min(clip.channels, 2))
-    source = _sound(clip)
+    source = described(clip)
     chain: list[Step] = []
     clip = _shaped(clip, name, settings, head, chain)
     clip = _levelled(clip, path, name, settings, chain)
@@ -170,20 +169,11 @@ def export(
         chain=tuple(chain),
         created=created,
         file=path.name,
-        sound=_sound(stored),
+        sound=described(stored),
     )
     write_export_receipt(receipt, receipt_path(path))
     peak_db = _decibels(stored.peak) if stored.peak else None
     return ExportResult(path, receipt_path(path), receipt, peak_db, tuple(notes))
-
-
-def _sound(clip: Clip) -> Sound:
-    return Sound(
-        sha256=samples_sha256(clip),
-        frames=clip.n_samples,
-        rate=clip.sample_rate,
-        channels=clip.channels,
-    )
 
 
 def _head(settings: ExportSettings, channels: int) -> tuple[Head | None, list[str]]:

@@ -45,7 +45,7 @@ def blend(
     from milonga.audio.export.write import check_target, export
     from milonga.cli.sounds.pictures import keep
     from milonga.sounds.instrument.blend import Blend, parse_shares
-    from milonga.sounds.library.history_entry import played_by
+    from milonga.sounds.library.history_entry import played_model
 
     settings, target = play_settings(values), merged_export(values, {})
     shares = parse_shares(models)
@@ -67,7 +67,7 @@ def blend(
     number = None
     if not no_history:
         played = [
-            played_by(part.instrument.path, part.instrument.sha256, part.weight)
+            played_model(part.instrument.path, part.instrument.sha256, part.weight)
             for part in blended.parts
         ]
         number = keep(clip, played, settings, target, made, result, "blend")

@@ -13,7 +13,7 @@ from milonga.cli.sounds.export_options import export_options
 from milonga.cli.sounds.play_options import merged_export
 
 if TYPE_CHECKING:
-    from milonga.sounds.library.history_entry import Kept
+    from milonga.sounds.library.history_entry import HistoryItem
 
 _HERE = "sounds.history"
 _COMPARE = "sounds.history_compare"
@@ -196,7 +196,7 @@ def prune(keep: int | None, max_mb: float | None, as_json: bool) -> None:
     say(f"Took away {len(pruned.entries)} entries, and the sounds of {len(pruned.sounds)} others.")
 
 
-def title_of(kept: Kept) -> str:
+def title_of(kept: HistoryItem) -> str:
     """``A``, or ``A:60 B:40``."""
     names = [Path(name).name for name in kept.models]
     if len(names) == 1:
@@ -205,7 +205,7 @@ def title_of(kept: Kept) -> str:
     return " ".join(f"{name}:{100 * played.weight:.3g}" for name, played in pairs)
 
 
-def settings_text(kept: Kept) -> str:
+def settings_text(kept: HistoryItem) -> str:
     """What was chosen, in a line."""
     settings = kept.entry.settings
     parts = [f"seed {settings.seed}"]

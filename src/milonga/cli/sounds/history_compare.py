@@ -14,7 +14,7 @@ from milonga.cli.sounds.history import settings_text, title_of
 if TYPE_CHECKING:
     from milonga.runtime.progress import Progress
     from milonga.sounds.library.history import History
-    from milonga.sounds.library.history_entry import Kept
+    from milonga.sounds.library.history_entry import HistoryItem
 
 
 @click.command()
@@ -84,7 +84,7 @@ def compare(first: int, others: tuple[int, ...], out: Path | None, as_json: bool
         click.echo(page)
 
 
-def _sound(history: History, kept: Kept, scratch: Path, progress: Progress) -> Path:
+def _sound(history: History, kept: HistoryItem, scratch: Path, progress: Progress) -> Path:
     """The kept sound; or played again, where it has gone for room."""
     if kept.sound is not None:
         return kept.sound
@@ -105,7 +105,7 @@ def _read(path: Path) -> Any:
     return read(path)
 
 
-def _differing(found: list[Kept]) -> dict[str, str]:
+def _differing(found: list[HistoryItem]) -> dict[str, str]:
     """The settings that aren't the same for all, each with its values in order."""
     flat = []
     for kept in found:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from milonga.audio.export.receipt import Provenance
     from milonga.audio.export.settings import ExportSettings
     from milonga.audio.export.write import ExportResult
-    from milonga.sounds.library.history_entry import Played
+    from milonga.sounds.library.history_entry import PlayedModel
     from milonga.sounds.model.play_settings import PlaySettings
 
 
 def keep(
     clip: Clip,
-    models: Sequence[Played],
+    models: Sequence[PlayedModel],
     settings: PlaySettings,
     export: ExportSettings,
     made: Provenance,

@@ -166,7 +166,7 @@ def _one(
 ) -> dict[str, Any]:
     from milonga.audio.export.write import export
     from milonga.cli.sounds.pictures import keep
-    from milonga.sounds.library.history_entry import played_by
+    from milonga.sounds.library.history_entry import played_model
 
     clip = instrument.play(turn.play, progress)
     made = instrument.provenance(turn.play)
@@ -175,7 +175,7 @@ def _one(
         progress.message(f"{turn.path}: {note}")
     number = None
     if remember:
-        models = [played_by(instrument.path, instrument.sha256)]
+        models = [played_model(instrument.path, instrument.sha256)]
         number = keep(clip, models, turn.settings, settings, made, result)
     return {
         "seed": turn.settings.seed,

@@ -13,7 +13,7 @@ from milonga.cli.sounds.export_options import export_options
 from milonga.cli.sounds.play_options import given_export, play_options, play_settings
 
 if TYPE_CHECKING:
-    from milonga.sounds.library.presets import Fitted, Preset
+    from milonga.sounds.library.presets import FittedPreset, Preset
 
 _HERE = "sounds.presets"
 
@@ -176,7 +176,7 @@ def delete(model: str, name: str, yes: bool) -> None:
     say(f"Deleted the preset {name!r}.")
 
 
-def _document(name: str, kept: Preset, fitted: Fitted) -> dict[str, Any]:
+def _document(name: str, kept: Preset, fitted: FittedPreset) -> dict[str, Any]:
     return {
         "name": name,
         **kept.document(),

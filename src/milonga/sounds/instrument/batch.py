@@ -175,8 +175,8 @@ class BatchResult:
     def count(self, status: str) -> int:
         return sum(outcome.status == status for outcome in self.outcomes)
 
-    def document(self) -> dict[str, Any]:
-        """For ``--json``."""
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object."""
         return {
             **{status: self.count(status) for status in ("made", "kept", "failed")},
             "sounds": [

@@ -14,7 +14,7 @@ from milonga.errors import SoundError
 from milonga.runtime.progress import Progress
 from milonga.sounds.instrument.blend import Blend
 from milonga.sounds.instrument.instrument import Instrument
-from milonga.sounds.library.history_entry import Kept
+from milonga.sounds.library.history_entry import HistoryItem
 from milonga.sounds.library.library import Library
 
 
@@ -35,7 +35,7 @@ class Replayed:
 
 
 def replayed(
-    kept: Kept, *, library: Library | None = None, progress: Progress | None = None
+    kept: HistoryItem, *, library: Library | None = None, progress: Progress | None = None
 ) -> Replayed:
     """Plays an entry again, with the models of today under their names of today.
 
@@ -94,7 +94,7 @@ def _differences(then: Provenance, now: Provenance) -> list[str]:
     ]
 
 
-def _distance(clip: Clip, kept: Kept) -> str:
+def _distance(clip: Clip, kept: HistoryItem) -> str:
     """How far apart the samples are; 16 bits are what was kept."""
     if kept.sound is None:
         return "It is not the same; its sound of then has gone for room."

@@ -37,8 +37,8 @@ from milonga.sounds.library.history_entry import (
     PINNED,
     SOUND,
     HistoryEntry,
-    Kept,
-    Played,
+    HistoryItem,
+    PlayedModel,
     Pruned,
 )
 from milonga.sounds.library.library import Library
@@ -65,7 +65,7 @@ class History:
         self,
         clip: Clip,
         *,
-        models: Sequence[Played],
+        models: Sequence[PlayedModel],
         settings: PlaySettings,
         made: Provenance,
         kind: Literal["play", "blend"] = "play",
@@ -73,7 +73,7 @@ class History:
         out: Path | None = None,
         receipt_id: str | None = None,
         picture: bytes | None = None,
-    ) -> Kept | None:
+    ) -> HistoryItem | None:
         """Keeps what was played; None where the history is off.
 
         Args:
@@ -122,7 +122,7 @@ class History:
             shutil.rmtree(making, ignore_errors=True)
         return self.get(number)
 
-    def entries(self, model: str | None = None) -> list[Kept]:
+    def entries(self, model: str | None = None) -> list[HistoryItem]:
         """What is kept, in the order it was played; what can't be read is left out.
 
         Args:
@@ -135,7 +135,7 @@ class History:
         found = sorted(self._all(), key=lambda kept: kept.number)
         return [kept for kept in found if name is None or name in kept.models]
 
-    def get(self, number: int) -> Kept:
+    def get(self, number: int) -> HistoryItem:
         """One entry by its number.
 
         Raises:
@@ -150,7 +150,7 @@ class History:
             f"The history has no number {number}.", step=f"{last}milonga sound history lists them."
         )
 
-    def last(self, model: str) -> Kept:
+    def last(self, model: str) -> HistoryItem:
         """What a model played last, alone.
 
         Raises:
@@ -175,7 +175,7 @@ class History:
             )
         return read(kept.sound)
 
-    def pin(self, number: int, pinned: bool = True) -> Kept:
+    def pin(self, number: int, pinned: bool = True) -> HistoryItem:
         """Keeps an entry whatever room it takes, or no longer."""
         with self.library.locked():
             kept = self.get(number)
@@ -262,10 +262,10 @@ class History:
                     if len(folder.name) >= 6 and folder.name.isdecimal():
                         yield owner, folder
 
-    def _all(self) -> Iterator[Kept]:
+    def _all(self) -> Iterator[HistoryItem]:
         for owner, folder in self._folders():
             if (entry := _read(folder)) is not None:
-                yield Kept(entry, folder, owner, _size(folder))
+                yield HistoryItem(entry, folder, owner, _size(folder))
 
     def _sweep(self) -> None:
         """What a killed process left."""

@@ -19,7 +19,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Played(_Part):
+class PlayedModel(_Part):
     """A model that took part.
 
     Attributes:
@@ -52,7 +52,7 @@ class HistoryEntry(_Part):
     format_version: Literal[1] = 1
     number: int
     kind: Literal["play", "blend"] = "play"
-    models: tuple[Played, ...]
+    models: tuple[PlayedModel, ...]
     settings: PlaySettings
     export: dict[str, Any] = {}
     made: Provenance
@@ -65,7 +65,7 @@ class HistoryEntry(_Part):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class HistoryItem:
     """An entry where it lies.
 
     Attributes:
@@ -104,8 +104,8 @@ class Kept:
             return (self.owner,)
         return tuple(played.model for played in self.entry.models)
 
-    def document(self) -> dict[str, Any]:
-        """For ``--json``."""
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object."""
         return {
             **self.entry.model_dump(mode="json"),
             "models": [
@@ -127,11 +127,11 @@ class Pruned:
     entries: tuple[int, ...] = ()
 
 
-def played_by(
+def played_model(
     path: Path, sha256: str, weight: float = 1.0, library: Library | None = None
-) -> Played:
+) -> PlayedModel:
     """A model that took part, by its file: its name where it is one of the library."""
     library = library or Library()
     inside = path.absolute().parent.parent == library.folder.absolute()
     name = path.absolute().parent.name if inside else str(path.absolute())
-    return Played(model=name, sha256=sha256, weight=weight)
+    return PlayedModel(model=name, sha256=sha256, weight=weight)

@@ -46,7 +46,7 @@ class Preset(BaseModel):
     model_sha256: str
     spreads: dict[str, float] = {}
 
-    def document(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values without those that weren't chosen."""
         return {
             **self.model_dump(mode="json"),
@@ -62,7 +62,7 @@ class _File(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FittedPreset:
     """A preset as the model of today can play it.
 
     Attributes:
@@ -165,7 +165,7 @@ class Presets:
             del known[self._find(known, name)[0]]
             _write(path, known)
 
-    def fitted(self, name: str) -> Fitted:
+    def fitted(self, name: str) -> FittedPreset:
         """A preset as the model of today can play it.
 
         Raises:
@@ -192,7 +192,7 @@ class Presets:
         return found, known[found]
 
 
-def fit(preset: Preset, header: ModelHeader, sha256: str) -> Fitted:
+def fit(preset: Preset, header: ModelHeader, sha256: str) -> FittedPreset:
     """What of a preset a model can play, given the model's header and ``sound_hash``.
 
     A control that is gone or disabled is left out. So are free axes once the model was trained
@@ -223,7 +223,7 @@ def fit(preset: Preset, header: ModelHeader, sha256: str) -> Fitted:
         if recording is not None and recording not in names and not Path(recording).is_file():
             left_out[field] = f"There is no recording {recording!r} any more."
             changes[field] = None
-    return Fitted(settings.model_copy(update=changes), preset.export, left_out, tuple(notes))
+    return FittedPreset(settings.model_copy(update=changes), preset.export, left_out, tuple(notes))
 
 
 def _moved(name: str, settings: PlaySettings, preset: Preset, about: ControlReport) -> str | None:
@@ -275,6 +275,6 @@ def _read(path: Path) -> _File:
 def _write(path: Path, presets: dict[str, Preset]) -> None:
     document = {
         "format_version": 1,
-        "presets": {name: preset.document() for name, preset in presets.items()},
+        "presets": {name: preset.to_dict() for name, preset in presets.items()},
     }
     write_text(path, dump_json(document))

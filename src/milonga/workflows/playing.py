@@ -1,0 +1,361 @@
+"""Playing sound models: one sound, several, a batch, a blend; each kept in the history."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from milonga.audio.export.settings import ExportSettings
+from milonga.audio.export.write import ExportResult, check_target
+from milonga.audio.export.write import export as export_clip
+from milonga.errors import MilongaError
+from milonga.runtime.progress import Progress
+from milonga.sounds.library.history import History
+from milonga.sounds.library.history_entry import PlayedModel, played_model
+from milonga.sounds.library.library import Library
+from milonga.sounds.library.presets import Presets
+from milonga.sounds.model.play_settings import PlaySettings
+
+if TYPE_CHECKING:
+    from milonga.audio.clip import Clip
+    from milonga.sounds.instrument.batch import BatchResult
+
+Export = ExportSettings | Mapping[str, Any] | None
+_UNSAFE = re.compile(r"[^\w.+-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedSound:
+    """A sound that was played and written.
+
+    Attributes:
+        settings: as played.
+        vocoder: its name.
+        result: the file and its receipt.
+        history: its number there; None where it isn't kept.
+        left_out: what of a preset the model can't do, each with its reason.
+        blend: of a blend: models with weights, what was blended and why, what was left out.
+    """
+
+    settings: PlaySettings
+    vocoder: str
+    result: ExportResult
+    history: int | None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    blend: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        return self.result.path
+
+    def clip(self) -> Clip:
+        """Read the sound as it was written."""
+        from milonga.audio import read
+
+        return read(self.path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object."""
+        return {
+            **self.blend,
+            "seed": self.settings.seed,
+            "vocoder": self.vocoder,
+            **self.result.to_dict(),
+            "history": self.history,
+            "left_out": dict(self.left_out),
+        }
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        title = f"{self.path.name}, seed {self.settings.seed}, {self.vocoder}"
+        return f"<div>{escape(title)}</div>{self.clip()._repr_html_()}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlayChoice:
+    """What is to be played and how it is written, from a preset and what was given over it."""
+
+    settings: PlaySettings
+    export: ExportSettings
+    left_out: Mapping[str, str]
+
+
+def choose_play(
+    model: str,
+    settings: PlaySettings | None = None,
+    *,
+    preset: str | None = None,
+    export: Export = None,
+    library: Library | None = None,
+    progress: Progress | None = None,
+) -> PlayChoice:
+    """Lay settings over those of a preset; the progress is told what the model can't do any more.
+
+    Raises:
+        UnknownNameError: there is no such preset.
+        SoundError, AudioError: settings contradict each other.
+    """
+    given = export.model_dump(exclude_unset=True) if isinstance(export, ExportSettings) else export
+    settings, given = settings or PlaySettings(), dict(given or {})
+    if preset is None:
+        return PlayChoice(settings, ExportSettings(**given), {})
+    fitted, progress = Presets(model, library).fitted(preset), progress or Progress()
+    left_out = [f"Left out of the preset: {n}. {why}" for n, why in fitted.left_out.items()]
+    _tell(progress, *left_out, *fitted.notes)
+    merged = ExportSettings(**{**fitted.export, **given})
+    return PlayChoice(settings.over(fitted.settings), merged, fitted.left_out)
+
+
+def play_sound(model: str | Path, out: str | Path | None = None, **options: Any) -> PlayedSound:
+    """Play one sound; options as ``play_sounds`` takes them."""
+    return play_sounds(model, 1, out, **options)[0]
+
+
+def play_sounds(
+    model: str | Path,
+    count: int = 1,
+    out: str | Path | None = None,
+    *,
+    settings: PlaySettings | None = None,
+    preset: str | None = None,
+    export: Export = None,
+    force: bool = False,
+    history: bool = True,
+    library: Library | None = None,
+    progress: Progress | None = None,
+    played: Callable[[PlayedSound], object] | None = None,
+    **chosen: Any,
+) -> list[PlayedSound]:
+    """Play a model with seeds that count upwards, and write each sound with its receipt.
+
+    Args:
+        model: a name of the library, or a model's file.
+        count: of sounds.
+        out: the file; by default MODEL-sSEED.wav in the current folder. Of several, the seed goes
+            into the name.
+        settings: what to play; or give its fields by name (``seconds=2, controls={...}``).
+        preset: settings and export to begin with.
+        export: format, rate, channels and so on.
+        force: replace files that are there.
+        history: keep the sounds there.
+        library: by default the user's.
+        progress: shows the work and is told notes, and may cancel.
+        played: is given each sound when it is written.
+        chosen: fields of ``PlaySettings``, over ``settings``.
+
+    Raises:
+        SoundError: there is no such model, or it can't play this.
+        UnknownNameError: there is no such preset, control or axis.
+        AudioError, OutputError: a file can't be written as asked.
+        WeightsError, VocoderError: the vocoder can't be had or loaded.
+        Cancelled: the user stopped it; finished sounds stay.
+    """
+    from milonga.sounds.instrument.instrument import Instrument
+
+    library, progress = library or Library(), progress or Progress()
+    settings = PlaySettings(**chosen).over(settings or PlaySettings())
+    choice = choose_play(
+        str(model), settings, preset=preset, export=export, library=library, progress=progress
+    )
+    settings, target = choice.settings, choice.export
+    instrument = Instrument.open(
+        model, vocoder=settings.vocoder, device=settings.device, library=library, progress=progress
+    )
+    play = instrument.resolve(settings)
+    turns = []
+    for seed in range(settings.seed, settings.seed + count):
+        path = _path(out, instrument.header.name, seed, count, target)
+        check_target(path, target, force=force)
+        turns.append((replace(play, seed=seed), path))
+    _tell(progress, instrument.chosen_vocoder.note)
+    results = []
+    with progress.task("Sounds", count) as task:
+        for one, path in turns:
+            clip, made = instrument.play(one, progress), instrument.provenance(one)
+            result = export_clip(clip, path, target, made=made, force=force)
+            _tell(progress, *(f"{path}: {note}" for note in result.notes))
+            own = settings.model_copy(update={"seed": one.seed})
+            number = None
+            if history:
+                models = [played_model(instrument.path, instrument.sha256, library=library)]
+                number = _keep(clip, models, own, target, result, "play", library, progress)
+            sound = PlayedSound(own, instrument.vocoder.name, result, number, choice.left_out)
+            results.append(sound)
+            if played is not None:
+                played(sound)
+            task.advance()
+    return results
+
+
+def play_batch(
+    model: str | Path,
+    folder: str | Path,
+    *,
+    seeds: str | Sequence[int] | None = None,
+    grid: Mapping[str, Sequence[float]] | Sequence[str] = (),
+    settings: PlaySettings | None = None,
+    preset: str | None = None,
+    export: Export = None,
+    many: bool = False,
+    force: bool = False,
+    library: Library | None = None,
+    progress: Progress | None = None,
+    **chosen: Any,
+) -> BatchResult:
+    """Play every seed with every combination of control values into a folder.
+
+    The same call goes on after any stop: what is there is kept.
+
+    Args:
+        seeds: as ``parse_seeds`` takes them, or numbers; by default that of the settings.
+        grid: as ``parse_grid`` takes it, or values by control.
+        many: more than a thousand sounds are meant.
+
+    Raises:
+        MilongaError: as ``play_sounds``, ``plan_batch`` and ``run_batch``.
+    """
+    from milonga.sounds.instrument.batch import parse_grid, parse_seeds
+    from milonga.sounds.instrument.batch_plan import plan_batch
+    from milonga.sounds.instrument.instrument import Instrument
+
+    progress = progress or Progress()
+    settings = PlaySettings(**chosen).over(settings or PlaySettings())
+    choice = choose_play(
+        str(model), settings, preset=preset, export=export, library=library, progress=progress
+    )
+    settings = choice.settings
+    numbers = parse_seeds(seeds) if isinstance(seeds, str) else seeds
+    values = grid if isinstance(grid, Mapping) else parse_grid(grid)
+    instrument = Instrument.open(
+        model, vocoder=settings.vocoder, device=settings.device, library=library, progress=progress
+    )
+    stem = file_stem(instrument.header.name)
+    plan = plan_batch(
+        instrument,
+        settings,
+        [settings.seed] if numbers is None else numbers,
+        values,
+        choice.export,
+        stem,
+    )
+    plan.check_room(Path(folder), many=many)
+    _tell(progress, instrument.chosen_vocoder.note)
+    return plan.make(Path(folder), progress=progress, force=force)
+
+
+def blend_sounds(
+    models: Mapping[str, float] | Sequence[str],
+    out: str | Path | None = None,
+    *,
+    settings: PlaySettings | None = None,
+    export: Export = None,
+    force: bool = False,
+    history: bool = True,
+    library: Library | None = None,
+    progress: Progress | None = None,
+    **chosen: Any,
+) -> PlayedSound:
+    """Play several models as one.
+
+    Args:
+        models: ``{"rain": 60, "birds": 40}`` or ``["rain:60", "birds:40"]``; weights need not add
+            up to 100.
+        out: by default the models' names with weights and the seed, in the current folder.
+
+    Raises:
+        MilongaError: as ``play_sounds`` and ``Blend``.
+    """
+    from milonga.sounds.instrument.blend import Blend, parse_shares
+
+    library, progress = library or Library(), progress or Progress()
+    settings = PlaySettings(**chosen).over(settings or PlaySettings())
+    target = choose_play("", export=export).export
+    if isinstance(models, Mapping):
+        models = [f"{name}:{weight}" for name, weight in models.items()]
+    blend = Blend.open(
+        parse_shares(models),
+        vocoder=settings.vocoder,
+        device=settings.device,
+        library=library,
+        progress=progress,
+    )
+    resolved = blend.resolve(settings)
+    parts = blend.parts
+    stem = "-".join(f"{file_stem(p.instrument.header.name)}{100 * p.weight:.3g}" for p in parts)
+    path = Path(out or f"{stem}-s{settings.seed}.{target.format or 'wav'}")
+    check_target(path, target, force=force)
+    missing = [f"{' and '.join(lack)} can't do {name}, and play without it."
+               for name, lack in resolved.missing.items()]  # fmt: skip
+    _tell(progress, blend.chosen_vocoder.note, blend.why, *missing)
+    clip, made = blend.play(resolved, progress), blend.provenance(settings, resolved)
+    result = export_clip(clip, path, target, made=made, force=force)
+    _tell(progress, *(f"{path}: {note}" for note in result.notes))
+    number = None
+    if history:
+        played = [
+            played_model(p.instrument.path, p.instrument.sha256, p.weight, library) for p in parts
+        ]
+        number = _keep(clip, played, settings, target, result, "blend", library, progress)
+    facts = {
+        "models": {part.model: part.weight for part in parts},
+        "blended": blend.how,
+        "why": blend.why,
+        "without": resolved.missing,
+    }
+    return PlayedSound(settings, blend.vocoder.name, result, number, blend=facts)
+
+
+def file_stem(name: str) -> str:
+    """Make a file's name, without suffix, of a model's."""
+    return _UNSAFE.sub("-", name).strip("-.") or "sound"
+
+
+def _path(
+    out: str | Path | None, model: str, seed: int, count: int, settings: ExportSettings
+) -> Path:
+    suffix = f".{settings.format or 'wav'}"
+    if out is None:
+        return Path(f"{file_stem(model)}-s{seed}{suffix}")
+    out = Path(out)
+    return out if count == 1 else out.with_name(f"{out.stem}-s{seed}{out.suffix or suffix}")
+
+
+def _tell(progress: Progress, *texts: str) -> None:
+    for text in texts:
+        if text:
+            progress.message(text)
+
+
+def _keep(
+    clip: Clip,
+    models: Sequence[PlayedModel],
+    settings: PlaySettings,
+    export: ExportSettings,
+    result: ExportResult,
+    kind: Literal["play", "blend"],
+    library: Library,
+    progress: Progress,
+) -> int | None:
+    """Put what was played into the history; a history that fails must not cost the sound."""
+    from milonga.audio.pictures import clip_png
+
+    try:
+        kept = History(library).record(
+            clip,
+            models=models,
+            settings=settings,
+            made=result.receipt.made,
+            kind=kind,
+            export=export.model_dump(mode="json", exclude_defaults=True),
+            out=result.path,
+            receipt_id=result.receipt.id,
+            picture=clip_png(clip),
+        )
+    except MilongaError as error:
+        progress.message(f"The history couldn't keep this: {error.message}")
+        return None
+    return None if kept is None else kept.number
