@@ -41,7 +41,7 @@ class Copied:
         """Seconds of work for a second of sound."""
         return self.elapsed_s / self.clip.seconds if self.clip.n_samples else None
 
-    def document(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For ``--json``."""
         distance, factor = self.log_mel_distance_db, self.real_time_factor
         peak = peak_memory()

@@ -166,7 +166,7 @@ def compare_history(
                     "Side by side",
                     details=_differing(found),
                     tracks=tracks,
-                    controls=compared["controls"],
+                    yardsticks=compared["yardsticks"],
                 )
             ],
             made={"command": f"milonga sound history compare {' '.join(map(str, numbers))}"},

@@ -107,7 +107,7 @@ def test_a_blend_with_its_receipt_and_history(run):
     assert "other can't do pulse" in err
     receipt = check_export("blend.flac")
     assert receipt.made.model == "tiny:60 + other:40"
-    assert receipt.sound.rate == 48_000
+    assert receipt.sound.sample_rate == 48_000
     _, err = run("history", "replay", document["history"])
     assert "The same, bit for bit." in err
     out, _ = run("history", "other")

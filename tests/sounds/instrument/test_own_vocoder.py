@@ -22,9 +22,9 @@ from milonga.errors import (
 from milonga.runtime.progress import Progress
 from milonga.sounds.corpus.mel_store import MelStore
 from milonga.sounds.instrument.chosen_vocoder import choose_vocoder
-from milonga.sounds.instrument.own_vocoder import FILE, load_own, preference
+from milonga.sounds.instrument.own_vocoder import load_own, preference
 from milonga.sounds.instrument.vocoder_recordings import gather
-from milonga.sounds.instrument.vocoder_tuning import WORK, Remaker, fine_tune_vocoder
+from milonga.sounds.instrument.vocoder_tuning import Remaker, fine_tune_vocoder
 from milonga.sounds.library.library import Library
 from milonga.sounds.model.network import Architecture
 from milonga.sounds.train_model import train_into_library
@@ -64,7 +64,7 @@ def entry(home):
 
 
 def test_it_is_trained_kept_and_compared(trained, entry):
-    header, _ = load_generator(entry.folder / FILE)
+    header, _ = load_generator(entry.files.vocoder)
     assert header.steps == 3
     assert header.start == {"kind": "fresh", "size": "tiny"}
     assert len(header.corpus["used"]) == 5
@@ -89,7 +89,7 @@ def test_an_own_vocoder_plays(entry):
 
 
 def _rewritten(entry, **changes):
-    path = entry.folder / FILE
+    path = entry.files.vocoder
     header, generator = load_generator(path)
     save(path, header.model_copy(update=changes), generator.state_dict())
     return entry
@@ -129,11 +129,14 @@ def test_playing_takes_it_then_and_only_then(entry):
     voice = Instrument.open("bells", device="cpu").chosen_vocoder
     assert voice.vocoder.name == "own:bells"
     assert "better than griffin-lim" in voice.note
-    assert dict(voice.files)[FILE] == hashlib.sha256((entry.folder / FILE).read_bytes()).hexdigest()
+    assert (
+        dict(voice.files)["vocoder.safetensors"]
+        == hashlib.sha256(entry.files.vocoder.read_bytes()).hexdigest()
+    )
     assert (
         Instrument.open("bells", vocoder="griffin-lim").chosen_vocoder.vocoder.name == "griffin-lim"
     )
-    (entry.folder / FILE).unlink()
+    entry.files.vocoder.unlink()
     assert "own" not in Instrument.open("bells").chosen_vocoder.note
     with pytest.raises(VocoderError, match="no vocoder of its own"):
         Instrument.open("bells", vocoder="own")
@@ -163,7 +166,7 @@ def test_any_other_is_not_taken(entry, changes, reason):
 
 
 def test_a_damaged_one_or_none_leaves_the_default(entry):
-    path = entry.folder / FILE
+    path = entry.files.vocoder
     path.write_bytes(path.read_bytes()[:-50])
     voice = _voice(entry)
     assert voice.vocoder.name == "griffin-lim"
@@ -237,14 +240,14 @@ def test_a_model_without_its_training_folder_needs_to_be_told(trained, entry, tm
 
 
 def test_cancelled_it_goes_on_and_ends_the_same(entry, trained):
-    shutil.rmtree(entry.folder / "training" / WORK)
-    whole, _ = load_generator(entry.folder / FILE), (entry.folder / FILE).unlink()
+    shutil.rmtree(entry.files.vocoder_training)
+    whole, _ = load_generator(entry.files.vocoder), entry.files.vocoder.unlink()
     progress = Progress(
         lambda update: progress.cancel() if update.unit == "steps" and update.done == 2 else None
     )
     with pytest.raises(Cancelled):
         fine_tune_vocoder("bells", changes=QUICK, size="tiny", progress=progress)
-    assert not (entry.folder / FILE).exists()
+    assert not entry.files.vocoder.exists()
     told = []
     tuned = fine_tune_vocoder("bells", changes=QUICK, size="tiny", tell=told.append)
     assert "Going on from step 2." in told

@@ -9,7 +9,7 @@ from milonga.errors import SoundError
 from milonga.sounds import Corpus, MelStore, TrainSettings, train_into_library
 from milonga.sounds.corpus.split import assign
 from milonga.sounds.folder import ModelFolder
-from milonga.sounds.library.generated import FOLDER, marked, use
+from milonga.sounds.library.generated import marked, use
 from milonga.sounds.library.history import History
 from milonga.sounds.library.history_entry import PlayedModel
 from milonga.sounds.model.file import save, sound_hash
@@ -41,7 +41,7 @@ def put(history, seed, seconds=4.0):
 def test_chosen_sounds_lie_with_the_model_and_keep_their_receipts(history):
     number = put(history, 3)
     (path,) = use([number], "tiny")
-    assert path.parent == history.library.folder / "tiny" / FOLDER
+    assert path.parent == history.library.folder / "tiny" / "generated"
     assert check_export(path).made == Provenance(model="tiny", seed=3)
     assert np.array_equal(read(path).samples, history.clip(number).samples)
     assert use([number], "tiny") == [path]

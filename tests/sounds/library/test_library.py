@@ -7,9 +7,10 @@ import pytest
 
 from milonga.errors import ModelFileError, OutputError, SoundError
 from milonga.sounds import Library, open_model
-from milonga.sounds.library.library import MODEL
 from milonga.sounds.library.names import check_name
 from milonga.sounds.model.file import load, save, sound_hash
+
+MODEL = "model.safetensors"
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from milonga.errors import SoundError, UnknownNameError
-from milonga.sounds.library.presets import FILE, Presets
+from milonga.sounds.library.presets import Presets
 from milonga.sounds.model.play_settings import PlaySettings
 
 
@@ -27,7 +27,7 @@ def test_only_what_was_chosen_is_kept(models):
     assert kept.settings == settings
     assert kept.settings.model_fields_set == {"controls", "pace"}
     assert kept.export == {"format": "flac", "channels": "stereo"}
-    document = json.loads((models.folder / "tiny" / FILE).read_text())
+    document = json.loads((models.folder / "tiny" / "presets.json").read_text())
     assert document["presets"]["Dark hall"]["settings"] == {
         "controls": {"brightness": 2.0},
         "pace": 0.5,
@@ -137,7 +137,7 @@ def test_tags_and_notes_of_a_model_change_nothing(models):
 
 @pytest.mark.parametrize("text", ["{", '{"format_version": 2}', '{"presets": {"a": 1}}'])
 def test_a_damaged_file_is_told_and_kept(models, text):
-    path = models.folder / "tiny" / FILE
+    path = models.folder / "tiny" / "presets.json"
     path.write_text(text)
     with pytest.raises(SoundError, match="can't be read") as caught:
         Presets("tiny").save("x", PlaySettings(pace=2.0))

@@ -9,9 +9,9 @@ import platform
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from milonga._version import __version__
 from milonga.audio.clip import Clip
@@ -20,34 +20,31 @@ from milonga.audio.export.settings import ExportSettings
 from milonga.audio.files import read
 from milonga.errors import AudioError, ReceiptError
 from milonga.runtime.files import dump_json, write_text
+from milonga.runtime.record import Record
 from milonga.runtime.validation import first_error
 
-FORMAT_VERSION = 2
+FORMAT_VERSION: Final = 2
 _LIMIT = 4 << 20
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Provenance(_Part):
+class Provenance(Record):
     """How the sound came about before the export; all that a maker knows, as plain JSON."""
 
     model: str = ""
     model_sha256: str | None = None
     seed: int | None = None
     licence: str = ""
-    settings: dict[str, JsonValue] = {}
+    settings: dict[str, JsonValue] = Field({})
 
 
-class Step(_Part):
+class Step(Record):
     """One thing done to the sound, in the order of the receipt's ``chain``."""
 
     name: Literal["channels", "resample", "loudness", "limit", "dither", "encode"]
-    details: dict[str, JsonValue] = {}
+    details: dict[str, JsonValue] = Field({})
 
 
-class ExportedSound(_Part):
+class ExportedSound(Record):
     """Samples: before the export, or as decoded from the file.
 
     Version 1 called two of the fields ``frames`` and ``rate``.
@@ -66,7 +63,7 @@ class ExportedSound(_Part):
         return {names.get(k, k): v for k, v in value.items()} if isinstance(value, dict) else value
 
 
-class ExportReceipt(_Part):
+class ExportReceipt(Record):
     """What stands beside an exported file as JSON."""
 
     kind: Literal["milonga-export"] = "milonga-export"

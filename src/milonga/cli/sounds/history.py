@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, say
 from milonga.cli.main import LazyGroup
-from milonga.cli.sounds.export_options import export_options
-from milonga.cli.sounds.play_options import merged_export
-
-if TYPE_CHECKING:
-    from milonga.sounds.library.history_entry import HistoryItem
+from milonga.cli.sounds.options import export_fields, export_options, out_option
 
 _HERE = "sounds.history"
-_COMPARE = "sounds.history_compare"
 
 
 class _History(LazyGroup):
@@ -36,7 +31,7 @@ history = _History(
     lazy={
         "list": (f"{_HERE}:list_", "Show what was played."),
         "replay": (_HERE, "Play a number again, and say whether it is the same."),
-        "compare": (_COMPARE, "Two numbers side by side, as a page."),
+        "compare": (_HERE, "Two numbers side by side, as a page."),
         "use": (_HERE, "Let the next training of a model learn from a number."),
         "pin": (_HERE, "Keep a number whatever room it takes."),
         "unpin": (_HERE, "Let a number go when room is needed."),
@@ -56,7 +51,7 @@ def list_(model: str | None, count: int | None, as_json: bool) -> None:
     found = History().entries(model)
     found = found if count is None else found[-count:]
     if as_json:
-        print_json([kept.document() for kept in found])
+        print_json([kept.to_dict() for kept in found])
         return
     if not found:
         say("Nothing yet. Every milonga sound play is kept here.")
@@ -77,9 +72,9 @@ def list_(model: str | None, count: int | None, as_json: bool) -> None:
         table.add_row(
             str(kept.number),
             kept.entry.created[:16].replace("T", " "),
-            escape(title_of(kept)),
+            escape(kept.title),
             f"{kept.entry.seconds:.1f}",
-            escape(settings_text(kept)),
+            escape(kept.settings_text),
             size_text(kept.size),
             ", ".join(marks),
         )
@@ -89,9 +84,8 @@ def list_(model: str | None, count: int | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("number", type=click.IntRange(1))
-@click.option("--out", "-o", type=click.Path(path_type=Path), help="Also write it.")
+@out_option("Also write it.")
 @click.option("--kept", is_flag=True, help="Take the sound that was kept; play nothing.")
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
 @export_options
 @json_option
 def replay(
@@ -101,37 +95,52 @@ def replay(
 
     With -o it is written, exported as it was then or as you say now.
     """
-    from milonga.audio.export.write import check_target, export
-    from milonga.sounds.instrument.replay import replayed
-    from milonga.sounds.library.history import History
+    from milonga.workflows.history import replay_sound
 
-    history = History()
-    found = history.get(number)
-    settings = merged_export(values, found.entry.export)
     if kept and out is None:
         raise click.UsageError("Give a file with -o.")
-    if out is not None:
-        check_target(out, settings, force=force)
-    progress = make_progress()
-    if kept:
-        clip, same, notes = history.clip(number), None, ["The sound that was kept, 16 bits."]
-        made = found.entry.made
-    else:
-        again = replayed(found, progress=progress)
-        clip, same, notes, made = again.clip, again.same, list(again.notes), again.made
-    document: dict[str, Any] = {"number": number, "same": same, "notes": notes}
-    if out is not None:
-        result = export(clip, out, settings, made=made, force=force)
-        document |= result.document()
-        notes += result.notes
+    again = replay_sound(
+        number,
+        out,
+        kept=kept,
+        export_settings=export_fields(values),
+        force=force,
+        progress=make_progress(),
+    )
     if as_json:
-        print_json(document)
+        print_json(again.to_dict())
     else:
-        for note in notes:
+        for note in again.notes:
             say(note)
         if out is not None:
             click.echo(out)
-    return 1 if same is False else 0
+    return 1 if again.same is False else 0
+
+
+@click.command()
+@click.argument("first", type=click.IntRange(1))
+@click.argument("others", metavar="SECOND...", nargs=-1, type=click.IntRange(1), required=True)
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The page's folder, by default compare-FIRST-SECOND here.",
+)
+@json_option
+def compare(first: int, others: tuple[int, ...], out: Path | None, as_json: bool) -> None:
+    """FIRST and SECOND side by side: a page with players at one level, pictures and figures.
+
+    A sound that has gone for room is played again.
+    """
+    from milonga.workflows.history import compare_history
+
+    if not set(others) - {first}:
+        raise click.UsageError("Give two different numbers.")
+    compared = compare_history((first, *others), out, progress=make_progress())
+    if as_json:
+        print_json(compared.to_dict())
+    else:
+        click.echo(compared.page)
 
 
 @click.command()
@@ -194,25 +203,3 @@ def prune(keep: int | None, max_mb: float | None, as_json: bool) -> None:
         print_json({"sounds": list(pruned.sounds), "entries": list(pruned.entries)})
         return
     say(f"Took away {len(pruned.entries)} entries, and the sounds of {len(pruned.sounds)} others.")
-
-
-def title_of(kept: HistoryItem) -> str:
-    """``A``, or ``A:60 B:40``."""
-    names = [Path(name).name for name in kept.models]
-    if len(names) == 1:
-        return names[0]
-    pairs = zip(names, kept.entry.models, strict=True)
-    return " ".join(f"{name}:{100 * played.weight:.3g}" for name, played in pairs)
-
-
-def settings_text(kept: HistoryItem) -> str:
-    """What was chosen, in a line."""
-    settings = kept.entry.settings
-    parts = [f"seed {settings.seed}"]
-    parts += [f"{name}={value:+g}" for group in (settings.controls, settings.axes)
-              for name, value in group.items()]  # fmt: skip
-    parts += [f"like {Path(settings.like).name}"] if settings.like else []
-    parts += [f"to {Path(settings.to).name}"] if settings.to else []
-    parts += [f"pace {settings.pace:g}"] if settings.pace != 1 else []
-    parts += [f"tempo {settings.tempo:g}"] if settings.tempo != 120 else []
-    return ", ".join(parts)

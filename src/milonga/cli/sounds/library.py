@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -65,27 +65,19 @@ def info(
     MODEL is a name, or a file: looking into a stranger's file is safe.
     """
     from milonga.sounds.library.library import Library
-    from milonga.sounds.model.file import read_header, sound_hash
 
     library = Library()
-    path = library.model_path(model)
-    header = read_header(path)
+    saved = library.find(model)
     if tags or untags or note is not None or licence is not None:
-        if path.parent.parent != library.folder:
+        if saved.folder.parent != library.folder:
             raise click.UsageError("Tags and notes are for models of the library: sound add FILE.")
-        kept = [tag for tag in (*header.tags, *tags) if tag not in untags]
-        library.annotate(path.parent.name, tags=kept, notes=note, licence=licence)
-        header = read_header(path)
-    document = {
-        "path": str(path),
-        "size": path.stat().st_size,
-        "sound_sha256": sound_hash(path),
-        **header.model_dump(mode="json"),
-    }
+        earlier = saved.header.tags if saved.header else ()
+        kept = [tag for tag in (*earlier, *tags) if tag not in untags]
+        saved = library.annotate(saved.name, tags=kept, notes=note, licence=licence)
     if as_json:
-        print_json(document)
+        print_json(saved.details())
     else:
-        _describe(document, header)
+        _describe(saved)
 
 
 @click.command()
@@ -126,14 +118,14 @@ def delete(name: str, yes: bool, as_json: bool) -> None:
     library = Library()
     entry = library.model(name)
     if not yes:
-        about = "" if entry.header is None else f", {_corpus_text(entry.header)}"
+        about = "" if entry.header is None else f", {entry.header.corpus_text}"
         click.confirm(f"Delete {entry.name!r}{about}, for good?", abort=True, err=True)
     _report(library.delete(entry.name), f"Deleted {entry.name!r}.", as_json)
 
 
 def _show(entries: Sequence[SavedModel], as_json: bool) -> None:
     if as_json:
-        print_json([_document(entry) for entry in entries])
+        print_json([entry.to_dict() for entry in entries])
         return
     from rich.console import Console
     from rich.markup import escape
@@ -151,67 +143,37 @@ def _show(entries: Sequence[SavedModel], as_json: bool) -> None:
             continue
         table.add_row(
             escape(entry.name),
-            _corpus_text(header),
+            header.corpus_text,
             header.created[:10],
-            escape(", ".join(enabled_controls(header))),
+            escape(", ".join(header.enabled_controls)),
             size_text(entry.size),
             escape(", ".join(header.tags)),
         )
     Console(highlight=False).print(table)
 
 
-def _document(entry: SavedModel) -> dict[str, Any]:
-    header = entry.header
-    document: dict[str, Any] = {
-        "name": entry.name,
-        "path": str(entry.model_path),
-        "problem": entry.problem or None,
-        "in_training": entry.in_training,
-    }
-    if header is not None:
-        document |= {
-            "created": header.created,
-            "files": len(header.corpus.files),
-            "seconds": header.corpus.seconds,
-            "controls": enabled_controls(header),
-            "size": entry.size,
-            "tags": list(header.tags),
-            "notes": header.notes,
-            "licence": header.licence,
-        }
-    return document
-
-
-def enabled_controls(header: ModelHeader) -> list[str]:
-    """Names of the controls that work, in the model's order."""
-    return [name for name, about in header.controls.items() if about.enabled]
-
-
 def _report(entry: SavedModel, text: str, as_json: bool) -> None:
     if as_json:
-        print_json(_document(entry))
+        print_json(entry.to_dict())
     else:
         say(text)
 
 
-def _corpus_text(header: ModelHeader) -> str:
-    seconds, files = header.corpus.seconds, len(header.corpus.files)
-    length = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
-    return f"{length} in {files} file{'' if files == 1 else 's'}"
-
-
-def _describe(document: dict[str, Any], header: ModelHeader) -> None:
+def _describe(saved: SavedModel) -> None:
     from milonga.runtime.words import size_text
+    from milonga.sounds.model.file import sound_hash
 
+    if (header := saved.header) is None:
+        return
     rows = {
         "name": header.name,
-        "file": f"{document['path']} ({size_text(document['size'])})",
+        "file": f"{saved.model_path} ({size_text(saved.size)})",
         "trained": header.created,
-        "learnt from": _corpus_text(header),
+        "learnt from": header.corpus_text,
         "tags": ", ".join(header.tags),
         "notes": header.notes,
         "licence": header.licence,
-        "sound hash": document["sound_sha256"][:16],
+        "sound hash": sound_hash(saved.model_path)[:16],
     }
     for label, value in rows.items():
         if value:
@@ -249,7 +211,7 @@ def _controls(header: ModelHeader) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    working = enabled_controls(header)
+    working = header.enabled_controls
     if not working:
         return
     click.echo("controls, from -4 to +4: change of each descriptor in spreads; rank correlation")

@@ -9,8 +9,12 @@ import click
 
 from milonga.cli.common import json_option, print_json, say
 from milonga.cli.main import LazyGroup
-from milonga.cli.sounds.export_options import export_options
-from milonga.cli.sounds.play_options import given_export, play_options, play_settings
+from milonga.cli.sounds.options import (
+    export_fields,
+    export_options,
+    play_options,
+    play_settings,
+)
 
 if TYPE_CHECKING:
     from milonga.sounds.library.presets import FittedPreset, Preset
@@ -57,32 +61,26 @@ def save(
     Only what you choose is kept, also of the export (--format, --channels and so on): the rest
     stays as usual. Without --seed a preset has none.
     """
-    from milonga.sounds.library.history import History
-    from milonga.sounds.library.presets import Presets
+    from milonga.workflows.presets import save_preset
 
     if from_last and number is not None:
         raise click.UsageError("Give --from-last or --from, not both.")
-    settings, export = play_settings(values), given_export(values)
-    presets = Presets(model)
-    if from_last or number is not None:
-        history = History()
-        kept = history.last(model) if number is None else history.get(number)
-        earlier = kept.entry.settings
-        if not keep_seed:
-            left = earlier.model_dump(exclude_unset=True, exclude={"seed"})
-            earlier = type(earlier)(**left)
-        settings, export = settings.over(earlier), {**kept.entry.export, **export}
-    if not (settings.model_fields_set or export):
+    settings, export = play_settings(values), export_fields(values)
+    if not (from_last or number or settings.model_fields_set or export):
         raise click.UsageError("There is nothing to keep: give --set, --from-last or the like.")
-    from milonga.sounds import open_model
-
-    # A preset that can't be played must not be saved.
-    settings.resolve(open_model(model))
-    saved = presets.save(name, settings, export, force=force)
+    saved = save_preset(
+        model,
+        name,
+        settings,
+        export=export,
+        begin_with="last" if from_last else number,
+        keep_seed=keep_seed,
+        force=force,
+    )
     if as_json:
-        print_json({"model": model, "name": name, **saved.document()})
+        print_json({"model": model, "name": name, **saved.to_dict()})
     else:
-        say(f"Saved {name!r}: {_text(saved)}")
+        say(f"Saved {name!r}: {saved.text}")
         say(f"  play it: milonga sound play {model!r} --preset {name!r}")
 
 
@@ -144,7 +142,7 @@ def list_(model: str, as_json: bool) -> None:
         table.add_column(heading)
     for name, (kept, fitted) in found.items():
         gone = escape(", ".join(fitted.left_out))
-        table.add_row(escape(name), escape(_text(kept)), kept.created[:10], f"[yellow]{gone}[/]")
+        table.add_row(escape(name), escape(kept.text), kept.created[:10], f"[yellow]{gone}[/]")
     Console(highlight=False).print(table)
 
 
@@ -171,7 +169,7 @@ def delete(model: str, name: str, yes: bool) -> None:
     presets = Presets(model)
     kept = presets.get(name)
     if not yes:
-        click.confirm(f"Forget {name!r} ({_text(kept)})?", abort=True, err=True)
+        click.confirm(f"Forget {name!r} ({kept.text})?", abort=True, err=True)
     presets.delete(name)
     say(f"Deleted the preset {name!r}.")
 
@@ -179,17 +177,7 @@ def delete(model: str, name: str, yes: bool) -> None:
 def _document(name: str, kept: Preset, fitted: FittedPreset) -> dict[str, Any]:
     return {
         "name": name,
-        **kept.document(),
+        **kept.to_dict(),
         "left_out": fitted.left_out,
         "notes": list(fitted.notes),
     }
-
-
-def _text(kept: Preset) -> str:
-    """The settings in a line."""
-    chosen = kept.settings.model_dump(exclude_unset=True)
-    parts = [f"{name}={value:+g}" for group in ("controls", "axes")
-             for name, value in chosen.pop(group, {}).items()]  # fmt: skip
-    parts += [f"{name} {value}" for name, value in chosen.items() if value is not None]
-    parts += [f"{name} {value}" for name, value in kept.export.items()]
-    return ", ".join(parts) or "as usual"

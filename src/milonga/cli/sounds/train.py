@@ -77,9 +77,10 @@ def train(
 
     check_name(name)
     from milonga.runtime.devices import pick_device
-    from milonga.sounds import TrainSettings, train_into_library
+    from milonga.sounds import TrainSettings
     from milonga.sounds.model.network import Architecture
     from milonga.sounds.train_model import SIZES
+    from milonga.workflows.training import train_model
 
     settings = TrainSettings(
         minutes=minutes or 10.0,
@@ -89,9 +90,9 @@ def train(
         architecture=Architecture(**SIZES[size]),
     )
     with stop_between_steps(progress, repr(name)):
-        made = train_into_library(
+        made = train_model(
+            folder or (),
             name,
-            folder,
             add=add,
             settings=settings,
             restart=restart,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -80,44 +80,28 @@ def fine_tune_vocoder(
     """
     if minutes is not None and steps is not None:
         raise click.UsageError("Give --minutes or --steps, not both.")
-    from milonga.sounds.instrument.vocoder_tuning import fine_tune_vocoder as tune
+    from milonga.workflows import vocoding
 
-    changes: dict[str, Any] = {"seed": seed, "steps": steps}
-    changes["minutes"] = None if steps is not None else minutes or 30.0
-    changes |= {} if model_mels is None else {"remade": model_mels}
-    changes |= {} if batch is None else {"batch": batch}
     progress = make_progress()
     with stop_between_steps(progress, f"the vocoder of {name!r}"):
-        tuned = tune(
+        tuned = vocoding.fine_tune_vocoder(
             name,
-            changes=changes,
+            minutes=minutes,
+            steps=steps,
             start=start,  # type: ignore[arg-type]
             size=size,
+            model_mels=model_mels,
+            batch=batch,
+            seed=seed,
             corpus=corpus,
             device=device,
             again=again,
             progress=progress,
-            tell=say,
         )
     if as_json:
-        print_json(_document(tuned))
+        print_json(tuned.to_dict())
     else:
         _show(tuned)
-
-
-def _document(tuned: TunedVocoder) -> dict[str, Any]:
-    header = tuned.header
-    return {
-        "vocoder": str(tuned.path),
-        "start": header.start,
-        "steps": header.steps,
-        "seconds": header.training.get("seconds"),
-        "history": header.training.get("history"),
-        "left_out": tuned.left_out,
-        "evaluation": None if header.evaluation is None else header.evaluation.model_dump(),
-        "preferred": tuned.preference.own,
-        "reason": tuned.preference.reason,
-    }
 
 
 def _show(tuned: TunedVocoder) -> None:

@@ -10,7 +10,8 @@ from typing import get_args
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import UnknownNameError, VocoderError
 from milonga.runtime.progress import Progress
-from milonga.sounds.instrument.own_vocoder import FILE, default_vocoder, load_own, preference
+from milonga.sounds.folder import ModelFolder
+from milonga.sounds.instrument.own_vocoder import default_vocoder, load_own, preference
 from milonga.sounds.model.play_settings import VocoderName
 from milonga.vocoders import VocoderBase, get_vocoder
 from milonga.weights import locate
@@ -94,6 +95,7 @@ def _own_vocoder(name: str, model: Path | None, device: str) -> tuple[ChosenVoco
         if name == "own":
             raise
         return None, f"Its own vocoder can't be used. {error.message}"
-    with open(model.parent / FILE, "rb") as handle:
+    path = ModelFolder.of_model(model).vocoder
+    with open(path, "rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    return ChosenVocoder(vocoder, found.reason, ((FILE, digest),)), ""
+    return ChosenVocoder(vocoder, found.reason, ((path.name, digest),)), ""

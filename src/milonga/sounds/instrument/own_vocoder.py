@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from milonga.errors import MilongaError, VocoderError
+from milonga.sounds.folder import ModelFolder
 from milonga.sounds.model.file import sound_hash
 from milonga.vocoders import VocoderBase
 from milonga.weights import locate
 
 if TYPE_CHECKING:
     from milonga.vocoders.training.vocoder_file import Duel
-
-FILE = "vocoder.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def preference(model: Path, default: str | None = None) -> Preference:
     """
     from milonga.vocoders.training.vocoder_file import read_header
 
-    path = model.parent / FILE
+    path = ModelFolder.of_model(model).vocoder
     if not path.exists():
         return Preference(False, "")
     default = default or default_vocoder()
@@ -84,7 +83,7 @@ def load_own(model: Path, device: str = "auto") -> VocoderBase:
     """
     from milonga.vocoders.training.vocoder_file import load_trained
 
-    path = model.parent / FILE
+    path = ModelFolder.of_model(model).vocoder
     if not path.exists():
         raise VocoderError(
             "This model has no vocoder of its own.",

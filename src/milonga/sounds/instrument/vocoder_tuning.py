@@ -20,7 +20,7 @@ from milonga.errors import (
 )
 from milonga.runtime.memory import return_freed
 from milonga.runtime.progress import Progress
-from milonga.sounds.instrument.own_vocoder import FILE, Preference, default_vocoder, preference
+from milonga.sounds.instrument.own_vocoder import Preference, default_vocoder, preference
 from milonga.sounds.instrument.vocoder_recordings import Recordings, gather
 from milonga.sounds.library.library import Library, SavedModel, open_model
 from milonga.sounds.model.file import sound_hash
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from milonga.vocoders.training.settings import VocoderSettings
     from milonga.vocoders.training.trainer import VocoderTraining
     from milonga.vocoders.training.vocoder_file import Evaluation, VocoderHeader
-
-WORK = "vocoder"
-"""Within the training folder of the model."""
 
 START = Literal["auto", "bigvgan", "fresh"]
 EVALUATED_S = 60.0
@@ -63,6 +60,21 @@ class TunedVocoder:
     header: VocoderHeader
     left_out: dict[str, str]
     preference: Preference
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object."""
+        header = self.header
+        return {
+            "vocoder": str(self.path),
+            "start": header.start,
+            "steps": header.steps,
+            "seconds": header.training.get("seconds"),
+            "history": header.training.get("history"),
+            "left_out": self.left_out,
+            "evaluation": None if header.evaluation is None else header.evaluation.model_dump(),
+            "preferred": self.preference.own,
+            "reason": self.preference.reason,
+        }
 
 
 class Remaker:
@@ -133,11 +145,9 @@ def fine_tune_vocoder(
     if entry.header is None:
         raise SoundError(entry.problem, where=entry.folder)
     with library.training(entry.name) as training:
-        work = training / WORK
+        work = entry.files.vocoder_training
         if again:
-            from milonga.vocoders.training.state import FILE as CHECKPOINT
-
-            (work / CHECKPOINT).unlink(missing_ok=True)
+            entry.files.vocoder_checkpoint.unlink(missing_ok=True)
         tuning = _Tuning(entry, work, device, progress or Progress(), tell or (lambda line: None))
         recordings = gather(entry, training, work / "audio", corpus, progress)
         return tuning.run(recordings, changes or {}, start, size)
@@ -308,7 +318,7 @@ class _Tuning:
     ) -> TunedVocoder:
         from milonga.vocoders.training.vocoder_file import save
 
-        path = self._entry.folder / FILE
+        path = self._entry.files.vocoder
         save(path, header, weights)
         return TunedVocoder(path, header, recordings.left_out, preference(self._entry.model_path))
 

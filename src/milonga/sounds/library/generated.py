@@ -20,8 +20,6 @@ from milonga.sounds.library.history import History
 from milonga.sounds.library.library import Library
 from milonga.sounds.training.run_state import TrainingState
 
-FOLDER = "generated"
-
 
 def use(numbers: Sequence[int], model: str, history: History | None = None) -> list[Path]:
     """Puts numbers of the history into what a model's next training learns from.
@@ -41,7 +39,7 @@ def use(numbers: Sequence[int], model: str, history: History | None = None) -> l
     history = history or History()
     library: Library = history.library
     entry = library.model(model)
-    state = TrainingState.read(ModelFolder(entry.folder))
+    state = TrainingState.read(entry.files)
     if state is not None and not state.done:
         raise SoundError(
             f"An unfinished training of {entry.name!r} is there, which could not go on with more "
@@ -53,7 +51,7 @@ def use(numbers: Sequence[int], model: str, history: History | None = None) -> l
     files = []
     for number, clip in clips.items():
         kept = history.get(number)
-        path = entry.folder / FOLDER / f"{number:06d}-{kept.entry.sha256[:8]}.flac"
+        path = entry.files.generated / f"{number:06d}-{kept.entry.sha256[:8]}.flac"
         if not (path.exists() and receipt_path(path).exists()):
             settings = ExportSettings(format="flac", bits=16, channels="mono")
             export(clip, path, settings, made=kept.entry.made, force=True)
@@ -67,13 +65,13 @@ def generated(folder: Path) -> Path | None:
     Args:
         folder: of the model in the library.
     """
-    place = folder / FOLDER
+    place = ModelFolder(folder).generated
     return place if any(place.glob("*.flac")) else None
 
 
 def marked(corpus: Corpus, folder: Path) -> Corpus:
     """A corpus whose files from a model's folder of chosen sounds are marked as generated."""
-    place = (folder / FOLDER).absolute()
+    place = ModelFolder(folder).generated.absolute()
     files = tuple(
         file.model_copy(update={"generated": True})
         if Path(file.path).absolute().is_relative_to(place)

@@ -6,20 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from milonga.audio.export.receipt import Provenance
+from milonga.runtime.record import Record
 from milonga.sounds.library.library import Library
 from milonga.sounds.model.play_settings import PlaySettings
 
 ENTRY, SOUND, PICTURE, PINNED = "entry.json", "sound.flac", "picture.png", "pinned"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class PlayedModel(_Part):
+class PlayedModel(Record):
     """A model that took part.
 
     Attributes:
@@ -33,7 +30,7 @@ class PlayedModel(_Part):
     weight: float = 1.0
 
 
-class HistoryEntry(_Part):
+class HistoryEntry(Record):
     """What was played.
 
     Attributes:
@@ -54,7 +51,7 @@ class HistoryEntry(_Part):
     kind: Literal["play", "blend"] = "play"
     models: tuple[PlayedModel, ...]
     settings: PlaySettings
-    export: dict[str, Any] = {}
+    export: dict[str, Any] = Field({})
     made: Provenance
     out: str | None = None
     receipt_id: str | None = None
@@ -103,6 +100,28 @@ class HistoryItem:
         if self.owner is not None:
             return (self.owner,)
         return tuple(played.model for played in self.entry.models)
+
+    @property
+    def title(self) -> str:
+        """Its models: ``A``, or ``A:60 B:40``."""
+        names = [Path(name).name for name in self.models]
+        if len(names) == 1:
+            return names[0]
+        pairs = zip(names, self.entry.models, strict=True)
+        return " ".join(f"{name}:{100 * played.weight:.3g}" for name, played in pairs)
+
+    @property
+    def settings_text(self) -> str:
+        """The settings that were chosen, in a line."""
+        settings = self.entry.settings
+        parts = [f"seed {settings.seed}"]
+        parts += [f"{name}={value:+g}" for group in (settings.controls, settings.axes)
+                  for name, value in group.items()]  # fmt: skip
+        parts += [f"like {Path(settings.like).name}"] if settings.like else []
+        parts += [f"to {Path(settings.to).name}"] if settings.to else []
+        parts += [f"pace {settings.pace:g}"] if settings.pace != 1 else []
+        parts += [f"tempo {settings.tempo:g}"] if settings.tempo != 120 else []
+        return ", ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object."""

@@ -16,16 +16,19 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from milonga.errors import ModelFileError, SoundError
+from milonga.runtime import html
 from milonga.runtime.files import output_error
 from milonga.runtime.places import data_folder
+from milonga.runtime.words import size_text
+from milonga.sounds.folder import ModelFolder
 from milonga.sounds.library.names import check_name, same_name
-from milonga.sounds.model.file import ModelHeader, load, read_header
+from milonga.sounds.model.file import ModelHeader, load, read_header, sound_hash
 from milonga.sounds.model.file import save as write_model
 
 if TYPE_CHECKING:
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
 
     from milonga.sounds.model.player import SoundPlayer
 
-MODEL, TRAINING = "model.safetensors", "training"
 _LOCK = ".lock"
 _WAIT_S = 10.0
 
@@ -49,6 +51,7 @@ class SavedModel:
         size: bytes of the model's file.
         problem: why there is no header.
         in_training: whether a training is there that can go on.
+        model_path: the model's file.
     """
 
     name: str
@@ -58,9 +61,48 @@ class SavedModel:
     problem: str
     in_training: bool
 
+    model_path: Path
+
     @property
-    def model_path(self) -> Path:
-        return self.folder / MODEL
+    def files(self) -> ModelFolder:
+        return ModelFolder(self.folder)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object."""
+        document: dict[str, Any] = {
+            "name": self.name,
+            "path": str(self.model_path),
+            "problem": self.problem or None,
+            "in_training": self.in_training,
+        }
+        if (header := self.header) is not None:
+            document |= {
+                "created": header.created,
+                "files": len(header.corpus.files),
+                "seconds": header.corpus.seconds,
+                "controls": header.enabled_controls,
+                "size": self.size,
+                "tags": list(header.tags),
+                "notes": header.notes,
+                "licence": header.licence,
+            }
+        return document
+
+    def details(self) -> dict[str, Any]:
+        """All that the model's file says of itself, its size and the hash of how it sounds.
+
+        Raises:
+            ModelFileError: it can't be read.
+        """
+        return {
+            "path": str(self.model_path),
+            "size": self.size,
+            "sound_sha256": sound_hash(self.model_path),
+            **read_header(self.model_path).model_dump(mode="json"),
+        }
+
+    def _repr_html_(self) -> str:
+        return models_html([self])
 
 
 class Library:
@@ -134,6 +176,29 @@ class Library:
             raise SoundError(entry.problem, where=entry.folder, step=_step(entry))
         return entry.model_path
 
+    def find(self, name_or_file: str | Path) -> SavedModel:
+        """A model of the library by its name, or any model's file.
+
+        Raises:
+            SoundError: there is neither such a model nor such a file.
+            ModelFileError: it is damaged or hostile.
+        """
+        path = self.model_path(name_or_file)
+        files = ModelFolder.of_model(path)
+        name = files.name if path == files.model else path.stem
+        return SavedModel(
+            name=name,
+            folder=files.path,
+            header=read_header(path),
+            size=path.stat().st_size,
+            problem="",
+            in_training=files.training.is_dir(),
+            model_path=path,
+        )
+
+    def _repr_html_(self) -> str:
+        return models_html(self.models())
+
     def save(self, name: str, header: ModelHeader, tensors: dict[str, torch.Tensor]) -> SavedModel:
         """Puts a trained model under a name; one that is there gives way to it.
 
@@ -143,7 +208,7 @@ class Library:
         """
         with self.locked():
             folder = self.path_of(name)
-            write_model(folder / MODEL, header, tensors)
+            write_model(ModelFolder(folder).model, header, tensors)
             return _saved(folder)
 
     def add(self, file: str | Path, name: str | None = None) -> SavedModel:
@@ -166,7 +231,9 @@ class Library:
         with self.locked():
             self._check_free(wanted)
             folder = self.folder / wanted
-            write_model(folder / MODEL, header.model_copy(update={"name": wanted}), tensors)
+            write_model(
+                ModelFolder(folder).model, header.model_copy(update={"name": wanted}), tensors
+            )
             return _saved(folder)
 
     def rename(self, name: str, new: str) -> SavedModel:
@@ -181,15 +248,16 @@ class Library:
             if same_name(new) != same_name(entry.name):
                 self._check_free(new)
             self._check_idle(entry)
+            target = ModelFolder(self.folder / new)
             try:
-                entry.folder.rename(self.folder / new)
+                entry.folder.rename(target.path)
             except OSError as error:
                 raise output_error(error, self.folder / new) from error
             # The name that the file carries when it is shared.
             with contextlib.suppress(ModelFileError):
-                header, tensors = load(self.folder / new / MODEL)
+                header, tensors = load(target.model)
                 renamed = header.model_copy(update={"name": new})
-                write_model(self.folder / new / MODEL, renamed, tensors)
+                write_model(target.model, renamed, tensors)
             return _saved(self.folder / new)
 
     def delete(self, name: str) -> SavedModel:
@@ -248,7 +316,7 @@ class Library:
         """
         from filelock import FileLock, Timeout
 
-        folder = self.path_of(name) / TRAINING
+        folder = ModelFolder(self.path_of(name)).training
         _make(folder)
         lock = FileLock(folder / _LOCK, timeout=0)
         try:
@@ -341,8 +409,21 @@ def open_model(name_or_file: str | Path, library: Library | None = None) -> Soun
         ) from error
 
 
+def models_html(models: Iterable[SavedModel]) -> str:
+    """Show models in a notebook, as the command ``sound list`` does on a terminal."""
+    rows: list[tuple[str, ...]] = []
+    for saved in models:
+        if (header := saved.header) is None:
+            rows.append((saved.name, saved.problem, "", "", "", ""))
+            continue
+        controls, tags = ", ".join(header.enabled_controls), ", ".join(header.tags)
+        date, size = header.created[:10], size_text(saved.size)
+        rows.append((saved.name, header.corpus_text, date, controls, size, tags))
+    return html.table(("name", "learnt from", "trained", "controls", "size", "tags"), rows)
+
+
 def _saved(folder: Path) -> SavedModel:
-    path, training = folder / MODEL, (folder / TRAINING).is_dir()
+    path, training = ModelFolder(folder).model, ModelFolder(folder).training.is_dir()
     header, problem, size = None, "", 0
     # Twice: the file may have come between the first look and the second.
     for _ in range(2):
@@ -353,11 +434,11 @@ def _saved(folder: Path) -> SavedModel:
         except (ModelFileError, OSError) as error:
             problem = error.message if isinstance(error, ModelFileError) else str(error)
         if not path.exists():
-            problem = f"Its file {MODEL} is not there."
+            problem = f"Its file {path.name} is not there."
             if training:
                 problem = "Its first training isn't finished."
             break
-    return SavedModel(folder.name, folder, header, size, problem, training)
+    return SavedModel(folder.name, folder, header, size, problem, training, path)
 
 
 def _step(entry: SavedModel) -> str:

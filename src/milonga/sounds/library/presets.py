@@ -21,7 +21,6 @@ from milonga.sounds.library.names import check_name
 from milonga.sounds.model.file import ModelHeader, sound_hash
 from milonga.sounds.model.play_settings import PlaySettings
 
-FILE = "presets.json"
 _LARGEST = 4 << 20
 _OTHER_SPREAD = 1.25
 """A spread that has changed by this factor since is told: +2 is another distance then."""
@@ -46,8 +45,18 @@ class Preset(BaseModel):
     model_sha256: str
     spreads: dict[str, float] = {}
 
+    @property
+    def text(self) -> str:
+        """The settings in a line."""
+        chosen = self.settings.model_dump(exclude_unset=True)
+        parts = [f"{name}={value:+g}" for group in ("controls", "axes")
+                 for name, value in chosen.pop(group, {}).items()]  # fmt: skip
+        parts += [f"{name} {value}" for name, value in chosen.items() if value is not None]
+        parts += [f"{name} {value}" for name, value in self.export.items()]
+        return ", ".join(parts) or "as usual"
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values without those that weren't chosen."""
+        """Return the preset as plain values, without those that weren't chosen."""
         return {
             **self.model_dump(mode="json"),
             "settings": self.settings.model_dump(mode="json", exclude_unset=True),
@@ -92,7 +101,7 @@ class Presets:
 
     def all(self) -> dict[str, Preset]:
         """By name, in alphabetical order."""
-        found = _read(self._entry().folder / FILE).presets
+        found = _read(self._entry().files.presets).presets
         return dict(sorted(found.items(), key=lambda item: item[0].casefold()))
 
     def get(self, name: str) -> Preset:
@@ -117,7 +126,7 @@ class Presets:
         with self._library.locked():
             entry = self._entry()
             header = _header(entry)
-            known = _read(entry.folder / FILE).presets
+            known = _read(entry.files.presets).presets
             taken = _same(known, name)
             if taken is not None and not force:
                 raise SoundError(
@@ -136,7 +145,7 @@ class Presets:
                 },
             )
             others = {key: value for key, value in known.items() if key != taken}
-            _write(entry.folder / FILE, {**others, name: preset})
+            _write(entry.files.presets, {**others, name: preset})
         return preset
 
     def rename(self, name: str, new: str) -> None:
@@ -148,7 +157,7 @@ class Presets:
         """
         _check(new)
         with self._library.locked():
-            path = self._entry().folder / FILE
+            path = self._entry().files.presets
             known = dict(_read(path).presets)
             old, preset = self._find(known, name)
             taken = _same(known, new)
@@ -160,7 +169,7 @@ class Presets:
     def delete(self, name: str) -> None:
         """Forgets a preset."""
         with self._library.locked():
-            path = self._entry().folder / FILE
+            path = self._entry().files.presets
             known = dict(_read(path).presets)
             del known[self._find(known, name)[0]]
             _write(path, known)

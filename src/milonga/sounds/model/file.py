@@ -123,6 +123,18 @@ class ModelHeader(_Part):
     def spec(self) -> MelSpec:
         return MelSpec.from_dict(self.mel_spec)
 
+    @property
+    def enabled_controls(self) -> list[str]:
+        """Names of the controls that work, in the model's order."""
+        return [name for name, report in self.controls.items() if report.enabled]
+
+    @property
+    def corpus_text(self) -> str:
+        """How much it learnt from, in words: ``12 min in 8 files``."""
+        seconds, files = self.corpus.seconds, len(self.corpus.files)
+        length = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+        return f"{length} in {files} file{'' if files == 1 else 's'}"
+
 
 def save(path: Path, header: ModelHeader, tensors: Mapping[str, torch.Tensor]) -> None:
     """Writes a model, whole or not at all; equal arguments give equal bytes.

@@ -55,8 +55,13 @@ class PlaySettings(BaseModel):
         None,
         description="Play it again with other controls: any file, or one that the model learnt "
         "from.",
+        json_schema_extra={"metavar": "RECORDING"},
     )
-    to: str | None = Field(None, description="Turn into this one over the length.")
+    to: str | None = Field(
+        None,
+        description="Turn into this one over the length.",
+        json_schema_extra={"metavar": "RECORDING"},
+    )
     pace: float = Field(1.0, ge=0, le=16, description="How fast it goes; 0 stands still.")
     tempo: float = Field(120.0, ge=20, le=400, description="Tempo of the pulse, in beats a minute.")
     vocoder: VocoderName = Field(
