@@ -59,7 +59,7 @@ SIDES = """
 import json, sys, time, warnings
 from pathlib import Path
 import torch
-from milonga.generators.bark.engine import Engine, Sampling
+from milonga.generators.bark.engine import BarkEngine, Sampling
 from milonga.generators.bark.voices import read_voice
 from milonga.runtime.memory import peak_memory
 from milonga.runtime.progress import Progress
@@ -68,7 +68,7 @@ folder, result = Path(sys.argv[1]), Path(sys.argv[5])
 tokens, parts, plain_parts = map(int, sys.argv[2:5])
 warnings.simplefilter("ignore")
 begun = time.perf_counter()
-engine = Engine.load(folder, "bark-small", "cpu")
+engine = BarkEngine.load(folder, "bark-small", "cpu")
 loading = time.perf_counter() - begun
 voice = read_voice(folder / "voice.npz")
 prompts = [f"\\u266a la la la, part {number} of the song, la la \\u266a" for number in range(parts)]

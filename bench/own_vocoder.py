@@ -81,7 +81,7 @@ def measure(seconds: float) -> dict[str, Any]:
     from milonga.runtime.memory import peak_memory
     from milonga.vocoders import get_vocoder
     from milonga.vocoders.bigvgan.config import BigVGANConfig
-    from milonga.vocoders.bigvgan.generator import Generator
+    from milonga.vocoders.bigvgan.generator import BigVGANGenerator
     from milonga.vocoders.bigvgan.vocoder import BigVGAN
     from milonga.vocoders.training.evaluation import measure
     from milonga.vocoders.training.fresh import fresh_generator
@@ -98,7 +98,7 @@ def measure(seconds: float) -> dict[str, Any]:
         return Pairs([clip.mono for clip in clips], spec)
 
     def vocoder(weights: dict[str, torch.Tensor]) -> BigVGAN:
-        generator = Generator(config)
+        generator = BigVGANGenerator(config)
         generator.load_state_dict(weights)
         return BigVGAN(generator.eval().requires_grad_(False), "cpu")
 

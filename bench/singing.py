@@ -106,7 +106,7 @@ def _sung_errors(engine, lines, voice: str, listener: Listener) -> float:  # typ
     from milonga.generators.guide.voice.phones import nuclei
     from milonga.generators.guide.voice.singing import sing
     from milonga.generators.guide.voice.world import analyse
-    from milonga.generators.guide.words.syllables import words_of
+    from milonga.generators.words.syllables import words_of
 
     singer = cast(voice).lead
     request = Request(

@@ -150,13 +150,13 @@ import json, sys, time
 from pathlib import Path
 import torch
 from milonga.generators.stable_audio.decoding import decode
-from milonga.generators.stable_audio.parts import Parts
+from milonga.generators.stable_audio.parts import ModelParts
 from milonga.runtime.progress import Progress
 
 how, seconds = sys.argv[2], float(sys.argv[3])
 latents = torch.randn(1, 64, 1024, generator=torch.Generator().manual_seed(0))
 frames, samples = -(-round(seconds * 44_100) // 2048), round(seconds * 44_100)
-parts = Parts(Path(sys.argv[1]), "random", "cpu")
+parts = ModelParts(Path(sys.argv[1]), "random", "cpu")
 with parts.at_work("decoder") as decoder, torch.inference_mode():
     begun = time.perf_counter()
     if how == "tiles":

@@ -158,11 +158,11 @@ def make_ours(weights: Path, engine: str) -> Callable[[np.ndarray], np.ndarray]:
     import torch
 
     from milonga.vocoders.bigvgan.config import BigVGANConfig
-    from milonga.vocoders.bigvgan.generator import Generator
+    from milonga.vocoders.bigvgan.generator import BigVGANGenerator
     from milonga.vocoders.bigvgan.loading import fold_weight_norm
     from milonga.vocoders.bigvgan.vocoder import BigVGAN
 
-    generator = Generator(BigVGANConfig.from_dict(CONFIG)).eval().requires_grad_(False)
+    generator = BigVGANGenerator(BigVGANConfig.from_dict(CONFIG)).eval().requires_grad_(False)
     generator.load_state_dict(
         fold_weight_norm(torch.load(weights, weights_only=True, mmap=True)), strict=True
     )

@@ -14,7 +14,7 @@ from milonga.vocoders.bigvgan.fast.minimal import LARGE, MEDIUM, SMALL, Filterin
 from milonga.vocoders.bigvgan.fast.packing import pack_activation, pack_conv
 from milonga.vocoders.bigvgan.fast.workers import Workers
 from milonga.vocoders.bigvgan.filters import HALF_BAND
-from milonga.vocoders.bigvgan.generator import Activation, Generator
+from milonga.vocoders.bigvgan.generator import Activation, BigVGANGenerator
 from milonga.vocoders.bigvgan.kernels import why_no_kernels
 from milonga.vocoders.health import vocoder_kernels
 
@@ -40,7 +40,7 @@ KERNELS = {width: fast._compiled(fast._tiling(width), FILTERINGS) for width in W
 @pytest.fixture(scope="module")
 def engine():
     torch.manual_seed(0)
-    made = fast.FastEngine(Generator(CONFIG))
+    made = fast.FastEngine(BigVGANGenerator(CONFIG))
     made._workers = Workers(2)
     made._zeros = np.zeros(max(WIDTHS), np.float32)
     return made

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,7 +16,7 @@ from milonga.vocoders import VocoderError
 from milonga.vocoders.bigvgan import chunks
 from milonga.vocoders.bigvgan.chunks import block_reach, plan_chunk, recomputed_share
 from milonga.vocoders.bigvgan.config import BigVGANConfig
-from milonga.vocoders.bigvgan.generator import Generator
+from milonga.vocoders.bigvgan.generator import BigVGANGenerator
 from milonga.vocoders.bigvgan.vocoder import BigVGAN
 
 FULL = {
@@ -51,7 +52,7 @@ SMALL = FULL | {
 
 def make(engine):
     torch.manual_seed(3)
-    generator = Generator(BigVGANConfig.from_dict(SMALL)).eval().requires_grad_(False)
+    generator = BigVGANGenerator(BigVGANConfig.from_dict(SMALL)).eval().requires_grad_(False)
     return BigVGAN(generator, "cpu", engine=engine)
 
 
@@ -171,7 +172,7 @@ def test_a_full_device_means_smaller_chunks_then_the_cpu(most, device):
 
 
 def test_half_precision_is_for_accelerators():
-    generator = Generator(BigVGANConfig.from_dict(SMALL))
+    generator = BigVGANGenerator(BigVGANConfig.from_dict(SMALL))
     with pytest.raises(VocoderError, match="accelerator"):
         BigVGAN(generator, "cpu", half=True)
 
@@ -180,10 +181,10 @@ PEAK = """
 import sys, numpy as np, torch
 from milonga.runtime.memory import peak_memory
 from milonga.vocoders.bigvgan.config import BigVGANConfig
-from milonga.vocoders.bigvgan.generator import Generator
+from milonga.vocoders.bigvgan.generator import BigVGANGenerator
 from milonga.vocoders.bigvgan.vocoder import BigVGAN
 config = BigVGANConfig.from_dict(eval(sys.argv[1]))
-vocoder = BigVGAN(Generator(config).eval().requires_grad_(False), "cpu")
+vocoder = BigVGAN(BigVGANGenerator(config).eval().requires_grad_(False), "cpu")
 frames = int(float(sys.argv[2]) * config.mel_spec.frame_rate)
 mel = np.full((1, 10, frames), -5, np.float32)
 samples = sum(piece.shape[2] for piece in vocoder.stream(mel))
@@ -216,3 +217,52 @@ def test_one_vocoder_serves_several_threads(engine):
         found = list(pool.map(vocoder.mel_to_waveform, mels * 3))
     for index, wave in enumerate(found):
         assert np.array_equal(wave, expected[index % 4])
+
+
+def test_threads_that_run_out_of_memory_at_once_all_go_on_and_say_so_once():
+    vocoder = make("torch")
+    draw = np.random.default_rng(0)
+    mels = [draw.normal(-4, 2, (1, 10, n)).astype(np.float32) for n in (15, 12, 9, 16)]
+    expected = [vocoder.mel_to_waveform(mel) for mel in mels]
+    together = threading.Barrier(4)
+
+    class Full:
+        name = "torch"
+
+        def chunk(self, mel, plan):
+            together.wait(30)
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    vocoder._engine, vocoder._device = Full(), "cuda"
+    messages = Messages()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda mel: vocoder.mel_to_waveform(mel, progress=messages), mels))
+    for wave, whole in zip(found, expected, strict=True):
+        assert np.abs(wave - whole).max() <= 1e-5 * np.abs(whole).max()
+    assert vocoder.device == "cpu"
+    assert sum("on the CPU" in text for text in messages.texts) == 1
+
+
+def test_a_retreat_leaves_alone_what_another_thread_computes():
+    generator = BigVGANGenerator(BigVGANConfig.from_dict(SMALL)).eval().requires_grad_(False)
+    vocoder = BigVGAN(generator.double(), "cpu", engine="torch")
+    mel = np.random.default_rng(0).normal(-4, 2, (1, 10, 12)).astype(np.float32)
+    expected = vocoder.mel_to_waveform(mel)
+    inside, moved = threading.Event(), threading.Event()
+
+    def wait(*_):
+        # In the midst of the first thread's chunk the second one runs out of memory.
+        inside.set()
+        moved.wait(30)
+
+    generator.conv_post.register_forward_pre_hook(wait)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(vocoder.mel_to_waveform, mel)
+        assert inside.wait(30)
+        vocoder._device = "cuda"
+        vocoder._retreat(vocoder._engine, 1, RuntimeError("out of memory"), Progress())
+        moved.set()
+        wave = running.result(60)
+    assert np.abs(wave - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert next(vocoder._generator.parameters()).dtype == torch.float32
+    assert next(generator.parameters()).dtype == torch.float64

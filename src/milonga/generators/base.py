@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from milonga.audio.clip import Clip
-from milonga.errors import Problem
+from milonga.errors import GeneratorError, MilongaError, Problem
 from milonga.runtime.progress import Progress
 
 Role = Literal["vocals", "backing", "instrumental", "texture"]
-"""What a layer is for: sung words, what is played under them, music alone, a bed of sound."""
+"""Purpose of a layer: sung words, music under them, music alone, a bed of sound."""
 
 
 class LyricLine(BaseModel):
@@ -31,7 +32,7 @@ class LyricLine(BaseModel):
 
 
 class Request(BaseModel):
-    """What a generator is asked for. The same request, seed and versions give the same clip."""
+    """One layer to render. The same request, seed and versions give the same clip."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,7 +48,7 @@ class Request(BaseModel):
     key: str
     seed: int = Field(ge=0)
     accompanied: bool = False
-    """Whether another layer of the segment plays the music that a voice is sung to."""
+    """True if another layer of the segment plays the music that a voice is sung to."""
     options: dict[str, Any] = Field(default_factory=dict)
 
     @property
@@ -69,7 +70,7 @@ class Licence(BaseModel):
 
 
 class Model(BaseModel):
-    """What a generator renders with, for the receipt: enough to find the same thing again."""
+    """The model behind a take, for the receipt: enough to find the same thing again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -84,11 +85,11 @@ class Model(BaseModel):
     dtype: str = "float32"
     licences: tuple[Licence, ...] = ()
     notes: tuple[str, ...] = ()
-    """What else decides the samples, such as how many rows went through the model at a time."""
+    """More that decides the samples, such as the number of rows computed together."""
 
 
 class Assessment(BaseModel):
-    """What a generator says of a request before any work.
+    """Findings about a request before any work.
 
     ``problems`` stop the plan, ``notes`` are only shown.
     """
@@ -111,7 +112,7 @@ class Generator(ABC):
     name: ClassVar[str]
     roles: ClassVar[frozenset[Role]]
     length: ClassVar[Literal["exact", "natural"]]
-    """Whether a clip is as long as asked (within 20 ms) or as long as the model makes it."""
+    """"exact": as long as asked (within 20 ms); "natural": as long as the model makes it."""
 
     class Options(BaseModel):
         """Settings of this generator; a field's description is its help."""
@@ -123,21 +124,52 @@ class Generator(ABC):
 
     @abstractmethod
     def assess(self, request: Request) -> Assessment:
-        """Checks a request without loading anything."""
+        """Check a request without loading anything."""
 
     def prompts(self, request: Request) -> tuple[str, ...]:
-        """The texts that the model is given, in order; none for a generator that reads none."""
+        """List the texts that the model gets, in order; none for a generator that reads none."""
         return ()
 
     @abstractmethod
     def model(self) -> Model:
-        """What the takes are made with; called after a render."""
+        """Describe the model behind the takes; called after a render."""
 
     @abstractmethod
-    def render(self, request: Request, progress: Progress) -> Clip:
-        """Makes the clip.
+    def render(self, request: Request, progress: Progress | None = None) -> Clip:
+        """Make the clip.
+
+        Args:
+            request: what to render.
+            progress: shows the work, and stops it.
 
         Raises:
             GeneratorError: this request can't be rendered, with the reason.
             Cancelled: the user stopped it; checked at least every 3 s.
         """
+
+
+def problem_of(error: MilongaError, where: str) -> Problem:
+    """Turn an error into a problem at a place."""
+    return Problem(error.message, where, step=error.step or "")
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """Raise the first problem, if there is one.
+
+    Raises:
+        GeneratorError: there is.
+    """
+    for problem in problems:
+        raise GeneratorError(
+            problem.message, where=problem.where or None, step=problem.step or None
+        )
+
+
+def too_long(who: str, seconds: float, longest: float) -> Iterable[Problem]:
+    """Find a length beyond what a generator renders at once."""
+    if seconds > longest:
+        yield Problem(
+            f"{who} renders at most {longest:g} s at once, not {seconds:g} s.",
+            "seconds",
+            step="Split the segment.",
+        )

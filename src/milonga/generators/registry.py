@@ -30,7 +30,7 @@ GENERATORS: dict[str, KnownGenerator] = {
         "milonga.generators.guide:Guide", "guide", "a scratch version of anything, no download"
     ),
     "sound": KnownGenerator(
-        "milonga.generators.sound:Sound",
+        "milonga.generators.sound:SoundGenerator",
         "sounds",
         "textures from sound models of your own recordings",
     ),

@@ -1,4 +1,4 @@
-"""What every vocoder does: mel-spectrogram in, waveform out."""
+"""The contract of vocoders: mel-spectrogram in, waveform out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class VocoderBase(ABC):
     @property
     @abstractmethod
     def device(self) -> str:
-        """Where it works: "cpu", "cuda", "cuda:1", "mps"."""
+        """The device that it works on: "cpu", "cuda", "cuda:1", "mps"."""
 
     @property
     def sample_rate(self) -> int:

@@ -20,7 +20,7 @@ from milonga.vocoders.mel_adapter import MelAdapter
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class CopySynthesis:
     """A rendered mel.
 
     Attributes:
@@ -66,7 +66,7 @@ def analyse(clip: Clip, spec: MelSpec) -> Mel:
 
 def render(
     mel: Mel, vocoder: VocoderBase, *, adapt: bool = False, progress: Progress | None = None
-) -> Copied:
+) -> CopySynthesis:
     """Sound of a mel, one channel after the other where there are several.
 
     Args:
@@ -96,7 +96,7 @@ def render(
     distance = log_mel_distance_db(values, clip, vocoder.mel_spec)
     if samples is not None:
         clip = clip.fitted(min(samples, clip.n_samples))
-    return Copied(clip, elapsed, distance, bool(names))
+    return CopySynthesis(clip, elapsed, distance, bool(names))
 
 
 def log_mel_distance_db(mel: np.ndarray[Any, Any], clip: Clip, spec: MelSpec) -> float | None:

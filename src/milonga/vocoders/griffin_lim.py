@@ -186,7 +186,7 @@ def follow_peaks(magnitudes: Floats, spec: MelSpec, seed: int) -> Spectrum:
 
 
 def _valleys(row: Floats, peaks: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Where the row is lowest between each two peaks."""
+    """Find where the row is lowest between each two peaks."""
     if len(peaks) < 2:
         return np.empty(0, np.intp)
     lowest = np.minimum.reduceat(row, peaks)[:-1]

@@ -221,7 +221,7 @@ class _Intervals:
         return 0.5 * (self.edges[1:] + self.edges[:-1]), self.bins
 
     def split(self, spectrum: Reals, hz: Reals) -> tuple[Reals, list[_Tone]]:
-        """What is dense, ``[bins, T]``, and sines."""
+        """Split a spectrum into what is dense, ``[bins, T]``, and sines."""
         count = len(self.bins)
         sums = np.zeros((count + 4, spectrum.shape[1]))
         moments = np.zeros_like(sums)

@@ -11,21 +11,21 @@ from milonga.vocoders.base import VocoderBase
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """Where a vocoder's ``load`` lives, the extra it needs, and what it is for."""
+class KnownVocoder:
+    """A vocoder that can be asked for: its ``load``, the extra it needs, its purpose."""
 
     target: str
     extra: str
     summary: str
 
 
-VOCODERS: dict[str, Entry] = {
-    "bigvgan": Entry(
+VOCODERS: dict[str, KnownVocoder] = {
+    "bigvgan": KnownVocoder(
         "milonga.vocoders.bigvgan.vocoder:load_bigvgan",
         "models",
         "BigVGAN-v2, the best there is; a download of some 489 MB",
     ),
-    "griffin-lim": Entry(
+    "griffin-lim": KnownVocoder(
         "milonga.vocoders.griffin_lim:load_griffin_lim",
         "",
         "phase reconstruction, no download",
@@ -34,7 +34,7 @@ VOCODERS: dict[str, Entry] = {
 
 
 def get_vocoder(name: str, device: str = "auto", **options: Any) -> VocoderBase:
-    """A ready vocoder.
+    """Load a vocoder.
 
     Args:
         name: one of ``VOCODERS``.

@@ -10,7 +10,7 @@ from milonga.audio import Clip, read, write
 from milonga.audio.mel.files import Mel, read_mel, write_mel
 from milonga.audio.mel.spec import MelSpec
 from milonga.vocoders.bigvgan.config import BigVGANConfig
-from milonga.vocoders.bigvgan.generator import Generator
+from milonga.vocoders.bigvgan.generator import BigVGANGenerator
 
 AMEN = "/usr/share/sonic-pi/samples/loop_amen.flac"
 CONFIG = {
@@ -31,7 +31,7 @@ def offline(tmp_path):
 @pytest.fixture
 def model(tmp_path):
     torch.manual_seed(0)
-    generator = Generator(BigVGANConfig.from_dict(CONFIG))
+    generator = BigVGANGenerator(BigVGANConfig.from_dict(CONFIG))
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(CONFIG))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from milonga.errors import Cancelled, GeneratorError
-from milonga.generators.bark.engine import Engine, Sampling, batch_sizes
+from milonga.generators.bark.engine import BarkEngine, Sampling, batch_sizes
 from milonga.generators.bark.stages import Tokens, fine_windows
 from milonga.generators.bark.voices import read_voice
 from milonga.runtime.progress import Progress
@@ -20,7 +20,7 @@ FREE = Sampling(1.0, 1.0, 1.0, top_k=0, min_eos_p=0.1)
 
 @pytest.fixture(scope="module")
 def engine(make_bark):
-    return Engine.load(make_bark(), "tiny", "cpu")
+    return BarkEngine.load(make_bark(), "tiny", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_changed_tokens_change_the_audio(engine):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("alone", [True, False], ids=["no voice", "voice"])
 def test_the_likeliest_tokens_are_the_librarys(make_bark, voice, seed, alone):
-    engine = Engine.load(make_bark(seed=seed), "tiny", "cpu")
+    engine = BarkEngine.load(make_bark(seed=seed), "tiny", "cpu")
     model, history = engine._model, None if alone else voice
     held = None
     if history is not None:
@@ -86,7 +86,7 @@ def test_a_part_is_the_same_with_others_as_alone(make_bark, voice, alone, sampli
         sampling = dataclasses.replace(FREE, min_eos_p=0.025)
     lengths = set()
     for seed in (0, 3):
-        engine = Engine.load(make_bark(seed=seed), "tiny", "cpu")
+        engine = BarkEngine.load(make_bark(seed=seed), "tiny", "cpu")
         together = say(engine, PROMPTS, history, sampling)
         single = say(engine, PROMPTS, history, sampling, batch=1)
         for a, b in zip(together, single, strict=True):
@@ -173,7 +173,7 @@ def test_cancelling_stops_within_a_block_of_every_stage(engine, voice):
 
 
 def test_half_precision_computes(make_bark, voice):
-    half = Engine.load(make_bark(), "tiny", "cpu", half=True)
+    half = BarkEngine.load(make_bark(), "tiny", "cpu", half=True)
     assert half.dtype == "float16"
     (part,) = say(half, PROMPTS[:1], voice)
     assert np.isfinite(part.samples).all()

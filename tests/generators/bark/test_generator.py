@@ -298,7 +298,7 @@ def test_the_estimate_is_learnt_from_the_takes(tiny):
 
 
 def test_as_many_rows_as_the_machine_has_memory_for():
-    shape = outlook.Shape(24, 1024)
+    shape = outlook.BarkShape(24, 1024)
     assert outlook.rows_that_fit(shape, 4_500_000_000, 8_000_000_000) == 4
     assert outlook.rows_that_fit(shape, 4_500_000_000, 4_000_000_000) == 1
     assert outlook.rows_that_fit(shape, 0, None) is None

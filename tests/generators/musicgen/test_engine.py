@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from milonga.generators.musicgen.engine import Engine, Sampling
+from milonga.generators.musicgen.engine import MusicGenEngine, Sampling
 from milonga.generators.neural.codec import decode
 from milonga.runtime.progress import Progress
 from milonga.runtime.seeding import seeded
@@ -15,7 +15,7 @@ ALL = Sampling(top_k=0)
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["mono", "stereo"])
 def engine(request, make_musicgen):
-    return Engine.load(make_musicgen(request.param), "tiny", "cpu")
+    return MusicGenEngine.load(make_musicgen(request.param), "tiny", "cpu")
 
 
 def draw(engine, frames, seed=0, prompt=PROMPT, sampling=ALL, **windows):

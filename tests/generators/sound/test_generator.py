@@ -180,7 +180,7 @@ def test_a_song_sheet_is_rendered_and_replayed(library, tmp_path):
     assert done.returncode == 0, done.stderr
     (receipt,) = (tmp_path / "out" / "takes").rglob("sound*.json")
     assert json.loads(receipt.read_text())["model"]["name"] == "tiny"
-    assert soundfile.info(receipt.with_suffix(".wav")).n_samples == 88_200
+    assert soundfile.info(receipt.with_suffix(".wav")).frames == 88_200
     replayed = milonga("replay", str(receipt))
     assert replayed.returncode == 0, replayed.stderr
     assert "identical" in replayed.stdout + replayed.stderr

@@ -11,7 +11,7 @@ from diffusers import StableAudioPipeline
 
 from milonga.errors import Cancelled, GeneratorError, MilongaError
 from milonga.generators.stable_audio.checkpoints import shape_of
-from milonga.generators.stable_audio.engine import Engine, Settings
+from milonga.generators.stable_audio.engine import Settings, StableAudioEngine
 from milonga.runtime.progress import Progress
 from milonga.weights import locate
 
@@ -19,7 +19,9 @@ PROMPT, NEGATIVE = "calm piano, night, 70 BPM", "drums, crowd"
 
 
 def engine_of(folder):
-    return Engine(folder, "tiny", "cpu", shape_of(locate(str(folder), like="stable-audio")))
+    return StableAudioEngine(
+        folder, "tiny", "cpu", shape_of(locate(str(folder), like="stable-audio"))
+    )
 
 
 @pytest.fixture

@@ -262,7 +262,7 @@ def test_cancelled_it_goes_on_and_ends_the_same(entry, trained):
 def test_a_bigvgan_on_this_machine_is_fine_tuned(home, entry, tmp_path):
     # A small one of the same mels stands where the catalogue's would be.
     from milonga.vocoders.bigvgan.config import BigVGANConfig
-    from milonga.vocoders.bigvgan.generator import Generator
+    from milonga.vocoders.bigvgan.generator import BigVGANGenerator
     from milonga.vocoders.training.sizes import config_of
 
     with pytest.raises(NotDownloadedError, match="bigvgan"):
@@ -271,7 +271,7 @@ def test_a_bigvgan_on_this_machine_is_fine_tuned(home, entry, tmp_path):
     folder.mkdir()
     config = config_of("tiny", entry.header.spec)
     torch.manual_seed(0)
-    before = Generator(BigVGANConfig.from_dict(config)).state_dict()
+    before = BigVGANGenerator(BigVGANConfig.from_dict(config)).state_dict()
     (folder / "config.json").write_text(json.dumps(config))
     torch.save({"generator": before}, folder / "bigvgan_generator.pt")
     (home / "config.toml").write_text(f'[weights.sources.bigvgan]\nfolder = "{folder}"\n')

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga.vocoders.bigvgan.config import BigVGANConfig
-from milonga.vocoders.bigvgan.generator import Activation, Generator
+from milonga.vocoders.bigvgan.generator import Activation, BigVGANGenerator
 from milonga.vocoders.training.activation import QuickActivation, quicken
 
 
@@ -25,7 +25,7 @@ def test_gives_what_the_plain_one_gives_and_its_gradients(length, batch, seed):
 
 def test_a_quickened_generator_keeps_its_parameters_and_its_sound(config):
     torch.manual_seed(0)
-    generator = Generator(BigVGANConfig.from_dict(config))
+    generator = BigVGANGenerator(BigVGANConfig.from_dict(config))
     mel = torch.randn(1, 40, 9) - 5
     with torch.no_grad():
         before, names = generator(mel), list(generator.state_dict())

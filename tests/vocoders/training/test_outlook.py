@@ -4,7 +4,7 @@ import torch
 from milonga.errors import VocoderError
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.training.fresh import fresh_generator
-from milonga.vocoders.training.outlook import Outlook, foresee
+from milonga.vocoders.training.outlook import TrainingOutlook, foresee
 from milonga.vocoders.training.settings import VocoderSettings
 from milonga.vocoders.training.sizes import config_of
 
@@ -35,7 +35,7 @@ def test_more_pairs_take_more_of_both(generator):
 
 
 def test_what_it_says():
-    outlook = Outlook(parameters=600_000, memory=900_000_000, step_s=1.0, mel_step_s=0.5)
+    outlook = TrainingOutlook(parameters=600_000, memory=900_000_000, step_s=1.0, mel_step_s=0.5)
     by_clock = VocoderSettings(minutes=1.0, critics_from=40)
     assert outlook.steps_in(1.0, 40) == 40 + 40
     text = outlook.describe(by_clock)
@@ -48,9 +48,9 @@ def test_what_it_says():
 
 
 def test_too_little_memory_is_said_beforehand():
-    Outlook(1, 1, 1.0, 1.0).check()
+    TrainingOutlook(1, 1, 1.0, 1.0).check()
     with pytest.raises(VocoderError, match="takes about 1000000"):
-        Outlook(1, 10**15, 1.0, 1.0).check()
+        TrainingOutlook(1, 10**15, 1.0, 1.0).check()
 
 
 def test_sizes_are_named():

@@ -8,7 +8,7 @@ import torch
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import VocoderError
 from milonga.vocoders.bigvgan.config import BigVGANConfig
-from milonga.vocoders.bigvgan.generator import Generator
+from milonga.vocoders.bigvgan.generator import BigVGANGenerator
 from milonga.vocoders.training import fresh
 from milonga.vocoders.training.evaluation import measure
 from milonga.vocoders.training.pairs import Pairs
@@ -37,7 +37,7 @@ def _header(config, **changes):
 @pytest.fixture
 def saved(config, tmp_path):
     torch.manual_seed(0)
-    tensors = Generator(BigVGANConfig.from_dict(config)).state_dict()
+    tensors = BigVGANGenerator(BigVGANConfig.from_dict(config)).state_dict()
     path = tmp_path / "vocoder.safetensors"
     save(path, _header(config), tensors)
     return path, tensors

@@ -1,4 +1,4 @@
-"""How tokens are drawn: each row from its own numbers, so that its neighbours don't matter."""
+"""Draw tokens: each row from its own numbers, so that its neighbours don't matter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """How a stage draws.
+    """Settings for drawing in one stage.
 
     Attributes:
         temperature: 0 takes the likeliest token.

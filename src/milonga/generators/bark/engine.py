@@ -31,7 +31,7 @@ size of bark-small."""
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn; None leaves it to the checkpoint.
+    """Settings for drawing tokens; None leaves them to the checkpoint.
 
     ``least`` and ``most`` bound the semantic tokens of a part.
     """
@@ -46,7 +46,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SpokenPart:
     """One rendered part.
 
     Attributes:
@@ -60,7 +60,7 @@ class Part:
     full: bool
 
 
-class Engine:
+class BarkEngine:
     """A loaded model.
 
     Attributes:
@@ -84,7 +84,7 @@ class Engine:
     @classmethod
     def load(
         cls, folder: Path, name: str, device: str, *, half: bool = False, offload: bool = False
-    ) -> Engine:
+    ) -> BarkEngine:
         """Loads the files in ``folder``.
 
         Args:
@@ -115,7 +115,7 @@ class Engine:
         return self._numbers
 
     def check_voice(self, voice: Tokens, name: str) -> None:
-        """Whether a voice's tokens are ones that the checkpoint has.
+        """Refuse a voice whose tokens the checkpoint doesn't have.
 
         Raises:
             GeneratorError: they are not.
@@ -172,7 +172,7 @@ class Engine:
         *,
         batch: int,
         expected_s: Sequence[float],
-    ) -> Iterator[Part]:
+    ) -> Iterator[SpokenPart]:
         """The parts, as many at a time as ``batch`` says, all in the history of one voice.
 
         Raises:
@@ -199,7 +199,7 @@ class Engine:
         progress: Progress,
         *,
         expected_s: Sequence[float],
-    ) -> Iterator[Part]:
+    ) -> Iterator[SpokenPart]:
         """The parts one after the other, each in the history of those before.
 
         Raises:
@@ -228,7 +228,7 @@ class Engine:
         sources: Sequence[torch.Generator],
         progress: Progress,
         work: Work,
-    ) -> list[Part]:
+    ) -> list[SpokenPart]:
         import torch
 
         numbers, model = self._numbers, self._model
@@ -255,7 +255,7 @@ class Engine:
             with self._at_work(model.codec_model):
                 sounds = [self.audio(row, progress) for row in codes]
         return [
-            Part(sound, Tokens(*tokens), full=len(tokens[0]) >= most)
+            SpokenPart(sound, Tokens(*tokens), full=len(tokens[0]) >= most)
             for sound, *tokens in zip(sounds, spoken, rough, codes, strict=True)
         ]
 

@@ -4,42 +4,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, Field
 
-from milonga import weights
 from milonga.audio.clip import Clip
-from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Problem
-from milonga.generators.bark import checkpoints, outlook, voices
-from milonga.generators.bark.engine import Engine, Part, Sampling, batch_sizes
+from milonga.errors import GeneratorError, MilongaError, Problem
+from milonga.generators.bark import outlook, voices
+from milonga.generators.bark.engine import BarkEngine, Sampling, SpokenPart, batch_sizes
 from milonga.generators.bark.joining import join
 from milonga.generators.bark.parts import PART_S
 from milonga.generators.bark.script import Script, script_of
 from milonga.generators.bark.stages import Tokens
-from milonga.generators.base import Assessment, Generator, Model, Request, Role
+from milonga.generators.base import Model, Request, Role, problem_of
 from milonga.generators.neural.calibration import learn_speed
-from milonga.generators.neural.loading import hashes_of, licence_of, memory_explained, size_of
-from milonga.generators.neural.outlook import offline_problem
-from milonga.runtime.devices import pick_device
+from milonga.generators.neural.checkpoint import (
+    CheckpointGenerator,
+    checkpoint_option,
+    checkpoints_of,
+)
+from milonga.generators.neural.loading import size_of
+from milonga.generators.neural.outlook import RenderOutlook
 from milonga.runtime.memory import total_memory
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
+from milonga.weights.cache.hashing import hash_file
 
 LONGEST_S = 600.0
 """Of a layer's words, as estimated."""
 
-_LESS_MEMORY = (
-    "Set bark.batch=1, use bark-small, or set bark.device=cpu; on a graphics card, "
-    "bark.offload=true."
-)
 
-
-class Bark(Generator):
+class Bark(CheckpointGenerator[BarkEngine]):
     """Sung and spoken words.
 
     Clips are 24 kHz, mono, as long as the words take (arXiv has no paper of it; the model and its
@@ -51,19 +48,19 @@ class Bark(Generator):
     """
 
     name: ClassVar[str] = "bark"
+    title: ClassVar[str] = "Bark"
+    like: ClassVar[str] = "bark-small"
     roles: ClassVar[frozenset[Role]] = frozenset(("vocals", "backing"))
     length: ClassVar[Literal["exact", "natural"]] = "natural"
+    less_memory: ClassVar[str] = (
+        "Set bark.batch=1, use bark-small, or set bark.device=cpu; on a graphics card, "
+        "bark.offload=true."
+    )
 
-    class Options(Generator.Options):
-        """What can be set of Bark."""
+    class Options(CheckpointGenerator.Options):
+        """Settings of Bark."""
 
-        model: str = Field(
-            default=checkpoints.LIKE,
-            min_length=1,
-            description="The checkpoint: "
-            + ", ".join(checkpoints.KEYS)
-            + "; or a repository (owner/name) or folder with one of the same kind.",
-        )
+        model: str = checkpoint_option("bark", "bark-small")
         voice: str = Field(
             default=voices.AUTO,
             min_length=1,
@@ -129,68 +126,82 @@ class Bark(Generator):
             description="On a graphics card, keep only the part of the model there that is at "
             "work: less memory, a little slower.",
         )
-        device: str = Field(
-            default="auto",
-            description="Where to compute: auto (the best that works), cpu, cuda, cuda:1, mps.",
-        )
 
     options: Options
 
     def __init__(self, options: BaseModel | None = None) -> None:
         super().__init__(options)
-        if not all(find_spec(library) for library in ("torch", "transformers")):
-            raise MissingExtraError("The generator 'bark'", "models")
-        self._engine: Engine | None = None
-        self._local: LocalWeights | None = None
-        self._model: Model | None = None
-        self._hashes: dict[str, str] = {}
         self._voices: dict[str, tuple[Tokens | None, dict[str, str]]] = {}
+        self._voice_files: dict[str, str] = {}
+        self._notes: tuple[str, ...] = ()
+
+    def model(self) -> Model:
+        model = super().model()
+        files = model.files | self._voice_files
+        return model.model_copy(update={"files": files, "notes": self._notes})
 
     def prompts(self, request: Request) -> tuple[str, ...]:
         return tuple(self._script(request).prompts)
 
-    def assess(self, request: Request) -> Assessment:
-        """Problems: no words; too many; a voice that isn't there; a checkpoint that isn't Bark's,
-        is damaged, or isn't here while the network is switched off. Loads nothing."""
+    def problems(self, request: Request, local: LocalWeights | None) -> Iterable[Problem]:
+        """Find too few or too many words, and a voice that isn't there."""
         script = self._script(request)
-        problems = list(_problems(script))
-        name = self.options.model
+        yield from _problems(script)
         try:
-            local = checkpoints.find(name)
             self._check_voice(script.voice, local)
         except MilongaError as error:
-            where = error.where or "model"
-            return Assessment(problems=(*problems, Problem(error.message, where,
-                                                           step=error.step or "")))  # fmt: skip
-        if local is None and (problem := offline_problem(name)):
-            problems.append(problem)
-        if problems:
-            return Assessment(problems=tuple(problems))
-        seen = outlook.Outlook(
-            name, local, self.options.device, self.options.precision, script.expected_s,
-            1 if self.options.continued else self.options.batch,
+            yield problem_of(error, error.where or "voice")
+
+    def notes(self, request: Request, local: LocalWeights | None) -> Iterable[str]:
+        script = self._script(request)
+        return _notes(request, script, self._rows(script, local))
+
+    def outlook(self, request: Request, local: LocalWeights | None) -> RenderOutlook:
+        options, script = self.options, self._script(request)
+        return outlook.foresee(
+            options.model, local, options.device, options.precision, script.expected_s,
+            self._rows(script, local),
         )  # fmt: skip
-        return Assessment(
-            notes=tuple(_notes(request, script, seen.rows)),
-            general=tuple(seen.notes()),
-            estimate_s=seen.estimate_s,
+
+    def load(self, local: LocalWeights, device: str) -> BarkEngine:
+        wanted = self.options.precision
+        half = wanted == "float16" or (wanted == "auto" and device != "cpu")
+        return BarkEngine.load(
+            local.folder, self.options.model, device, half=half, offload=self.options.offload
         )
 
-    def render(self, request: Request, progress: Progress) -> Clip:
-        script = self._script(request)
-        for problem in _problems(script):
-            raise GeneratorError(problem.message, where=problem.where, step=problem.step)
-        with memory_explained(self.options.model, _LESS_MEMORY):
-            return self._render(request, script, progress)
-
-    def model(self) -> Model:
-        return self._model or Model(name=self.options.model)
+    def make(self, engine: BarkEngine, request: Request, progress: Progress) -> Clip:
+        options, script = self.options, self._script(request)
+        voice, voice_hashes = self._voice(engine, script.voice, progress)
+        sampling = Sampling(
+            options.temperature, options.sound_temperature, options.fine_temperature,
+            options.top_k, options.min_eos_p,
+        )  # fmt: skip
+        given = (script.prompts, voice, sampling, request.seed, progress)
+        rows, begun = 1, time.perf_counter()
+        if options.continued:
+            spoken = list(engine.chained(*given, expected_s=script.expected_s))
+        else:
+            batch = self._batch()
+            rows = max(batch_sizes(len(script.parts), batch))
+            spoken = list(engine.together(*given, batch=batch, expected_s=script.expected_s))
+        took = time.perf_counter() - begun
+        _check(spoken, script, progress)
+        seconds = sum(len(part.samples) for part in spoken) / engine.rate
+        device = self.model().device
+        learn_speed(f"{outlook.work_of(options.model, rows)}, {device}", seconds, took)
+        self._describe(script, voice_hashes, rows)
+        return Clip(join([part.samples for part in spoken], engine.rate)[np.newaxis], engine.rate)
 
     def _script(self, request: Request) -> Script:
         return script_of(request, self.options.voice, self.options.part_s)
 
+    def _rows(self, script: Script, local: LocalWeights | None) -> int:
+        batch = 1 if self.options.continued else self.options.batch
+        return outlook.rows_at_once(self.options.model, local, len(script.parts), batch)
+
     def _check_voice(self, voice: str, local: LocalWeights | None) -> None:
-        """What can be known of a voice before any download."""
+        """Refuse a voice as far as it is known before any download."""
         if voice == voices.NONE:
             return
         if voices.is_file(voice):
@@ -200,55 +211,12 @@ class Bark(Generator):
                 )
             return
         names = voices.presets_in(local.folder) if local else list(voices.KNOWN)
-        if local is None and self.options.model not in checkpoints.KEYS:
+        if local is None and self.options.model not in checkpoints_of(self.name):
             return
         if voice not in names and (names or (local and local.repo is None)):
             raise voices.unknown(voice, names)
 
-    def _render(self, request: Request, script: Script, progress: Progress) -> Clip:
-        engine = self._engine or self._load(progress)
-        voice, voice_hashes = self._voice(script.voice, progress)
-        options, count = self.options, len(script.parts)
-        sampling = Sampling(
-            options.temperature, options.sound_temperature, options.fine_temperature,
-            options.top_k, options.min_eos_p,
-        )  # fmt: skip
-        rows = 1 if options.continued else max(batch_sizes(count, self._batch()))
-        begun = time.perf_counter()
-        if options.continued:
-            made = list(engine.chained(
-                script.prompts, voice, sampling, request.seed, progress,
-                expected_s=script.expected_s,
-            ))  # fmt: skip
-        else:
-            made = list(engine.together(
-                script.prompts, voice, sampling, request.seed, progress, batch=self._batch(),
-                expected_s=script.expected_s,
-            ))  # fmt: skip
-        took = time.perf_counter() - begun
-        self._check(made, script, progress)
-        seconds = sum(len(part.samples) for part in made) / engine.rate
-        work, device = outlook.work_of(options.model, rows), self.model().device
-        learn_speed(f"{work}, {device}", seconds, took)
-        self._describe(script, engine, voice_hashes, rows)
-        return Clip(join([part.samples for part in made], engine.rate)[np.newaxis], engine.rate)
-
-    def _check(self, made: list[Part], script: Script, progress: Progress) -> None:
-        for number, (part, said) in enumerate(zip(made, script.parts, strict=True), 1):
-            begins = f"{' '.join(said.words.split()[:5])} ..." if said.words else said.prompt
-            if not len(part.samples):
-                raise GeneratorError(
-                    f"Bark said nothing for part {number} ({begins}).", seed_may_help=True
-                )
-            if part.full:
-                progress.message(
-                    f"Bark: part {number} ({begins}) is as long as a part can be; words may lack "
-                    "at its end. A smaller bark.part_s makes shorter parts."
-                )
-
-    def _describe(
-        self, script: Script, engine: Engine, voice_hashes: dict[str, str], rows: int
-    ) -> None:
+    def _describe(self, script: Script, voice_hashes: dict[str, str], rows: int) -> None:
         notes = [f"voice {script.voice}"]
         if self.options.continued:
             notes.append(f"{len(script.parts)} parts, each from the tokens of those before")
@@ -257,67 +225,38 @@ class Bark(Generator):
                 f"{len(script.parts)} parts, up to {rows} batched; a part alone may differ by "
                 "rounding"
             )
-        self._model = self.model().model_copy(
-            update={"files": {**self._hashes, **voice_hashes}, "notes": tuple(notes)}
-        )
+        self._voice_files, self._notes = voice_hashes, tuple(notes)
 
     def _batch(self) -> int:
         local = self._local
         if local is None:
             return self.options.batch
-        device = self.model().device
         shape = outlook.shape_of(self.options.model, local)
-        fit = outlook.rows_that_fit(shape, size_of(local), _memory_of(device))
+        memory = _memory_of(self.model().device)
+        fit = outlook.rows_that_fit(shape, size_of(local), memory)
         return min(self.options.batch, fit or self.options.batch)
 
-    def _voice(self, name: str, progress: Progress) -> tuple[Tokens | None, dict[str, str]]:
+    def _voice(
+        self, engine: BarkEngine, name: str, progress: Progress
+    ) -> tuple[Tokens | None, dict[str, str]]:
         if name not in self._voices:
-            self._voices[name] = self._read_voice(name, progress)
+            self._voices[name] = self._read_voice(engine, name, progress)
         return self._voices[name]
 
-    def _read_voice(self, name: str, progress: Progress) -> tuple[Tokens | None, dict[str, str]]:
-        if name == voices.NONE or self._local is None or self._engine is None:
+    def _read_voice(
+        self, engine: BarkEngine, name: str, progress: Progress
+    ) -> tuple[Tokens | None, dict[str, str]]:
+        if name == voices.NONE or self._local is None:
             return None, {}
         if voices.is_file(name):
             paths = [Path(name).expanduser()]
             voice = voices.read_voice(*paths)
-            hashes = {paths[0].name: voices.hash_of(paths[0])}
+            hashes = {paths[0].name: hash_file(paths[0]).sha256}
         else:
-            paths, hashes = voices.fetch(
-                self.options.model, checkpoints.LIKE, self._local, name, progress
-            )
+            paths, hashes = voices.fetch(self.options.model, self.like, self._local, name, progress)
             voice = voices.read_voice(*paths)
-        self._engine.check_voice(voice, name)
+        engine.check_voice(voice, name)
         return voice, hashes
-
-    def _load(self, progress: Progress) -> Engine:
-        name = self.options.model
-        if (error := checkpoints.refusal(name)) is not None:
-            raise error
-        local = weights.ensure(name, like=checkpoints.LIKE, progress=progress)
-        checkpoints.check(local)
-        device = pick_device(self.options.device)
-        self._hashes = hashes_of(local, progress)
-        progress.check()
-        wanted = self.options.precision
-        half = wanted == "float16" or (wanted == "auto" and device != "cpu")
-        with progress.task(f"Loading {name}"):
-            engine = Engine.load(
-                local.folder, name, device, half=half, offload=self.options.offload
-            )
-        progress.check()
-        self._engine, self._local = engine, local
-        self._model = Model(
-            name=name,
-            repo=local.repo,
-            revision=local.commit,
-            files=self._hashes,
-            libraries={lib: version(lib) for lib in ("torch", "transformers", "tokenizers")},
-            device=device,
-            dtype=engine.dtype,
-            licences=(licence_of(local, name, checkpoints.LIKE),),
-        )
-        return engine
 
 
 def _memory_of(device: str) -> int | None:
@@ -326,6 +265,20 @@ def _memory_of(device: str) -> int | None:
     import torch
 
     return int(torch.cuda.get_device_properties(device).total_memory)
+
+
+def _check(spoken: list[SpokenPart], script: Script, progress: Progress) -> None:
+    for number, (part, said) in enumerate(zip(spoken, script.parts, strict=True), 1):
+        begins = f"{' '.join(said.words.split()[:5])} ..." if said.words else said.prompt
+        if not len(part.samples):
+            raise GeneratorError(
+                f"Bark said nothing for part {number} ({begins}).", seed_may_help=True
+            )
+        if part.full:
+            progress.message(
+                f"Bark: part {number} ({begins}) is as long as a part can be; words may lack "
+                "at its end. A smaller bark.part_s makes shorter parts."
+            )
 
 
 def _problems(script: Script) -> Iterable[Problem]:

@@ -36,7 +36,7 @@ def join(parts: Sequence[NDArray[np.float32]], rate: int) -> NDArray[np.float32]
 
 
 def _sounding(part: NDArray[np.float32], rate: int) -> tuple[int, int]:
-    """Where the sound begins and ends, with a breath around it."""
+    """Find where the sound begins and ends, with a breath around it."""
     step = max(1, round(_STEP_S * rate))
     count = -(-len(part) // step)
     padded = np.zeros(count * step)

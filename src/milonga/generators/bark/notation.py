@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from milonga.generators.base import LyricLine, Request
-from milonga.generators.guide.voice.casting import behind, whispers
-from milonga.generators.guide.voice.language import line_languages
+from milonga.generators.words.directions import behind, whispers
+from milonga.generators.words.language import line_languages
 from milonga.runtime.words import plain
 
 Manner = Literal["sung", "spoken", "whispered", "shouted"]
@@ -108,7 +108,7 @@ def read_directions(
 
 
 def manner_of(texts: Iterable[str]) -> Manner | None:
-    """How words come, by the first text that says so."""
+    """Choose how words are sung, by the first text that says so."""
     for text in texts:
         if whispers(text) and not behind(text):
             return "whispered"

@@ -1,4 +1,4 @@
-"""What can be said of a render before any work: files, terms, device, memory, time."""
+"""Memory and time of a render of Bark."""
 
 from __future__ import annotations
 
@@ -7,17 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from milonga import weights
-from milonga.generators.bark import checkpoints
 from milonga.generators.bark.engine import batch_sizes
 from milonga.generators.neural.calibration import compute_speed, memory_speed
-from milonga.generators.neural.loading import licence_of
-from milonga.generators.neural.outlook import (
-    files_note,
-    licence_note,
-    needs_note,
-    speed_on,
-    weights_size,
-)
+from milonga.generators.neural.outlook import RenderOutlook, speed_on, weights_size
 from milonga.runtime.memory import total_memory
 from milonga.weights import LocalWeights
 
@@ -34,7 +26,7 @@ _SIZES = {"bark-small": (12, 768), "bark": (24, 1024)}
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class BarkShape:
     """The size of each of the three transformers: blocks and width."""
 
     blocks: int
@@ -51,21 +43,21 @@ class Shape:
         return 2 * self.blocks * _PLACES * self.width * 4
 
 
-def shape_of(name: str, local: LocalWeights | None) -> Shape:
-    """A checkpoint's size from its configuration, else from its name; unknown is the larger."""
+def shape_of(name: str, local: LocalWeights | None) -> BarkShape:
+    """Read a checkpoint's size from its configuration, else from its name, else the larger."""
     if local is not None:
         document: dict[str, Any] = weights.load_json(local.folder / "config.json")
         stage = document.get("coarse_acoustics_config")
         if isinstance(stage, dict):
             numbers = stage.get("num_layers"), stage.get("hidden_size")
             if all(isinstance(n, int) and n > 0 for n in numbers):
-                return Shape(*numbers)  # type: ignore[arg-type]
+                return BarkShape(*numbers)  # type: ignore[arg-type]
     known = weights.CATALOGUE.get(name) or (local.source.known if local else None)
-    return Shape(*_SIZES.get(known.key if known else "bark", _SIZES["bark"]))
+    return BarkShape(*_SIZES.get(known.key if known else "bark", _SIZES["bark"]))
 
 
-def rows_that_fit(shape: Shape, size: int, memory: int | None) -> int | None:
-    """Parts that go through the model together in a machine's memory; None if that isn't known.
+def rows_that_fit(shape: BarkShape, size: int, memory: int | None) -> int | None:
+    """Count the parts that fit in a machine's memory together; None if that isn't known.
 
     By what the machine has in all, not by what is free now, so that a replay does the same.
     """
@@ -75,71 +67,49 @@ def rows_that_fit(shape: Shape, size: int, memory: int | None) -> int | None:
 
 
 def work_of(name: str, rows: int) -> str:
-    """How the calibration calls a second of audio, made with so many rows at a time."""
+    """Name a second of audio for the calibration, made with so many rows at a time."""
     return f"bark seconds, {name}, {1 << (rows - 1).bit_length()} at a time"
 
 
-class Outlook:
-    """The outlook of one request.
+def rows_at_once(name: str, local: LocalWeights | None, parts: int, batch: int) -> int:
+    """Choose how many parts go through the model together on this machine."""
+    fit = rows_that_fit(shape_of(name, local), weights_size(name, local) or 0, total_memory())
+    return max(batch_sizes(parts, min(batch, fit or batch)), default=1)
+
+
+def foresee(
+    name: str,
+    local: LocalWeights | None,
+    device: str,
+    precision: str,
+    expected_s: Sequence[float],
+    rows: int,
+) -> RenderOutlook:
+    """Foresee a render: as learnt here, else by how fast this machine reads and multiplies.
 
     Args:
         name: the model, as the user calls it.
         local: its files, if they are here.
-        device: as asked for; ``auto`` isn't resolved, since that takes torch.
+        device: as asked for.
         precision: as asked for.
         expected_s: of each part.
-        batch: parts at a time.
+        rows: parts at a time.
     """
-
-    def __init__(
-        self,
-        name: str,
-        local: LocalWeights | None,
-        device: str,
-        precision: str,
-        expected_s: Sequence[float],
-        batch: int,
-    ) -> None:
-        self._name, self._local = name, local
-        self._device, self._precision = device, precision
-        self._expected, self._shape = list(expected_s), shape_of(name, local)
-        self._size = weights_size(name, local)
-        fit = rows_that_fit(self._shape, self._size or 0, total_memory())
-        self.rows = max(batch_sizes(len(self._expected), min(batch, fit or batch)), default=1)
-
-    @property
-    def estimate_s(self) -> float | None:
-        """Seconds of work: as learnt here, else by how fast this machine reads and multiplies."""
-        seconds = sum(self._expected)
-        speed = speed_on(self._device, work_of(self._name, self.rows))
-        if speed is not None:
-            return speed * seconds
-        if self._device not in ("auto", "cpu"):
-            return None
-        size, memory = 2.0 * self._shape.parameters, memory_speed()
-        tokens = (_SEMANTIC_PER_S + _COARSE_PER_S) * seconds
-        read = tokens * (2 * size / self.rows + self._shape.row_bytes) / memory
-        windows = sum(max(1.0, length / _FINE_S) for length in self._expected)
-        anew = _WINDOWS_PER_S * _WINDOW_TOKENS * seconds + windows * _FINE_TOKENS
-        return _OVERHEAD * (read + size * (anew + tokens) / compute_speed())
-
-    @property
-    def memory(self) -> float | None:
-        """Bytes needed on a processor."""
-        return (
-            None if self._size is None else self._size + self.rows * self._shape.row_bytes + _ASIDE
+    shape, size, seconds = shape_of(name, local), weights_size(name, local), sum(expected_s)
+    memory = None if size is None else size + rows * shape.row_bytes + _ASIDE
+    numbers = precision
+    if precision == "auto":
+        numbers = {"auto": "float32 (float16 on a graphics card)", "cpu": "float32"}.get(
+            device, "float16"
         )
-
-    def notes(self) -> list[str]:
-        """Lines for the plan."""
-        numbers = self._precision
-        if numbers == "auto":
-            numbers = "float32 (float16 on a graphics card)" if self._device == "auto" else (
-                "float32" if self._device == "cpu" else "float16"
-            )  # fmt: skip
-        licence = licence_of(self._local, self._name, checkpoints.LIKE)
-        return [
-            files_note(self._name, self._local),
-            licence_note(self._name, licence),
-            needs_note(self._name, self._device, numbers, self.memory),
-        ]
+    if (speed := speed_on(device, work_of(name, rows))) is not None:
+        return RenderOutlook(speed * seconds, memory, numbers)
+    if device not in ("auto", "cpu"):
+        return RenderOutlook(None, memory, numbers)
+    work = 2.0 * shape.parameters
+    tokens = (_SEMANTIC_PER_S + _COARSE_PER_S) * seconds
+    read = tokens * (2 * work / rows + shape.row_bytes) / memory_speed()
+    windows = sum(max(1.0, length / _FINE_S) for length in expected_s)
+    anew = _WINDOWS_PER_S * _WINDOW_TOKENS * seconds + windows * _FINE_TOKENS
+    estimate = _OVERHEAD * (read + work * (anew + tokens) / compute_speed())
+    return RenderOutlook(estimate, memory, numbers)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from milonga.generators.bark.notation import Phrase
-from milonga.generators.guide.words.syllables import split_syllables
+from milonga.generators.words.syllables import split_syllables
 
 PART_S = 13.0
-"""What one call is good for."""
+"""Seconds that one call renders well."""
 
 MOST_TOKENS = 256
 """Tokens of text that the model reads; the rest would be cut."""
@@ -19,7 +19,7 @@ MOST_TOKENS = 256
 _PER_S = {"sung": 3.6, "spoken": 5.0, "whispered": 4.5, "shouted": 3.6}
 """Syllables a second."""
 _FASTER = {"es": 1.2, "pt": 1.15, "it": 1.15, "fr": 1.1, "ja": 1.4}
-"""How much faster a language's syllables come than the English ones."""
+"""Speed of a language's syllables, relative to English."""
 _PAUSE_S, _SIGN_S = 0.35, {"[music]": 2.5}
 _OTHER_SIGN_S = 1.0
 
@@ -27,8 +27,8 @@ _ENDS = re.compile(r"(?<=[,;:.!?…—–])\s+|(?<=[、。，！？；])")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What one call says.
+class ScriptPart:
+    """The lyrics of one call.
 
     Attributes:
         phrases: its phrases, in order.
@@ -50,7 +50,7 @@ class Part:
 
 def split(
     found: Sequence[Phrase], *, longest_s: float = PART_S, most_tokens: int = MOST_TOKENS
-) -> list[Part]:
+) -> list[ScriptPart]:
     """Parts of about equal length, split between phrases.
 
     Nothing is left out and the order stays. A phrase that alone is too long is split behind its
@@ -92,7 +92,10 @@ def split(
             best, high = tried, middle
         else:
             low = middle
-    return [Part(tuple(pieces[i] for i in group), sum(lengths[i] for i in group)) for group in best]
+    return [
+        ScriptPart(tuple(pieces[i] for i in group), sum(lengths[i] for i in group))
+        for group in best
+    ]
 
 
 def estimate_s(phrase: Phrase) -> float:

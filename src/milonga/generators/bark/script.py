@@ -1,4 +1,4 @@
-"""What Bark will be told of a request: the texts, and in which voice."""
+"""The script of a request for Bark: the texts and the voice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from milonga.generators.bark import voices
 from milonga.generators.bark.notation import phrases
-from milonga.generators.bark.parts import MOST_TOKENS, Part, split, tokens_at_most
+from milonga.generators.bark.parts import MOST_TOKENS, ScriptPart, split, tokens_at_most
 from milonga.generators.base import Request
 
 _HINTS = {"man": "[MAN]", "woman": "[WOMAN]"}
@@ -14,7 +14,7 @@ _HINTS = {"man": "[MAN]", "woman": "[WOMAN]"}
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What is sung, by whom.
+    """The texts and who sings them.
 
     Attributes:
         parts: in order, one call each.
@@ -24,7 +24,7 @@ class Script:
         unsent: stage directions that Bark has no sign for.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[ScriptPart, ...]
     voice: str
     language: str
     sex: str | None
@@ -42,7 +42,7 @@ class Script:
 
     @property
     def expected_s(self) -> list[float]:
-        """How long each part will be, about."""
+        """Estimated seconds of each part."""
         return [part.seconds for part in self.parts]
 
 

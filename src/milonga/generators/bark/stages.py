@@ -27,7 +27,7 @@ Tick = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a voice said: the tokens of all stages, on the processor.
+    """The tokens of something said, of all stages, on the processor.
 
     Attributes:
         semantic: ``[n]``.

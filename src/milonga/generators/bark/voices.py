@@ -16,6 +16,7 @@ from milonga import weights
 from milonga.errors import DamagedFileError, GeneratorError, NotDownloadedError, UnsafeFileError
 from milonga.generators.bark.notation import Phrase
 from milonga.generators.bark.parts import syllables
+from milonga.generators.words.directions import FEMALE_WORDS, MALE_WORDS, says
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import plain
 from milonga.weights import LocalWeights
@@ -54,23 +55,11 @@ _FOLDER, _INDEX = "speaker_embeddings", "speaker_embeddings_path.json"
 _NAME = re.compile(r"(?:v2/)?\w[\w.-]*")
 _LIMIT = 16 << 20
 
-_MALE = (
-    r"male|man|men|boy|guy|masculin[oa]?|hombre|varon|chico|tenor|baritone?|baritono|bass|bajo"
-    r"|his|he"
-)
-_FEMALE = (
-    r"female|woman|women|girl|lady|feminin[oa]|femenin[oa]|mujer|chica|soprano|alto|contralto"
-    r"|mezzo|diva|her|she"
-)
-
 
 def sex_of(voice: str) -> str | None:
     """``man`` or ``woman`` from a sheet's words; None where they don't say, or say both."""
     words = plain(voice)
-    male, female = (
-        re.search(rf"(?<![a-z])(?:{pattern})(?![a-z])", words) is not None
-        for pattern in (_MALE, _FEMALE)
-    )
+    male, female = says(words, MALE_WORDS), says(words, FEMALE_WORDS)
     if male == female:
         return None
     return "man" if male else "woman"
@@ -95,12 +84,12 @@ def usual_voice(language: str, sex: str | None) -> str:
 
 
 def is_file(voice: str) -> bool:
-    """Whether a voice is named as a file of the user's."""
+    """Tell a voice that is a file of the user's from a preset."""
     return voice.endswith(".npz")
 
 
 def files_of(preset: str) -> Files:
-    """What to have of a repository for a preset: three arrays, or one collection of them."""
+    """List a preset's files in a repository: three arrays, or one collection of them."""
     stem = f"{_FOLDER}/{preset}"
     arrays = " ".join(f"{stem}_{key}.npy" for key in _KEYS)
     return Files(needed=((arrays, f"{stem}.npz"),))
@@ -232,8 +221,3 @@ def _collection(path: Path) -> list[np.ndarray]:
 def _damaged(path: Path, message: str) -> DamagedFileError:
     step = "A voice is a .npz with semantic_prompt, coarse_prompt and fine_prompt."
     return DamagedFileError(message, where=path, step=step)
-
-
-def hash_of(path: Path) -> str:
-    """SHA-256 of a voice's file."""
-    return hash_file(path).sha256

@@ -7,7 +7,7 @@ from milonga.generators.guide.band.drums import Grid, drum_parts
 from milonga.generators.guide.band.harmony import lay_out, parse_key
 from milonga.generators.guide.band.harmony_parts import bass_part, chords_part, pad_part
 from milonga.generators.guide.band.styles import band_for
-from milonga.generators.guide.score import Part, Score
+from milonga.generators.guide.score import Score, ScorePart
 from milonga.generators.guide.sections import section_kind
 from milonga.generators.guide.tune.lead import (
     answer_part,
@@ -46,7 +46,7 @@ def arrange(
     grid = Grid.of(request.tempo, request.seconds, players.groove)
     if tune is None:
         tune = not (request.role == "backing" and request.sung)
-    parts: list[Part | None] = []
+    parts: list[ScorePart | None] = []
     if request.role == "texture":
         parts += [
             pad_part(players, bars, key, kind, request.seed, texture=True),

@@ -7,13 +7,22 @@ from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
 from milonga.audio.clip import Clip
-from milonga.errors import GeneratorError, MilongaError, Problem
-from milonga.generators.base import Assessment, Generator, Licence, Model, Request, Role
+from milonga.errors import MilongaError, Problem
+from milonga.generators.base import (
+    Assessment,
+    Generator,
+    Licence,
+    Model,
+    Request,
+    Role,
+    problem_of,
+    refuse,
+)
 from milonga.generators.guide.arrange import arrange
 from milonga.generators.guide.band.harmony import parse_key
 from milonga.generators.guide.band.instruments import INSTRUMENTS
@@ -49,7 +58,7 @@ class Guide(Generator):
     length: ClassVar[Literal["exact", "natural"]] = "exact"
 
     class Options(Generator.Options):
-        """What can be set of the guide; the rest follows from the style words."""
+        """Settings of the guide; the rest follows from the style words."""
 
         lead: str | None = Field(
             default=None,
@@ -70,6 +79,8 @@ class Guide(Generator):
             if value is not None and value not in _LEADS:
                 raise ValueError(f"no lead instrument {value!r}; known: {', '.join(_LEADS)}")
             return value
+
+    options: Options
 
     def __init__(self, options: BaseModel | None = None) -> None:
         super().__init__(options)
@@ -97,25 +108,22 @@ class Guide(Generator):
         )
 
     def score(self, request: Request) -> Score:
-        """What will be played.
+        """Write the score that will be played.
 
         Raises:
             GeneratorError: the request has problems that ``assess`` names.
         """
-        problems = self.assess(request).problems
-        if problems:
-            raise GeneratorError(
-                problems[0].message, where=problems[0].where or None, step=problems[0].step or None
-            )
+        refuse(self.assess(request).problems)
         return arrange(
             request,
-            lead=self._setting("lead") or "",
-            drums=self._setting("drums"),
+            lead=self.options.lead or "",
+            drums=self.options.drums,
             tune=False if self._sings(request) else None,
             band=not (request.role == "vocals" and self._alone(request)),
         )
 
-    def render(self, request: Request, progress: Progress) -> Clip:
+    def render(self, request: Request, progress: Progress | None = None) -> Clip:
+        progress = progress or Progress()
         score = self.score(request)
         lufs = SHAPES[section_kind(request.section)].lufs
         self._sang = self._sings(request)
@@ -135,7 +143,7 @@ class Guide(Generator):
         )
 
     def _sings(self, request: Request) -> bool:
-        """Whether there is a voice for the words; else an instrument plays their tune."""
+        """Check if there is a voice for the words; else an instrument plays their tune."""
         words = any(breaths_of(line) for line in request.sung)
         return request.role == "vocals" and words and voice_installed()
 
@@ -147,15 +155,12 @@ class Guide(Generator):
         melody = compose_melody(request, cast(request.voice).lead.range)
         return self._vocals.render(request, melody, progress)
 
-    def _setting(self, name: str) -> Any:
-        return getattr(self.options, name)
-
     def _alone(self, request: Request) -> bool:
-        return bool(self._setting("a_cappella")) or request.accompanied
+        return self.options.a_cappella or request.accompanied
 
 
 def voice_installed() -> bool:
-    """Whether the libraries that sing are there."""
+    """Check if the libraries that sing are there."""
     return all(find_spec(name) is not None for name in ("pyworld", "espeakng_loader"))
 
 
@@ -200,7 +205,7 @@ def _key_problems(request: Request) -> Iterable[Problem]:
     try:
         parse_key(request.key)
     except MilongaError as error:
-        yield Problem(error.message, "key", step=error.step or "")
+        yield problem_of(error, "key")
 
 
 def _language_problems(request: Request) -> Iterable[Problem]:

@@ -1,4 +1,4 @@
-"""What a scratch track is made of: bars with chords, notes in parts, and the melody.
+"""The score of a scratch track: bars with chords, notes in parts, and the melody.
 
 All times are in seconds from the start of the segment, all pitches MIDI note numbers
 (60 is middle C, 69 is A at 440 Hz).
@@ -54,8 +54,8 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What one instrument plays, and how it stands in the mix.
+class ScorePart:
+    """The notes of one instrument, and its place in the mix.
 
     ``program`` is General MIDI from 0; ``drums`` selects the drum kit of that number instead.
     ``level_db`` is the loudness of the part against the others, ``pan`` runs from -1 (left) to 1,
@@ -123,7 +123,7 @@ class Score:
     seconds: float
     bars: tuple[Bar, ...]
     melody: tuple[MelodyLine, ...]
-    parts: Mapping[str, Part] = field(default_factory=dict)
+    parts: Mapping[str, ScorePart] = field(default_factory=dict)
 
 
 def dice(seed: int, *tags: str) -> np.random.Generator:

@@ -22,8 +22,8 @@ SectionKind = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """How a section behaves.
+class SectionShape:
+    """The character of a section.
 
     ``energy`` (0 to 1) drives how much is played and how hard, ``lufs`` is the loudness of the
     finished clip, ``register`` moves the tune up (semitones), ``ends`` is the degree on which
@@ -36,16 +36,16 @@ class Shape:
     ends: Literal["home", "dominant", "open"]
 
 
-SHAPES: dict[SectionKind, Shape] = {
-    "intro": Shape(0.35, -17.5, 0, "open"),
-    "verse": Shape(0.55, -16.0, 0, "open"),
-    "pre-chorus": Shape(0.7, -15.5, 2, "dominant"),
-    "chorus": Shape(1.0, -14.2, 4, "home"),
-    "bridge": Shape(0.5, -16.0, 2, "dominant"),
-    "breakdown": Shape(0.25, -17.8, 0, "dominant"),
-    "interlude": Shape(0.5, -16.5, 1, "open"),
-    "instrumental": Shape(0.85, -15.0, 3, "home"),
-    "outro": Shape(0.35, -17.5, -1, "home"),
+SHAPES: dict[SectionKind, SectionShape] = {
+    "intro": SectionShape(0.35, -17.5, 0, "open"),
+    "verse": SectionShape(0.55, -16.0, 0, "open"),
+    "pre-chorus": SectionShape(0.7, -15.5, 2, "dominant"),
+    "chorus": SectionShape(1.0, -14.2, 4, "home"),
+    "bridge": SectionShape(0.5, -16.0, 2, "dominant"),
+    "breakdown": SectionShape(0.25, -17.8, 0, "dominant"),
+    "interlude": SectionShape(0.5, -16.5, 1, "open"),
+    "instrumental": SectionShape(0.85, -15.0, 3, "home"),
+    "outro": SectionShape(0.35, -17.5, -1, "home"),
 }
 
 # The first that matches counts, so the longer names stand before those they contain.

@@ -26,21 +26,24 @@ _FEWEST = 8
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn."""
+    """Settings for drawing tokens."""
 
     guidance: float = 3.0
     temperature: float = 1.0
     top_k: int = 250
 
 
-class Engine:
+class MusicGenEngine:
     """A loaded model.
 
     Attributes:
         rate: of the samples, in Hz.
         channels: 1 or 2.
         hop: samples per frame of tokens.
+        dtype: of the weights.
     """
+
+    dtype = "float32"
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model, self._tokenizer = model, tokenizer
@@ -52,7 +55,7 @@ class Engine:
         self._delays = [index // self.channels for index in range(decoder.num_codebooks)]
 
     @classmethod
-    def load(cls, folder: Path, name: str, device: str) -> Engine:
+    def load(cls, folder: Path, name: str, device: str) -> MusicGenEngine:
         """Loads the files in ``folder``.
 
         Raises:

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
-from importlib.metadata import version
-from importlib.util import find_spec
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from milonga import weights
 from milonga.audio.clip import Clip
-from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Problem
-from milonga.generators.base import Assessment, Generator, Model, Request, Role
-from milonga.generators.musicgen import checkpoints, outlook, windows
-from milonga.generators.musicgen.engine import Engine, Sampling
+from milonga.errors import GeneratorError, Problem
+from milonga.generators.base import Request, Role, too_long
+from milonga.generators.musicgen import outlook, windows
+from milonga.generators.musicgen.engine import MusicGenEngine, Sampling
 from milonga.generators.musicgen.prompts import prompt_of
-from milonga.generators.neural.calibration import learn_speed
 from milonga.generators.neural.cancelling import cancellable
-from milonga.generators.neural.loading import hashes_of, licence_of, memory_explained
-from milonga.generators.neural.outlook import offline_problem
-from milonga.runtime.devices import pick_device
+from milonga.generators.neural.checkpoint import (
+    CheckpointGenerator,
+    checkpoint_option,
+    checkpoints_of,
+)
+from milonga.generators.neural.outlook import RenderOutlook
 from milonga.runtime.progress import Progress
 from milonga.runtime.seeding import seeded
 from milonga.weights import LocalWeights
 
 LONGEST_S = 600.0
 
-_LESS_MEMORY = "Use a smaller checkpoint, close other programs, or set musicgen.device=cpu."
+_MELODY = (
+    "{name} is a melody checkpoint. These take a recording as their guide, through a part that "
+    "needs torchaudio, which milonga doesn't use; milonga renders from text alone."
+)
 
 
-class MusicGen(Generator):
+class MusicGen(CheckpointGenerator[MusicGenEngine]):
     """Instrumental music from style words, tempo and key.
 
     Clips are 32 kHz, mono or stereo as the checkpoint is, exactly as long as asked. Beyond 30 s
@@ -42,19 +44,18 @@ class MusicGen(Generator):
     """
 
     name: ClassVar[str] = "musicgen"
+    title: ClassVar[str] = "MusicGen"
+    like: ClassVar[str] = "musicgen-small"
     roles: ClassVar[frozenset[Role]] = frozenset(("instrumental", "backing"))
     length: ClassVar[Literal["exact", "natural"]] = "exact"
+    less_memory: ClassVar[str] = (
+        "Use a smaller checkpoint, close other programs, or set musicgen.device=cpu."
+    )
 
-    class Options(Generator.Options):
-        """What can be set of MusicGen."""
+    class Options(CheckpointGenerator.Options):
+        """Settings of MusicGen."""
 
-        model: str = Field(
-            default=checkpoints.LIKE,
-            min_length=1,
-            description="The checkpoint: "
-            + ", ".join(checkpoints.KEYS)
-            + "; or a repository (owner/name) or folder with one of the same kind.",
-        )
+        model: str = checkpoint_option("musicgen", "musicgen-small")
         guidance: float = Field(
             default=3.0,
             ge=1,
@@ -74,118 +75,53 @@ class MusicGen(Generator):
             le=2048,
             description="From how many of the likeliest tokens each is drawn; 0 for all.",
         )
-        device: str = Field(
-            default="auto",
-            description="Where to compute: auto (the best that works), cpu, cuda, cuda:1, mps.",
-        )
 
     options: Options
-
-    def __init__(self, options: BaseModel | None = None) -> None:
-        super().__init__(options)
-        if not all(find_spec(library) for library in ("torch", "transformers")):
-            raise MissingExtraError("The generator 'musicgen'", "models")
-        self._engine: Engine | None = None
-        self._model: Model | None = None
-
-    def assess(self, request: Request) -> Assessment:
-        """Problems: a length out of range; a checkpoint that isn't MusicGen's, is damaged, or
-        isn't here while the network is switched off. Loads nothing."""
-        problems = list(_length_problems(request))
-        name = self.options.model
-        try:
-            local = checkpoints.find(name)
-        except MilongaError as error:
-            where = "model" if error.where is None else f"model, {error.where}"
-            return Assessment(
-                problems=(*problems, Problem(error.message, where, step=error.step or ""))
-            )
-        if local is None and (problem := offline_problem(name)):
-            problems.append(problem)
-        if problems:
-            return Assessment(problems=tuple(problems))
-        seen = outlook.Outlook(name, local, self.options.device, request.seconds)
-        return Assessment(
-            notes=tuple(_request_notes(request)),
-            general=tuple(seen.notes()),
-            estimate_s=seen.estimate_s,
-        )
 
     def prompts(self, request: Request) -> tuple[str, ...]:
         return (prompt_of(request),)
 
-    def render(self, request: Request, progress: Progress) -> Clip:
-        for problem in _length_problems(request):
-            raise GeneratorError(problem.message, where=problem.where, step=problem.step)
-        with memory_explained(self.options.model, _LESS_MEMORY):
-            return self._render(request, progress)
+    def refusal(self, name: str) -> GeneratorError | None:
+        if "melody" in name.lower() and name not in checkpoints_of(self.name):
+            return GeneratorError(_MELODY.format(name=name), step=self._use())
+        return super().refusal(name)
 
-    def model(self) -> Model:
-        return self._model or Model(name=self.options.model)
+    def check(self, local: LocalWeights) -> None:
+        kind = weights.load_json(local.folder / "config.json").get("model_type")
+        if kind == "musicgen_melody":
+            message = _MELODY.format(name=local.source.name)
+            raise GeneratorError(message, where=local.folder, step=self._use())
+        super().check(local)
 
-    def _render(self, request: Request, progress: Progress) -> Clip:
-        engine = self._engine or self._load(progress)
-        device = self.model().device
-        samples = round(request.seconds * engine.rate)
-        plan = engine.plan(engine.frames_for(samples))
-        steps, begun = engine.steps(plan), time.perf_counter()
-        sampling = Sampling(self.options.guidance, self.options.temperature, self.options.top_k)
-        with cancellable(engine.model, progress), seeded(request.seed, device, progress):
+    def problems(self, request: Request, local: LocalWeights | None) -> Iterable[Problem]:
+        return too_long("MusicGen", request.seconds, LONGEST_S)
+
+    def notes(self, request: Request, local: LocalWeights | None) -> Iterable[str]:
+        if request.negative.strip():
+            yield "MusicGen has no negative prompt; what the segment says of it is not used."
+        if request.seconds > windows.WINDOW_S:
+            yield (
+                f"MusicGen was trained on {windows.WINDOW_S:g} s; the rest goes on from the last "
+                f"{windows.KEPT_S:g} s before it."
+            )
+
+    def outlook(self, request: Request, local: LocalWeights | None) -> RenderOutlook:
+        return outlook.foresee(self.options.model, local, self.options.device, request.seconds)
+
+    def load(self, local: LocalWeights, device: str) -> MusicGenEngine:
+        return MusicGenEngine.load(local.folder, self.options.model, device)
+
+    def make(self, engine: MusicGenEngine, request: Request, progress: Progress) -> Clip:
+        options, device = self.options, self.model().device
+        plan = engine.plan(engine.frames_for(round(request.seconds * engine.rate)))
+        steps = engine.steps(plan)
+        sampling = Sampling(options.guidance, options.temperature, options.top_k)
+        with (
+            cancellable(engine.model, progress),
+            seeded(request.seed, device, progress),
+            self.learning(outlook.work_of(options.model), steps),
+        ):
             with progress.task(f"MusicGen, {request.seconds:g} s", steps, "tokens") as task:
                 tokens = engine.tokens(prompt_of(request), plan, sampling, task)
             sound = engine.audio(tokens, progress)
-        work = f"{outlook.work_of(self.options.model)}, {device}"
-        learn_speed(work, steps, time.perf_counter() - begun)
-        if sound.shape[1] < samples:
-            raise GeneratorError(
-                f"MusicGen made {sound.shape[1] / engine.rate:g} s in place of "
-                f"{request.seconds:g} s."
-            )
-        return Clip(sound[:, :samples], engine.rate)
-
-    def _load(self, progress: Progress) -> Engine:
-        name = self.options.model
-        if (error := checkpoints.refusal(name)) is not None:
-            raise error
-        local = weights.ensure(name, like=checkpoints.LIKE, progress=progress)
-        checkpoints.check(local)
-        device = pick_device(self.options.device)
-        hashes = hashes_of(local, progress)
-        progress.check()
-        with progress.task(f"Loading {name}"):
-            engine = Engine.load(local.folder, name, device)
-        progress.check()
-        self._engine, self._model = engine, _model_of(name, local, hashes, device)
-        return engine
-
-
-def _model_of(name: str, local: LocalWeights, hashes: dict[str, str], device: str) -> Model:
-    return Model(
-        name=name,
-        repo=local.repo,
-        revision=local.commit,
-        files=hashes,
-        libraries={lib: version(lib) for lib in ("torch", "transformers", "tokenizers")},
-        device=device,
-        dtype="float32",
-        licences=(licence_of(local, name, checkpoints.LIKE),),
-    )
-
-
-def _length_problems(request: Request) -> Iterable[Problem]:
-    if request.seconds > LONGEST_S:
-        yield Problem(
-            f"MusicGen renders at most {LONGEST_S:g} s at once, not {request.seconds:g} s.",
-            "seconds",
-            step="Split the segment.",
-        )
-
-
-def _request_notes(request: Request) -> Iterable[str]:
-    if request.negative.strip():
-        yield "MusicGen has no negative prompt; what the segment says of it is not used."
-    if request.seconds > windows.WINDOW_S:
-        yield (
-            f"MusicGen was trained on {windows.WINDOW_S:g} s; the rest goes on from the last "
-            f"{windows.KEPT_S:g} s before it."
-        )
+        return self.exactly(sound, engine.rate, request.seconds)

@@ -1,15 +1,13 @@
-"""What MusicGen is told of a segment."""
+"""The text prompt for MusicGen."""
 
 from __future__ import annotations
 
 from milonga.generators.base import Request
-
-_SAYS_NOTHING = ("instrumental", "music")
-"""Sections that every clip of MusicGen is."""
+from milonga.generators.words.directions import SAYS_NOTHING, flat
 
 
 def prompt_of(request: Request) -> str:
-    """The text for a request.
+    """Write the text for a request.
 
     First what the music is like: style, mood, section, separated by commas; then tempo and key as
     ``bpm: 122. key: A minor.``, the form in which such facts were joined to the descriptions when
@@ -18,14 +16,10 @@ def prompt_of(request: Request) -> str:
     """
     section = request.section.strip()
     words = [request.style, request.mood]
-    if section.lower() not in _SAYS_NOTHING:
+    if section.lower() not in SAYS_NOTHING:
         words.append(section)
     if request.role in ("backing", "texture"):
         words.append("backing track")
-    described = ", ".join(part for word in words if (part := _flat(word)))
-    facts = [f"bpm: {request.tempo:g}", f"key: {_flat(request.key)}"]
+    described = ", ".join(part for word in words if (part := flat(word)))
+    facts = [f"bpm: {request.tempo:g}", f"key: {flat(request.key)}"]
     return ". ".join([part for part in (described, *facts) if part]) + "."
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split()).strip(" .,;")

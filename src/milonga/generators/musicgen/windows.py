@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WINDOW_S = 30.0
-"""What MusicGen was trained on."""
+"""Length of the clips that MusicGen was trained on."""
 
 KEPT_S = 12.0
-"""How much a window knows of what was before: the stride of 18 s that the authors use."""
+"""Seconds that a window repeats of the one before: the stride of 18 s that the authors use."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""What the generators with neural networks share: loading, seeds, cancelling, estimates."""
+"""Code that the neural generators share: checkpoints, loading, cancelling, estimates."""

@@ -1,4 +1,4 @@
-"""How long work takes on this machine: guessed from a short measurement, then learnt.
+"""Time that work takes on this machine: guessed from a short measurement, then learnt.
 
 One file in the data folder, ``calibration.json``, holds for each machine (a data folder may be
 shared) how fast it reads memory, and seconds per unit of work for what was rendered here.
@@ -27,7 +27,7 @@ _COMPUTE = "operations per second"
 
 
 def calibration_file() -> Path:
-    """Where the measurements are; it need not exist."""
+    """The file of the measurements; it need not exist."""
     return data_folder() / "calibration.json"
 
 

@@ -7,12 +7,12 @@ start a conversion there.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from milonga import weights
-from milonga.errors import GeneratorError
+from milonga.errors import GeneratorError, MilongaError
 from milonga.generators.base import Licence
 from milonga.runtime.devices import is_out_of_memory
 from milonga.runtime.progress import Progress
@@ -25,7 +25,7 @@ _WHOLE = "See whether the files are whole: milonga weights verify {name}"
 
 
 def names_of(local: LocalWeights) -> list[str]:
-    """The files of a model that count, by their paths within its folder."""
+    """List the files of a model that count, by their paths within its folder."""
     if local.files:
         return sorted(local.files)
     there = [path for path in local.folder.rglob("*") if path.is_file()]
@@ -33,12 +33,12 @@ def names_of(local: LocalWeights) -> list[str]:
 
 
 def size_of(local: LocalWeights) -> int:
-    """Bytes of a model's files."""
+    """Add up the bytes of a model's files."""
     return sum((local.folder / name).stat().st_size for name in names_of(local))
 
 
 def hashes_of(local: LocalWeights, progress: Progress) -> dict[str, str]:
-    """SHA-256 by file. Those of a download are known; a folder of the user's is read once."""
+    """Hash a model's files (SHA-256); those of a download are known, a folder is read once."""
     if local.hashes:
         return local.hashes
     hashes = {}
@@ -49,7 +49,7 @@ def hashes_of(local: LocalWeights, progress: Progress) -> dict[str, str]:
 
 
 def licence_of(local: LocalWeights | None, name: str, like: str) -> Licence:
-    """The terms of a model's weights.
+    """Find the terms of a model's weights.
 
     A model that the catalogue doesn't know is taken for one that was made from ``like``, so it
     is at least as restricted.
@@ -80,7 +80,7 @@ def licence_of(local: LocalWeights | None, name: str, like: str) -> Licence:
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keeps transformers' bars and advice out of the block's output; errors still show."""
+    """Keep transformers' bars and advice out of the block's output; errors still show."""
     quiet_libraries()
     from transformers.utils import logging as transformers_logging
 
@@ -98,12 +98,12 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def load_pretrained(model_class: Any, folder: Path, name: str) -> Any:
-    """A model of transformers from a folder, in float32, ready to compute.
+    """Load a model of transformers from a folder, in float32, ready to compute.
 
     Args:
         model_class: with ``from_pretrained``.
         folder: with configuration and weights.
-        name: what the user calls it.
+        name: the model, as the user calls it.
 
     Raises:
         GeneratorError: the files can't be loaded, or lack a part of the model. (Transformers
@@ -111,60 +111,81 @@ def load_pretrained(model_class: Any, folder: Path, name: str) -> Any:
     """
     import torch
 
-    try:
-        # Making the modules draws numbers, which the weights then replace.
-        with quiet_transformers(), seeded(0):
-            model, found = model_class.from_pretrained(
-                folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
-            )
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise _unloadable(name, folder, name, error) from error
+    # Making the modules draws numbers, which the weights then replace.
+    with loading_explained(name, folder, name), quiet_transformers(), seeded(0):
+        model, found = model_class.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
+        )
     # Codebooks are buffers; other buffers follow from the configuration.
     needed = {key for key, _ in model.named_parameters()}
     needed |= {key for key, _ in model.named_buffers() if key.endswith("codebook.embed")}
     lacking = sorted(needed & set(found["missing_keys"]))
     lacking += sorted(str(key) for key in found.get("mismatched_keys") or ())
-    if lacking:
-        raise GeneratorError(
-            f"{name} lacks parts of the model: {', '.join(lacking[:3])}"
-            f"{f' and {len(lacking) - 3} more' if len(lacking) > 3 else ''}.",
-            where=folder,
-            step=_WHOLE.format(name=name),
-        )
+    refuse_lacking(lacking, folder, name)
     return model.eval()
 
 
+def refuse_lacking(lacking: Sequence[str], folder: Path, name: str) -> None:
+    """Refuse files in which tensors of the model are lacking.
+
+    Raises:
+        GeneratorError: there are such; the first are named.
+    """
+    if lacking:
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        raise GeneratorError(
+            f"{name} lacks parts of the model: {', '.join(lacking[:3])}{more}.",
+            where=folder,
+            step=_WHOLE.format(name=name),
+        )
+
+
 def load_tokenizer(folder: Path, name: str) -> Any:
-    """The tokenizer of a model of transformers, from its folder.
+    """Load the tokenizer of a model of transformers from its folder.
 
     Raises:
         GeneratorError: its files are missing or damaged.
     """
-    with quiet_transformers():
+    with quiet_transformers(), loading_explained(f"The tokenizer of {name}", folder, name):
         from transformers import AutoTokenizer
 
-        try:
-            return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except Exception as error:
-            raise _unloadable(f"The tokenizer of {name}", folder, name, error) from error
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def _unloadable(what: str, folder: Path, name: str, error: Exception) -> GeneratorError:
-    first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-    return GeneratorError(
-        f"{what} can't be loaded: {first}.", where=folder, step=_WHOLE.format(name=name)
-    )
+@contextlib.contextmanager
+def loading_explained(what: str, folder: Path, name: str) -> Iterator[None]:
+    """Turn a library's failure to load files into an error for the user.
+
+    Args:
+        what: can't be loaded then.
+        folder: of the files.
+        name: of the model.
+
+    Raises:
+        GeneratorError: the block failed; lack of memory passes through.
+    """
+    try:
+        yield
+    except (MemoryError, MilongaError):
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        # A list of faults begins with a line that names none.
+        line = lines[-1] if lines[0].endswith(":") else lines[0]
+        raise GeneratorError(
+            f"{what} can't be loaded: {line.strip().rstrip('.')}.",
+            where=folder,
+            step=_WHOLE.format(name=name),
+        ) from error
 
 
 @contextlib.contextmanager
 def memory_explained(name: str, step: str) -> Iterator[None]:
-    """Turns running out of memory into an error for the user.
+    """Turn running out of memory into an error for the user.
 
     Args:
         name: of the model.
-        step: what takes less.
+        step: how to need less.
 
     Raises:
         GeneratorError: the block ran out of memory.

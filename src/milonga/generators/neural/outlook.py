@@ -1,6 +1,8 @@
-"""What can be said of a model before any work: files, terms, access, device, memory."""
+"""The outlook of a render before any work: files, terms, access, device, memory, time."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from milonga import weights
 from milonga.errors import AccessError, Problem, WeightsError
@@ -22,8 +24,25 @@ _CONNECT_S = 3.0
 _USE = {"yes": "allowed", "no": "not allowed", "conditional": "allowed on conditions"}
 
 
+@dataclass(frozen=True, slots=True)
+class RenderOutlook:
+    """The outlook of one render.
+
+    Attributes:
+        estimate_s: seconds of work, if known.
+        memory: bytes needed, if known.
+        numbers: the precision, in words.
+        notes: more lines for the plan.
+    """
+
+    estimate_s: float | None
+    memory: float | None
+    numbers: str = "float32"
+    notes: tuple[str, ...] = ()
+
+
 def offline_problem(name: str) -> Problem | None:
-    """What stops a model that isn't here, where the network is switched off."""
+    """Refuse a model that isn't here, where the network is switched off."""
     if not is_offline():
         return None
     return Problem(
@@ -34,10 +53,10 @@ def offline_problem(name: str) -> Problem | None:
 
 
 def access_problem(name: str, like: str) -> tuple[Problem | None, str | None]:
-    """Asks the hub whether it would give a model that isn't here.
+    """Ask the hub whether it would give a model that isn't here.
 
     Returns:
-        What stops it; and a note where the hub couldn't be asked.
+        The problem, if there is one; and a note where the hub couldn't be asked.
     """
     source = find_source(name, load_config(), like=like)
     try:
@@ -61,38 +80,38 @@ def weights_size(name: str, local: LocalWeights | None) -> int | None:
     return known.size if known else None
 
 
-def files_note(name: str, local: LocalWeights | None) -> str:
-    """Whether the files are here, and their size."""
-    size = weights_size(name, local)
-    if local is not None:
-        return f"{name}: its files are on this machine ({size_text(size or 0)})."
-    text = "its files" if size is None else f"about {size_text(size)}"
-    return f"{name}: not on this machine yet; the first take downloads {text}."
-
-
-def licence_note(name: str, licence: Licence) -> str:
-    """The licence, and whether it allows commercial use."""
-    return f"{name}: licence {licence.name}; commercial use is {_USE[licence.commercial_use]}."
-
-
-def needs_note(name: str, device: str, numbers: str, memory: float | None) -> str:
-    """Where it computes, and the memory for that.
+def notes_of(
+    name: str, local: LocalWeights | None, licence: Licence, device: str, seen: RenderOutlook
+) -> list[str]:
+    """The lines of a plan about a model: files, licence, device and memory, and what is added.
 
     Args:
-        name: the model.
-        device: as asked for.
-        numbers: in which precision.
-        memory: bytes, if known.
+        name: the model, as the user calls it.
+        local: its files, if they are here.
+        licence: its terms.
+        device: as asked for; ``auto`` isn't resolved, since that takes torch.
+        seen: the outlook.
     """
+    size = weights_size(name, local)
+    if local is not None:
+        files = f"its files are on this machine ({size_text(size or 0)})."
+    else:
+        text = "its files" if size is None else f"about {size_text(size)}"
+        files = f"not on this machine yet; the first take downloads {text}."
+    use = _USE[licence.commercial_use]
     where = "the best device that works" if device == "auto" else device
-    text = f"{name}: computes on {where}, in {numbers}"
-    if memory is None:
-        return f"{text}."
-    text += f", with about {size_text(memory)} of memory"
-    total = total_memory()
-    if total is not None and memory > total:
-        return f"{text}; this machine has only {size_text(total)}."
-    return f"{text}."
+    needs = f"computes on {where}, in {seen.numbers}"
+    if seen.memory is not None:
+        needs += f", with about {size_text(seen.memory)} of memory"
+        total = total_memory()
+        if total is not None and seen.memory > total:
+            needs += f"; this machine has only {size_text(total)}"
+    return [
+        f"{name}: {files}",
+        f"{name}: licence {licence.name}; commercial use is {use}.",
+        f"{name}: {needs}.",
+        *seen.notes,
+    ]
 
 
 def speed_on(device: str, work: str) -> float | None:

@@ -1,5 +1,5 @@
 """The generator ``sound``: layers from the user's own sound models."""
 
-from milonga.generators.sound.generator import Sound
+from milonga.generators.sound.generator import SoundGenerator
 
-__all__ = ["Sound"]
+__all__ = ["SoundGenerator"]

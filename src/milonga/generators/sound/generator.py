@@ -1,4 +1,4 @@
-"""``Sound``: the generator."""
+"""``SoundGenerator``: the generator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from pydantic import BaseModel, Field
 from milonga import weights
 from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Problem
-from milonga.generators.base import Assessment, Generator, Licence, Model, Request, Role
+from milonga.generators.base import (
+    Assessment,
+    Generator,
+    Licence,
+    Model,
+    Request,
+    Role,
+    problem_of,
+    refuse,
+)
+from milonga.generators.neural.loading import licence_of
 from milonga.generators.sound.words import moves_of
 from milonga.runtime.progress import Progress
 from milonga.sounds.library.library import Library
@@ -41,7 +51,7 @@ def _control(what: str) -> Any:
     )
 
 
-class Sound(Generator):
+class SoundGenerator(Generator):
     """A walk through what one of the user's own sound models has learnt.
 
     Clips are 44.1 kHz mono, exactly as long as asked, the same for the same request.
@@ -55,7 +65,7 @@ class Sound(Generator):
     length: ClassVar[Literal["exact", "natural"]] = "exact"
 
     class Options(Generator.Options):
-        """What can be set of a sound model."""
+        """Settings of a sound model."""
 
         model: str = Field(
             default="",
@@ -105,8 +115,7 @@ class Sound(Generator):
         try:
             header = read_header(self._path())
         except MilongaError as error:
-            problem = Problem(error.message, "sound.model", step=error.step or "")
-            return Assessment(problems=(*problems, problem))
+            return Assessment(problems=(*problems, problem_of(error, "sound.model")))
         problems += self._control_problems(header)
         problems += self._like_problems(header)
         _, used = self._settings(request, header)
@@ -117,21 +126,21 @@ class Sound(Generator):
             estimate_s=None if self._bigvgan() else 2.0 + _SECONDS_A_SECOND * request.seconds,
         )
 
-    def render(self, request: Request, progress: Progress) -> Clip:
+    def render(self, request: Request, progress: Progress | None = None) -> Clip:
         from milonga.sounds.instrument.instrument import Instrument
 
-        if problems := self.assess(request).problems:
-            first = problems[0]
-            raise GeneratorError(first.message, where=first.where or None, step=first.step or None)
-        if self._instrument is None:
-            self._instrument = Instrument.open(
+        progress = progress or Progress()
+        refuse(self.assess(request).problems)
+        instrument = self._instrument
+        if instrument is None:
+            instrument = self._instrument = Instrument.open(
                 str(self._path().absolute()),
                 vocoder=self.options.vocoder,
                 device=self.options.device,
                 progress=progress,
             )
         try:
-            return self._instrument.play(self._resolve(request, self._instrument), progress)
+            return instrument.play(self._resolve(request, instrument), progress)
         except GeneratorError:
             raise
         except MilongaError as error:
@@ -144,16 +153,7 @@ class Sound(Generator):
         vocoder, header = instrument.vocoder, instrument.header
         licences = [_own(header)]
         if vocoder.name == "bigvgan":
-            terms = weights.known_model("bigvgan")
-            licences.append(
-                Licence(
-                    what=f"{terms.title} (weights of {terms.repo})",
-                    name=terms.licence.name,
-                    url=terms.licence.url,
-                    commercial_use=terms.licence.commercial_use,
-                    note=terms.licence.note,
-                )
-            )
+            licences.append(licence_of(None, "bigvgan", "bigvgan"))
         return Model(
             name=header.name,
             revision=instrument.chosen_vocoder.revision,

@@ -1,4 +1,4 @@
-"""Which checkpoints are Stable Audio Open's, and their shapes, judged without loading any."""
+"""Checkpoints of Stable Audio Open and their shapes, read without loading any."""
 
 from __future__ import annotations
 
@@ -11,13 +11,9 @@ from milonga.errors import GeneratorError
 from milonga.generators.stable_audio.decoding import margin_of
 from milonga.weights import LocalWeights
 
-LIKE = "stable-audio"
-"""The model of the catalogue whose files others must have, too."""
-
 LONGEST_S = 47.0
-"""What the model is good for; its window is half a second longer."""
+"""Longest clip in seconds; the model's window is half a second longer."""
 
-_USE = f"Use {LIKE}, or a repository or folder that diffusers saved a StableAudioPipeline to."
 _KINDS = {
     "transformer": "StableAudioDiTModel",
     "vae": "AutoencoderOobleck",
@@ -28,7 +24,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class StableAudioShape:
     """The sizes of a checkpoint that decide length, time and memory.
 
     Attributes:
@@ -69,48 +65,36 @@ class Shape:
         return once * (2 if guided else 1)
 
 
-def refusal(name: str) -> GeneratorError | None:
-    """Why a model can't be meant, as far as its name tells."""
-    if name in weights.CATALOGUE and name != LIKE:
-        return GeneratorError(f"{name} is not a Stable Audio Open model.", step=_USE)
+def wrong_part(local: LocalWeights) -> str | None:
+    """Say which part of a pipeline is of another model than Stable Audio Open's, if one is.
+
+    Raises:
+        DamagedFileError: the list of parts can't be read.
+    """
+    index = weights.load_json(local.folder / "model_index.json")
+    for part, kind in _KINDS.items():
+        named = index.get(part)
+        found = named[-1] if isinstance(named, list) and named else None
+        if found != kind:
+            return f"the {part} in its model_index.json is {found!r}"
     return None
 
 
-def check(local: LocalWeights) -> None:
-    """Whether files that are here are Stable Audio Open's.
+def shape_of(local: LocalWeights | None) -> StableAudioShape:
+    """Read the shape of files that are here; without any it is that of Stable Audio Open 1.0.
 
     Raises:
-        GeneratorError: they are of another model.
-        DamagedFileError: their configuration can't be read.
-    """
-    index = weights.load_json(local.folder / "model_index.json")
-    kinds = {part: index.get(part) for part in _KINDS}
-    found = {part: kind[-1] if isinstance(kind, list) and kind else None
-             for part, kind in kinds.items()}  # fmt: skip
-    if wrong := next((part for part, kind in _KINDS.items() if found[part] != kind), None):
-        raise GeneratorError(
-            f"{local.source.name} is not a Stable Audio Open model: the {wrong} in its "
-            f"model_index.json is {found[wrong]!r}.",
-            where=local.folder,
-            step=_USE,
-        )
-
-
-def shape_of(local: LocalWeights | None) -> Shape:
-    """The shape of files that are here, checked; that of Stable Audio Open 1.0 without any.
-
-    Raises:
-        MilongaError: they are of another kind, or damaged.
+        GeneratorError: the configuration can't be used.
+        DamagedFileError: it can't be read.
     """
     if local is None:
-        return Shape()
-    check(local)
+        return StableAudioShape()
     transformer = weights.load_json(local.folder / "transformer/config.json")
     vae = weights.load_json(local.folder / "vae/config.json")
     files = (local.folder / "transformer").glob("*.safetensors")
     width = "num_attention_heads", "attention_head_dim"
     try:
-        return Shape(
+        return StableAudioShape(
             frames=int(transformer["sample_size"]),
             rate=int(vae["sampling_rate"]),
             ratios=tuple(int(ratio) for ratio in vae["downsampling_ratios"]),
@@ -128,14 +112,3 @@ def shape_of(local: LocalWeights | None) -> Shape:
 
 def _bytes(config: dict[str, Any]) -> int:
     return 2 if config.get("torch_dtype", config.get("dtype")) in ("float16", "bfloat16") else 4
-
-
-def find(name: str) -> LocalWeights | None:
-    """The model's files if they are on this machine, checked.
-
-    Raises:
-        MilongaError: it can't be meant, is of another kind, or damaged.
-    """
-    if (error := refusal(name)) is not None:
-        raise error
-    return weights.locate(name, like=LIKE)

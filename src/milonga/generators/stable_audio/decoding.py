@@ -19,9 +19,9 @@ TILE = 96
 """Latent frames that a tile adds: 4.5 s at 21.5 frames a second."""
 
 _RESIDUAL = 3 * (1 + 3 + 9)
-"""How far three residual units see: kernels of 7 with dilations 1, 3, 9."""
+"""Reach of three residual units: kernels of 7 with dilations 1, 3, 9."""
 _KERNEL = 3
-"""How far a kernel of 7 sees."""
+"""Reach of a kernel of 7."""
 
 
 def margin_of(ratios: Sequence[int]) -> int:

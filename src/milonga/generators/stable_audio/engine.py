@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from milonga.generators.neural.cancelling import cancellable
 from milonga.generators.neural.loading import quiet_transformers
 from milonga.generators.stable_audio import decoding
-from milonga.generators.stable_audio.checkpoints import Shape
-from milonga.generators.stable_audio.parts import Parts
+from milonga.generators.stable_audio.checkpoints import StableAudioShape
+from milonga.generators.stable_audio.parts import ModelParts
 from milonga.runtime.progress import Progress
 from milonga.runtime.seeding import fold
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     import torch
 
 _TEXT_TOKENS = 128
-"""What the text encoder reads, where the tokenizer doesn't say."""
+"""Limit of the text encoder, where the tokenizer gives none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to sample.
+    """Settings of the sampler.
 
     Attributes:
         steps: 2 or more; with one the sampler would begin at its lowest level of noise.
@@ -55,16 +55,18 @@ class _Text:
     mask: torch.Tensor
 
 
-class Engine:
+class StableAudioEngine:
     """A model on this machine, loaded part by part.
 
     Attributes:
         parts: where they come from.
         shape: its sizes.
+        dtype: of the transformer.
     """
 
-    def __init__(self, folder: Path, name: str, device: str, shape: Shape) -> None:
-        self.parts, self.shape = Parts(folder, name, device), shape
+    def __init__(self, folder: Path, name: str, device: str, shape: StableAudioShape) -> None:
+        self.parts, self.shape = ModelParts(folder, name, device), shape
+        self.dtype = str(self.parts.dtype).removeprefix("torch.")
         self._texts: dict[str, _Text] = {}
 
     def latents(
@@ -129,7 +131,7 @@ class Engine:
     def _conditions(
         self, texts: list[_Text], seconds: float, guided: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the transformer attends to, and what is put before its frames.
+        """Compute what the transformer attends to, and what is put before its frames.
 
         With a negative prompt the first row of both is for that. Without one the first row of
         what it attends to is zero.

@@ -5,12 +5,17 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from milonga import weights
-from milonga.errors import GeneratorError, MilongaError
-from milonga.generators.neural.loading import load_pretrained, quiet_transformers
+from milonga.generators.neural.loading import (
+    load_pretrained,
+    load_tokenizer,
+    loading_explained,
+    refuse_lacking,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
 _STEM = "diffusion_pytorch_model.safetensors"
 
 
-class Parts:
+class ModelParts:
     """Text encoder, projection, transformer and decoder.
 
     On the processor a part is read from the disk for its turn and let go after it: its tensors are
@@ -71,10 +76,7 @@ class Parts:
         Raises:
             GeneratorError: it can't be loaded.
         """
-        with quiet_transformers(), _explained(self, "tokenizer"):
-            from transformers import AutoTokenizer
-
-            return AutoTokenizer.from_pretrained(self.folder / "tokenizer", local_files_only=True)
+        return load_tokenizer(self.folder / "tokenizer", self.name)
 
     def sampler(self) -> Any:
         """A new sampler."""
@@ -86,25 +88,25 @@ class Parts:
             return make(self.config("scheduler"))
 
 
-def _text_encoder(parts: Parts) -> Any:
+def _text_encoder(parts: ModelParts) -> Any:
     from transformers import T5EncoderModel
 
     return load_pretrained(T5EncoderModel, parts.folder / "text_encoder", parts.name)
 
 
-def _projection(parts: Parts) -> Any:
+def _projection(parts: ModelParts) -> Any:
     from diffusers import StableAudioProjectionModel
 
     return _load(parts, "projection_model", StableAudioProjectionModel)
 
 
-def _transformer(parts: Parts) -> Any:
+def _transformer(parts: ModelParts) -> Any:
     from diffusers import StableAudioDiTModel
 
     return _load(parts, "transformer", StableAudioDiTModel, dtype=parts.dtype)
 
 
-def _decoder(parts: Parts) -> Any:
+def _decoder(parts: ModelParts) -> Any:
     from diffusers import AutoencoderOobleck
     from torch.nn.utils import remove_weight_norm
 
@@ -115,7 +117,7 @@ def _decoder(parts: Parts) -> Any:
     return decoder
 
 
-_LOADERS: dict[str, Callable[[Parts], Any]] = {
+_LOADERS: dict[str, Callable[[ModelParts], Any]] = {
     "text_encoder": _text_encoder,
     "projection_model": _projection,
     "transformer": _transformer,
@@ -124,7 +126,7 @@ _LOADERS: dict[str, Callable[[Parts], Any]] = {
 
 
 def _load(
-    parts: Parts, part: str, kind: Any, *, child: str = "", dtype: torch.dtype | None = None
+    parts: ModelParts, part: str, kind: Any, *, child: str = "", dtype: torch.dtype | None = None
 ) -> Any:
     """A model of diffusers, or a child of it, with the file's own tensors.
 
@@ -147,13 +149,7 @@ def _load(
             if key.startswith(prefix)
         }
         lacking = sorted(model.state_dict().keys() - tensors.keys())
-        if lacking:
-            more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
-            raise GeneratorError(
-                f"{parts.name} lacks parts of the model: {', '.join(lacking[:3])}{more}.",
-                where=parts.folder / part,
-                step=_verify(parts.name),
-            )
+        refuse_lacking(lacking, parts.folder / part, parts.name)
         model.load_state_dict(tensors, strict=False, assign=True)
     return model.requires_grad_(False).eval()
 
@@ -169,20 +165,5 @@ def _tensors(folder: Path) -> dict[str, torch.Tensor]:
     return tensors
 
 
-@contextlib.contextmanager
-def _explained(parts: Parts, part: str) -> Iterator[None]:
-    try:
-        yield
-    except (MemoryError, MilongaError):
-        raise
-    except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise GeneratorError(
-            f"The {part} of {parts.name} can't be loaded: {lines[-1].strip().rstrip('.')}.",
-            where=parts.folder / part,
-            step=_verify(parts.name),
-        ) from error
-
-
-def _verify(name: str) -> str:
-    return f"See whether the files are whole: milonga weights verify {name}"
+def _explained(parts: ModelParts, part: str) -> AbstractContextManager[None]:
+    return loading_explained(f"The {part} of {parts.name}", parts.folder / part, parts.name)

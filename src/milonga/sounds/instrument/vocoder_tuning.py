@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from milonga.sounds.model.player import SoundPlayer
-    from milonga.vocoders.bigvgan.generator import Generator
+    from milonga.vocoders.bigvgan.generator import BigVGANGenerator
     from milonga.vocoders.training.pairs import Pairs
     from milonga.vocoders.training.settings import VocoderSettings
     from milonga.vocoders.training.trainer import VocoderTraining
@@ -202,7 +202,7 @@ class _Tuning:
 
     def _start(
         self, pairs: Pairs, changes: Mapping[str, Any], start: START, size: str
-    ) -> tuple[Generator, dict[str, Any], dict[str, Any], VocoderSettings]:
+    ) -> tuple[BigVGANGenerator, dict[str, Any], dict[str, Any], VocoderSettings]:
         """The generator, its config, what it is, and how to train it."""
         from milonga.vocoders.bigvgan.config import BigVGANConfig
         from milonga.vocoders.training.fresh import fresh_generator
@@ -278,7 +278,7 @@ class _Tuning:
         self, weights: dict[str, Tensor], header: VocoderHeader, held_out: Pairs
     ) -> Evaluation:
         """Against the vocoder that would be taken otherwise, from both kinds of mel."""
-        from milonga.vocoders.bigvgan.generator import Generator
+        from milonga.vocoders.bigvgan.generator import BigVGANGenerator
         from milonga.vocoders.bigvgan.vocoder import BigVGAN
         from milonga.vocoders.training.evaluation import measure
         from milonga.vocoders.training.vocoder_file import Duel, Evaluation, Measured
@@ -286,7 +286,7 @@ class _Tuning:
         against = default_vocoder()
 
         def own() -> VocoderBase:
-            generator = Generator(header.generator_config)
+            generator = BigVGANGenerator(header.generator_config)
             generator.load_state_dict(weights, assign=True)
             return BigVGAN(generator.eval().requires_grad_(False), self._device)
 

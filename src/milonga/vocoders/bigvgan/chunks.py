@@ -1,4 +1,4 @@
-"""How much of every stage a stretch of output needs.
+"""Stretches of every stage that a stretch of output needs.
 
 A chunk is computed with what its convolutions see on both sides, and that is cropped stage by
 stage: the wide, expensive stages run at a low rate, where few extra samples suffice.
@@ -36,8 +36,8 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is computed for one chunk.
+class ChunkPlan:
+    """The stretches that are computed for one chunk.
 
     Attributes:
         mel: frames that go into the first convolution.
@@ -65,7 +65,7 @@ def block_reach(config: BigVGANConfig) -> int:
     return reach
 
 
-def plan_chunk(config: BigVGANConfig, first: int, last: int, frames: int) -> Plan:
+def plan_chunk(config: BigVGANConfig, first: int, last: int, frames: int) -> ChunkPlan:
     """The plan for mel frames ``first`` to ``last`` of ``frames``."""
     hop, reach = config.mel_spec.hop, block_reach(config)
     output = Span(first * hop, last * hop, frames * hop)
@@ -76,7 +76,7 @@ def plan_chunk(config: BigVGANConfig, first: int, last: int, frames: int) -> Pla
     ):
         stages.insert(0, need.wider(reach))
         need = _before_upsampling(stages[0], rate, kernel)
-    return Plan(need.wider(PRE_REACH), need, tuple(stages), output)
+    return ChunkPlan(need.wider(PRE_REACH), need, tuple(stages), output)
 
 
 def _before_upsampling(span: Span, rate: int, kernel: int) -> Span:

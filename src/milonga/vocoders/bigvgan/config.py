@@ -13,7 +13,7 @@ from milonga.errors import AudioError, VocoderError
 
 @dataclass(frozen=True, slots=True)
 class BigVGANConfig:
-    """What the generator is built from.
+    """The configuration of a generator.
 
     Attributes:
         mel_spec: convention of its input.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from milonga.vocoders.bigvgan.chunks import Plan, Span, plan_chunk
+from milonga.vocoders.bigvgan.chunks import ChunkPlan, Span, plan_chunk
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.filters import HALF_BAND
 
@@ -142,7 +142,7 @@ def _residual(layers: list[list[tuple[Activation, nn.Conv1d]]], x: Tensor) -> Te
     return x
 
 
-class Generator(nn.Module):
+class BigVGANGenerator(nn.Module):
     """Mel ``[B, n_mels, T]`` to waveform ``[B, 1, T * hop]``."""
 
     def __init__(self, config: BigVGANConfig) -> None:
@@ -176,7 +176,7 @@ class Generator(nn.Module):
         frames = mel.shape[2]
         return self.chunk(mel, plan_chunk(self.config, 0, frames, frames))
 
-    def chunk(self, mel: Tensor, plan: Plan) -> Tensor:
+    def chunk(self, mel: Tensor, plan: ChunkPlan) -> Tensor:
         """The waveform of ``plan.output`` from the mel frames ``plan.mel``."""
         x, span = _crop(self.conv_pre(mel), plan.mel, plan.pre), plan.pre
         for index, rate in enumerate(self.config.upsample_rates):

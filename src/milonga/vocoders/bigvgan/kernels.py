@@ -1,4 +1,4 @@
-"""Whether the compiled kernels can be used on this machine."""
+"""The compiled kernels, as far as this machine can use them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def why_no_kernels() -> str | None:
 
 
 def describe_kernels() -> str:
-    """What they are compiled for."""
+    """Name the processor that they are compiled for."""
     from milonga.vocoders.bigvgan.fast.compile import processor
 
     return f"compiled kernels for {processor()}"

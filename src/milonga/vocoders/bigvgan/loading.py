@@ -15,7 +15,7 @@ from milonga.weights.loading import load_checkpoint, load_json
 if TYPE_CHECKING:
     import torch
 
-    from milonga.vocoders.bigvgan.generator import Generator
+    from milonga.vocoders.bigvgan.generator import BigVGANGenerator
 
 CHECKPOINTS = ("bigvgan_generator.safetensors", "bigvgan_generator.pt", "model.safetensors")
 """Names of checkpoints within a folder, the first that is there is taken."""
@@ -23,7 +23,7 @@ CHECKPOINTS = ("bigvgan_generator.safetensors", "bigvgan_generator.pt", "model.s
 _SHOWN = 4
 
 
-def load_generator(folder: str | os.PathLike[str]) -> Generator:
+def load_generator(folder: str | os.PathLike[str]) -> BigVGANGenerator:
     """The generator in a folder, on the CPU, ready to run.
 
     Raises:
@@ -34,7 +34,7 @@ def load_generator(folder: str | os.PathLike[str]) -> Generator:
     """
     import torch
 
-    from milonga.vocoders.bigvgan.generator import Activation, Generator
+    from milonga.vocoders.bigvgan.generator import Activation, BigVGANGenerator
 
     folder = Path(folder)
     config = read_config(folder / "config.json")
@@ -42,7 +42,7 @@ def load_generator(folder: str | os.PathLike[str]) -> Generator:
     weights = fold_weight_norm(_read_weights(path))
     # Without this torch would first draw 122 million random numbers.
     with torch.device("meta"):
-        generator = Generator(config)
+        generator = BigVGANGenerator(config)
     expected = {name: tuple(value.shape) for name, value in generator.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in weights.items()}
     _check_shapes(path, expected, found)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -15,8 +17,8 @@ from milonga.errors import VocoderError
 from milonga.runtime.devices import is_out_of_memory, pick_device
 from milonga.runtime.progress import Progress
 from milonga.vocoders.base import Floats, VocoderBase
-from milonga.vocoders.bigvgan.chunks import Plan, plan_chunk
-from milonga.vocoders.bigvgan.generator import Generator
+from milonga.vocoders.bigvgan.chunks import ChunkPlan, plan_chunk
+from milonga.vocoders.bigvgan.generator import BigVGANGenerator
 from milonga.vocoders.bigvgan.kernels import why_no_kernels
 from milonga.vocoders.bigvgan.loading import load_generator
 from milonga.weights import ensure_bigvgan_weights, ensure_weights
@@ -26,13 +28,13 @@ EngineName = Literal["auto", "fast", "torch"]
 _SMALLEST_CHUNK = 16
 
 
-class Engine(Protocol):
+class BigVGANEngine(Protocol):
     """Computes one chunk."""
 
     name: str
 
-    def chunk(self, mel: Floats, plan: Plan) -> Floats:
-        """The waveform ``[B, 1, samples]`` of ``plan.output`` from the frames ``plan.mel``."""
+    def chunk(self, mel: Floats, plan: ChunkPlan) -> Floats:
+        """Compute ``plan.output``, ``[B, 1, samples]``, from the frames ``plan.mel``."""
 
 
 class TorchEngine:
@@ -40,11 +42,11 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(self, generator: Generator, device: str) -> None:
+    def __init__(self, generator: BigVGANGenerator, device: str) -> None:
         self.generator = generator.to(device)
         self.device = device
 
-    def chunk(self, mel: Floats, plan: Plan) -> Floats:
+    def chunk(self, mel: Floats, plan: ChunkPlan) -> Floats:
         dtype = next(self.generator.parameters()).dtype
         with torch.inference_mode():
             values = torch.from_numpy(mel).to(self.device, dtype)
@@ -71,7 +73,7 @@ class BigVGAN(VocoderBase):
 
     def __init__(
         self,
-        generator: Generator,
+        generator: BigVGANGenerator,
         device: str = "auto",
         *,
         engine: EngineName = "auto",
@@ -84,9 +86,10 @@ class BigVGAN(VocoderBase):
                 "Half precision works on an accelerator only.", step="Leave it out on a CPU."
             )
         self._generator = generator.half() if half else generator
+        self._moving = threading.Lock()
         self._engine = self._make_engine(engine)
 
-    def _make_engine(self, engine: EngineName) -> Engine:
+    def _make_engine(self, engine: EngineName) -> BigVGANEngine:
         reason = self._why_not_fast()
         if engine == "fast" and reason:
             raise VocoderError(
@@ -118,7 +121,7 @@ class BigVGAN(VocoderBase):
 
     @property
     def engine(self) -> str:
-        """What computes: "fast" or "torch"."""
+        """The engine that computes: "fast" or "torch"."""
         return self._engine.name
 
     def _chunks(self, mel: Floats, chunk_frames: int, progress: Progress) -> Iterator[Floats]:
@@ -127,37 +130,57 @@ class BigVGAN(VocoderBase):
             at = 0
             while at < frames:
                 stop = min(at + chunk_frames, frames)
+                engine = self._engine
+                plan = plan_chunk(self.config, at, stop, frames)
+                seen = np.ascontiguousarray(mel[:, :, plan.mel.start : plan.mel.stop])
                 try:
-                    piece = self._chunk(mel, at, stop)
+                    piece = engine.chunk(seen, plan)
                 except (RuntimeError, MemoryError) as error:
                     if not is_out_of_memory(error):
                         raise
-                    chunk_frames = self._retreat(stop - at, error, progress)
+                    chunk_frames = self._retreat(engine, stop - at, error, progress)
                     continue
                 yield piece
                 task.advance(stop - at)
                 at = stop
 
-    def _chunk(self, mel: Floats, first: int, last: int) -> Floats:
-        plan = plan_chunk(self.config, first, last, mel.shape[2])
-        piece = np.ascontiguousarray(mel[:, :, plan.mel.start : plan.mel.stop])
-        return self._engine.chunk(piece, plan)
+    def _retreat(
+        self, engine: BigVGANEngine, frames: int, error: BaseException, progress: Progress
+    ) -> int:
+        """Choose the chunk after one that ran out of memory: a smaller one, then the CPU.
 
-    def _retreat(self, frames: int, error: BaseException, progress: Progress) -> int:
-        """After running out of memory: smaller chunks, then the CPU."""
+        Safe with threads: another one that is still computing keeps the generator it began with,
+        and of several that fail at once the first moves all of them.
+        """
         if frames > _SMALLEST_CHUNK:
             smaller = max(_SMALLEST_CHUNK, frames // 2)
             progress.message(
                 f"{self._device} ran out of memory; going on in chunks of {smaller} frames."
             )
             return smaller
-        if self._device == "cpu":
-            raise error
-        progress.message(f"{self._device} has too little memory; going on on the CPU.")
-        self._device = "cpu"
-        self._generator = self._generator.float().cpu()
-        self._engine = self._make_engine("auto")
+        with self._moving:
+            if engine is not self._engine:
+                return self.default_chunk_frames
+            if self._device == "cpu":
+                raise error
+            progress.message(f"{self._device} has too little memory; going on on the CPU.")
+            self._device = "cpu"
+            self._generator = _on_cpu(self._generator)
+            self._engine = self._make_engine("auto")
         return self.default_chunk_frames
+
+
+def _on_cpu(generator: BigVGANGenerator) -> BigVGANGenerator:
+    """Copy a generator to the CPU in single precision, tensor by tensor; it stays as it is."""
+    tensors = [*generator.parameters(), *generator.buffers()]
+    copied: dict[int, Any] = {
+        id(tensor): torch.nn.Parameter(tensor.detach().float().cpu(), requires_grad=False)
+        if isinstance(tensor, torch.nn.Parameter)
+        else tensor.float().cpu()
+        for tensor in tensors
+    }
+    # Of tensors in the memo deepcopy takes these, so nothing is allocated on the device.
+    return copy.deepcopy(generator, copied)
 
 
 def load_bigvgan(
@@ -168,7 +191,7 @@ def load_bigvgan(
     half: bool = False,
     progress: Progress | None = None,
 ) -> BigVGAN:
-    """BigVGAN from a folder, a repository or a key of the catalogue; without ``model`` the
+    """Load BigVGAN from a folder, a repository or a key of the catalogue; without ``model`` the
     44.1 kHz one with hop 512. What isn't on this machine is downloaded first.
 
     Raises:

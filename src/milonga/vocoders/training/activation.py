@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from milonga.vocoders.bigvgan.generator import Activation, Generator
+from milonga.vocoders.bigvgan.generator import Activation, BigVGANGenerator
 
 _BLOCK = 32
 """Samples at the lower rate in a row of a product: more multiplies too many zeros, fewer leaves
 small products."""
 
 
-def quicken(generator: Generator) -> Generator:
+def quicken(generator: BigVGANGenerator) -> BigVGANGenerator:
     """Gives every activation of a generator the quick backward pass; parameters and their names
     stay."""
     for module in generator.modules():
@@ -32,7 +32,7 @@ def quicken(generator: Generator) -> Generator:
 
 
 class QuickActivation(Activation):
-    """What ``Activation`` computes, to be trained.
+    """``Activation`` in a form that trains faster.
 
     Shape: ``[B, C, T]`` to the same.
     """

@@ -27,7 +27,7 @@ _SLOPE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one critic says of a batch.
+    """One critic's verdict on a batch.
 
     Attributes:
         score: ``[B, places]``, towards 1 for real.
@@ -121,7 +121,7 @@ class Critics(nn.Module):
         )
 
     def forward(self, wave: Tensor) -> list[Verdict]:
-        """What each says of ``[B, 1, T]``."""
+        """Collect each one's verdict on ``[B, 1, T]``."""
         return [critic(wave) for critic in (*self.by_period, *self.by_spectrogram)]
 
 

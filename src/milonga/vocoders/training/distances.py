@@ -1,4 +1,4 @@
-"""How far rendered sound is from the recording: what decides between vocoders.
+"""Distances of rendered sound from the recording: they decide between vocoders.
 
 Neither measure looks at phase.
 
@@ -40,7 +40,7 @@ class Distances:
     stft: float
 
     def better_than(self, other: Distances) -> bool:
-        """Whether both are smaller."""
+        """Check if both are smaller."""
         return self.log_mel < other.log_mel and self.stft < other.stft
 
 

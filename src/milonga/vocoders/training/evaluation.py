@@ -16,7 +16,7 @@ from milonga.vocoders.training.pairs import Pair
 def measure(
     vocoder: VocoderBase, pairs: Sequence[Pair], spec: MelSpec, task: Task | None = None
 ) -> Distances:
-    """How far a vocoder's rendering is from the recordings.
+    """Measure the distance of a vocoder's rendering from the recordings.
 
     Args:
         vocoder: takes mels of ``spec``.

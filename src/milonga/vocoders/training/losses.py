@@ -1,4 +1,4 @@
-"""What a generator and its critics are trained to make small.
+"""The training losses of a generator and its critics.
 
 References:
     Mao, Li, Xie, Lau, Wang, Smolley, "Least Squares Generative Adversarial Networks", ICCV 2017.

@@ -1,4 +1,4 @@
-"""What a training will take, measured on a short stretch before it starts."""
+"""Time and memory of a training, measured on a short stretch before it starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from milonga.errors import VocoderError
 from milonga.runtime.memory import available_memory
 from milonga.runtime.words import size_text
-from milonga.vocoders.bigvgan.generator import Generator
+from milonga.vocoders.bigvgan.generator import BigVGANGenerator
 from milonga.vocoders.training.activation import quicken
 from milonga.vocoders.training.discriminators import Critics
 from milonga.vocoders.training.losses import MelLoss, adversarial_loss, critics_loss, feature_loss
@@ -21,11 +21,11 @@ _FRAMES = 8
 _RUNTIME = 500e6
 """Bytes that torch, the sound model and the recordings take."""
 _WORKSPACE = 1.0
-"""What signals that live for a moment add to those that are kept for the gradient."""
+"""Short-lived signals, relative to those that are kept for the gradient."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class TrainingOutlook:
     """Estimates.
 
     Attributes:
@@ -41,7 +41,7 @@ class Outlook:
     mel_step_s: float
 
     def steps_in(self, minutes: float, critics_from: int) -> int:
-        """How many steps fit into a budget."""
+        """Count the steps that fit into a budget."""
         seconds = 60 * minutes
         before = min(critics_from, int(seconds / self.mel_step_s))
         return before + int((seconds - before * self.mel_step_s) / self.step_s)
@@ -61,7 +61,7 @@ class Outlook:
         return f"{text}: some {seconds / 60:.1f} minutes for {steps} steps."
 
     def check(self) -> None:
-        """Whether the machine has the memory.
+        """Check that the machine has the memory.
 
         Raises:
             VocoderError: it hasn't.
@@ -76,7 +76,7 @@ class Outlook:
             )
 
 
-def foresee(generator: Generator, settings: VocoderSettings) -> Outlook:
+def foresee(generator: BigVGANGenerator, settings: VocoderSettings) -> TrainingOutlook:
     """Runs forward and backward on one pair of eight frames, and scales that up; on the CPU.
 
     The generator's weights stay; its gradients are left empty.
@@ -120,7 +120,7 @@ def foresee(generator: Generator, settings: VocoderSettings) -> Outlook:
     # weights for a moment in the optimizer's step.
     fixed = 4 * (5.5 * _count(generator) + 4 * _count(critics))
     memory = int(_RUNTIME + fixed + _WORKSPACE * scale * sum(kept.values()))
-    return Outlook(_count(generator), memory, whole, mel_step)
+    return TrainingOutlook(_count(generator), memory, whole, mel_step)
 
 
 def _count(module: nn.Module) -> int:

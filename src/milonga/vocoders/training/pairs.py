@@ -40,7 +40,7 @@ class Remake(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What goes in and what should come out: ``[n_mels, T]`` and ``[T * hop]``."""
+    """A mel and the sound that should come of it: ``[n_mels, T]`` and ``[T * hop]``."""
 
     mel: Floats
     wave: Floats
@@ -96,7 +96,7 @@ class Pairs:
         return mels, np.stack([pair.wave for pair in pairs])[:, np.newaxis]
 
     def excerpts(self, most_s: float, longest_s: float = 8.0) -> list[tuple[int, int, int]]:
-        """Where to test: recording, first frame and number of frames.
+        """Choose where to test: recording, first frame and number of frames.
 
         The beginning of every recording first, then what follows it, until there are ``most_s``
         seconds; where the beginnings alone are more, an even choice of them.

@@ -1,4 +1,4 @@
-"""How a vocoder is trained."""
+"""Settings of a vocoder's training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from milonga.errors import VocoderError
 
 @dataclass(frozen=True, slots=True)
 class VocoderSettings:
-    """How long and how to train.
+    """Budget and settings of a training.
 
     Attributes:
         minutes: budget by the clock, over all runs of this training; None for none.
@@ -78,6 +78,6 @@ class VocoderSettings:
         return cls(**{**published, **changes})
 
     def fixed(self) -> dict[str, Any]:
-        """What can't change within one training: all but the budget and the interval."""
+        """The settings that can't change within one training: all but budget and interval."""
         values = dataclasses.asdict(self)
         return {k: v for k, v in values.items() if k not in ("minutes", "steps", "checkpoint_s")}

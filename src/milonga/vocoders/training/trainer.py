@@ -26,7 +26,7 @@ from torch import Tensor
 from milonga.errors import VocoderError
 from milonga.runtime.progress import Progress, Task
 from milonga.runtime.seeding import seeded
-from milonga.vocoders.bigvgan.generator import Generator
+from milonga.vocoders.bigvgan.generator import BigVGANGenerator
 from milonga.vocoders.training import state
 from milonga.vocoders.training.activation import quicken
 from milonga.vocoders.training.discriminators import Critics
@@ -79,7 +79,7 @@ class VocoderTraining:
 
     def __init__(
         self,
-        generator: Generator,
+        generator: BigVGANGenerator,
         pairs: Pairs,
         settings: VocoderSettings,
         folder: Path | None = None,
@@ -115,7 +115,7 @@ class VocoderTraining:
 
     @property
     def done(self) -> bool:
-        """Whether a budget is used up."""
+        """Check if a budget is used up."""
         steps, minutes = self.settings.steps, self.settings.minutes
         return (steps is not None and self.step >= steps) or (
             minutes is not None and self.seconds >= 60 * minutes

@@ -25,7 +25,7 @@ from milonga.vocoders.training.distances import Distances
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from milonga.vocoders.bigvgan.generator import Generator
+    from milonga.vocoders.bigvgan.generator import BigVGANGenerator
     from milonga.vocoders.bigvgan.vocoder import BigVGAN, EngineName
 
 FORMAT: Final = "milonga-vocoder"
@@ -210,7 +210,7 @@ def load_trained(
     return vocoder
 
 
-def load_generator(path: Path) -> tuple[VocoderHeader, Generator]:
+def load_generator(path: Path) -> tuple[VocoderHeader, BigVGANGenerator]:
     """The header, and the generator on the CPU, ready to run.
 
     Raises:
@@ -220,7 +220,7 @@ def load_generator(path: Path) -> tuple[VocoderHeader, Generator]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from milonga.vocoders.bigvgan.generator import Activation, Generator
+    from milonga.vocoders.bigvgan.generator import Activation, BigVGANGenerator
 
     header = read_header(path)
     try:
@@ -229,7 +229,7 @@ def load_generator(path: Path) -> tuple[VocoderHeader, Generator]:
         raise _damaged(path, str(error)) from error
     _check_tensors(path, header, tensors)
     with torch.device("meta"):
-        generator = Generator(header.generator_config)
+        generator = BigVGANGenerator(header.generator_config)
     generator.load_state_dict(tensors, assign=True)
     for module in generator.modules():
         if isinstance(module, Activation):
@@ -263,10 +263,10 @@ def _header(path: Path, text: str) -> VocoderHeader:
 def _check_tensors(path: Path, header: VocoderHeader, tensors: Mapping[str, Tensor]) -> None:
     import torch
 
-    from milonga.vocoders.bigvgan.generator import Generator
+    from milonga.vocoders.bigvgan.generator import BigVGANGenerator
 
     with torch.device("meta"):
-        expected = Generator(header.generator_config).state_dict()
+        expected = BigVGANGenerator(header.generator_config).state_dict()
     if expected.keys() != tensors.keys():
         odd = sorted(expected.keys() ^ tensors.keys())
         raise _damaged(path, f"tensors are missing or unknown, for example {odd[0]!r:.60}")

@@ -13,7 +13,7 @@ from milonga.generators.base import LyricLine, Request
 from milonga.generators.guide.score import MelodyLine, MelodyNote
 from milonga.generators.guide.voice.espeak import Espeak
 from milonga.generators.guide.voice.neural import Neural
-from milonga.generators.guide.words.syllables import split_syllables
+from milonga.generators.words.syllables import split_syllables
 
 
 @pytest.fixture(scope="session")

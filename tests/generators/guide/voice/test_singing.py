@@ -15,7 +15,7 @@ from milonga.generators.guide.voice.casting import cast
 from milonga.generators.guide.voice.phones import nuclei
 from milonga.generators.guide.voice.singing import sing
 from milonga.generators.guide.voice.world import analyse, synthesise
-from milonga.generators.guide.words.syllables import words_of
+from milonga.generators.words.syllables import words_of
 
 TEXT = "Toca la noche de papel"
 SYLLABLES = ("To", "ca"), ("la",), ("no", "che"), ("de",), ("pa", "pel")

@@ -9,7 +9,7 @@ import numpy as np
 
 from milonga.generators.guide.band.grooves import STEPS, Groove, choose
 from milonga.generators.guide.band.styles import Band
-from milonga.generators.guide.score import Bar, Note, Part, dice
+from milonga.generators.guide.score import Bar, Note, ScorePart, dice
 from milonga.generators.guide.sections import SectionKind
 
 _FORCE = {"X": 118, "x": 100, "o": 74, "g": 50}
@@ -85,7 +85,7 @@ class _Kit:
 
 def drum_parts(
     band: Band, bars: Sequence[Bar], grid: Grid, kind: SectionKind, seed: int
-) -> list[Part]:
+) -> list[ScorePart]:
     """Kick and kit for a section, with fills before every fourth bar line and at its end."""
     groove, draw, energy = band.groove, dice(seed, "drums", kind), band.energy
     kick, snare, hats = (choose(p, draw, energy) for p in (groove.kick, groove.snare, groove.hats))
@@ -122,8 +122,8 @@ def drum_parts(
         kit.build(steps)
     _strike(bars, kit, energy)
     parts = [
-        Part("kick", groove.kit, tuple(kit.kicks), True, level_db=0.0, reverb=0.05),
-        Part("drums", groove.kit, tuple(kit.rest), True, level_db=1.5, reverb=0.15),
+        ScorePart("kick", groove.kit, tuple(kit.kicks), True, level_db=0.0, reverb=0.05),
+        ScorePart("drums", groove.kit, tuple(kit.rest), True, level_db=1.5, reverb=0.15),
     ]
     return [part for part in parts if part.notes]
 

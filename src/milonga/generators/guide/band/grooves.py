@@ -1,4 +1,4 @@
-"""What each genre plays: a bar of 16 steps for every voice of the band.
+"""The grooves of each genre: a bar of 16 steps for every voice of the band.
 
 Drums: ``X`` accent, ``x`` hit, ``o`` soft, ``g`` ghost, ``.`` rest. Bass: ``r`` root, ``f`` fifth,
 ``o`` octave, ``t`` third, ``a`` a step that leads to the next root, ``-`` hold, ``.`` rest.

@@ -69,7 +69,7 @@ class Key:
 
     @property
     def minor(self) -> bool:
-        """Whether the third above the tonic is minor."""
+        """True if the third above the tonic is minor."""
         return self.scale[2] == 3
 
     @property

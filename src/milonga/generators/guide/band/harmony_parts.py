@@ -12,7 +12,7 @@ from milonga.generators.guide.band.harmony import Key
 from milonga.generators.guide.band.instruments import Instrument
 from milonga.generators.guide.band.styles import Band
 from milonga.generators.guide.band.voicing import voicings
-from milonga.generators.guide.score import Bar, Note, Part, dice
+from milonga.generators.guide.score import Bar, Note, ScorePart, dice
 from milonga.generators.guide.sections import SectionKind
 
 _FORCE = {"X": 104, "x": 90, "o": 72, "S": 106, "s": 92, "w": 70}
@@ -22,7 +22,7 @@ _LEAST_S = 0.06
 
 def bass_part(
     band: Band, bars: Sequence[Bar], grid: Grid, kind: SectionKind, seed: int
-) -> Part | None:
+) -> ScorePart | None:
     """A bass line: roots on the strong steps, and steps that lead on to the next chord."""
     instrument = band.bass
     if instrument is None or band.energy < 0.2:
@@ -51,7 +51,7 @@ def bass_part(
             velocity *= float(draw.uniform(0.94, 1.05))
             notes.append(_note(start_s, end_s, pitch, velocity))
     level = -1.0 if instrument.synth == "808" else -2.0
-    return Part(
+    return ScorePart(
         "bass",
         instrument.program,
         tuple(notes),
@@ -90,7 +90,7 @@ def _low(pitch_class: int, instrument: Instrument) -> int:
 
 def chords_part(
     band: Band, bars: Sequence[Bar], key: Key, grid: Grid, kind: SectionKind, seed: int
-) -> Part | None:
+) -> ScorePart | None:
     """The chords in the rhythm of the genre; long ones where the section is quiet."""
     instrument = band.chords
     if instrument is None:
@@ -114,7 +114,7 @@ def chords_part(
             continue
         _comp(notes, pattern, bar, shape, grid, force, draw, instrument)
     level = -5.0 + 2.0 * band.energy + (1.0 if not band.drums else 0.0)
-    return Part(
+    return ScorePart(
         "chords",
         instrument.program,
         tuple(notes),
@@ -170,7 +170,7 @@ def _power(bar: Bar, instrument: Instrument) -> tuple[int, ...]:
 
 def pad_part(
     band: Band, bars: Sequence[Bar], key: Key, kind: SectionKind, seed: int, texture: bool = False
-) -> Part | None:
+) -> ScorePart | None:
     """Held chords behind everything, in full sections and in bare ones."""
     instrument = band.pad
     if instrument is None or (0.3 <= band.energy < 0.62 and not (band.bed or texture)):
@@ -192,7 +192,7 @@ def pad_part(
             else:
                 notes.append(_note(bar.start_s, bar.end_s, pitch, velocity))
     level = -6.0 if texture else -9.0 + 2.0 * band.energy + (2.0 if not band.drums else 0.0)
-    return Part(
+    return ScorePart(
         "pad",
         instrument.program,
         tuple(notes),

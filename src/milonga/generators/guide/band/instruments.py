@@ -171,7 +171,7 @@ _REFUSAL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a text asks for, in its order, and what it forbids."""
+    """Find the instruments that a text asks for, in its order, and those it forbids."""
 
     wanted: tuple[Instrument, ...]
     unwanted: frozenset[str]

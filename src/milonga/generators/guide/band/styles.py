@@ -66,7 +66,7 @@ _SEED_GENRES = ("pop", "ballad", "house", "hip-hop", "rock")
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Who plays what.
+    """The players of a band.
 
     Attributes:
         genres: every style recognised, the one that rules the drums first.
@@ -163,7 +163,7 @@ _SPARE: dict[Job, tuple[str, ...]] = {
     "pad": ("strings", "warm pad", "choir"),
     "bass": ("electric bass", "synth bass", "upright bass"),
 }
-"""Who steps in where everybody usual for a genre is refused."""
+"""Substitutes where all usual players of a genre are refused."""
 
 _FAMILIES = {"nylon guitar": "guitar", "electric bass": "bass", "synth": "synth", "warm pad": "pad"}
 """Instruments that stand for all of their kind: "no guitars" means none at all."""

@@ -13,11 +13,11 @@ import numpy as np
 
 from milonga.errors import MissingExtraError
 from milonga.generators.guide.playing.synth import Samples
-from milonga.generators.guide.score import Note, Part
+from milonga.generators.guide.score import Note, ScorePart
 from milonga.runtime.progress import Progress
 
 RATE = 48_000
-"""What midirenderer renders at."""
+"""Sample rate of midirenderer."""
 
 _TICKS_PER_BEAT = 960
 _TICK_S = 0.5 / _TICKS_PER_BEAT  # MIDI's default tempo: half a second a beat
@@ -47,7 +47,7 @@ def _soundfont() -> bytes:
     return soundfont_path().read_bytes()
 
 
-def play(part: Part, seconds: float, progress: Progress) -> Samples:
+def play(part: ScorePart, seconds: float, progress: Progress) -> Samples:
     """The samples of one part, ``[2, round(seconds * 48000)]``, at the soundfont's own level.
 
     Long parts are rendered in windows by the onsets of their notes and added up, so that a
@@ -76,11 +76,11 @@ def play(part: Part, seconds: float, progress: Progress) -> Samples:
 def drum_peak(kit: int, drum: int) -> float:
     """Peak of a single stroke of velocity ``STROKE``, to measure a kit by."""
     note = Note(0.0, 0.2, drum, STROKE)
-    samples = _rendered(Part("stroke", kit, (note,), drums=True, reverb=0.0), [note], 0.0, 0.2)
+    samples = _rendered(ScorePart("stroke", kit, (note,), drums=True, reverb=0.0), [note], 0.0, 0.2)
     return max(float(np.abs(samples).max(initial=0.0)), 1e-3)
 
 
-def _rendered(part: Part, notes: Sequence[Note], start_s: float, end_s: float) -> Samples:
+def _rendered(part: ScorePart, notes: Sequence[Note], start_s: float, end_s: float) -> Samples:
     import midirenderer
     import soundfile
 
@@ -89,7 +89,7 @@ def _rendered(part: Part, notes: Sequence[Note], start_s: float, end_s: float) -
     return np.ascontiguousarray(samples.T)
 
 
-def _midi_file(part: Part, notes: Sequence[Note], start_s: float, end_s: float) -> bytes:
+def _midi_file(part: ScorePart, notes: Sequence[Note], start_s: float, end_s: float) -> bytes:
     """A Standard MIDI File of format 0 (RP-001) that ends at ``end_s`` with an idle controller:
     the renderer stops at the last event, and the sound should ring out."""
     channel = _DRUM_CHANNEL if part.drums else 0

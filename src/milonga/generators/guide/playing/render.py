@@ -12,7 +12,7 @@ from milonga.audio.limiter import level_to
 from milonga.audio.resampling import resample
 from milonga.generators.guide.playing import midi
 from milonga.generators.guide.playing.synth import Samples, synthesise
-from milonga.generators.guide.score import Part, Score
+from milonga.generators.guide.score import Score, ScorePart
 from milonga.runtime.progress import Progress
 
 RATE = 44_100
@@ -64,7 +64,7 @@ def render_score(score: Score, lufs: float, progress: Progress, voice: Clip | No
     return level_to(clip, lufs, ceiling_dbtp=_CEILING_DBTP)
 
 
-def stem(part: Part, score: Score, progress: Progress) -> Samples:
+def stem(part: ScorePart, score: Score, progress: Progress) -> Samples:
     """One part by itself, ``[2, time]`` at 48 kHz, with its level and place in the mix."""
     frames = round(score.seconds * midi.RATE)
     if part.synth:
@@ -79,7 +79,7 @@ def stem(part: Part, score: Score, progress: Progress) -> Samples:
     return placed
 
 
-def _gain(raw: Samples, part: Part) -> float:
+def _gain(raw: Samples, part: ScorePart) -> float:
     """Brings a part to its level: drums by a stroke of the kit's kick or snare, the rest by
     its body while it plays."""
     if part.drums:
@@ -99,7 +99,7 @@ def _gain(raw: Samples, part: Part) -> float:
     return float(10 ** ((_BODY_DB + part.level_db) / 20) / np.sqrt(playing.mean()))
 
 
-def _balanced(part: Part) -> Part:
+def _balanced(part: ScorePart) -> ScorePart:
     """Drums at the levels that ``_BALANCE`` asks for, whatever the kit's own are."""
     if not part.drums:
         return part
@@ -127,7 +127,7 @@ def _placed(stem: Samples, pan: float) -> Samples:
     return placed
 
 
-def _ducking(kicks: Part, depth: float, frames: int) -> NDArray[np.float32]:
+def _ducking(kicks: ScorePart, depth: float, frames: int) -> NDArray[np.float32]:
     """A gain that falls with each kick and comes back within a fifth of a second."""
     onsets = np.array(sorted(note.start_s for note in kicks.notes))
     t = np.arange(frames) / midi.RATE

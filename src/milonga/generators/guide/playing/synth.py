@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from milonga.generators.guide.score import Note, Part
+from milonga.generators.guide.score import Note, ScorePart
 
 Samples = NDArray[np.float32]
 
@@ -17,7 +17,7 @@ _PARTIALS = 12
 _FADE_S = 0.008
 
 
-def synthesise(part: Part, frames: int, rate: int) -> Samples:
+def synthesise(part: ScorePart, frames: int, rate: int) -> Samples:
     """The samples of a part whose ``synth`` is set, ``[2, frames]``."""
     make = {"808": _eight_oh_eight, "pluck": _plucks}[part.synth]
     mono = make(part.notes, frames, rate)

@@ -1,4 +1,4 @@
-"""Who plays the tune, and what is played where the singer breathes."""
+"""The lead instrument, and the answers where the singer breathes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from milonga.generators.guide.band.harmony import Key
 from milonga.generators.guide.band.instruments import Instrument
 from milonga.generators.guide.band.styles import Band
-from milonga.generators.guide.score import BEATS, Bar, MelodyLine, MelodyNote, Note, Part, dice
+from milonga.generators.guide.score import BEATS, Bar, MelodyLine, MelodyNote, Note, ScorePart, dice
 from milonga.generators.guide.sections import SectionKind
 from milonga.generators.guide.tune.melody import VoiceRange, bar_scale
 
@@ -16,11 +16,11 @@ _BRACKETS_VELOCITY = 66
 
 
 def lead_range(instrument: Instrument) -> VoiceRange:
-    """Where an instrument plays a tune: its range, above the chords where it can."""
+    """Choose an instrument's range for a tune, above the chords where it can."""
     return VoiceRange(max(instrument.low, min(62, instrument.high - 19)), instrument.high)
 
 
-def lead_part(band: Band, melody: Sequence[MelodyLine], level_db: float = 0.0) -> Part:
+def lead_part(band: Band, melody: Sequence[MelodyLine], level_db: float = 0.0) -> ScorePart:
     """The tune, note for note; words in round brackets softer."""
     notes = [
         Note(note.start_s, note.end_s, note.pitch, _velocity(note, line.answer, band.energy))
@@ -30,7 +30,7 @@ def lead_part(band: Band, melody: Sequence[MelodyLine], level_db: float = 0.0) -
     return _part("lead", band.lead, notes, level_db)
 
 
-def second_part(band: Band, melody: Sequence[MelodyLine], bars: Sequence[Bar]) -> Part:
+def second_part(band: Band, melody: Sequence[MelodyLine], bars: Sequence[Bar]) -> ScorePart:
     """A voice under the tune's held notes: the nearest chord tone a third or more below."""
     notes = []
     for line in melody:
@@ -57,8 +57,8 @@ def answer_part(
     tempo: float,
     kind: SectionKind,
     seed: int,
-) -> Part:
-    """What an instrument plays in the gaps of a singer: the end of the last line, echoed on the
+) -> ScorePart:
+    """Write an instrument's part in the gaps of a singer: the last line's end, echoed on the
     chord of the moment, an octave that keeps out of the voice's way."""
     beat_s = 60.0 / tempo
     draw = dice(seed, "answer", kind)
@@ -78,7 +78,7 @@ def answer_part(
     return _part("answer", band.lead, notes, -5.0, pan=0.3)
 
 
-def sparkle_part(band: Band, melody: Sequence[MelodyLine]) -> Part:
+def sparkle_part(band: Band, melody: Sequence[MelodyLine]) -> ScorePart:
     """Single notes over a bed of sound: where the tune would rest."""
     notes = [
         Note(note.start_s, note.end_s + 0.5, note.pitch, 62)
@@ -151,8 +151,8 @@ def _velocity(note: MelodyNote, answer: bool, energy: float) -> int:
 
 def _part(
     name: str, instrument: Instrument, notes: Sequence[Note], level_db: float, pan: float = 0.0
-) -> Part:
-    return Part(
+) -> ScorePart:
+    return ScorePart(
         name,
         instrument.program,
         tuple(notes),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from milonga.generators.base import LyricLine
 from milonga.generators.guide.score import BEATS
-from milonga.generators.guide.words.syllables import split_syllables, stresses
+from milonga.generators.words.syllables import split_syllables, stresses
 
 FASTEST = 7.0
 """Syllables a second that a singer still articulates.

@@ -1,4 +1,4 @@
-"""When the syllables of a phrase fall: the cheapest path through a grid of beats.
+"""Places for the syllables of a phrase: the cheapest path through a grid of beats.
 
 Dynamic programming over (syllable, grid position). A path costs less when stressed syllables
 stand on strong beats, when the distances are near those of easy singing, and when it follows the
@@ -132,7 +132,7 @@ def _path(
 
 
 def _weight(beat: float, favoured: frozenset[int]) -> float:
-    """How strong a place in the bar is, from 0 to about 1.3."""
+    """Rate how strong a place in the bar is, from 0 to about 1.3."""
     at = beat % BEATS
     eighth = round(at * 2)
     if abs(at * 2 - eighth) > 1e-6:

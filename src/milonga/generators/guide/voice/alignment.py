@@ -17,7 +17,7 @@ from milonga.generators.guide.score import MelodyLine, MelodyNote
 from milonga.generators.guide.voice.phones import Nucleus, Phone
 
 _LONGEST_S = {"plosive": 0.09, "voiced": 0.08, "voiceless": 0.13}
-"""What consonants get at most: stops, sonorants and voiced fricatives, voiceless fricatives."""
+"""Most seconds of a consonant: stops, sonorants and voiced fricatives, voiceless fricatives."""
 
 _CONSONANT_SHARE = 0.55
 """Most of the time between two beats that consonants may take from the vowel."""
@@ -30,10 +30,10 @@ _REST_S = 0.06
 """Shortest silence between two syllables that is kept as one."""
 
 _SHORTEST_LEAD_S = 0.04
-"""What the first consonants of a clip get at least, late by as much."""
+"""Least seconds of the first consonants of a clip, late by as much."""
 
 _RELEASE_S = 0.06
-"""How far a final consonant may reach beyond its note, into a rest."""
+"""Reach of a final consonant beyond its note, into a rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def _vowel_end(start: float, end: float, consonants: float) -> float:
 
 
 def _lengths(phones: Sequence[Phone]) -> NDArray[np.float64]:
-    """How long consonants are sung, in seconds: as spoken, within bounds; pauses not at all."""
+    """Compute the seconds of sung consonants: as spoken, within bounds; none for pauses."""
     return np.array(
         [0.0 if phone.pause else min(phone.length_s, _longest(phone)) for phone in phones]
     )
@@ -182,7 +182,7 @@ def _fitted(phones: Sequence[Phone], start: float, end: float) -> list[Stretch]:
 
 
 def _source(phone: Phone) -> tuple[float, float]:
-    """What is taken of a consonant: all of it, but of a long stop only up to its release."""
+    """Choose the part of a consonant to use: all of it, of a long stop only up to its release."""
     longest = _longest(phone) if phone.plosive else phone.length_s
     return phone.start_s, phone.start_s + min(phone.length_s, longest)
 

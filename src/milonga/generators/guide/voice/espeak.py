@@ -123,7 +123,7 @@ class Espeak(SpeechEngine):
 
 @cache
 def has_voice(language: str) -> bool:
-    """Whether eSpeak NG can speak a language."""
+    """Check if eSpeak NG can speak a language."""
     with _loaded() as (library, _):
         return _set_voice(library, language)
 

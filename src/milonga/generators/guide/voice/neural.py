@@ -79,7 +79,7 @@ class Neural(SpeechEngine):
 
 
 def available() -> bool:
-    """Whether the voice is installed: onnxruntime has no wheels for some machines."""
+    """Check if the voice is installed: onnxruntime has no wheels for some machines."""
     return find_spec("hibari") is not None and find_spec("onnxruntime") is not None
 
 

@@ -1,4 +1,4 @@
-"""When each phone of the neural voice sounds.
+"""Timing of the neural voice's phones.
 
 The model's durations tell where a phoneme is to within some 30 ms, late by a little, in steps of
 25 ms. Its spectra show what really sounds: a dynamic programme moves the boundaries, each within
@@ -24,7 +24,7 @@ Spectra = Sequence[NDArray[np.float32]]
 
 FRAME_S = 0.0125
 _LATE_S = 0.045
-"""How late the durations are at the model's own pace (median over sentences, measured)."""
+"""Delay of the durations at the model's own pace (median over sentences, measured)."""
 
 _LOW_BINS, _HIGH_BINS = slice(4, 50), slice(150, 500)
 """80 to 1,000 Hz, where voices have their energy; 3 to 10 kHz, where hisses have theirs."""
@@ -74,7 +74,7 @@ def aligned(phones: Sequence[Phone], spectra: Spectra, pace: float) -> list[Phon
 
 
 def _fit(phones: Sequence[Phone], spectra: Spectra) -> Array:
-    """How well each frame suits each phone, ``[frames, phones]``."""
+    """Rate how well each frame suits each phone, ``[frames, phones]``."""
     harmonic, _, noise, free, _, _ = spectra
     low, free_low = _decibels(harmonic[_LOW_BINS]), _decibels(free[_LOW_BINS])
     voice = np.clip((low - np.maximum(_VOICED_DB, free_low)) / 8, -1.5, 1.5)

@@ -40,7 +40,7 @@ class Phone:
 
     @property
     def nucleus(self) -> bool:
-        """Whether a syllable is built on it: a vowel or a syllabic consonant."""
+        """True if a syllable is built on it: a vowel or a syllabic consonant."""
         return any(letter in _VOWELS for letter in self.symbol) or _SYLLABIC in self.symbol
 
     @property

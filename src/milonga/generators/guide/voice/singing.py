@@ -21,14 +21,14 @@ Array = NDArray[np.float64]
 _FADE_S = 0.012
 _MARGIN_S = 0.03
 _EVENNESS = 0.7
-"""How much of the differences in level between spoken vowels is taken away."""
+"""Share of the differences in level between spoken vowels that is taken away."""
 
 _LARGEST_GAIN_DB = 12.0
 _HISS_UNDER_DB = 12.0
-"""How far voiceless sounds stay under the vowels, at least."""
+"""Least distance of voiceless sounds under the vowels."""
 
 _NEPER = math.log(10) / 10
-"""What a decibel is in the natural logarithm of a power."""
+"""A decibel in the natural logarithm of a power."""
 
 _SILENCE = -28.0
 """Natural logarithm of the power envelope in rests."""

@@ -1,4 +1,4 @@
-"""What a speech engine is: words in, samples and the timing of their phones out."""
+"""The contract of speech engines: words in, samples and the timing of their phones out."""
 
 from __future__ import annotations
 

@@ -18,13 +18,14 @@ from milonga.generators.guide.voice import casting, neural
 from milonga.generators.guide.voice.alignment import syllables
 from milonga.generators.guide.voice.casting import Cast, Singer
 from milonga.generators.guide.voice.espeak import Espeak, has_voice
-from milonga.generators.guide.voice.language import language_code, line_languages, runs
 from milonga.generators.guide.voice.phones import Nucleus, nuclei
 from milonga.generators.guide.voice.room import RATE, in_room, placed
 from milonga.generators.guide.voice.singing import Sung, sing
 from milonga.generators.guide.voice.speech import Speech, SpeechEngine
 from milonga.generators.guide.voice.world import Frames, analyse
-from milonga.generators.guide.words.syllables import words_of
+from milonga.generators.words import directions
+from milonga.generators.words.language import language_code, line_languages, runs
+from milonga.generators.words.syllables import words_of
 from milonga.runtime.progress import Progress
 
 _LEVEL_DB = -20.0
@@ -44,7 +45,7 @@ _Key = tuple[str, str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """What stage directions make of a line: whispered, or doubled by a whisper behind it."""
+    """Read from stage directions if a line is whispered, or doubled by a whisper behind it."""
 
     whispered: bool = False
     behind: bool = False
@@ -97,7 +98,7 @@ class Vocals:
         """Everything that sounds for a line, each with its place between the speakers."""
         other = line.answer or (cast.turns and line.line_index % 2 == 1)
         singer = cast.answer if other else cast.lead
-        if manner.whispered or (line.answer and casting.whispers(line.text)):
+        if manner.whispered or (line.answer and directions.whispers(line.text)):
             singer = replace(singer, whisper=True)
         level = (_WHISPER_DB if singer.whisper else 0.0) + (_ANSWER_DB if line.answer else 0.0)
         pan = _ANSWER_PAN if line.answer else 0.0
@@ -162,7 +163,7 @@ class Vocals:
 
 
 def language_problems(lines: Sequence[LyricLine]) -> list[Problem]:
-    """What is wrong with the languages that a sheet gives its lines: those that no voice speaks."""
+    """Find lines whose language, as the sheet gives it, no voice speaks."""
     codes = {language_code(line.language): line for line in lines if line.language}
     return [
         Problem(
@@ -176,7 +177,7 @@ def language_problems(lines: Sequence[LyricLine]) -> list[Problem]:
 
 
 def line_manners(lyrics: Sequence[LyricLine]) -> list[Manner]:
-    """How each sung line is sung, in the order of ``Request.sung``.
+    """Choose how each line is sung, in the order of ``Request.sung``.
 
     A direction on a line is for that line. Alone on a line, "whispers" is for the lines that
     follow up to the next direction, "background whispers" for the line before it (or, at the
@@ -185,8 +186,8 @@ def line_manners(lyrics: Sequence[LyricLine]) -> list[Manner]:
     manners: list[Manner] = []
     following = behind_next = False
     for line in lyrics:
-        whisper = any(casting.whispers(d) and not casting.behind(d) for d in line.directions)
-        behind = any(casting.whispers(d) and casting.behind(d) for d in line.directions)
+        whisper = any(directions.whispers(d) and not directions.behind(d) for d in line.directions)
+        behind = any(directions.whispers(d) and directions.behind(d) for d in line.directions)
         if line.text:
             manners.append(Manner(whisper or following, behind or behind_next))
             behind_next = False
@@ -227,7 +228,7 @@ def _spelled(words: Sequence[str]) -> list[str]:
 
 
 def _sayable(word: str) -> bool:
-    """Whether a word in capitals has a vowel; "MTV" is spelled out."""
+    """Check if a word in capitals has a vowel; "MTV" is spelled out."""
     return not word.isascii() or any(letter in "AEIOUY" for letter in word)
 
 

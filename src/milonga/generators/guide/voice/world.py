@@ -28,7 +28,7 @@ _FLOOR = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """What WORLD makes of a sound, a frame every ``STEP_S``.
+    """A sound as WORLD's parameters, a frame every ``STEP_S``.
 
     Attributes:
         log_envelope: ``[frames, bins]`` natural logarithm of the power spectral envelope.

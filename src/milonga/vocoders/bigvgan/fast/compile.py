@@ -53,7 +53,7 @@ class Kernels:
 
 
 def why_not() -> str | None:
-    """Why the kernels can't be used on this processor; None if they can."""
+    """Explain why the kernels can't be used on this processor; None if they can."""
     machine = platform.machine().lower()
     if machine in ("x86_64", "amd64") and not llvm.get_host_cpu_features().get("fma", False):
         return "the processor has no fused multiply-add"
@@ -69,7 +69,7 @@ def processor() -> str:
 
 @lru_cache(maxsize=1)
 def has_wide_vectors() -> bool:
-    """Whether the processor has AVX-512: vectors of 16 floats, 32 registers."""
+    """Check if the processor has AVX-512: vectors of 16 floats, 32 registers."""
     return bool(llvm.get_host_cpu_features().get("avx512f", False))
 
 

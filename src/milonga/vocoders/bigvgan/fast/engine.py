@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from milonga.vocoders.bigvgan.chunks import Plan, Span
+from milonga.vocoders.bigvgan.chunks import ChunkPlan, Span
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.fast.compile import Kernels, has_wide_vectors
 from milonga.vocoders.bigvgan.fast.gemm import Tiling
@@ -29,7 +29,7 @@ from milonga.vocoders.bigvgan.fast.packing import (
     padded,
 )
 from milonga.vocoders.bigvgan.fast.workers import Workers
-from milonga.vocoders.bigvgan.generator import Activation, Generator
+from milonga.vocoders.bigvgan.generator import Activation, BigVGANGenerator
 
 Floats = NDArray[np.float32]
 
@@ -43,7 +43,7 @@ _CACHE_FLOATS = 300_000
 
 
 def fits(config: BigVGANConfig) -> bool:
-    """Whether there are algorithms for every kernel of a generator."""
+    """Check if there are algorithms for every kernel of a generator."""
     return max(config.kernels) <= _MOST_TAPS
 
 
@@ -58,8 +58,9 @@ class _Stage:
 
 
 class FastEngine:
-    """Computes what ``Generator`` computes, in single precision; only the order of additions and
-    the number of multiplications differ.
+    """``BigVGANGenerator`` in single precision, through the kernels.
+
+    Only the order of additions and the number of multiplications differ.
 
     Args:
         generator: its weights are copied into the kernels' own form.
@@ -67,7 +68,7 @@ class FastEngine:
 
     name = "fast"
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: BigVGANGenerator) -> None:
         config = generator.config
         self._config = config
         self._tanh = config.final_tanh
@@ -94,7 +95,7 @@ class FastEngine:
         self._zeros = np.zeros(max(stage.width for stage in self._stages), np.float32)
         self._margin = max(stage.up.taps + stage.padding for stage in self._stages)
 
-    def chunk(self, mel: Floats, plan: Plan) -> Floats:
+    def chunk(self, mel: Floats, plan: ChunkPlan) -> Floats:
         """The waveform ``[B, 1, samples]`` of ``plan.output`` from the frames ``plan.mel``."""
         out = np.empty((mel.shape[0], 1, plan.output.size), np.float32)
         # The buffers serve one call at a time.
@@ -103,7 +104,7 @@ class FastEngine:
                 item[0] = self._one(values, plan)
         return out
 
-    def _one(self, mel: Floats, plan: Plan) -> Floats:
+    def _one(self, mel: Floats, plan: ChunkPlan) -> Floats:
         x, span = self._before(mel, plan), plan.pre
         for index, stage in enumerate(self._stages):
             x = self._upsample(stage, x, span, plan.stages[index])
@@ -111,7 +112,7 @@ class FastEngine:
             x = self._blocks(stage, x)
         return self._after(x, span, plan.output)
 
-    def _before(self, mel: Floats, plan: Plan) -> Floats:
+    def _before(self, mel: Floats, plan: ChunkPlan) -> Floats:
         taps = self._pre.taps
         frames = mel.shape[1]
         rows = self._buffer("mel", frames + taps - 1, self._mels)
@@ -261,7 +262,7 @@ def _kernels(width: int, taps: tuple[int, ...]) -> Kernels:
 
 
 def _pack_stage(
-    pool: ThreadPoolExecutor, generator: Generator, index: int, taps: tuple[int, ...]
+    pool: ThreadPoolExecutor, generator: BigVGANGenerator, index: int, taps: tuple[int, ...]
 ) -> _Stage:
     config = generator.config
     up, blocks = generator.stage(index)

@@ -15,7 +15,7 @@ from milonga.vocoders.bigvgan.fast.emit import INT, POINTER, Emitter, Value
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """How many sums are kept in registers.
+    """Size of the block of sums that is kept in registers.
 
     Attributes:
         width: floats in a vector.

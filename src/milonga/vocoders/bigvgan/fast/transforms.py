@@ -59,7 +59,7 @@ def emit_conv(module: ir.Module, gemm: ir.Function, filtering: Filtering, tiling
 
 
 def conv_name(filtering: Filtering) -> str:
-    """What ``emit_conv`` calls its function."""
+    """Name the function of ``emit_conv``."""
     return f"conv_{filtering.taps}_of_{filtering.inputs}"
 
 
@@ -109,7 +109,7 @@ def _emit_input(module: ir.Module, name: str, filtering: Filtering, width: int) 
 
 
 def _evaluate(e: Emitter, term: Term, values: list[Value]) -> list[Value]:
-    """What is multiplied at a point (and its negative)."""
+    """The factors at a point (and its negative)."""
 
     def part(row: int, parity: int) -> Value:
         numbers = term.rows[row]

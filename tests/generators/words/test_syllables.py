@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milonga.generators.guide.words.syllables import split_syllables, stresses, word_languages
+from milonga.generators.words.syllables import split_syllables, stresses, word_languages
 
 # Divisions after the Real Academia Española's rules.
 SPANISH = (

@@ -6,7 +6,7 @@ hiatus and the written accent.
 
 from __future__ import annotations
 
-from milonga.generators.guide.words.spelling import digits, divide, lowered, words
+from milonga.generators.words.spelling import digits, divide, lowered, words
 from milonga.runtime.words import plain
 
 _STRONG, _ACCENTED_WEAK = "aeoáéóàèò", "íú"
@@ -60,7 +60,7 @@ def _is_vowel(word: str, index: int) -> bool:
 
 
 def _hiatus(word: str, index: int) -> bool:
-    """Whether the vowels around ``index`` belong to two syllables."""
+    """Check if the vowels around ``index`` belong to two syllables."""
     before, after = word[index - 1], word[index]
     if before == "h":
         return True

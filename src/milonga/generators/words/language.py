@@ -1,4 +1,4 @@
-"""Which language a line of lyrics is in.
+"""Recognise the language of a line of lyrics.
 
 Lyric lines are short and mix languages, so each word votes: by the function words, letters and
 endings that only some languages have. Other scripts than Latin tell by themselves.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from milonga.generators.guide.words.spelling import cut, digits, divide, lowered, words
+from milonga.generators.words.spelling import cut, digits, divide, lowered, words
 
 _ONSETS = frozenset(
     words(

@@ -10,7 +10,7 @@ import re
 from types import ModuleType
 from typing import Literal
 
-from milonga.generators.guide.words import english, spanish
+from milonga.generators.words import english, spanish
 from milonga.runtime.words import plain
 
 Language = Literal["en", "es"]

@@ -1,7 +1,7 @@
 import pytest
 
 from milonga.generators.base import LyricLine
-from milonga.generators.guide.voice.language import language_code, line_languages, runs
+from milonga.generators.words.language import language_code, line_languages, runs
 
 LINES = {
     "en": (

@@ -1,0 +1,261 @@
+"""Generators that load a checkpoint: the part that is the same for each of them."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+
+from milonga import weights
+from milonga.audio.clip import Clip
+from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Problem
+from milonga.generators.base import Assessment, Generator, Model, Request, problem_of, refuse
+from milonga.generators.neural.calibration import learn_speed
+from milonga.generators.neural.loading import hashes_of, licence_of, memory_explained
+from milonga.generators.neural.outlook import (
+    RenderOutlook,
+    access_problem,
+    notes_of,
+    offline_problem,
+)
+from milonga.runtime.devices import pick_device
+from milonga.runtime.progress import Progress
+from milonga.weights import LocalWeights
+
+
+class LoadedEngine(Protocol):
+    """A loaded network that renders."""
+
+    @property
+    def dtype(self) -> str:
+        """Precision of its weights, such as ``float32``."""
+
+
+EngineT = TypeVar("EngineT", bound=LoadedEngine)
+
+
+def checkpoints_of(generator: str) -> tuple[str, ...]:
+    """List the catalogue's models of a generator: those whose keys begin with its name."""
+    return tuple(key for key in weights.CATALOGUE if key.startswith(generator))
+
+
+def checkpoint_option(generator: str, default: str) -> Any:
+    """Make the option ``model`` of a generator: a checkpoint of the catalogue, or another."""
+    listed = ", ".join(checkpoints_of(generator))
+    return Field(
+        default=default,
+        min_length=1,
+        description=f"The checkpoint: {listed}; or a repository (owner/name) or folder with one "
+        "of the same kind.",
+    )
+
+
+class CheckpointGenerator(Generator, Generic[EngineT]):
+    """A generator whose model is a checkpoint of the catalogue, or another of the same kind.
+
+    A subclass says which checkpoints are its own (the class attributes and ``check``), what it
+    can't render (``problems``), what a render takes (``outlook``), how to load (``load``) and how
+    to render (``make``).
+
+    Raises:
+        MissingExtraError: the extra 'models' isn't installed.
+    """
+
+    title: ClassVar[str]
+    """Name of the model, for people."""
+    like: ClassVar[str]
+    """Model of the catalogue whose files others must have, too."""
+    use: ClassVar[str] = ""
+    """Advice where a model of another kind was chosen; empty to list the catalogue's."""
+    less_memory: ClassVar[str]
+    """Advice where memory is short."""
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
+    loading: ClassVar[str] = "Loading"
+
+    class Options(Generator.Options):
+        """Settings that every such generator has."""
+
+        model: str
+        device: str = Field(
+            default="auto",
+            description="Where to compute: auto (the best that works), cpu, cuda, cuda:1, mps.",
+        )
+
+    options: Options
+
+    def __init__(self, options: BaseModel | None = None) -> None:
+        super().__init__(options)
+        if not all(find_spec(library) for library in self.libraries):
+            raise MissingExtraError(f"The generator {self.name!r}", "models")
+        self._engine: EngineT | None = None
+        self._local: LocalWeights | None = None
+        self._model: Model | None = None
+        self._access: tuple[Problem | None, str | None] | None = None
+
+    # What a subclass says.
+
+    @abstractmethod
+    def outlook(self, request: Request, local: LocalWeights | None) -> RenderOutlook:
+        """Foresee memory and time of a render that has no problem."""
+
+    @abstractmethod
+    def load(self, local: LocalWeights, device: str) -> EngineT:
+        """Load the network from checked files."""
+
+    @abstractmethod
+    def make(self, engine: EngineT, request: Request, progress: Progress) -> Clip:
+        """Render a request that has no problem."""
+
+    def check(self, local: LocalWeights) -> None:
+        """Refuse files of another model.
+
+        Raises:
+            GeneratorError: they are of another model.
+            DamagedFileError: their configuration can't be read.
+        """
+        found = weights.load_json(local.folder / "config.json").get("model_type")
+        if found != self.name:
+            raise self.refused(local, f"its config.json says {found!r}")
+
+    def refusal(self, name: str) -> GeneratorError | None:
+        """Refuse a model by its name, as far as that tells."""
+        if name in weights.CATALOGUE and name not in checkpoints_of(self.name):
+            return GeneratorError(f"{name} is not a {self.title} model.", step=self._use())
+        return None
+
+    def problems(self, request: Request, local: LocalWeights | None) -> Iterable[Problem]:
+        """Find what keeps this model from rendering a request."""
+        return ()
+
+    def notes(self, request: Request, local: LocalWeights | None) -> Iterable[str]:
+        """Say what the plan should tell about a request."""
+        return ()
+
+    # What follows from it.
+
+    def refused(self, local: LocalWeights, reason: str) -> GeneratorError:
+        """The error for files of another model."""
+        return GeneratorError(
+            f"{local.source.name} is not a {self.title} model: {reason}.",
+            where=local.folder,
+            step=self._use(),
+        )
+
+    def find(self) -> LocalWeights | None:
+        """Find the model's files if they are on this machine, and check them.
+
+        Raises:
+            MilongaError: the name is of another kind of model, or the files are, or are damaged.
+        """
+        name = self.options.model
+        if (error := self.refusal(name)) is not None:
+            raise error
+        local = weights.locate(name, like=self.like)
+        if local is not None:
+            self.check(local)
+        return local
+
+    def assess(self, request: Request) -> Assessment:
+        """Check a request and the model's files. Loads nothing.
+
+        Problems: what ``problems`` finds; a checkpoint of another kind, damaged, or not here while
+        the network is switched off or the hub refuses it. Only for a gated model that isn't here
+        the hub is asked, once.
+        """
+        name = self.options.model
+        try:
+            local = self.find()
+        except MilongaError as error:
+            where = "model" if error.where is None else f"model, {error.where}"
+            return Assessment(problems=(*self.problems(request, None), problem_of(error, where)))
+        problems, general = list(self.problems(request, local)), []
+        if local is None:
+            unreachable, note = self._reachable()
+            problems += [unreachable] if unreachable else []
+            general += [note] if note else []
+        if problems:
+            return Assessment(problems=tuple(problems))
+        seen = self.outlook(request, local)
+        licence = licence_of(local, name, self.like)
+        return Assessment(
+            notes=tuple(self.notes(request, local)),
+            general=(*notes_of(name, local, licence, self.options.device, seen), *general),
+            estimate_s=seen.estimate_s,
+        )
+
+    def render(self, request: Request, progress: Progress | None = None) -> Clip:
+        progress = progress or Progress()
+        with memory_explained(self.options.model, self.less_memory):
+            engine = self._engine
+            if engine is None:
+                refuse(self.problems(request, self.find()))
+                engine = self._load(progress)
+            refuse(self.problems(request, self._local))
+            return self.make(engine, request, progress)
+
+    def model(self) -> Model:
+        return self._model or Model(name=self.options.model)
+
+    @contextmanager
+    def learning(self, work: str, units: float) -> Iterator[None]:
+        """Keep how long the block took for ``units`` of ``work`` on this device."""
+        begun = time.perf_counter()
+        yield
+        learn_speed(f"{work}, {self.model().device}", units, time.perf_counter() - begun)
+
+    def exactly(self, samples: NDArray[np.float32], rate: int, seconds: float) -> Clip:
+        """Cut ``[channels, samples]`` to the length that was asked for.
+
+        Raises:
+            GeneratorError: there are fewer.
+        """
+        wanted = round(seconds * rate)
+        if samples.shape[1] < wanted:
+            raise GeneratorError(
+                f"{self.title} made {samples.shape[1] / rate:g} s in place of {seconds:g} s."
+            )
+        return Clip(samples[:, :wanted], rate)
+
+    def _use(self) -> str:
+        return self.use or f"Use one of: {', '.join(checkpoints_of(self.name))}."
+
+    def _reachable(self) -> tuple[Problem | None, str | None]:
+        name = self.options.model
+        if problem := offline_problem(name):
+            return problem, None
+        if not (weights.CATALOGUE.get(name) or weights.known_model(self.like)).gated:
+            return None, None
+        if self._access is None:
+            self._access = access_problem(name, self.like)
+        return self._access
+
+    def _load(self, progress: Progress) -> EngineT:
+        name = self.options.model
+        local = weights.ensure(name, like=self.like, progress=progress)
+        self.check(local)
+        device = pick_device(self.options.device)
+        hashes = hashes_of(local, progress)
+        progress.check()
+        with progress.task(f"{self.loading} {name}"):
+            engine = self.load(local, device)
+        progress.check()
+        self._engine, self._local = engine, local
+        self._model = Model(
+            name=name,
+            repo=local.repo,
+            revision=local.commit,
+            files=hashes,
+            libraries={lib: version(lib) for lib in (*self.libraries, "tokenizers")},
+            device=device,
+            dtype=engine.dtype,
+            licences=(licence_of(local, name, self.like),),
+        )
+        return engine

@@ -1,0 +1,1 @@
+"""Words of lyrics and directions: syllables by spelling, languages, what directions ask for."""
