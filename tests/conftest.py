@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # librosa compiles with numba when first used. Two workers that write one cache at a time can
 # leave machine code in it that crashes every process after them.
@@ -17,6 +18,11 @@ os.environ["NUMBA_CACHE_DIR"] = str(
 # As many workers as cores: threads of both that wait for each other make all of it slower, in the
 # processes that tests start, too.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+# Other work on the machine makes the drawing of examples slow; that is no fault of a test.
+settings.register_profile("milonga", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("milonga")
 
 
 def _support(name):

@@ -217,6 +217,7 @@ def test_levels_beyond_full_scale(tmp_path):
         ("x", tone(), {}, "suffix ''"),
         ("x.flac", tone(), {"subtype": "FLOAT"}, "FLAC files have no sample format FLOAT"),
         ("x.wav", Clip(np.zeros((1, 0)), 44100), {}, "nothing to write"),
+        ("x.wav", tone(), {"on_clip": "clip"}, "on_clip is 'clip'"),
         ("x.mp3", tone(rate=5000), {}, "MP3 can't hold"),
         ("x.mp3", tone(channels=3), {}, "MP3 can't hold 3 channels"),
     ],

@@ -256,7 +256,7 @@ def _of_yardstick(make: Callable[[Clip], Clip], clip: Clip) -> Features | str:
         # Stationary yardsticks may be shorter than what they stand for.
         return replace(features(make(clip)), duration_s=clip.seconds)
     except yardsticks.NoYardstickError as reason:
-        return str(reason)
+        return reason.message
 
 
 def _measured(path: str) -> Candidate:

@@ -34,7 +34,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Takes and yardsticks by one similarity, best first."""
+    """A scale of takes and yardsticks by one similarity, best first."""
 
     name: str
     about: str

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from milonga.analysis.filters import N_FFT, hann
 from milonga.analysis.spectra import magnitudes
 from milonga.audio.clip import Clip
+from milonga.errors import ComparisonError
 
 SEED = 0
 """Of the noise and the order of the pieces: the same baseline always has the same yardsticks."""
 
 
-class NoYardstickError(Exception):
+class NoYardstickError(ComparisonError):
     """A yardstick has no meaning for this baseline; the message says why."""
 
 

@@ -187,17 +187,18 @@ def _check_wav_format(path: Path, head: bytes) -> None:
         raise _truncated(path, "it ends within its header")
     if not int.from_bytes(fields[2:4], "little"):
         raise AudioError("Its header says 0 channels.", where=path, step="Export it again.")
+    _check_rate(path, int.from_bytes(fields[4:8], "little"))
+
+
+def _check_rate(path: Path, sample_rate: int) -> None:
     try:
-        check_rate(int.from_bytes(fields[4:8], "little"))
+        check_rate(sample_rate)
     except AudioError as error:
         raise AudioError(error.message, where=path, step="Export it again.") from None
 
 
 def _check_header(path: Path, file: soundfile.SoundFile) -> None:
-    try:
-        check_rate(file.samplerate)
-    except AudioError as error:
-        raise AudioError(error.message, where=path, step="Export it again.") from None
+    _check_rate(path, file.samplerate)
     if not 1 <= file.channels <= MAX_CHANNELS:
         raise AudioError(f"Its header says {file.channels} channels.", where=path)
     if file.format in ("WAV", "WAVEX", "AIFF", "RF64", "W64"):
@@ -276,8 +277,8 @@ def write(
             it gets smaller; by default libsndfile's own choice.
 
     Raises:
-        AudioError: the clip is empty or would clip, the suffix or subtype doesn't exist, the
-            format has no such rate or channel count.
+        AudioError: the clip is empty or would clip, ``on_clip`` is unknown, the suffix or
+            subtype doesn't exist, the format has no such rate or channel count.
         OutputError: the folder can't be written or the disk is full.
 
     Examples:
@@ -291,6 +292,8 @@ def write(
     import soundfile
 
     path = Path(path)
+    if on_clip not in ("error", "warn", "level"):
+        raise AudioError(f"on_clip is {on_clip!r}, not 'error', 'warn' or 'level'.")
     if path.suffix.lower() not in _FORMATS:
         raise AudioError(
             f"No audio format has the suffix {path.suffix!r}.",

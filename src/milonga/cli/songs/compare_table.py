@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from milonga.analysis.comparison import Candidate, Comparison, Reference
 from milonga.analysis.differences import Differences, summarise
+from milonga.analysis.figures import COLUMNS, DASH, MINUS, Column
 
 _DETAILED = 3
 """Up to as many candidates are shown figure by figure."""
 
-_MINUS, _NONE = "\N{MINUS SIGN}", "\N{EN DASH}"
 _WIDEST_NAME = 40
 
 _YARDSTICKS = {
@@ -23,50 +22,18 @@ _YARDSTICKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A figure: its label, unit and decimals, and where its value and differences are."""
-
-    label: str
-    value: str
-    difference: str
-    unit: str
-    decimals: int
-    percent: str = ""
-
-
-_ROWS = (
-    _Row("length", "duration_s", "duration_diff_s", "s", 2),
-    _Row("tempo", "tempo_bpm", "tempo_diff_bpm", "BPM", 1, "tempo_diff_pct"),
-    _Row(
-        "brightness (spectral centroid)",
-        "spectral_centroid_hz",
-        "spectral_centroid_diff_hz",
-        "Hz",
-        0,
-        "spectral_centroid_diff_pct",
-    ),
-    _Row(
-        "spread of the spectrum (bandwidth)",
-        "spectral_bandwidth_hz",
-        "spectral_bandwidth_diff_hz",
-        "Hz",
-        0,
-        "spectral_bandwidth_diff_pct",
-    ),
-    _Row(
-        "upper edge of the spectrum (roll-off)",
-        "spectral_rolloff_hz",
-        "spectral_rolloff_diff_hz",
-        "Hz",
-        0,
-        "spectral_rolloff_diff_pct",
-    ),
-    _Row("zero crossings per sample", "zcr_mean", "zcr_diff", "", 4),
-    _Row("level (RMS)", "rms_mean", "rms_diff", "", 4),
-    _Row("loudness", "loudness_lufs", "loudness_diff_lu", "LUFS", 1),
-    _Row("true peak", "true_peak_dbtp", "true_peak_diff_db", "dBTP", 1),
-)
+_LABELS = {
+    "Length": "length",
+    "Tempo": "tempo",
+    "Centroid": "brightness (spectral centroid)",
+    "Bandwidth": "spread of the spectrum (bandwidth)",
+    "Rolloff": "upper edge of the spectrum (roll-off)",
+    "Zero crossings": "zero crossings per sample",
+    "RMS": "level (RMS)",
+    "Loudness": "loudness",
+    "True peak": "true peak",
+}
+"""The report's headings, and the words of the table, which has more room."""
 
 _COLUMNS = (
     ("MFCC", "mfcc_similarity", 3, False),
@@ -102,26 +69,27 @@ def table(comparison: Comparison) -> str:
 
 def _detail(baseline: Reference, candidate: Candidate, first: str, second: str) -> str:
     lines = [["", first, second, "difference"]]
-    for row in _ROWS:
-        before = getattr(baseline.features, row.value)
-        after = getattr(candidate.features, row.value)
-        change = getattr(candidate.differences, row.difference)
-        lines.append(
-            [
-                row.label,
-                _number(before, row.decimals, row.unit),
-                _number(after, row.decimals, row.unit),
-                _change(change, row, candidate.differences),
-            ]
-        )
+    for column in COLUMNS:
+        if column.label in _LABELS:
+            before = getattr(baseline.features, column.value)
+            after = getattr(candidate.features, column.value)
+            lines.append(
+                [
+                    _LABELS[column.label],
+                    _number(before, column.decimals, column.unit),
+                    _number(after, column.decimals, column.unit),
+                    _change(column, candidate.differences),
+                ]
+            )
     return _aligned(lines)
 
 
-def _change(value: float | None, row: _Row, differences: Differences | None) -> str:
-    # A difference of levels is in dB or LU, not in the unit of the level itself.
-    unit = {"LUFS": "LU", "dBTP": "dB"}.get(row.unit, row.unit)
-    text = _number(value, row.decimals, unit, signed=True)
-    percent = getattr(differences, row.percent) if row.percent else None
+def _change(column: Column, differences: Differences | None) -> str:
+    value = getattr(differences, column.difference)
+    unit = column.unit if column.difference_unit is None else column.difference_unit
+    text = _number(value, column.decimals, unit, signed=True)
+    # tempo_diff_bpm has a tempo_diff_pct beside it, duration_diff_s has none.
+    percent = getattr(differences, column.difference.rpartition("_")[0] + "_pct", None)
     return f"{text} ({_number(percent, 1, '%', signed=True)})" if percent is not None else text
 
 
@@ -183,11 +151,11 @@ def _names(paths: Sequence[str]) -> list[str]:
 
 def _number(value: float | None, decimals: int, unit: str, *, signed: bool = False) -> str:
     if value is None:
-        return _NONE
+        return DASH
     text = f"{value:{'+' if signed else ''}.{decimals}f}"
     if float(text) == 0:
         text = text.replace("-", "").replace("+", "")
-    return f"{text.replace('-', _MINUS)}{' ' if unit else ''}{unit}"
+    return f"{text.replace('-', MINUS)}{' ' if unit else ''}{unit}"
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> str:
