@@ -138,3 +138,38 @@ def test_an_interrupt_within_a_callback_from_c_stops_at_the_next_check(kind):
     assert done.returncode == 130, done.stderr
     assert done.stdout == ""
     assert "What was finished is kept." in done.stderr
+
+
+FAILING = """
+import sys
+from milonga.cli.main import main
+from milonga.generators.guide.generator import Guide
+
+def render(*args):
+    raise RuntimeError("odd: Bearer abcdefghi")
+
+Guide.render = render
+assert main(["song", "new", "song.yaml"]) == 0
+sys.exit(main(["render", "song.yaml", "--segment", "1", "--out", "out", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.parametrize("option", ["--debug", "--log=milonga.log", None])
+def test_a_take_that_fails_within_a_render(tmp_path, option):
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING, *filter(None, [option])],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1, done.stderr
+    assert ("Traceback" in done.stderr) == (option == "--debug")
+    assert "RuntimeError: odd" in done.stderr
+    log = tmp_path / "milonga.log"
+    if option == "--log=milonga.log":
+        assert f"The details are in {log}." in done.stderr
+        assert "in render" in log.read_text()
+        assert "abcdefghi" not in log.read_text()
+    elif option is None:
+        assert "--debug" in done.stderr

@@ -62,7 +62,9 @@ print(details_hint())
     path = tmp_path / "milonga.log"
     assert str(path) in run_python(code, MILONGA_LOG=str(path))
     assert "dividing: ZeroDivisionError" in path.read_text()
-    assert "--log FILE" in run_python(code, MILONGA_LOG=str(tmp_path))
+    assert "MILONGA_LOG=FILE" in run_python(code, MILONGA_LOG=str(tmp_path))
+    logs.setup()
+    assert "--log FILE" in logs.details_hint()
 
 
 def test_a_file_that_can_not_be_written(tmp_path):

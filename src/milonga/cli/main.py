@@ -114,7 +114,8 @@ def main(argv: list[str] | None = None) -> int:
         logs.LOG.info("exit status %d", status)
         return status
     except click.ClickException as error:
-        logs.log_failure(error)
+        # A slip in the command line has no traceback worth showing, unless an error caused it.
+        logs.log_failure(error, raised=error.__cause__ is None)
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt, Cancelled):

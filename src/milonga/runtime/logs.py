@@ -32,6 +32,7 @@ _SECRETS = (
 )
 _handlers: list[logging.Handler] = []
 _hidden: set[str] = set()
+_on_command_line = False
 
 
 def setup(file: str | os.PathLike[str] | None = None, *, tracebacks: bool = False) -> None:
@@ -44,6 +45,7 @@ def setup(file: str | os.PathLike[str] | None = None, *, tracebacks: bool = Fals
     Raises:
         OutputError: the file can't be written.
     """
+    global _on_command_line
     stop()
     file = file or os.environ.get("MILONGA_LOG")
     if file:
@@ -56,10 +58,13 @@ def setup(file: str | os.PathLike[str] | None = None, *, tracebacks: bool = Fals
         LOG.setLevel(logging.INFO)
     if tracebacks:
         _add(_Console(logging.ERROR))
+    _on_command_line = True
 
 
 def stop() -> None:
     """End what ``setup`` started."""
+    global _on_command_line
+    _on_command_line = False
     for handler in _handlers:
         LOG.removeHandler(handler)
         handler.close()
@@ -74,7 +79,7 @@ def hide(secret: str) -> None:
 
 
 def without_secrets(text: str) -> str:
-    """``text`` without tokens and passwords."""
+    """Return ``text`` without tokens and passwords."""
     named = (value for name, value in os.environ.items() if _SECRET_NAME.search(name))
     values = _hidden | {value.strip() for value in named if len(value.strip()) >= 8}
     for value in sorted(values, key=len, reverse=True):
@@ -101,17 +106,19 @@ def log_failure(error: BaseException, what: str = "", *, raised: bool = False) -
 
 
 def log_file() -> Path | None:
-    """The file that the log is written to."""
+    """Return the file that the log is written to; None without one."""
     files = (h for h in _handlers if isinstance(h, logging.FileHandler))
     return next((Path(handler.baseFilename) for handler in files), None)
 
 
 def details_hint() -> str:
-    """A sentence that tells where the details of a failure are, or how to get them."""
+    """Return a sentence: the place of a failure's details, or how to get them."""
     if path := log_file():
         return f"The details are in {path}."
     if any(isinstance(handler, _Console) for handler in _handlers):
         return "The traceback shows the details."
+    if not _on_command_line:
+        return 'logging.getLogger("milonga") has the details; MILONGA_LOG=FILE keeps them.'
     return "To see the details, run it again with --debug, or with --log FILE to keep them."
 
 

@@ -44,6 +44,13 @@ class Progress:
 
     Several threads may use one object, and advance one task: ``show`` and the callback are called
     by one thread at a time, in the order of the counts.
+
+    >>> progress = Progress(lambda update: print(update.label, update.done, "of", update.total))
+    >>> with progress.task("takes", total=2) as task:
+    ...     task.advance()
+    takes 0.0 of 2
+    takes 1.0 of 2
+    takes 1.0 of 2
     """
 
     def __init__(self, callback: Callable[[Update], None] | None = None) -> None:

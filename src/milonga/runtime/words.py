@@ -7,7 +7,11 @@ from collections.abc import Sequence
 
 
 def size_text(size: float) -> str:
-    """Write bytes in decimal units: ``489 MB``, ``4.5 GB``."""
+    """Write bytes in decimal units.
+
+    >>> size_text(489_000_000), size_text(4.51e9)
+    ('489 MB', '4.5 GB')
+    """
     for unit in ("B", "kB", "MB"):
         if size < 999.5:
             return f"{size:.0f} {unit}"

@@ -188,6 +188,10 @@ CATALOGUE: dict[str, KnownModel] = {
 def known_model(key: str) -> KnownModel:
     """Return the model of that name.
 
+    >>> model = known_model("musicgen-small")
+    >>> model.repo, model.licence.name, model.gated
+    ('facebook/musicgen-small', 'CC-BY-NC-4.0', False)
+
     Raises:
         UnknownNameError: there is none.
     """

@@ -31,7 +31,6 @@ class Fetcher:
                  progress: Progress) -> None:  # fmt: skip
         self._hub, self._cache, self._source = hub, cache, source
         self._commit, self._retry, self._progress = commit, retry, progress
-        self._lock = threading.Lock()
         self._stop = threading.Event()
 
     def run(self, files: list[RemoteFile]) -> Record:
@@ -125,8 +124,7 @@ class Fetcher:
     def _tick(self, size: int) -> None:
         if self._stop.is_set():
             raise DownloadError("The download was stopped.")
-        with self._lock:
-            self._task.advance(size)
+        self._task.advance(size)
 
     def _sweep(self, wanted: set[str]) -> None:
         """Remove leftovers of killed runs: links without a name, and parts of downloads that

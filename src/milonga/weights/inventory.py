@@ -71,7 +71,11 @@ class InventoryRow:
 
 
 def list_weights(cache_dir: Folder | None = None) -> list[InventoryRow]:
-    """List every model of the catalogue, then other repositories that milonga downloaded."""
+    """List every model of the catalogue, then other repositories that milonga downloaded.
+
+    >>> [row.source.name for row in list_weights() if row.source.name.startswith("bark")]
+    ['bark', 'bark-small']
+    """
     config = load_config()
     rows = [row_of(find_source(key, config), config, cache_dir) for key in CATALOGUE]
     listed = {row.source.repo for row in rows}

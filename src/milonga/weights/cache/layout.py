@@ -93,7 +93,7 @@ class RepoCache:
         return name if SHA256.fullmatch(name) or COMMIT.fullmatch(name) else None
 
     def place(self, part: Path, etag: str, commit: str, paths: Sequence[str]) -> None:
-        """Move finished contents into the cache, and makes them the files ``paths``.
+        """Move finished contents into the cache, and make them the files ``paths``.
 
         The move is a rename within one file system, so other tools see all of it or nothing.
         """

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from milonga.errors import DownloadError
+from milonga.runtime.logs import LOG
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import numbered
 
@@ -83,7 +84,9 @@ class Attempts:
         else:
             # Spread, so that machines that failed together don't come back together.
             pause *= 0.75 + 0.5 * random.random()
-        self._progress.message(f"{error.reason}; trying again in {pause:.0f} s")
+        text = f"{error.reason}; trying again in {pause:.0f} s"
+        LOG.info(f"{self._what}: {text}")
+        self._progress.message(text)
         until = time.monotonic() + pause
         while (left := until - time.monotonic()) > 0:
             self._progress.check()
