@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milonga.songs.rendering.takes import option_hash, segment_folder, slug, take_name
+from milonga.songs.rendering.plan import Selection, make_plan
+from milonga.songs.rendering.receipts import attempt_seed
+from milonga.songs.rendering.render import render
+from milonga.songs.rendering.takes import option_hash, segment_folder, slug, take_name, takes_in
 
 
 @pytest.mark.parametrize(
@@ -45,3 +48,27 @@ def test_the_hash_knows_options_and_not_their_order(options):
     assert option_hash(dict(reversed(options.items()))) == option_hash(options)
     assert re.fullmatch(r"[0-9a-f]{6}" if options else "", option_hash(options))
     assert take_name("bark", {}, 3) == "bark-s3"
+
+
+@pytest.mark.parametrize("order", [("tone", "natural"), ("natural", "tone")])
+def test_takes_come_in_the_layers_order_then_by_seed(sheet, make_generator, tmp_path, order):
+    song = sheet({"generators": ["tone", "natural"], "seconds": 0.5})
+    louder = {"tone": {"level": 0.2}}
+    for seed, options in ((10, {}), (2, {}), (2, louder)):
+        selection = Selection(seed=seed, options=options)
+        plan = make_plan(song, tmp_path, selection, make_generator)
+        render(plan)
+    takes, broken = takes_in(plan.takes[0].folder, order)
+    assert not broken
+    # A seed is a number: 2 comes before 10. What the sheet asks for comes before other options.
+    tone = ["tone-s2", "tone-s10", take_name("tone", louder["tone"], 2)]
+    expected = {"tone": tone, "natural": ["natural-s2", "natural-s10"]}
+    assert [take.name for take in takes] == [name for key in order for name in expected[key]]
+
+
+def test_the_seeds_of_further_attempts():
+    """Receipts name them: a change would make other takes of old receipts."""
+    assert attempt_seed(7, 1) == 7
+    assert attempt_seed(7, 2) == 462121814
+    seeds = [attempt_seed(seed, attempt) for seed in range(20) for attempt in range(2, 5)]
+    assert len(set(seeds)) == len(seeds)
