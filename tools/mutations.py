@@ -184,7 +184,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     *_faults(
         "songs/rendering/receipts.py",
-        "tests/songs/rendering/test_render.py",
+        "tests/songs/rendering/test_takes.py tests/songs/rendering/test_render.py",
         (
             "attempts-share-a-seed",
             'hashlib.sha256(f"{seed}/{attempt}".encode()).digest()',
@@ -200,7 +200,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     *_faults(
         "songs/rendering/takes.py",
-        "tests/songs/rendering tests/songs/output",
+        "tests/songs/rendering/test_takes.py tests/songs/rendering/test_plan.py",
         (
             "takes-in-no-order",
             "rank.get(t.receipt.generator, len(rank)),",
@@ -276,13 +276,17 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     *_faults(
         "songs/sheet/yaml_reader.py",
-        "tests/songs/sheet/test_load.py",
+        "tests/songs/sheet/test_load.py::TestHostileInput::test_an_alias_bomb_of_options",
         (
             "aliases-unfold",
             "if self._nodes > NODE_LIMIT or self._characters > TEXT_LIMIT:",
             "if False:",
             "A hostile sheet of a few lines takes all memory.",
         ),
+    ),
+    *_faults(
+        "songs/sheet/yaml_reader.py",
+        "tests/songs/sheet/test_load.py",
         (
             "deep-nesting",
             "if self._depth > DEPTH_LIMIT:",
@@ -546,13 +550,18 @@ MUTATIONS: tuple[Mutation, ...] = (
     # Sound models.
     *_faults(
         "sounds/train_model.py",
-        "tests/sounds/test_train_model.py",
+        "tests/sounds/test_train_model.py::test_restarting_forgets_what_was_there",
         (
             "restart-ignored",
             "        if restart:\n",
             "        if False:\n",
             "A training that was to begin anew goes on from what is there.",
         ),
+    ),
+    *_faults(
+        "sounds/train_model.py",
+        "tests/sounds/test_train_model.py::"
+        "test_another_corpus_or_other_settings_do_not_take_the_name",
         (
             "other-model-replaced",
             "if self._folder.model.exists() and not wanted.adds:",

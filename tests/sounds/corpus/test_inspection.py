@@ -30,7 +30,7 @@ def silence(seconds, rate=RATE):
 
 
 def joined(*clips):
-    return Clip(np.concatenate([clip.samples for clip in clips], axis=1), clips[0].rate)
+    return Clip(np.concatenate([clip.samples for clip in clips], axis=1), clips[0].sample_rate)
 
 
 def reasons(corpus):
