@@ -40,8 +40,6 @@ class _Played:
 
 def run(quick: bool = False) -> str:
     from milonga.sounds import Library, TrainSettings, train_into_library
-    from milonga.sounds.model.network import Architecture
-    from milonga.sounds.train_model import SIZES
 
     if not SAMPLES.is_dir():
         raise RuntimeError(f"{SAMPLES} isn't there: apt-get install sonic-pi-samples")
@@ -53,9 +51,7 @@ def run(quick: bool = False) -> str:
             folder.mkdir()
             for file in files.split():
                 shutil.copy(SAMPLES / f"{file}.flac", folder)
-            settings = TrainSettings(
-                minutes=training_s / 60, architecture=Architecture(**SIZES["small"])
-            )
+            settings = TrainSettings(minutes=training_s / 60, size="small")
             train_into_library(name, folder, settings=settings, library=library)
         played = {share: _play(library, share, range(seeds)) for share in SHARES}
         again = _play(library, 1.0, range(1000, 1000 + seeds))

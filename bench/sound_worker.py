@@ -34,7 +34,7 @@ def train_model(store: Path, folder: Path, minutes: float) -> None:
         "architecture": model.architecture,
         "controls": {name: about.model_dump() for name, about in model.controls.items()},
         "mel_spec": SPEC.to_dict(),
-        "training": model.record,
+        "training": model.record.to_dict(),
     }
     save_file(model.tensors, folder / "model.safetensors")
     (folder / "model.json").write_text(json.dumps(header))

@@ -179,14 +179,14 @@ def store():
 @pytest.fixture(scope="session")
 def tiny():
     """Settings of a training that takes seconds: ``tiny(steps=20, ...)``."""
-    from milonga.sounds.model.network import Architecture
+    from milonga.sounds.model.architecture import Architecture
     from milonga.sounds.training.settings import TrainSettings
 
     shape = Architecture(latent=24, widths=(24, 24, 32, 32), blocks=(1, 1, 1, 1), hidden=16)
 
     def settings(**changes):
         given = {"steps": 20, "batch": 4, "frames": 128, "evaluate_every": 40,
-                 "learning_rate": 6e-3, "effect_seeds": 1}  # fmt: skip
+                 "learning_rate": 6e-3, "effect_seeds": 1, "device": "cpu"}  # fmt: skip
         return TrainSettings(**(given | changes), architecture=shape)
 
     return settings

@@ -13,12 +13,18 @@ from milonga.audio import probe
 from milonga.errors import Cancelled, CorpusError, SoundError
 from milonga.runtime.progress import Progress
 from milonga.sounds import Library, ResolvedPlay, TrainSettings, open_model, train_into_library
+from milonga.sounds.model.architecture import Architecture
 from milonga.sounds.model.file import sound_hash
-from milonga.sounds.model.network import Architecture
 
 TINY = Architecture(latent=4, widths=(8,) * 4, blocks=(1,) * 4, hidden=8)
 SETTINGS = TrainSettings(
-    steps=6, batch=2, frames=64, evaluate_every=3, architecture=TINY, checkpoint_s=0.0
+    steps=6,
+    batch=2,
+    frames=64,
+    evaluate_every=3,
+    architecture=TINY,
+    checkpoint_s=0.0,
+    device="cpu",
 )
 """A checkpoint after every step."""
 
@@ -80,7 +86,7 @@ def test_a_cancelled_training_goes_on_to_the_same_model(trained, corpus, tmp_pat
         assert library.model("noises").header is None
     made = train_into_library("noises", corpus, settings=SETTINGS, library=library)
     assert made.trained
-    assert sound_hash(made.entry.model_path) == sound_hash(trained.model_path("noises"))
+    assert sound_hash(made.model.model_path) == sound_hash(trained.model_path("noises"))
 
 
 def test_a_killed_training_goes_on_to_the_same_model(trained, corpus, tmp_path):
@@ -88,7 +94,7 @@ def test_a_killed_training_goes_on_to_the_same_model(trained, corpus, tmp_path):
     code = (
         "from pathlib import Path\n"
         "from milonga.sounds import Library, TrainSettings, train_into_library\n"
-        "from milonga.sounds.model.network import Architecture\n"
+        "from milonga.sounds.model.architecture import Architecture\n"
         f"shape = Architecture({', '.join(f'{k}={v!r}' for k, v in TINY.to_dict().items())})\n"
         "settings = TrainSettings(steps=6, batch=2, frames=64, evaluate_every=3,\n"
         "    architecture=shape, checkpoint_s=0.0)\n"
@@ -104,14 +110,14 @@ def test_a_killed_training_goes_on_to_the_same_model(trained, corpus, tmp_path):
     assert library.model("noises").header is None
     assert library.model("noises").in_training
     made = train_into_library("noises", corpus, settings=SETTINGS, library=library)
-    assert sound_hash(made.entry.model_path) == sound_hash(trained.model_path("noises"))
+    assert sound_hash(made.model.model_path) == sound_hash(trained.model_path("noises"))
 
 
 def test_the_same_training_again_does_nothing(own, corpus):
     before = own.model_path("noises").read_bytes()
     made = train_into_library("noises", corpus, settings=SETTINGS, library=own)
     assert not made.trained
-    assert made.record["steps"] == 6
+    assert made.record.steps == 6
     assert own.model_path("noises").read_bytes() == before
 
 
@@ -158,9 +164,9 @@ def test_more_recordings_go_on_from_the_model(own, corpus, tmp_path, sound_model
     # The model that is there stays until the new one is whole.
     assert own.model_path("noises").read_bytes() == before
     made = train_into_library("noises", add=[more], settings=SETTINGS, library=own)
-    header = made.entry.header
+    header = made.model.header
     assert len(header.corpus.files) == 7
-    assert {"error_before", "error_after"} <= set(made.record["earlier_recordings"])
+    assert made.record.earlier_recordings.error_after > 0
     assert (header.tags, header.notes) == (("mine",), "keep me")
     again = train_into_library("noises", add=[more], settings=SETTINGS, library=own)
     assert not again.trained

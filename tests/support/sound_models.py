@@ -14,8 +14,9 @@ def small_model(name="tiny", *, seed=0, disabled=("tension",), **changes):
 
     from milonga.sounds.controls.descriptors import CONTROLS
     from milonga.sounds.mel_spec import MEL_SPEC
-    from milonga.sounds.model.file import ModelHeader
-    from milonga.sounds.model.network import Architecture, SoundNet
+    from milonga.sounds.model.architecture import Architecture
+    from milonga.sounds.model.header import ModelHeader
+    from milonga.sounds.model.network import SoundNet
 
     shape = Architecture(latent=4, widths=(8,) * 4, blocks=(1,) * 4, hidden=8)
     rng = np.random.default_rng(seed)

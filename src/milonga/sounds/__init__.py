@@ -10,7 +10,7 @@ _HOMES = {
     "Instrument": "milonga.sounds.instrument.instrument",
     "Library": "milonga.sounds.library.library",
     "MelStore": "milonga.sounds.corpus.mel_store",
-    "ModelHeader": "milonga.sounds.model.file",
+    "ModelHeader": "milonga.sounds.model.header",
     "PlaySettings": "milonga.sounds.model.play_settings",
     "ResolvedPlay": "milonga.sounds.model.resolved_play",
     "SoundPlayer": "milonga.sounds.model.player",

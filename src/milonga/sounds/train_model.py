@@ -7,13 +7,14 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from milonga._version import __version__
 from milonga.errors import CorpusError, MissingExtraError, ModelFileError, SoundError
+from milonga.runtime.devices import pick_device
 from milonga.runtime.files import write_text
 from milonga.runtime.progress import Progress
 from milonga.sounds.corpus.inspection import Corpus
@@ -22,26 +23,20 @@ from milonga.sounds.folder import ModelFolder
 from milonga.sounds.library.generated import generated, marked
 from milonga.sounds.library.library import Library, SavedModel
 from milonga.sounds.mel_spec import MEL_SPEC
-from milonga.sounds.model.file import LearntCorpus, ModelHeader, load, sound_hash
+from milonga.sounds.model.file import load, sound_hash
+from milonga.sounds.model.header import LearntCorpus, ModelHeader
+from milonga.sounds.model.training_record import TrainingRecord
 from milonga.sounds.training.run_state import TrainingState
+from milonga.sounds.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
-    from milonga.sounds.training.settings import TrainSettings
-
     Model = tuple[ModelHeader, dict[str, torch.Tensor]]
 
 _KEPT_PREVIEWS = 20
-
-SIZES: dict[str, dict[str, Any]] = {
-    "normal": {},
-    "small": {"latent": 16, "widths": (32, 40, 48, 64), "blocks": (1, 1, 1, 1), "hidden": 32},
-}
-"""Networks by name: fields of ``Architecture`` that aren't the usual ones. The small one is for
-trying things out: a twentieth of the parameters."""
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -51,17 +46,29 @@ class TrainingResult:
     """A model in the library after a training.
 
     Attributes:
-        entry: of the library.
+        model: in the library.
         corpus: all that it has learnt from.
         record: of the training; ``earlier_recordings`` in it says what more recordings did to
             the ones before.
         trained: False where the very same training had been done before.
     """
 
-    entry: SavedModel
+    model: SavedModel
     corpus: Corpus
-    record: dict[str, Any]
+    record: TrainingRecord
     trained: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain values, for JSON."""
+        header = self.model.header
+        return {
+            "name": self.model.name,
+            "model": str(self.model.model_path),
+            "trained": self.trained,
+            "corpus": self.corpus.to_dict(),
+            "training": self.record.to_dict(),
+            "controls": header.model_dump(mode="json")["controls"] if header is not None else {},
+        }
 
 
 def train_into_library(
@@ -96,19 +103,16 @@ def train_into_library(
         Cancelled: the user stopped it; it can go on.
     """
     try:
-        from milonga.sounds.training.settings import TrainSettings
+        import torch  # noqa: F401
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("milonga"):
-            raise
         raise MissingExtraError("Training a sound model", "sounds") from error
     places, more = _listed(recordings), _listed(add)
     if not places and not more:
         raise SoundError("There is no folder of recordings to learn from.")
-    library = library or Library()
+    library, settings = library or Library(), settings or TrainSettings()
+    settings = replace(settings, device=pick_device(settings.device))
     with library.training(name) as work:
-        run = _Run(
-            library, ModelFolder(work.parent), settings or TrainSettings(), progress or Progress()
-        )
+        run = _Run(library, ModelFolder(work.parent), settings, progress or Progress())
         if restart:
             run.forget()
         return run.train(places, more, restart, on_corpus or (lambda corpus: None))
@@ -153,9 +157,10 @@ class _Run:
         wanted = TrainingState(adds=bool(add), fingerprint=corpus.fingerprint, fixed=fixed)
         if before is not None and before.model_copy(update={"done": False}) == wanted:
             if before.done and folder.model.exists():
-                entry = self._library.model(folder.name)
-                record = entry.header.training if entry.header is not None else {}
-                return TrainingResult(entry, corpus, record, trained=False)
+                model = self._library.model(folder.name)
+                record = model.header.record if model.header is not None else None
+                if record is not None:
+                    return TrainingResult(model, corpus, record, trained=False)
         else:
             if not restart:
                 self._check_may_begin(before, wanted)
@@ -229,6 +234,9 @@ class _Run:
             previous=previous,
             preview=self._preview,
         )
+        record = model.record.model_copy(
+            update={"milonga": __version__, "lineage": lineage(start, folder.start)}
+        )
         earlier = start[0] if start is not None else self._replaced()
         header = ModelHeader(
             name=folder.name,
@@ -236,22 +244,18 @@ class _Run:
             mel_spec=MEL_SPEC.to_dict(),
             corpus=LearntCorpus.of(corpus),
             architecture=model.architecture,
-            training={
-                "milonga": __version__,
-                **model.record,
-                "lineage": lineage(start, folder.start),
-            },
+            training=record.to_dict(),
             controls=model.controls,
             tags=earlier.tags if earlier else (),
             notes=earlier.notes if earlier else "",
             licence=earlier.licence if earlier else "",
         )
-        entry = self._library.save(folder.name, header, model.tensors)
+        saved = self._library.save(folder.name, header, model.tensors)
         write_text(folder.corpus, corpus.model_dump_json())
         state.model_copy(update={"done": True}).write(folder)
         folder.checkpoint.unlink(missing_ok=True)
         folder.start.unlink(missing_ok=True)
-        return TrainingResult(entry, corpus, header.training, trained=True)
+        return TrainingResult(saved, corpus, record, trained=True)
 
     def _replaced(self) -> ModelHeader | None:
         """The header of the model that this one replaces: its tags and notes are the user's."""
@@ -273,12 +277,12 @@ class _Run:
         self._progress.message(f"Preview: {path}")
 
 
-def lineage(start: Model | None, file: Path) -> list[str]:
+def lineage(start: Model | None, file: Path) -> tuple[str, ...]:
     """The models that this one was trained on from, the nearest first, by how they sound."""
     if start is None:
-        return []
-    earlier = start[0].training.get("lineage", [])
-    return [sound_hash(file), *(earlier if isinstance(earlier, list) else [])]
+        return ()
+    earlier = start[0].record
+    return (sound_hash(file), *(earlier.lineage if earlier else ()))
 
 
 def _listed(paths: Paths) -> list[Path]:

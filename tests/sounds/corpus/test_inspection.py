@@ -47,7 +47,7 @@ def test_formats_rates_and_channels_are_counted(tmp_path):
     corpus = Corpus.inspect(tmp_path)
     names = [file.name for file in corpus.files]
     assert names == ["a.wav", "b.flac", "in/d.mp3", "in/deep/e.aiff", "in/ñandú 音.ogg"]
-    about = corpus.document()
+    about = corpus.to_dict()
     assert about["rates"] == {"22050": 1, "44100": 2, "48000": 1, "96000": 1}
     assert about["channels"] == {"1": 2, "2": 2, "3": 1}
     assert about["formats"] == {"AIFF": 1, "FLAC": 1, "MP3": 1, "OGG": 1, "WAV": 1}
@@ -148,7 +148,7 @@ def test_a_name_that_is_no_utf8(tmp_path):
     corpus = Corpus.inspect(tmp_path)
     assert [file.name for file in corpus.files] == ["a.wav"]
     assert "rename it" in reasons(corpus)["caf\ufffd.wav"]
-    json.dumps(corpus.document()).encode()
+    json.dumps(corpus.to_dict()).encode()
 
 
 def test_an_unreadable_folder_within(tmp_path, monkeypatch):
@@ -180,7 +180,7 @@ def test_silence_and_clipping(tmp_path):
     assert len(gaps.sounding) == 2
     # arcsin(1/3) / (pi/2) of a period is under full scale.
     assert clipped.clipped == pytest.approx(1 - np.arcsin(1 / 3) * 2 / np.pi, abs=0.01)
-    assert set(corpus.document()["clipped"]) == {"loud.wav"}
+    assert set(corpus.to_dict()["clipped"]) == {"loud.wav"}
 
 
 def test_channels_that_cancel_keep_one(tmp_path):

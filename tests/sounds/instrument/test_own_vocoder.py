@@ -26,7 +26,7 @@ from milonga.sounds.instrument.own_vocoder import load_own, preference
 from milonga.sounds.instrument.vocoder_recordings import gather
 from milonga.sounds.instrument.vocoder_tuning import Remaker, fine_tune_vocoder
 from milonga.sounds.library.library import Library
-from milonga.sounds.model.network import Architecture
+from milonga.sounds.model.architecture import Architecture
 from milonga.sounds.train_model import train_into_library
 from milonga.sounds.training.settings import TrainSettings
 from milonga.vocoders.training.vocoder_file import Duel, Evaluation, Measured, load_generator, save

@@ -12,8 +12,8 @@ from milonga.sounds.folder import ModelFolder
 from milonga.sounds.library.generated import marked, use
 from milonga.sounds.library.history import History
 from milonga.sounds.library.history_entry import PlayedModel
+from milonga.sounds.model.architecture import Architecture
 from milonga.sounds.model.file import save, sound_hash
-from milonga.sounds.model.network import Architecture
 from milonga.sounds.model.play_settings import PlaySettings
 from milonga.sounds.train_model import lineage
 from milonga.sounds.training.run_state import TrainingState
@@ -101,11 +101,11 @@ def test_the_next_training_learns_from_them_and_says_so(history, tmp_path, sound
     )
     (path,) = use([put(history, 5)], "tiny")
     made = train_into_library("tiny", corpus, settings=settings, restart=True)
-    found = {file.name: file.generated for file in made.entry.header.corpus.files}
+    found = {file.name: file.generated for file in made.model.header.corpus.files}
     assert found == {path.name: True, **{f"noise {n}.wav": False for n in range(4)}}
-    assert made.corpus.document()["generated"] == [path.name]
-    assert made.entry.header.training["lineage"] == []
-    store = MelStore.open(made.entry.folder / "training" / "store")
+    assert made.corpus.to_dict()["generated"] == [path.name]
+    assert made.model.header.training["lineage"] == []
+    store = MelStore.open(made.model.folder / "training" / "store")
     index = [file.name for file in made.corpus.files].index(path.name)
     assert index in {track.file for track in store.tracks("train")}
     assert index not in {track.file for track in store.tracks("validation")}
@@ -117,5 +117,5 @@ def test_a_model_that_goes_on_names_its_ancestors(tmp_path, sound_models):
     header = header.model_copy(update={"training": {"lineage": ["0" * 64]}})
     save(tmp_path / "start.safetensors", header, tensors)
     own = sound_hash(tmp_path / "start.safetensors")
-    assert lineage((header, tensors), tmp_path / "start.safetensors") == [own, "0" * 64]
+    assert lineage((header, tensors), tmp_path / "start.safetensors") == (own, "0" * 64)
     assert lineage(None, tmp_path) == []

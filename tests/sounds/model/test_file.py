@@ -13,17 +13,11 @@ from hypothesis import strategies as st
 from safetensors.torch import save as pack
 
 from milonga.errors import ModelFileError
-from milonga.sounds.model.file import (
-    FORMAT,
-    LARGEST_HEADER,
-    VERSION,
-    ModelHeader,
-    load,
-    read_header,
-    save,
-    sound_hash,
-)
-from milonga.sounds.model.network import Architecture, SoundNet
+from milonga.runtime.tensor_file import LARGEST_HEADER
+from milonga.sounds.model.architecture import Architecture
+from milonga.sounds.model.file import load, read_header, save, sound_hash
+from milonga.sounds.model.header import FORMAT, VERSION, ModelHeader
+from milonga.sounds.model.network import SoundNet
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +88,25 @@ def test_the_sound_hash_is_of_what_sounds(tmp_path, path, model):
     other = dict(tensors, **{"axes.mean": tensors["axes.mean"] + 1})
     save(tmp_path / "other", header, other)
     assert sound_hash(tmp_path / "other") != sound_hash(path)
+
+
+def test_the_sound_hash_is_that_of_version_0_1(tmp_path, path, model):
+    """Presets, own vocoders and lineages of users hold it."""
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    layout = json.loads(data[8 : 8 + length])
+    header = json.loads(layout.pop("__metadata__")[FORMAT])
+    kept = {name: header[name] for name in ("mel_spec", "architecture", "controls")}
+    digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode())
+    digest.update(json.dumps(layout, sort_keys=True).encode())
+    digest.update(data[8 + length :])
+    assert sound_hash(path) == digest.hexdigest()
+    assert "effect" not in header["controls"]["tension"]
+    # A file that is written again keeps it, and what another milonga says of a control.
+    again = repacked(tmp_path / "m", model, lambda h: h["controls"]["pulse"].update(more=[1]))
+    before = sound_hash(again)
+    save(again, *load(again))
+    assert sound_hash(again) == before
 
 
 @settings(max_examples=25, deadline=None)

@@ -7,14 +7,8 @@ from hypothesis import strategies as st
 
 from milonga.errors import ModelFileError
 from milonga.sounds.controls.reach import Reach
-from milonga.sounds.model.network import (
-    CARRIERS,
-    FACTOR,
-    Architecture,
-    SoundNet,
-    encoder_reach,
-    reach,
-)
+from milonga.sounds.model.architecture import FACTOR, Architecture
+from milonga.sounds.model.network import CARRIERS, SoundNet, encoder_reach, reach
 from milonga.sounds.training.losses import carriers, changed
 
 TINY = Architecture(latent=6, widths=(12, 12, 16, 16), blocks=(1, 2, 1, 2), hidden=8)

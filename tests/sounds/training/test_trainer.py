@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save as pack
 
 from milonga.errors import Cancelled, CorpusError, SoundError
 from milonga.runtime.progress import Progress
@@ -69,14 +70,14 @@ def test_consecutive_stretches_cover_a_corpus(store):
 
 def test_losses_fall_and_the_record_says_so(trained):
     tensors, record = trained.tensors, trained.record
-    history = record["history"]
+    history = record.history
     assert history[-1]["asked"] < history[0]["asked"]
-    assert record["error"] < 0.6 * record["error_of_constant"]
-    assert record["steps"] == 150
+    assert record.error < 0.6 * record.error_of_constant
+    assert record.steps == 150
     controls = {name: about.model_dump() for name, about in trained.controls.items()}
-    json.dumps([trained.architecture, controls, record], allow_nan=False)
+    json.dumps([trained.architecture, controls, record.to_dict()], allow_nan=False)
     assert all(torch.isfinite(value).all() for value in tensors.values())
-    assert set(record["controls_in_latent"]) == set(NAMES)
+    assert set(record.controls_in_latent) == set(NAMES)
 
 
 def test_every_parameter_learns(store, tiny, tmp_path):
@@ -99,7 +100,7 @@ def test_a_resumed_training_is_the_uninterrupted_one(store, tiny, tmp_path):
     for name, value in whole.tensors.items():
         assert torch.equal(value, parts.tensors[name]), name
     assert whole.controls == parts.controls
-    assert whole.record["history"] == parts.record["history"]
+    assert whole.record.history == parts.record.history
     # A finished one is only read again.
     again = train(store, tmp_path / "parts", settings)
     assert all(torch.equal(value, again.tensors[name]) for name, value in parts.tensors.items())
@@ -147,6 +148,15 @@ def test_a_kill_while_a_checkpoint_is_written_does_no_harm(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
 
 
+def test_a_checkpoint_of_version_0_1_is_read(tmp_path):
+    header = json.dumps({"step": 7, "best_score": None, "format": 1})
+    data = pack({"net.a": torch.arange(3.0)}, {"milonga": header})
+    (tmp_path / CHECKPOINT).write_bytes(data)
+    state, tensors = checkpoint.load(tmp_path)
+    assert (state["step"], state["best_score"]) == (7, None)
+    assert torch.equal(tensors["net.a"], torch.arange(3.0))
+
+
 def test_training_goes_on_with_other_recordings(store, sounds, tiny, trained, tmp_path):
     tensors = trained.tensors
     more = sounds.store([sounds.pitched(2, 700, 0.4, 9), sounds.noisy(2, 3000, 9000)],
@@ -158,9 +168,9 @@ def test_training_goes_on_with_other_recordings(store, sounds, tiny, trained, tm
         start=StartModel(trained.architecture, tensors),
         previous=store,
     )
-    earlier = told.record["earlier_recordings"]
-    assert earlier["error_before"] == pytest.approx(trained.record["error"], abs=2e-4)
-    assert earlier["error_after"] > 0
+    earlier = told.record.earlier_recordings
+    assert earlier.error_before == pytest.approx(trained.record.error, abs=2e-4)
+    assert earlier.error_after > 0
     # The scale of the network stays, so that its latents keep their meaning.
     assert torch.equal(told.tensors["mel_mean"], tensors["mel_mean"])
     assert not torch.equal(told.tensors["encoder.out.weight"], tensors["encoder.out.weight"])
@@ -169,8 +179,8 @@ def test_training_goes_on_with_other_recordings(store, sounds, tiny, trained, tm
 def test_training_stops_when_nothing_gets_better(store, tiny, tmp_path):
     settings = tiny(steps=400, evaluate_every=1, patience=3, learning_rate=1e-12)
     record = train(store, tmp_path, settings).record
-    assert record["stopped_early"]
-    assert record["steps"] < 400
+    assert record.stopped_early
+    assert record.steps < 400
 
 
 def test_budgets_and_previews(store, tiny, tmp_path):
@@ -181,15 +191,15 @@ def test_budgets_and_previews(store, tiny, tmp_path):
     assert all(shape[:2] == (1, 128) for shape, _ in shown)
     short = tiny(steps=None, minutes=0.01)
     record = train(store, tmp_path / "clock", short).record
-    assert record["seconds"] >= 0.6
-    assert record["budget"] == {"minutes": 0.01, "steps": None}
+    assert record.seconds >= 0.6
+    assert record.budget == {"minutes": 0.01, "steps": None}
 
 
 def test_a_corpus_of_one_file_and_of_one_frame(sounds, tiny, tmp_path):
     for name, samples in (("one", sounds.pitched(1, 300, 0.5)), ("frame", np.ones(600) * 0.1)):
         made = train(sounds.store([samples], []), tmp_path / name, tiny(steps=2))
-        assert made.record["held_out"] is False
-        assert np.isfinite(made.record["error"])
+        assert made.record.held_out is False
+        assert np.isfinite(made.record.error)
 
 
 def test_a_control_that_the_corpus_does_not_vary_is_disabled(sounds):

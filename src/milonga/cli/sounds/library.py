@@ -12,7 +12,7 @@ from milonga.cli.common import json_option, print_json, say
 
 if TYPE_CHECKING:
     from milonga.sounds.library.library import SavedModel
-    from milonga.sounds.model.file import ModelHeader
+    from milonga.sounds.model.header import ModelHeader
 
 
 @click.command("list")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -52,7 +52,7 @@ def train(
     minutes: float | None,
     epochs: int | None,
     device: str,
-    size: str,
+    size: Literal["normal", "small"],
     seed: int,
     add: tuple[Path, ...],
     restart: bool,
@@ -76,21 +76,18 @@ def train(
     from milonga.sounds.library.names import check_name
 
     check_name(name)
-    from milonga.runtime.devices import pick_device
     from milonga.sounds import TrainSettings
-    from milonga.sounds.model.network import Architecture
-    from milonga.sounds.train_model import SIZES
     from milonga.workflows.training import train_model
 
     settings = TrainSettings(
         minutes=minutes or 10.0,
         epochs=epochs,
         seed=seed,
-        device=pick_device(device),
-        architecture=Architecture(**SIZES[size]),
+        device=device,
+        size=size,
     )
     with stop_between_steps(progress, repr(name)):
-        made = train_model(
+        result = train_model(
             folder or (),
             name,
             add=add,
@@ -100,9 +97,9 @@ def train(
             on_corpus=show_corpus,
         )
     if as_json:
-        print_json(_document(made))
+        print_json(result.to_dict())
     else:
-        _show(made)
+        _show(result)
 
 
 def _inspect(folder: Path, progress: Progress, as_json: bool) -> None:
@@ -110,7 +107,7 @@ def _inspect(folder: Path, progress: Progress, as_json: bool) -> None:
 
     corpus = Corpus.inspect(folder, progress=progress)
     if as_json:
-        print_json(corpus.document())
+        print_json(corpus.to_dict())
     else:
         show_corpus(corpus)
     corpus.check()
@@ -118,7 +115,7 @@ def _inspect(folder: Path, progress: Progress, as_json: bool) -> None:
 
 def show_corpus(corpus: Corpus) -> None:
     """What was found, for people."""
-    about = corpus.document()
+    about = corpus.to_dict()
     say(
         f"{len(corpus.files)} recordings, {_length(corpus.seconds)}, of which "
         f"{_length(corpus.usable_s)} can be used; {about['silent_share'] or 0:.0%} is silence"
@@ -153,34 +150,24 @@ def _length(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _document(made: TrainingResult) -> dict[str, Any]:
-    header = made.entry.header
-    return {
-        "name": made.entry.name,
-        "model": str(made.entry.model_path),
-        "trained": made.trained,
-        "corpus": made.corpus.document(),
-        "training": made.record,
-        "controls": header.model_dump(mode="json")["controls"] if header is not None else {},
-    }
-
-
-def _show(made: TrainingResult) -> None:
-    name, record = made.entry.name, made.record
-    if not made.trained:
+def _show(result: TrainingResult) -> None:
+    name, record = result.model.name, result.record
+    if not result.trained:
         say(f"{name!r} has been trained on these recordings already; nothing to do.")
     say(
-        f"{name!r}: held-out error {record['error']:.2f} nats "
-        f"({record['error'] / record['error_of_constant']:.0%} of a constant's), "
-        f"{record['steps']} steps in {_length(record['seconds'])}"
+        f"{name!r}: held-out error {record.error:.2f} nats "
+        f"({record.share_of_constant:.0%} of a constant's), "
+        f"{record.steps} steps in {_length(record.seconds)}"
     )
-    if earlier := record.get("earlier_recordings"):
-        before, after = earlier["error_before"], earlier["error_after"]
-        change = "better" if after < before else "worse"
-        say(f"  the recordings before: {before:.2f} nats, now {after:.2f} ({change})")
-    header = made.entry.header
+    if earlier := record.earlier_recordings:
+        change = "better" if earlier.error_after < earlier.error_before else "worse"
+        say(
+            f"  the recordings before: {earlier.error_before:.2f} nats, "
+            f"now {earlier.error_after:.2f} ({change})"
+        )
+    header = result.model.header
     for control, about in (header.controls if header is not None else {}).items():
         if not about.enabled:
             say(f"  no control {control!r}: {about.reason or ''}")
     say(f"  play it: milonga sound play {name!r} -o out.wav")
-    click.echo(made.entry.model_path)
+    click.echo(result.model.model_path)

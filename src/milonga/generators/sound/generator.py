@@ -27,7 +27,8 @@ from milonga.generators.neural.loading import licence_of
 from milonga.generators.sound.words import moves_of
 from milonga.runtime.progress import Progress
 from milonga.sounds.library.library import Library
-from milonga.sounds.model.file import ModelHeader, read_header
+from milonga.sounds.model.file import read_header
+from milonga.sounds.model.header import ModelHeader
 from milonga.sounds.model.play_settings import PlaySettings
 
 if TYPE_CHECKING:

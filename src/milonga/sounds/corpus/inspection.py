@@ -173,7 +173,7 @@ class Corpus(_Document):
             alike=_alike(files),
         )
 
-    def document(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The report as plain values, for JSON."""
         return {
             "folders": list(self.folders),

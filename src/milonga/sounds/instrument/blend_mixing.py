@@ -104,7 +104,7 @@ def guided(
     players: Sequence[SoundPlayer], requests: Sequence[ResolvedPlay], weights: Sequence[float]
 ) -> list[SoundPlayer]:
     """Players that all follow one blended latent track."""
-    from milonga.sounds.model.network import FACTOR
+    from milonga.sounds.model.architecture import FACTOR
     from milonga.sounds.model.player import SoundPlayer
 
     class Guided(SoundPlayer):

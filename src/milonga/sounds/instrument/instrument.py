@@ -15,7 +15,8 @@ from milonga.errors import SoundError
 from milonga.runtime.progress import Progress
 from milonga.sounds.instrument.chosen_vocoder import ChosenVocoder, choose_vocoder
 from milonga.sounds.library.library import Library, open_model
-from milonga.sounds.model.file import ModelHeader, read_header, sound_hash
+from milonga.sounds.model.file import read_header, sound_hash
+from milonga.sounds.model.header import ModelHeader
 from milonga.sounds.model.play_settings import PlaySettings
 from milonga.sounds.model.resolved_play import ResolvedPlay
 from milonga.vocoders import VocoderBase

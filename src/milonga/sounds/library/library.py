@@ -28,8 +28,9 @@ from milonga.runtime.places import data_folder
 from milonga.runtime.words import size_text
 from milonga.sounds.folder import ModelFolder
 from milonga.sounds.library.names import check_name, same_name
-from milonga.sounds.model.file import ModelHeader, load, read_header, sound_hash
+from milonga.sounds.model.file import load, read_header, sound_hash
 from milonga.sounds.model.file import save as write_model
+from milonga.sounds.model.header import ModelHeader
 
 if TYPE_CHECKING:
     import torch

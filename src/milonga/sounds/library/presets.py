@@ -18,7 +18,8 @@ from milonga.runtime.files import dump_json, write_text
 from milonga.sounds.controls.report import ControlReport
 from milonga.sounds.library.library import Library, SavedModel
 from milonga.sounds.library.names import check_name
-from milonga.sounds.model.file import ModelHeader, sound_hash
+from milonga.sounds.model.file import sound_hash
+from milonga.sounds.model.header import ModelHeader
 from milonga.sounds.model.play_settings import PlaySettings
 
 _LARGEST = 4 << 20

@@ -14,7 +14,8 @@ from milonga.audio.mel.spec import MelSpec
 from milonga.errors import ModelFileError
 from milonga.sounds.controls.descriptors import NAMES, Descriptors, sounding
 from milonga.sounds.corpus.segments import MelTrack, padded
-from milonga.sounds.model.network import FACTOR, SoundNet, encoder_reach
+from milonga.sounds.model.architecture import FACTOR
+from milonga.sounds.model.network import SoundNet, encoder_reach
 
 Floats = NDArray[np.float32]
 

@@ -29,10 +29,7 @@ References:
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -41,12 +38,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from milonga.audio.mel.spec import MelSpec
-from milonga.errors import ModelFileError
 from milonga.sounds.controls.descriptors import LOUDNESS, NAMES, Descriptors
 from milonga.sounds.mel_spec import MEL_SPEC
-
-FACTOR = 8
-"""Frames for one vector of the latent track."""
+from milonga.sounds.model.architecture import FACTOR, Architecture
 
 NOISES, BEATS = 4, 2
 CARRIERS = NOISES + BEATS
@@ -57,70 +51,6 @@ _FARTHEST = 8.0
 _TOOLS = 7
 _LOOK_S = 2.2
 """Descriptors look over two windows, so far to either side."""
-
-
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """What rebuilds the network, kept in the model's file.
-
-    Attributes:
-        bands: of the mel.
-        latent: dimensions of the latent.
-        widths: channels at each time scale, from every frame to every eighth.
-        blocks: residual blocks at each time scale, likewise.
-        hidden: channels of the conditions.
-        floor: the mel's lowest value, nats.
-        ceiling: the highest that is decoded, nats.
-    """
-
-    bands: int = 128
-    latent: int = 64
-    widths: tuple[int, ...] = (96, 128, 160, 256)
-    blocks: tuple[int, ...] = (2, 2, 2, 2)
-    hidden: int = 64
-    floor: float = -11.512925
-    ceiling: float = 3.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields, ready for JSON."""
-        return {
-            **dataclasses.asdict(self),
-            "widths": list(self.widths),
-            "blocks": list(self.blocks),
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Architecture:
-        """The inverse of ``to_dict``; entries of other parts are left alone.
-
-        Raises:
-            ModelFileError: a field is missing or out of the range that this version makes.
-        """
-        try:
-            made = cls(
-                bands=int(values["bands"]),
-                latent=int(values["latent"]),
-                widths=tuple(int(width) for width in values["widths"]),
-                blocks=tuple(int(count) for count in values["blocks"]),
-                hidden=int(values["hidden"]),
-                floor=float(values["floor"]),
-                ceiling=float(values["ceiling"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"The architecture is damaged: {error}.") from None
-        scales = FACTOR.bit_length()
-        sound = (
-            1 <= made.bands <= 512
-            and 1 <= made.latent <= 256
-            and len(made.widths) == len(made.blocks) == scales
-            and all(1 <= width <= 1024 for width in made.widths)
-            and all(1 <= count <= 16 for count in made.blocks)
-            and 1 <= made.hidden <= 512
-            and -30.0 <= made.floor < made.ceiling <= 30.0
-        )
-        if not sound:
-            raise ModelFileError("The architecture is out of the range that milonga makes.")
-        return made
 
 
 class _Block(nn.Module):

@@ -21,17 +21,10 @@ from milonga.sounds.controls.reach import Reach
 from milonga.sounds.controls.report import ControlReport
 from milonga.sounds.controls.statistics import column
 from milonga.sounds.mel_spec import MEL_SPEC
-from milonga.sounds.model.file import ModelHeader
+from milonga.sounds.model.architecture import FACTOR, Architecture
+from milonga.sounds.model.header import ModelHeader
 from milonga.sounds.model.latents import Atlas, Track, encoded
-from milonga.sounds.model.network import (
-    BEATS,
-    CARRIERS,
-    FACTOR,
-    NOISES,
-    Architecture,
-    SoundNet,
-    reach,
-)
+from milonga.sounds.model.network import BEATS, CARRIERS, NOISES, SoundNet, reach
 from milonga.sounds.model.resolved_play import ResolvedPlay
 from milonga.sounds.model.walk import Vectors, Walk
 from milonga.vocoders import VocoderBase

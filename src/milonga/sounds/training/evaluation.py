@@ -13,7 +13,8 @@ from milonga.audio.mel.spec import MelSpec
 from milonga.sounds.controls.descriptors import Descriptors
 from milonga.sounds.controls.reach import Reach
 from milonga.sounds.corpus.segments import MelTrack, Segments, consecutive
-from milonga.sounds.model.network import FACTOR, SoundNet
+from milonga.sounds.model.architecture import FACTOR
+from milonga.sounds.model.network import SoundNet
 from milonga.sounds.training.losses import carriers, changed
 
 _FRAMES, _STRETCHES = 512, 48

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool1d
 
 from milonga.sounds.controls.descriptors import Descriptors
-from milonga.sounds.model.network import FACTOR, SoundNet
+from milonga.sounds.model.architecture import FACTOR
+from milonga.sounds.model.network import SoundNet
 from milonga.sounds.training.evaluation import latent_track
 
 _LEAST_VARIANCE = 1e-4

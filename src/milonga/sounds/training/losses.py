@@ -1,8 +1,6 @@
-"""What training minimises."""
+"""The training losses."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,30 +8,11 @@ from torch.nn import functional
 
 from milonga.sounds.controls.descriptors import Descriptors
 from milonga.sounds.controls.reach import Reach
-from milonga.sounds.model.network import FACTOR, NOISES, SoundNet
+from milonga.sounds.model.architecture import FACTOR
+from milonga.sounds.model.network import NOISES, SoundNet
+from milonga.sounds.training.settings import Weights
 
 Losses = dict[str, Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Weights of the terms; mels count per value, in units of the corpus's mean spread.
-
-    Attributes:
-        likeness: absolute error of the mel decoded with its own descriptors.
-        own: error of that mel's descriptors.
-        asked: error of the descriptors of a mel decoded with changed ones.
-        near: how far changed descriptors move the mel.
-        kl: nats of a latent vector over the values of its eight frames.
-        free: nats of each latent dimension that cost nothing.
-    """
-
-    likeness: float = 1.0
-    own: float = 0.2
-    asked: float = 1.0
-    near: float = 0.03
-    kl: float = 0.1
-    free: float = 0.1
 
 
 def carriers(batch: int, frames: int, rate: float, draw: torch.Generator) -> Tensor:

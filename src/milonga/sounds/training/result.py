@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from milonga.sounds.controls.report import ControlReport
+from milonga.sounds.model.training_record import TrainingRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +39,4 @@ class TrainedModel:
     architecture: dict[str, Any]
     tensors: dict[str, Tensor]
     controls: dict[str, ControlReport]
-    record: dict[str, Any]
+    record: TrainingRecord

@@ -1,18 +1,40 @@
-"""How long and how to train a sound model."""
+"""Settings of a training."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from milonga.sounds.model.network import Architecture
-from milonga.sounds.training.losses import Weights
+from milonga.errors import SoundError
+from milonga.sounds.model.architecture import FACTOR, Architecture
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights of the loss's terms; mels count per value, in units of the corpus's mean spread.
+
+    Attributes:
+        likeness: absolute error of the mel decoded with its own descriptors.
+        own: error of that mel's descriptors.
+        asked: error of the descriptors of a mel decoded with changed ones.
+        near: how far changed descriptors move the mel.
+        kl: nats of a latent vector over the values of its eight frames.
+        free: nats of each latent dimension that cost nothing.
+    """
+
+    likeness: float = 1.0
+    own: float = 0.2
+    asked: float = 1.0
+    near: float = 0.03
+    kl: float = 0.1
+    free: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """How long and how to train.
+    """Budget and method of a training.
 
     Attributes:
         minutes: budget by the clock, over all runs of this training; used if neither ``epochs``
@@ -28,9 +50,13 @@ class TrainSettings:
         checkpoint_s: seconds from one checkpoint to the next.
         preview_s: seconds from one preview to the next.
         effect_seeds: walks that the effect of each control is measured on.
-        device: where to train, "cpu" or a name of torch.
-        architecture: of a new model.
+        device: where to train: "auto", "cpu", "cuda" or "mps".
+        size: of a new model's network. "small" is for trying things out.
+        architecture: sizes of its own instead.
         weights: of the loss's terms.
+
+    Raises:
+        SoundError: a number is out of its range.
     """
 
     minutes: float = 10.0
@@ -45,18 +71,33 @@ class TrainSettings:
     checkpoint_s: float = 60.0
     preview_s: float = 120.0
     effect_seeds: int = 3
-    device: str = "cpu"
-    architecture: Architecture = field(default_factory=Architecture)
+    device: str = "auto"
+    size: Literal["normal", "small"] = "normal"
+    architecture: Architecture | None = None
     weights: Weights = field(default_factory=Weights)
 
+    def __post_init__(self) -> None:
+        if not 0 < self.minutes < math.inf or min(self.epochs or 1, self.steps or 1) < 1:
+            raise SoundError("A training needs a budget above 0.", step="Give minutes or epochs.")
+        if self.frames % FACTOR or self.frames < 2 * FACTOR or self.batch < 1:
+            raise SoundError("A segment needs a multiple of 8 frames, at least 16.")
+        if self.seed < 0:
+            raise SoundError(f"A seed is 0 or more, not {self.seed}.")
+        Architecture.of_size(self.size)
+
+    @property
+    def network(self) -> Architecture:
+        """The sizes of a new model's network."""
+        return self.architecture or Architecture.of_size(self.size)
+
     def fixed(self) -> dict[str, Any]:
-        """What can't change within one training: all but the budget and the intervals."""
+        """The settings that stay within one training: all but budget, intervals and device."""
         return {
             "seed": self.seed,
             "batch": self.batch,
             "frames": self.frames,
             "learning_rate": self.learning_rate,
             "evaluate_every": self.evaluate_every,
-            "architecture": self.architecture.to_dict(),
+            "architecture": self.network.to_dict(),
             "weights": dataclasses.asdict(self.weights),
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -13,6 +12,7 @@ from milonga.sounds.controls.descriptors import NAMES
 from milonga.sounds.corpus.segments import MelTracks
 from milonga.sounds.model.latents import Atlas
 from milonga.sounds.model.player import SoundPlayer
+from milonga.sounds.model.training_record import EarlierRecordings, TrainingRecord
 from milonga.sounds.training.effects import measure_effects
 from milonga.sounds.training.evaluation import Evaluation, probe
 from milonga.sounds.training.result import StartModel, TrainedModel
@@ -62,37 +62,39 @@ def train(
         run.progress,
         seeds=range(run.settings.effect_seeds),
     )
-    record = _record(run)
+    earlier = None
     if start is not None and previous is not None:
-        record["earlier_recordings"] = {
-            "error_before": _error_on(run, previous, start.tensors),
-            "error_after": _error_on(run, previous, run.best),
-        }
-    return TrainedModel(architecture, tensors, controls, record)
+        earlier = EarlierRecordings(
+            error_before=_error_on(run, previous, start.tensors),
+            error_after=_error_on(run, previous, run.best),
+        )
+    return TrainedModel(architecture, tensors, controls, _record(run, earlier))
 
 
-def _record(run: Trainer) -> dict[str, Any]:
+def _record(run: Trainer, earlier: EarlierRecordings | None) -> TrainingRecord:
     net = run.averaged(run.best)
     found = run.evaluation(net, run.reach)
-    hidden = probe(net, run.segments, run.store.spec, run.device)
-    steps = run.total_steps
-    return {
-        **run.settings.fixed(),
-        "steps": run.step,
-        "best_step": run.best_step,
-        "seconds": round(run.seconds, 1),
-        "stopped_early": run.stopped_early,
-        "budget": {"minutes": run.settings.minutes if steps is None else None, "steps": steps},
-        "parameters": sum(value.numel() for value in net.parameters()),
-        "held_out": bool(run.store.tracks("validation")),
-        "error": round(found["likeness"], 4),
-        "error_of_constant": round(run.evaluation.constant, 4),
-        "control_error": round(found["asked"], 4),
-        "controls_in_latent": dict(zip(NAMES, hidden["latent"], strict=True)),
-        "controls_in_encoder": dict(zip(NAMES, hidden["encoder"], strict=True)),
-        "controls_in_mel": dict(zip(NAMES, hidden["mel"], strict=True)),
-        "history": run.history,
+    hidden = {
+        f"controls_in_{place}": dict(zip(NAMES, shares, strict=True))
+        for place, shares in probe(net, run.segments, run.store.spec, run.device).items()
     }
+    steps = run.total_steps
+    return TrainingRecord(
+        **run.settings.fixed(),
+        **hidden,
+        **({"earlier_recordings": earlier} if earlier else {}),
+        steps=run.step,
+        best_step=run.best_step,
+        seconds=round(run.seconds, 1),
+        stopped_early=run.stopped_early,
+        budget={"minutes": run.settings.minutes if steps is None else None, "steps": steps},
+        parameters=sum(value.numel() for value in net.parameters()),
+        held_out=bool(run.store.tracks("validation")),
+        error=round(found["likeness"], 4),
+        error_of_constant=round(run.evaluation.constant, 4),
+        control_error=round(found["asked"], 4),
+        history=tuple(run.history),
+    )
 
 
 def _error_on(run: Trainer, store: MelTracks, weights: Mapping[str, Tensor]) -> float:

@@ -19,13 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from milonga.errors import SoundError
+from milonga.runtime.devices import pick_device
 from milonga.runtime.progress import Progress, Task
 from milonga.sounds.controls.descriptors import Descriptors
 from milonga.sounds.controls.reach import Reach
 from milonga.sounds.controls.statistics import control_statistics, network_scale
 from milonga.sounds.corpus.segments import MelTracks, Segments, consecutive
 from milonga.sounds.folder import CHECKPOINT
-from milonga.sounds.model.network import Architecture, SoundNet
+from milonga.sounds.model.architecture import Architecture
+from milonga.sounds.model.network import SoundNet
 from milonga.sounds.training import checkpoint
 from milonga.sounds.training.evaluation import Evaluation, latent_track
 from milonga.sounds.training.linear_code import fit_code, fit_prediction
@@ -56,11 +58,9 @@ class Trainer:
         progress: Progress,
         start: StartModel | None = None,
     ) -> None:
-        if settings.frames % 8 or settings.frames < 16 or settings.batch < 1:
-            raise SoundError("A segment needs a multiple of 8 frames, at least 16.")
         self.store, self.folder = store, folder
         self.settings, self.progress = settings, progress
-        self.device = settings.device
+        self.device = pick_device(settings.device)
         self.tracks = store.tracks("train")
         self.segments = Segments(self.tracks, settings.frames, settings.seed)
         real = [track for track in self.tracks if not track.augmented] or self.tracks
@@ -78,7 +78,7 @@ class Trainer:
 
     def _build(self, start: StartModel | None) -> None:
         settings, store = self.settings, self.store
-        self.shape = settings.architecture
+        self.shape = settings.network
         if start is not None:
             self.shape = Architecture.from_dict(start.architecture)
         with torch.random.fork_rng(devices=[]):

@@ -1,71 +1,50 @@
-"""The state of a vocoder's training on disk: one safetensors file, whole or absent."""
+"""The state of a vocoder's training on disk: one tensor file, whole or absent."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from milonga.errors import MissingExtraError, VocoderError
-from milonga.runtime.files import atomic_path, sweep_parts
+from milonga.errors import VocoderError
+from milonga.runtime.files import sweep_parts
+from milonga.runtime.tensor_file import TensorFormat
 
 FILE = "checkpoint.safetensors"
-_KEY = "milonga-vocoder-training"
-_VERSION = 1
+_FORMAT = TensorFormat(
+    "milonga-vocoder-training",
+    "checkpoint",
+    VocoderError,
+    problem="The checkpoint of the vocoder's training can't be used",
+    repair="Start the training anew (--again on the command line).",
+    largest=64 << 30,
+)
+damaged = _FORMAT.damaged
+"""The error of a checkpoint that can't be used."""
 
 
 def save(folder: Path, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Writes a checkpoint; the one before stays until this one is whole.
+    """Write a checkpoint; the one before stays until this one is whole.
 
     Raises:
         OutputError: the folder can't be written, or the disk is full.
     """
-    from safetensors.torch import save_file
-
-    text = json.dumps({**state, "version": _VERSION}, allow_nan=False)
-    flat = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    with atomic_path(folder / FILE) as temporary:
-        save_file(flat, temporary, {_KEY: text})
+    _FORMAT.save(folder / FILE, state, tensors, streamed=True)
 
 
 def load(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-    """The last checkpoint, None where there is none; leftovers of killed writers are removed.
+    """Read the last checkpoint; None where there is none. Leftovers of killed writers go.
 
     Raises:
         VocoderError: it is damaged or of another version.
         MissingExtraError: safetensors isn't installed.
     """
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("Training a vocoder", "sounds") from error
-    path = folder / FILE
     if folder.is_dir():
         sweep_parts(folder)
-    if not path.exists():
-        return None
-    try:
-        with safe_open(path, "pt") as file:
-            state = json.loads((file.metadata() or {})[_KEY])
-            if state["version"] != _VERSION:
-                raise ValueError(f"version {state['version']}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise damaged(path, str(error)) from error
-    return state, tensors
-
-
-def damaged(path: Path, why: str) -> VocoderError:
-    """The error of a checkpoint that can't be used."""
-    first = (why.strip() or "no reason given").splitlines()[0].rstrip(".")
-    return VocoderError(
-        f"The checkpoint of the vocoder's training can't be used ({first}).",
-        where=path,
-        step="Start the training anew (--again on the command line).",
-    )
+    path = folder / FILE
+    return _FORMAT.load(path, mapped=True) if path.exists() else None
 
 
 def module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""A trained vocoder's file: safetensors whose metadata holds one JSON header.
+"""A trained vocoder's file: a tensor file of its generator and a header.
 
 A file may come from a stranger: nothing of it runs, and whatever this module would not have written
 is refused.
@@ -6,18 +6,16 @@ is refused.
 
 from __future__ import annotations
 
-import json
-import os
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import AudioError, MissingExtraError, VocoderError
-from milonga.runtime.files import write_bytes
+from milonga.runtime.record import Record
+from milonga.runtime.tensor_file import TensorFormat
 from milonga.runtime.validation import first_error
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.training.distances import Distances
@@ -30,18 +28,21 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "milonga-vocoder"
 VERSION: Final = 1
-_LARGEST_HEADER = 16 << 20
+_FILE = TensorFormat(
+    FORMAT,
+    "trained vocoder",
+    VocoderError,
+    version=VERSION,
+    repair="Copy it again, or train it anew: milonga sound fine-tune-vocoder.",
+    origin="Such vocoders are made by milonga sound fine-tune-vocoder.",
+)
 _MOST_STAGES, _MOST_BLOCKS, _MOST_LAYERS, _WIDEST, _LONGEST = 10, 8, 8, 4096, 63
 
 Text = Annotated[str, Field(max_length=1_000)]
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Measured(_Part):
+class Measured(Record):
     """Distances of one vocoder, as ``distances.Distances`` has them."""
 
     log_mel: Number
@@ -56,7 +57,7 @@ class Measured(_Part):
         return Distances(self.log_mel, self.stft)
 
 
-class Duel(_Part):
+class Duel(Record):
     """This vocoder and the default one on the same mels."""
 
     own: Measured
@@ -68,7 +69,7 @@ class Duel(_Part):
         return self.own.distances.better_than(self.default.distances)
 
 
-class Evaluation(_Part):
+class Evaluation(Record):
     """On recordings that weren't trained on.
 
     Attributes:
@@ -84,7 +85,7 @@ class Evaluation(_Part):
     model: Duel | None = None
 
 
-class VocoderHeader(_Part):
+class VocoderHeader(Record):
     """What a vocoder's file says of itself.
 
     Attributes:
@@ -103,10 +104,10 @@ class VocoderHeader(_Part):
     created: Text
     config: dict[str, Any]
     mel_spec: dict[str, Any]
-    start: dict[str, Any] = {}
-    training: dict[str, Any] = {}
+    start: dict[str, Any] = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
     model: Text = ""
-    corpus: dict[str, Any] = {}
+    corpus: dict[str, Any] = Field(default_factory=dict)
     evaluation: Evaluation | None = None
 
     @property
@@ -139,48 +140,23 @@ class VocoderHeader(_Part):
 
 
 def save(path: Path, header: VocoderHeader, tensors: Mapping[str, Tensor]) -> None:
-    """Writes a vocoder, whole or not at all.
+    """Write a vocoder, whole or not at all.
 
     Raises:
         VocoderError: the tensors aren't those of its config.
         OutputError: it can't be written.
     """
-    from safetensors.torch import save as pack
-
     _check_tensors(path, header, tensors)
-    text = json.dumps(header.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
-    flat = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
-    write_bytes(path, pack(flat, {FORMAT: text}))
+    _FILE.save(path, header.model_dump(mode="json"), tensors)
 
 
 def read_header(path: Path) -> VocoderHeader:
-    """The header alone.
+    """Read the header alone.
 
     Raises:
         VocoderError: it isn't there, is damaged, no vocoder of milonga, or of another version.
-        MissingExtraError: safetensors isn't installed.
     """
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("A trained vocoder", "sounds") from error
-    try:
-        with open(path, "rb") as handle:
-            head = handle.read(8)
-            size = os.fstat(handle.fileno()).st_size
-        if len(head) < 8 or struct.unpack("<Q", head)[0] > min(_LARGEST_HEADER, size):
-            raise _damaged(path, "it has no header")
-        with safe_open(path, "np") as file:
-            text = (file.metadata() or {}).get(FORMAT)
-    except FileNotFoundError:
-        raise VocoderError("There is no such vocoder.", where=path) from None
-    except (OSError, SafetensorError) as error:
-        raise _damaged(path, str(error)) from error
-    if text is None:
-        raise VocoderError(
-            "This is a safetensors file, but no vocoder that milonga has trained.", where=path
-        )
-    return _header(path, text)
+    return _header(path, _FILE.read_head(path).header)
 
 
 def load_trained(
@@ -217,16 +193,11 @@ def load_generator(path: Path) -> tuple[VocoderHeader, BigVGANGenerator]:
         VocoderError: as ``load_trained``.
     """
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     from milonga.vocoders.bigvgan.generator import Activation, BigVGANGenerator
 
-    header = read_header(path)
-    try:
-        tensors = load_file(path, device="cpu")
-    except (SafetensorError, OSError) as error:
-        raise _damaged(path, str(error)) from error
+    values, tensors = _FILE.load(path, mapped=True)
+    header = _header(path, values)
     _check_tensors(path, header, tensors)
     with torch.device("meta"):
         generator = BigVGANGenerator(header.generator_config)
@@ -237,26 +208,15 @@ def load_generator(path: Path) -> tuple[VocoderHeader, BigVGANGenerator]:
     return header, generator.eval().requires_grad_(False)
 
 
-def _header(path: Path, text: str) -> VocoderHeader:
-    try:
-        values = json.loads(text)
-        version = values["version"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _damaged(path, "its header can't be read") from error
-    if version != VERSION:
-        raise VocoderError(
-            f"It has the format version {str(version)[:20]}; this milonga reads {VERSION}.",
-            where=path,
-            step="Update milonga, or train the vocoder anew.",
-        )
+def _header(path: Path, values: dict[str, Any]) -> VocoderHeader:
     try:
         header = VocoderHeader.model_validate(values)
         header.generator_config  # noqa: B018
     except ValidationError as error:
         field, message = first_error(error)
-        raise _damaged(path, f"{field} in its header: {message}") from error
+        raise _FILE.damaged(path, f"{field} in its header: {message}") from error
     except (AudioError, VocoderError) as error:
-        raise _damaged(path, error.message) from error
+        raise _FILE.damaged(path, error.message) from error
     return header
 
 
@@ -269,18 +229,11 @@ def _check_tensors(path: Path, header: VocoderHeader, tensors: Mapping[str, Tens
         expected = BigVGANGenerator(header.generator_config).state_dict()
     if expected.keys() != tensors.keys():
         odd = sorted(expected.keys() ^ tensors.keys())
-        raise _damaged(path, f"tensors are missing or unknown, for example {odd[0]!r:.60}")
+        raise _FILE.damaged(path, f"tensors are missing or unknown, for example {odd[0]!r:.60}")
     for name, value in tensors.items():
         if value.shape != expected[name].shape or value.dtype != torch.float32:
-            raise _damaged(path, f"tensor {name!r} has another type or shape than its config says")
+            raise _FILE.damaged(
+                path, f"tensor {name!r} has another type or shape than its config says"
+            )
         if not bool(torch.isfinite(value).all()):
-            raise _damaged(path, f"tensor {name!r} holds NaN or infinite values")
-
-
-def _damaged(path: Path, why: str) -> VocoderError:
-    first = (why.strip() or "no reason given").splitlines()[0].rstrip(".")
-    return VocoderError(
-        f"This trained vocoder is damaged: {first}.",
-        where=path,
-        step="Copy it again, or train it anew: milonga sound fine-tune-vocoder.",
-    )
+            raise _FILE.damaged(path, f"tensor {name!r} holds NaN or infinite values")

@@ -1,0 +1,116 @@
+"""The header of a sound model's file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import Field, ValidationError
+
+from milonga.audio.mel.spec import MelSpec
+from milonga.runtime.record import Record
+from milonga.sounds.controls.report import ControlReport
+from milonga.sounds.model.training_record import TrainingRecord
+
+if TYPE_CHECKING:
+    from milonga.sounds.corpus.inspection import Corpus
+
+FORMAT: Final = "milonga-sound"
+VERSION: Final = 1
+"""Of the header and of the network in ``network.py``: another layout of either needs another."""
+
+Text = Annotated[str, Field(max_length=1_000)]
+
+
+class LearntFile(Record):
+    """A recording that the model learnt from.
+
+    Attributes:
+        sha256: of its decoded samples.
+        generated: whether a sound model made it.
+    """
+
+    name: Annotated[str, Field(max_length=5_000)]
+    seconds: float = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    generated: bool = False
+
+
+class LearntCorpus(Record):
+    """The recordings that the model learnt from: names, lengths and hashes, but no paths."""
+
+    fingerprint: str = Field(pattern=r"^[0-9a-f]{64}$")
+    seconds: float = Field(ge=0)
+    usable_seconds: float = Field(ge=0)
+    files: tuple[LearntFile, ...]
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> LearntCorpus:
+        """What a model's file says of its corpus."""
+        return cls(
+            fingerprint=corpus.fingerprint,
+            seconds=round(corpus.seconds, 3),
+            usable_seconds=round(corpus.usable_s, 3),
+            files=tuple(
+                LearntFile(
+                    name=file.name,
+                    seconds=round(file.seconds, 3),
+                    sha256=file.sha256,
+                    generated=file.generated,
+                )
+                for file in corpus.files
+            ),
+        )
+
+
+class ModelHeader(Record):
+    """The header of a model's file.
+
+    Attributes:
+        name: as its maker called it; the library may call it otherwise.
+        created: date and time, ISO 8601, UTC.
+        mel_spec: fields of the ``MelSpec`` it speaks.
+        corpus: what it learnt from.
+        architecture: fields of ``Architecture``, and the sizes of the kept latents.
+        training: record of the training, see ``record``.
+        controls: by name, with measured effects.
+        tags: the user's words to find it by.
+        notes: the user's own.
+        licence: the terms of the recordings, and so of what is made with them.
+    """
+
+    format: Literal["milonga-sound"] = FORMAT
+    version: Literal[1] = VERSION
+    name: Text
+    created: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+    mel_spec: dict[str, Any]
+    corpus: LearntCorpus
+    architecture: dict[str, Any]
+    training: dict[str, Any] = Field(default_factory=dict)
+    controls: dict[str, ControlReport] = Field(default_factory=dict)
+    tags: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
+    notes: Annotated[str, Field(max_length=20_000)] = ""
+    licence: Text = ""
+
+    @property
+    def spec(self) -> MelSpec:
+        return MelSpec.from_dict(self.mel_spec)
+
+    @property
+    def enabled_controls(self) -> list[str]:
+        """Names of the controls that work, in the model's order."""
+        return [name for name, report in self.controls.items() if report.enabled]
+
+    @property
+    def corpus_text(self) -> str:
+        """The length of the corpus in words: ``12 min in 8 files``."""
+        seconds, files = self.corpus.seconds, len(self.corpus.files)
+        length = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+        return f"{length} in {files} file{'' if files == 1 else 's'}"
+
+    @property
+    def record(self) -> TrainingRecord | None:
+        """The record of the training; None where it isn't one of milonga's."""
+        try:
+            return TrainingRecord.model_validate(self.training)
+        except ValidationError:
+            return None
