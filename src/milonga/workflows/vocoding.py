@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from milonga.sounds.instrument.vocoder_tuning import START, TunedVocoder
     from milonga.sounds.library.library import Library
     from milonga.vocoders import VocoderBase
-    from milonga.vocoders.copy_synthesis import Copied
+    from milonga.vocoders.copy_synthesis import CopySynthesis
 
 _MEL_SUFFIXES = (".npz", ".npy")
 
@@ -46,7 +46,7 @@ class Vocoded:
     path: Path
     vocoder: VocoderBase
     mel: Mel
-    copied: Copied | None = None
+    copied: CopySynthesis | None = None
     lowered_db: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
