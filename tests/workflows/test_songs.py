@@ -141,3 +141,6 @@ def test_a_model_that_falls_over_leaves_its_traceback_in_the_log(
     assert [outcome.status for outcome in song.outcomes] == ["failed"] * 2
     assert [record.exc_info[0] for record in caplog.records] == [RuntimeError] * 2
     assert "RuntimeError: the model fell over" in song._repr_html_()
+    assert song.summary[0] == "Takes: 0 good (0 of them kept from before), 2 not."
+    assert song.summary[-1] == song.outcomes[0].details, "said once, below both"
+    assert len(song.summary) == 4

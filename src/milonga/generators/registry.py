@@ -77,6 +77,11 @@ def generator(name: str, **options: Any) -> Generator:
 
     Raises:
         MilongaError: an unknown name, a missing extra, an unknown or wrong option.
+
+    Example:
+        >>> guide = generator("guide")
+        >>> sorted(guide.roles), guide.length
+        (['backing', 'instrumental', 'texture', 'vocals'], 'exact')
     """
     return make_generator(name, options)
 

@@ -52,7 +52,8 @@ class RenderedSong:
         bad = [outcome for outcome in self.outcomes if not outcome.good]
         count = len(self.outcomes) - len(bad)
         lines = [f"Takes: {count} good ({kept} of them kept from before), {len(bad)} not."]
-        return [*lines, *(f"  {outcome.planned.label}: {outcome.message}" for outcome in bad)]
+        lines += [f"  {outcome.planned.label}: {outcome.fault}" for outcome in bad]
+        return [*lines, *dict.fromkeys(outcome.details for outcome in bad if outcome.details)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain values."""
@@ -70,7 +71,7 @@ class RenderedSong:
                 outcome.planned.request.role,
                 outcome.planned.name,
                 outcome.status,
-                outcome.message,
+                outcome.fault,
             )
             for outcome in self.outcomes
         )
@@ -139,6 +140,15 @@ def render_song(
         SheetError, PlanError: as ``plan_song``; or a choice can't be met. Nothing was rendered.
         OutputError: the output can't be written.
         Cancelled: the user stopped it; finished takes are kept.
+
+    Example:
+        >>> from milonga.songs.sheet.load import parse_sheet
+        >>> sheet = parse_sheet(
+        ...     "{title: Uno, segments: [{number: 1, name: Start, section: intro, seconds: 2}]}"
+        ... )
+        >>> song = render_song(sheet, "out", report=False)
+        >>> song.good, round(song.mix.seconds), song.outcomes[0].status
+        (True, 2, 'rendered')
     """
     plan = plan_song(
         sheet, out, generators=generators, segments=segments, takes=takes, seed=seed,

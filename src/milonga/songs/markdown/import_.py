@@ -82,6 +82,11 @@ def import_markdown(text: str, source: Path | None = None) -> Imported:
 
     Raises:
         SheetError: it describes none.
+
+    Example:
+        >>> found = import_markdown("# Uno\\n\\n## Verse 1\\n\\nla la la\\n")
+        >>> found.sheet.title, found.sheet.segments[0].section
+        ('Uno', 'verse 1')
     """
     if is_exact(text):
         sheet, left = read_exact(text, source)

@@ -54,10 +54,9 @@ class Outcome:
         return self.receipt.findings if self.receipt else ()
 
     @property
-    def message(self) -> str:
+    def fault(self) -> str:
         """The faults of the take, for people; empty for a good one."""
-        text = self.error or findings_text(self.findings)
-        return f"{text}\n  {self.details}" if self.details else text
+        return self.error or findings_text(self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the outcome as plain values."""
@@ -98,7 +97,8 @@ def iter_render(
             outcome = _kept(planned) or _rendered(planned, progress, attempts)
             if not outcome.good:
                 failed = "failed. " if outcome.status == "failed" else ""
-                progress.message(f"{planned.label}: {failed}{outcome.message}")
+                details = f"\n  {outcome.details}" if outcome.details else ""
+                progress.message(f"{planned.label}: {failed}{outcome.fault}{details}")
             yield outcome
             task.advance()
 

@@ -20,6 +20,10 @@ def slug(text: str) -> str:
     """Make a file name of any text: "Digital Bandoneón" gives "digital-bandoneon".
 
     Scripts without a Latin form keep their letters.
+
+    Example:
+        >>> slug("¿Qué? (Bandoneón)")
+        'que-bandoneon'
     """
     letters = unicodedata.normalize("NFKC", without_accents(text).lower())
     words = re.sub(r"[^\w]+", "-", letters).strip("-_")

@@ -54,6 +54,13 @@ def parse_sheet(text: str, source: Path | None = None) -> Sheet:
 
     Raises:
         SheetError: something in it is wrong, as for ``load_sheet``.
+
+    Example:
+        >>> sheet = parse_sheet(
+        ...     "{title: Uno, segments: [{number: 1, name: Start, section: intro, seconds: 0:04}]}"
+        ... )
+        >>> sheet.seconds, sheet.segments[0].layers[0].role
+        (4.0, 'instrumental')
     """
     step = "Is this Markdown? Then: milonga song import" if _looks_like_markdown(text) else None
     return validated(read_yaml(text), source, step)

@@ -43,7 +43,13 @@ def split_line(line: str) -> tuple[str, tuple[str, ...]]:
 
 
 def parse_lyrics(text: str, language: str | None = None) -> tuple[LyricLine, ...]:
-    """Read the lines of lyrics in order; empty lines and empty brackets are left out."""
+    """Read the lines of lyrics in order; empty lines and empty brackets are left out.
+
+    Example:
+        >>> (line,) = parse_lyrics("We whisper (susurra) [softly]")
+        >>> line.text, line.directions
+        ('We whisper (susurra)', ('softly',))
+    """
     lines = []
     for line in text.splitlines():
         sung, directions = split_line(line)
