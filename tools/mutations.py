@@ -366,7 +366,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
         (
             "no-high-pass",
-            "_shelf(hertz) * _high_pass(hertz, rate)",
+            "_shelf(hertz) * _high_pass(hertz, sample_rate)",
             "_shelf(hertz)",
             "Bass counts too much in the loudness.",
         ),

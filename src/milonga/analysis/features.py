@@ -148,10 +148,10 @@ class _Shape:
     so the first pass finds them, along with all that needs no second look.
     """
 
-    def __init__(self, mono: NDArray[np.float32], rate: int) -> None:
-        self._mono, self._rate = mono, rate
+    def __init__(self, mono: NDArray[np.float32], sample_rate: int) -> None:
+        self._mono, self._sample_rate = mono, sample_rate
         self._frames = frame_count(len(mono))
-        self._mel_bank = mel_bank(rate)
+        self._mel_bank = mel_bank(sample_rate)
         self._kept: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
 
     def measured(self) -> _Spectral:
@@ -159,8 +159,8 @@ class _Shape:
             # All bands at the floor: only coefficient 0, their sum over sqrt(128), isn't zero.
             mfcc = (-100.0 * math.sqrt(N_MELS), *[0.0] * (N_MFCC - 1))
             return _Spectral(None, None, None, None, mfcc, None)
-        moments = _Moments(self._rate)
-        tuning = TuningEstimate(self._rate)
+        moments = _Moments(self._sample_rate)
+        tuning = TuningEstimate(self._sample_rate)
         loudest = np.float32(-np.inf)
         for magnitude in magnitudes(self._mono):
             power, levels = self._derived(magnitude)
@@ -172,7 +172,12 @@ class _Shape:
         centroid, bandwidth, rolloff = moments.means()
         mfcc, chroma, rises = self._second_pass(tuning.semitones(), loudest - _TOP_DB)
         return _Spectral(
-            tempo_bpm(onset_envelope(rises), self._rate), centroid, bandwidth, rolloff, mfcc, chroma
+            tempo_bpm(onset_envelope(rises), self._sample_rate),
+            centroid,
+            bandwidth,
+            rolloff,
+            mfcc,
+            chroma,
         )
 
     def _derived(
@@ -184,7 +189,7 @@ class _Shape:
     def _second_pass(
         self, semitones: float, floor: np.float32
     ) -> tuple[tuple[float, ...], tuple[float, ...], NDArray[np.float32]]:
-        bank = chroma_bank(self._rate, semitones)
+        bank = chroma_bank(self._sample_rate, semitones)
         level_sum = np.zeros(N_MELS)
         chroma_sum = np.zeros(bank.shape[1])
         rises = []
@@ -212,8 +217,8 @@ class _Shape:
 class _Moments:
     """Centroid, bandwidth and roll-off, summed over frames. A silent frame counts as 0 Hz."""
 
-    def __init__(self, rate: int) -> None:
-        self._hertz = bin_frequencies(rate)
+    def __init__(self, sample_rate: int) -> None:
+        self._hertz = bin_frequencies(sample_rate)
         self._powers = np.stack((np.ones_like(self._hertz), self._hertz, self._hertz**2), axis=1)
         self._sums, self._frames = np.zeros(3), 0
 

@@ -40,9 +40,9 @@ def hann(length: int) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=16)
-def bin_frequencies(rate: int, n_fft: int = N_FFT) -> NDArray[np.float64]:
+def bin_frequencies(sample_rate: int, n_fft: int = N_FFT) -> NDArray[np.float64]:
     """Return the centre of each FFT bin in Hz, ``[n_fft // 2 + 1]``."""
-    return _frozen(np.asarray(np.fft.rfftfreq(n_fft, 1.0 / rate), dtype=np.float64))
+    return _frozen(np.asarray(np.fft.rfftfreq(n_fft, 1.0 / sample_rate), dtype=np.float64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def product(rows: NDArray[F], matrix: NDArray[F]) -> NDArray[F]:
 
 @lru_cache(maxsize=16)
 def mel_bank(
-    rate: int,
+    sample_rate: int,
     n_fft: int = N_FFT,
     bands: int = N_MELS,
     low_hz: float = 0.0,
@@ -88,11 +88,11 @@ def mel_bank(
 ) -> Bank:
     """Make triangles of equal area between ``low_hz`` and ``high_hz`` (half the rate if None)."""
     weights = filter_bank(
-        sample_rate=rate,
+        sample_rate=sample_rate,
         n_fft=n_fft,
         n_mels=bands,
         f_min=low_hz,
-        f_max=rate / 2 if high_hz is None else high_hz,
+        f_max=sample_rate / 2 if high_hz is None else high_hz,
         scale="slaney",
         norm="slaney",
     )
@@ -122,11 +122,11 @@ def _cut(weights: NDArray[np.float32]) -> Bank:
 
 
 @lru_cache(maxsize=32)
-def chroma_bank(rate: int, tuning: float = 0.0, n_fft: int = N_FFT) -> NDArray[np.float32]:
+def chroma_bank(sample_rate: int, tuning: float = 0.0, n_fft: int = N_FFT) -> NDArray[np.float32]:
     """Weigh each FFT bin for the twelve pitch classes from C.
 
     Args:
-        rate: sampling rate in Hz.
+        sample_rate: sampling rate in Hz.
         tuning: deviation from A440 in semitones.
         n_fft: samples per frame.
 
@@ -134,7 +134,9 @@ def chroma_bank(rate: int, tuning: float = 0.0, n_fft: int = N_FFT) -> NDArray[n
         ``[n_fft // 2 + 1, 12]``.
     """
     octaves = np.log2(
-        np.arange(1, n_fft // 2 + 2) * (rate / n_fft) / (440.0 * 2 ** (tuning / N_CHROMA) / 16)
+        np.arange(1, n_fft // 2 + 2)
+        * (sample_rate / n_fft)
+        / (440.0 * 2 ** (tuning / N_CHROMA) / 16)
     )
     classes = N_CHROMA * octaves
     # The bin at 0 Hz has no pitch: it is put 1.5 octaves below the first.

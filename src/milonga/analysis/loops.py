@@ -50,39 +50,39 @@ class Loop:
         return int(self.length_s / self.period_s + 0.01)
 
 
-def stuck_loop(mono: NDArray[np.float32], rate: int) -> Loop | None:
+def stuck_loop(mono: NDArray[np.float32], sample_rate: int) -> Loop | None:
     """Find the longest stretch in which the generator was stuck, or None.
 
     Args:
         mono: ``[time]``, finite.
-        rate: samples per second.
+        sample_rate: samples per second.
 
     Returns:
         A passage of 0.05 to 1.5 s, heard at least four times in a row without a difference
         above -40 dB, through 6 s or three fifths of the take.
     """
-    if len(mono) < rate * _SHORTEST_S * (_LEAST_COPIES + 1):
+    if len(mono) < sample_rate * _SHORTEST_S * (_LEAST_COPIES + 1):
         return None
     found = []
     tried: set[int] = set()
-    for lag in _candidate_lags(mono, rate):
-        lag = _exact_lag(mono, lag, rate)
+    for lag in _candidate_lags(mono, sample_rate):
+        lag = _exact_lag(mono, lag, sample_rate)
         if lag in tried:
             continue
         tried.add(lag)
-        loop = _identical_stretch(mono, lag, rate)
-        if loop is not None and _is_passage(mono, loop, rate):
+        loop = _identical_stretch(mono, lag, sample_rate)
+        if loop is not None and _is_passage(mono, loop, sample_rate):
             found.append(loop)
     return max(found, key=lambda loop: (loop.length_s, -loop.period_s), default=None)
 
 
-def _candidate_lags(mono: NDArray[np.float32], rate: int) -> list[int]:
+def _candidate_lags(mono: NDArray[np.float32], sample_rate: int) -> list[int]:
     """Find lags in samples at which windows of the signal resemble themselves."""
-    step = max(1, rate // _SEARCH_RATE)
+    step = max(1, sample_rate // _SEARCH_RATE)
     coarse = mono[: len(mono) // step * step].reshape(-1, step).mean(axis=1, dtype=np.float64)
     # Smoothed, so that a lag between two coarse samples still shows.
     coarse = np.convolve(coarse - coarse.mean(), np.ones(5) / 5, "same")
-    coarse_rate = rate / step
+    coarse_rate = sample_rate / step
     width = min(len(coarse), int(_WINDOW_S * coarse_rate))
     low = int(_SHORTEST_S * coarse_rate)
     high = min(int(_LONGEST_S * coarse_rate) + 2, width // 2)
@@ -111,10 +111,10 @@ def _likeness(window: NDArray[np.float64], lags: int) -> NDArray[np.float64]:
     return np.asarray(raw / np.maximum(np.sqrt(head * tail), 1e-12))
 
 
-def _exact_lag(mono: NDArray[np.float32], lag: int, rate: int) -> int:
+def _exact_lag(mono: NDArray[np.float32], lag: int, sample_rate: int) -> int:
     """Find the lag near a coarse one with the smallest difference, over the likeliest second."""
-    reach = 2 * max(1, rate // _SEARCH_RATE)
-    length = min(rate, len(mono) - lag - reach)
+    reach = 2 * max(1, sample_rate // _SEARCH_RATE)
+    length = min(sample_rate, len(mono) - lag - reach)
     if length <= 0:
         return lag
     start = (len(mono) - lag - reach - length) // 2
@@ -127,8 +127,8 @@ def _energy(signal: NDArray[np.float32]) -> float:
     return float(np.einsum("i,i->", signal, signal))
 
 
-def _identical_stretch(mono: NDArray[np.float32], lag: int, rate: int) -> Loop | None:
-    size = max(1, round(_BLOCK_S * rate))
+def _identical_stretch(mono: NDArray[np.float32], lag: int, sample_rate: int) -> Loop | None:
+    size = max(1, round(_BLOCK_S * sample_rate))
     blocks = (len(mono) - lag) // size
     if blocks < 1:
         return None
@@ -142,9 +142,9 @@ def _identical_stretch(mono: NDArray[np.float32], lag: int, rate: int) -> Loop |
     )
     same = difference <= allowed
     start, stop = _longest_run(same)
-    length_s = ((stop - start) * size + lag) / rate
-    wanted = min(_LEAST_STRETCH_S, _LEAST_SHARE * len(mono) / rate)
-    loop = Loop(lag / rate, start * size / rate, length_s)
+    length_s = ((stop - start) * size + lag) / sample_rate
+    wanted = min(_LEAST_STRETCH_S, _LEAST_SHARE * len(mono) / sample_rate)
+    loop = Loop(lag / sample_rate, start * size / sample_rate, length_s)
     return loop if length_s >= wanted and loop.copies >= _LEAST_COPIES else None
 
 
@@ -157,17 +157,17 @@ def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
     return int(starts[longest]), int(stops[longest])
 
 
-def _is_passage(mono: NDArray[np.float32], loop: Loop, rate: int) -> bool:
+def _is_passage(mono: NDArray[np.float32], loop: Loop, sample_rate: int) -> bool:
     """Tell whether a period sounds throughout and changes: no drum pattern, no steady tone."""
-    start = round(loop.start_s * rate)
-    period = mono[start : start + round(2 * loop.period_s * rate)]
-    size = max(1, round(0.025 * rate))
+    start = round(loop.start_s * sample_rate)
+    period = mono[start : start + round(2 * loop.period_s * sample_rate)]
+    size = max(1, round(0.025 * sample_rate))
     blocks = period[: len(period) // size * size].reshape(-1, size)
     levels = decibels(np.einsum("ij,ij->i", blocks, blocks) / np.float32(size), 1e-12)
     if np.mean(levels < levels.max() + _GAP_DB) > _GAP_SHARE:
         return False
-    frame = 1 << int(np.log2(max(64, 0.03 * rate)))
-    bank = mel_bank(rate, frame, 24, 50.0, rate / 2)
+    frame = 1 << int(np.log2(max(64, 0.03 * sample_rate)))
+    bank = mel_bank(sample_rate, frame, 24, 50.0, sample_rate / 2)
     spectra = [bank(m * m) for m in magnitudes(period, frame, frame // 4)]
     # The outer frames see the cut.
     mel = decibels(np.concatenate(spectra)[2:-2], 1e-12)

@@ -144,9 +144,9 @@ def _picture_edges() -> NDArray[np.float64]:
     return band_edges(PICTURE_BANDS, *PICTURE_RANGE_HZ, "slaney")
 
 
-def _frame_size(seconds: float, rate: int) -> int:
+def _frame_size(seconds: float, sample_rate: int) -> int:
     """Find the power of two that spans at least ``seconds``."""
-    return 1 << (int(np.ceil(seconds * rate)) - 1).bit_length()
+    return 1 << (int(np.ceil(seconds * sample_rate)) - 1).bit_length()
 
 
 def _columns(

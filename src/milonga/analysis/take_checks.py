@@ -103,17 +103,17 @@ def check_take(
 def _clip(samples: ArrayLike, sample_rate: int | None) -> Clip | TakeDefect:
     if sample_rate is None:
         raise AudioError("Samples were given without their rate.")
-    rate = check_rate(sample_rate)
+    sample_rate = check_rate(sample_rate)
     array = np.atleast_2d(np.asarray(samples, dtype=np.float32))
     if not all_finite(array):
         bad = np.flatnonzero(~np.isfinite(array).all(axis=0))
         return TakeDefect(
             code="not_finite",
             message=f"{len(bad)} of {array.shape[1]} samples are NaN or infinite, "
-            f"the first at {bad[0] / rate:.2f} s.",
+            f"the first at {bad[0] / sample_rate:.2f} s.",
             value=float(len(bad)),
         )
-    return Clip(array, rate, copy=False)
+    return Clip(array, sample_rate, copy=False)
 
 
 def _silence(clip: Clip) -> TakeDefect | None:

@@ -38,7 +38,7 @@ def onset_envelope(rises: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.pad(rises, (1 + late, 0))[: len(rises) + 1]
 
 
-def tempo_bpm(envelope: NDArray[np.float32], rate: int) -> float | None:
+def tempo_bpm(envelope: NDArray[np.float32], sample_rate: int) -> float | None:
     """Estimate the tempo that ``librosa.beat.beat_track`` reports for this onset strength.
 
     The autocorrelation of eight-second windows, each scaled to 1 at lag 0, is averaged over
@@ -46,7 +46,7 @@ def tempo_bpm(envelope: NDArray[np.float32], rate: int) -> float | None:
 
     Args:
         envelope: onset strength, ``[frames]``, one value per ``HOP`` samples.
-        rate: sampling rate of the audio in Hz.
+        sample_rate: sampling rate of the audio in Hz.
 
     Returns:
         Beats per minute; None without any onset, or when the audio is shorter than the beat
@@ -54,9 +54,9 @@ def tempo_bpm(envelope: NDArray[np.float32], rate: int) -> float | None:
     """
     if not envelope.any():
         return None
-    width = int(_WINDOW_S * rate) // HOP
+    width = int(_WINDOW_S * sample_rate) // HOP
     lags = np.arange(1, width)
-    bpm = 60.0 * rate / (HOP * lags)
+    bpm = 60.0 * sample_rate / (HOP * lags)
     slow_enough = bpm < _HIGHEST_BPM
     if not slow_enough.any():
         return None

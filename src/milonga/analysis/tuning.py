@@ -22,10 +22,10 @@ class TuningEstimate:
     Keeps five bytes a peak.
     """
 
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
-        hertz = bin_frequencies(rate)
-        within = np.flatnonzero((hertz >= _LOW_HZ) & (hertz < min(_HIGH_HZ, rate / 2)))
+    def __init__(self, sample_rate: int) -> None:
+        self._sample_rate = sample_rate
+        hertz = bin_frequencies(sample_rate)
+        within = np.flatnonzero((hertz >= _LOW_HZ) & (hertz < min(_HIGH_HZ, sample_rate / 2)))
         self._first, self._last = int(within[0]), int(within[-1])
         self._strengths: list[NDArray[np.float32]] = []
         self._votes: list[NDArray[np.uint8]] = []
@@ -47,7 +47,7 @@ class TuningEstimate:
         shift = np.zeros_like(slope)
         np.divide(-slope, curvature, out=shift, where=fits)
         offset = shift.astype(np.float32)
-        hertz = ((bins + self._first + offset) * (self._rate / N_FFT)).astype(np.float32)
+        hertz = ((bins + self._first + offset) * (self._sample_rate / N_FFT)).astype(np.float32)
         gradient = (above - below) / np.float32(2)
         self._strengths.append(peak + np.float32(0.5) * gradient * offset)
         semitones = np.mod(N_CHROMA * np.log2(hertz / np.float32(27.5)), np.float32(1))

@@ -82,17 +82,17 @@ def _power(lufs: float) -> float:
     return float(10 ** ((lufs - _OFFSET) / 10))
 
 
-def _weighted_energies(channel: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
+def _weighted_energies(channel: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
     """Sum the energy of the K-weighted signal in each tenth of a second, ``[tenths]``.
 
     The filter is applied as a finite impulse response by overlapping Fourier transforms
     (overlap-save), because a recursive one would need a loop over samples.
     """
-    spectrum, taps = _k_weighting(rate)
+    spectrum, taps = _k_weighting(sample_rate)
     size = 2 * (len(spectrum) - 1)
     step = size - taps + 1
-    tenths = round((len(channel) / rate - _BLOCK_S) * 10) + _HOPS_PER_BLOCK
-    edges = np.arange(tenths + 1) * rate // 10
+    tenths = round((len(channel) / sample_rate - _BLOCK_S) * 10) + _HOPS_PER_BLOCK
+    edges = np.arange(tenths + 1) * sample_rate // 10
     energies = np.zeros(tenths)
     for start in range(0, len(channel), step):
         # The first taps - 1 outputs of a circular convolution are wrapped around.
@@ -110,12 +110,12 @@ def _weighted_energies(channel: NDArray[np.float32], rate: int) -> NDArray[np.fl
 
 
 @lru_cache(maxsize=8)
-def _k_weighting(rate: int) -> tuple[NDArray[np.complex128], int]:
+def _k_weighting(sample_rate: int) -> tuple[NDArray[np.complex128], int]:
     """Compute the spectrum of the weighting's truncated impulse response, and its length."""
-    taps = math.ceil(_RESPONSE_S * rate)
+    taps = math.ceil(_RESPONSE_S * sample_rate)
     size = 1 << (4 * taps - 1).bit_length()
-    hertz = np.asarray(np.fft.rfftfreq(size, 1 / rate), dtype=np.float64)
-    response = np.fft.irfft(_shelf(hertz) * _high_pass(hertz, rate), size)[:taps]
+    hertz = np.asarray(np.fft.rfftfreq(size, 1 / sample_rate), dtype=np.float64)
+    response = np.fft.irfft(_shelf(hertz) * _high_pass(hertz, sample_rate), size)[:taps]
     return np.fft.rfft(response, size), taps
 
 
@@ -130,21 +130,21 @@ def _shelf(hertz: NDArray[np.float64]) -> NDArray[np.complex128]:
     return np.exp(np.fft.rfft(cepstrum))
 
 
-def _high_pass(hertz: NDArray[np.float64], rate: int) -> NDArray[np.complex128]:
+def _high_pass(hertz: NDArray[np.float64], sample_rate: int) -> NDArray[np.complex128]:
     _, a1, a2 = _HIGH_PASS_POLES
     gain = 4 / (1 - a1 + a2)
     # The analogue corner and quality behind the table, by the inverse bilinear transform.
     corner = math.sqrt((1 + a1 + a2) / (1 - a1 + a2))
     quality = 2 * corner / ((1 - a2) * gain)
-    k = math.tan(math.atan(corner) * _TABLE_RATE / rate)
+    k = math.tan(math.atan(corner) * _TABLE_RATE / sample_rate)
     poles = (1 + k / quality + k * k, 2 * (k * k - 1), 1 - k / quality + k * k)
-    return gain * _response(_HIGH_PASS_ZEROS, poles, hertz, rate)
+    return gain * _response(_HIGH_PASS_ZEROS, poles, hertz, sample_rate)
 
 
 def _response(
-    zeros: tuple[float, ...], poles: tuple[float, ...], hertz: NDArray[np.float64], rate: int
+    zeros: tuple[float, ...], poles: tuple[float, ...], hertz: NDArray[np.float64], sample_rate: int
 ) -> NDArray[np.complex128]:
-    delay = np.exp(-2j * np.pi * hertz / rate)
+    delay = np.exp(-2j * np.pi * hertz / sample_rate)
     return np.asarray(np.polyval(zeros[::-1], delay) / np.polyval(poles[::-1], delay))
 
 
@@ -178,7 +178,9 @@ def true_peak_dbtp(clip: Clip) -> float | None:
     return 20 * math.log10(peak)
 
 
-def _channel_peak(channel: NDArray[np.float32], rate: int, factor: int, known: float) -> float:
+def _channel_peak(
+    channel: NDArray[np.float32], sample_rate: int, factor: int, known: float
+) -> float:
     """Find the larger of ``known`` and the peak after oversampling by ``factor``.
 
     A first look at half the factor bounds each part's peak: between samples of a signal
@@ -189,7 +191,7 @@ def _channel_peak(channel: NDArray[np.float32], rate: int, factor: int, known: f
     import soxr
 
     first = max(2, factor // 2)
-    rough = _part_peaks(channel, rate, first)
+    rough = _part_peaks(channel, sample_rate, first)
     best = max(known, float(rough.max()))
     if first == factor:
         return best
@@ -200,19 +202,19 @@ def _channel_peak(channel: NDArray[np.float32], rate: int, factor: int, known: f
         start, stop = int(index) * _PART, (int(index) + 1) * _PART
         before = min(start, _MARGIN)
         part = channel[start - before : stop + _MARGIN]
-        dense = soxr.resample(part, rate, rate * factor, quality="HQ")
+        dense = soxr.resample(part, sample_rate, sample_rate * factor, quality="HQ")
         # The margins are cut off by the part's own ends, and ring.
         dense = np.abs(dense[before * factor : (before + _PART) * factor])
         best = max(best, float(dense.max(initial=0.0)))
     return best
 
 
-def _part_peaks(channel: NDArray[np.float32], rate: int, factor: int) -> NDArray[np.float32]:
+def _part_peaks(channel: NDArray[np.float32], sample_rate: int, factor: int) -> NDArray[np.float32]:
     """Find the peaks of the parts ``[parts]`` of 4096 samples, oversampled."""
     import soxr
 
     # A stream in chunks keeps the memory of an hour-long file at that of some seconds.
-    stream = soxr.ResampleStream(rate, rate * factor, 1, quality="HQ")
+    stream = soxr.ResampleStream(sample_rate, sample_rate * factor, 1, quality="HQ")
     peaks = np.zeros(-(-len(channel) // _PART), dtype=np.float32)
     done = 0
     for at in range(0, len(channel), _CHUNK):

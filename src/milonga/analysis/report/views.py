@@ -208,11 +208,11 @@ def _vectors(tracks: Sequence[ReportTrack]) -> list[Vectors]:
 
 
 def track_facts(
-    seconds: float, rate: int, channels: int, features: Mapping[str, Any] | None
+    seconds: float, sample_rate: int, channels: int, features: Mapping[str, Any] | None
 ) -> str:
     """Write facts as "10.0 s · 44.1 kHz · stereo · −14.2 LUFS"."""
     layout = _LAYOUTS[channels - 1] if channels <= len(_LAYOUTS) else f"{channels} channels"
-    facts = [f"{number(seconds, 1)} s", f"{rate / 1000:g} kHz", layout]
+    facts = [f"{number(seconds, 1)} s", f"{sample_rate / 1000:g} kHz", layout]
     loudness = (features or {}).get("loudness_lufs")
     if loudness is not None:
         facts.append(f"{number(loudness, 1)} LUFS")

@@ -93,9 +93,11 @@ class SphericalHead:
         ]
         return HeadResponse(np.stack(taps), before)
 
-    def _ear(self, incidence: float, rate: int, before: int, length: int) -> NDArray[np.float64]:
-        delayed = fractional_impulse(before + ear_delay_s(incidence) * rate, length)
-        return _shadowed(delayed, incidence, rate)
+    def _ear(
+        self, incidence: float, sample_rate: int, before: int, length: int
+    ) -> NDArray[np.float64]:
+        delayed = fractional_impulse(before + ear_delay_s(incidence) * sample_rate, length)
+        return _shadowed(delayed, incidence, sample_rate)
 
 
 def fractional_impulse(at: float, length: int) -> NDArray[np.float64]:
@@ -111,13 +113,13 @@ def fractional_impulse(at: float, length: int) -> NDArray[np.float64]:
     return np.asarray(np.sinc(distance) * window / np.i0(_KAISER_BETA))
 
 
-def _shadowed(taps: NDArray[np.float64], incidence: float, rate: int) -> NDArray[np.float64]:
+def _shadowed(taps: NDArray[np.float64], incidence: float, sample_rate: int) -> NDArray[np.float64]:
     """Apply Brown and Duda's equations 3 to 5, by the bilinear transform."""
     from scipy.signal import lfilter
 
     turn = incidence / math.radians(_DARKEST_DEG) * math.pi
     alpha = (1 + _LEAST / 2) + (1 - _LEAST / 2) * math.cos(turn)
-    corner, double = 2 / TRAVEL_S, 2.0 * rate
+    corner, double = 2 / TRAVEL_S, 2.0 * sample_rate
     zeros = [corner + alpha * double, corner - alpha * double]
     return np.asarray(lfilter(zeros, [corner + double, corner - double], taps))
 

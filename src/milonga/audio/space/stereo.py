@@ -78,27 +78,26 @@ def decorrelator(sample_rate: int) -> tuple[NDArray[np.float64], int]:
     Returns:
         ``[taps]`` and how many of them lie before time 0.
     """
-    rate = sample_rate
-    size = 1 << (rate // 4).bit_length()
-    hertz = np.fft.rfftfreq(size, 1 / rate).astype(np.float64)
-    edges = 2.0 ** np.arange(np.log2(_BASS_HZ[0]), np.log2(min(20_000, 0.45 * rate)), 0.5)
+    size = 1 << (sample_rate // 4).bit_length()
+    hertz = np.fft.rfftfreq(size, 1 / sample_rate).astype(np.float64)
+    edges = 2.0 ** np.arange(np.log2(_BASS_HZ[0]), np.log2(min(20_000, 0.45 * sample_rate)), 0.5)
     bands = [(hertz >= low) & (hertz < high) for low, high in pairwise(edges)]
     # A fixed seed: the width of a clip is a property of the design, not of a take.
     generator = np.random.default_rng(1995)
-    draws = (_response(hertz, rate, generator) for _ in range(_DRAWS))
+    draws = (_response(hertz, sample_rate, generator) for _ in range(_DRAWS))
     best = min(draws, key=lambda draw: max(abs(draw[band].real.mean()) for band in bands))
-    return _taps(best, rate, size)
+    return _taps(best, sample_rate, size)
 
 
 def _response(
-    hertz: NDArray[np.float64], rate: int, generator: np.random.Generator
+    hertz: NDArray[np.float64], sample_rate: int, generator: np.random.Generator
 ) -> NDArray[np.complex128]:
     cams = _cams(hertz)
     # Drawn up to 50 Cams whatever the rate: all rates share one design.
     knots = np.arange(0.0, 50.0, _CAM_STEP)
     longest = np.clip(_TURNS / np.maximum(_hertz(knots), 1.0), _SHORTEST_S, _LONGEST_S)
     delays = np.interp(cams, knots, longest * generator.random(len(knots)))
-    phase = -2 * np.pi * np.cumsum(delays) * (rate / 2 / (len(hertz) - 1))
+    phase = -2 * np.pi * np.cumsum(delays) * (sample_rate / 2 / (len(hertz) - 1))
     # A quarter turn where the copy fades in: one turn is wider than that octave.
     phase += np.pi / 2 - np.interp(np.mean(_BASS_HZ), hertz, phase)
     octave = np.log2(np.maximum(hertz, 1.0) / _BASS_HZ[0]) / np.log2(_BASS_HZ[1] / _BASS_HZ[0])
@@ -107,10 +106,10 @@ def _response(
 
 
 def _taps(
-    response: NDArray[np.complex128], rate: int, size: int
+    response: NDArray[np.complex128], sample_rate: int, size: int
 ) -> tuple[NDArray[np.float64], int]:
-    before = round(_MARGIN_S * rate)
-    length = before + round((_LONGEST_S + 3 * _MARGIN_S) * rate)
+    before = round(_MARGIN_S * sample_rate)
+    length = before + round((_LONGEST_S + 3 * _MARGIN_S) * sample_rate)
     taps = np.roll(np.fft.irfft(response, size), before)[:length]
     # What reaches beyond the window is small: the ends are only rounded off.
     ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(before) + 0.5) / before)
