@@ -21,7 +21,9 @@ LOG = logging.getLogger("milonga")
 LOG.addHandler(logging.NullHandler())
 
 _LINE = "%(asctime)s %(levelname)s [%(process)d] %(message)s"
-_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|API_?KEY", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(TOKEN(?!IZER)|SECRET|PASSWORD|API_?KEY)(?!.*(PATH|FILE|DIR))", re.IGNORECASE
+)
 _SECRETS = (
     (re.compile(r"\bhf_[A-Za-z0-9]{20,}"), "<token>"),
     (

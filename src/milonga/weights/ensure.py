@@ -12,7 +12,7 @@ from milonga.runtime.words import numbered
 from milonga.weights import local, settings
 from milonga.weights.cache import disk, records
 from milonga.weights.cache.layout import RepoCache
-from milonga.weights.cache.records import Record
+from milonga.weights.cache.records import DownloadRecord
 from milonga.weights.fetching import Fetcher
 from milonga.weights.hub.answers import RemoteFile
 from milonga.weights.hub.client import Hub
@@ -170,7 +170,7 @@ class EnsureRun:
             record = found or self._download(cache)
         return local.from_record(self._source, cache, record)
 
-    def _adopt(self, cache: RepoCache) -> Record | None:
+    def _adopt(self, cache: RepoCache) -> DownloadRecord | None:
         there = local.leftover(self._source, cache)
         if there is None:
             return None
@@ -217,7 +217,7 @@ class EnsureRun:
             ),
         )
 
-    def _download(self, cache: RepoCache) -> Record:
+    def _download(self, cache: RepoCache) -> DownloadRecord:
         source, retry = self._source, self._options.retry
         with Hub(self._progress, retry, find_token(renew=True)) as hub:
             commit = None

@@ -11,7 +11,7 @@ from milonga.runtime.progress import Progress, Task
 from milonga.weights.cache import disk
 from milonga.weights.cache.hashing import hash_file
 from milonga.weights.cache.layout import RepoCache
-from milonga.weights.cache.records import FileRecord, Record
+from milonga.weights.cache.records import DownloadRecord, FileRecord
 from milonga.weights.hub.answers import RemoteFile
 from milonga.weights.hub.client import Hub
 from milonga.weights.hub.download import fetch
@@ -33,7 +33,7 @@ class Fetcher:
         self._commit, self._retry, self._progress = commit, retry, progress
         self._stop = threading.Event()
 
-    def run(self, files: list[RemoteFile]) -> Record:
+    def run(self, files: list[RemoteFile]) -> DownloadRecord:
         """Download the files that aren't there with the right contents; return their record.
 
         Raises:
@@ -54,7 +54,7 @@ class Fetcher:
             contents = list(missing.values())
             disk.check_space(self._cache.folder, sum(self._to_come(same[0]) for same in contents))
             hashes |= self._fetch_all(contents)
-        return Record(
+        return DownloadRecord(
             self._source.repo,
             self._source.revision,
             self._commit,

@@ -15,7 +15,7 @@ from milonga.runtime.progress import Progress
 from milonga.weights import local, settings
 from milonga.weights.cache import disk, records
 from milonga.weights.cache.layout import RepoCache
-from milonga.weights.cache.records import Record
+from milonga.weights.cache.records import DownloadRecord
 from milonga.weights.catalogue import CATALOGUE
 from milonga.weights.ensure import Waiting, roots
 from milonga.weights.settings import Folder
@@ -156,7 +156,7 @@ def _of_folder(source: ModelSource, folder: Path) -> InventoryRow:
     return InventoryRow(source, "folder", size, None, weights.folder)
 
 
-def _recorded(source: ModelSource, cache: RepoCache, record: Record) -> InventoryRow:
+def _recorded(source: ModelSource, cache: RepoCache, record: DownloadRecord) -> InventoryRow:
     pointers = {path: cache.pointer(record.commit, path) for path in record.files}
     size = sum(_size(pointer) for pointer in pointers.values())
     status: Status = "ready" if records.complete(cache, record) else "damaged"

@@ -14,7 +14,7 @@ from milonga.runtime.progress import Progress
 from milonga.weights.cache import records
 from milonga.weights.cache.hashing import hash_file
 from milonga.weights.cache.layout import COMMIT, SHA256, RepoCache
-from milonga.weights.cache.records import FileRecord, Record
+from milonga.weights.cache.records import DownloadRecord, FileRecord
 from milonga.weights.catalogue import Licence
 from milonga.weights.sources import ModelSource
 
@@ -66,7 +66,7 @@ class LocalWeights:
         return {path: file.sha256 for path, file in self.files.items()}
 
 
-def from_record(source: ModelSource, cache: RepoCache, record: Record) -> LocalWeights:
+def from_record(source: ModelSource, cache: RepoCache, record: DownloadRecord) -> LocalWeights:
     """Return the weights that a record describes."""
     return LocalWeights(source, cache.snapshot(record.commit), record.commit, record.files)
 
@@ -103,7 +103,7 @@ def names_in(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def find(source: ModelSource, cache: RepoCache) -> Record | None:
+def find(source: ModelSource, cache: RepoCache) -> DownloadRecord | None:
     """Find the record of a complete download that is still there. Opens no file but the record."""
     record = records.load(cache, source.revision, source.files)
     if record is not None and records.complete(cache, record):
@@ -127,7 +127,7 @@ def leftover(source: ModelSource, cache: RepoCache) -> tuple[str, list[str]] | N
 
 
 def adopt(source: ModelSource, cache: RepoCache, commit: str, paths: list[str], progress: Progress,
-          *, unchecked: bool) -> Record | None:  # fmt: skip
+          *, unchecked: bool) -> DownloadRecord | None:  # fmt: skip
     """Take over files that other tools downloaded, where their hashes are right.
 
     Args:
@@ -156,7 +156,7 @@ def adopt(source: ModelSource, cache: RepoCache, commit: str, paths: list[str], 
     except OSError:
         return None
     checked: Literal["hub", "found"] = "found" if None in etags.values() else "hub"
-    record = Record(source.repo, source.revision, commit, files, checked)
+    record = DownloadRecord(source.repo, source.revision, commit, files, checked)
     records.save(cache, record, source.files)
     return record
 

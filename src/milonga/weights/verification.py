@@ -14,7 +14,7 @@ from milonga.weights import local, settings
 from milonga.weights.cache import disk, records
 from milonga.weights.cache.hashing import hash_file
 from milonga.weights.cache.layout import RepoCache
-from milonga.weights.cache.records import FileRecord, Record
+from milonga.weights.cache.records import DownloadRecord, FileRecord
 from milonga.weights.ensure import Waiting, WeightsOptions, roots
 from milonga.weights.fetching import Fetcher
 from milonga.weights.hub.answers import RemoteFile
@@ -118,7 +118,7 @@ def _of_folder(source: ModelSource) -> Verification:
     )
 
 
-def _adopted(source: ModelSource, cache: RepoCache, progress: Progress) -> Record | None:
+def _adopted(source: ModelSource, cache: RepoCache, progress: Progress) -> DownloadRecord | None:
     there = local.leftover(source, cache)
     if there is None:
         return None
@@ -126,7 +126,7 @@ def _adopted(source: ModelSource, cache: RepoCache, progress: Progress) -> Recor
 
 
 def _compare(
-    source: ModelSource, cache: RepoCache, record: Record, progress: Progress
+    source: ModelSource, cache: RepoCache, record: DownloadRecord, progress: Progress
 ) -> Verification:
     states = []
     with progress.task(f"{source.name}: verifying", record.size, "B") as task:
@@ -158,7 +158,7 @@ def _compare_file(pointer: Path, path: str, file: FileRecord, tick: local.Tick) 
 def _repair(
     source: ModelSource,
     cache: RepoCache,
-    record: Record,
+    record: DownloadRecord,
     faults: tuple[FileState, ...],
     options: WeightsOptions,
     progress: Progress,

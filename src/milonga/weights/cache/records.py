@@ -35,7 +35,7 @@ class FileRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class DownloadRecord:
     """One complete download.
 
     Attributes:
@@ -61,10 +61,10 @@ class Record:
         return sum(file.size for file in self.files.values())
 
 
-def save(cache: RepoCache, record: Record, files: Files) -> None:
+def save(cache: RepoCache, record: DownloadRecord, files: Files) -> None:
     """Write the record for its revision, and one for its commit, which stays when the revision
     moves on."""
-    record = Record(
+    record = DownloadRecord(
         record.repo,
         record.revision,
         record.commit,
@@ -83,7 +83,7 @@ def save(cache: RepoCache, record: Record, files: Files) -> None:
         return
 
 
-def load(cache: RepoCache, revision: str, files: Files) -> Record | None:
+def load(cache: RepoCache, revision: str, files: Files) -> DownloadRecord | None:
     """Read the record for a revision and a choice of files; None without one."""
     name = _name(revision, files)
     for folder in _folders(cache):
@@ -92,7 +92,7 @@ def load(cache: RepoCache, revision: str, files: Files) -> Record | None:
     return None
 
 
-def every(cache: RepoCache) -> Iterator[tuple[Path, Record]]:
+def every(cache: RepoCache) -> Iterator[tuple[Path, DownloadRecord]]:
     """Read all records of the repository, with their paths."""
     for folder in _folders(cache):
         for path in sorted(folder.glob("*.json")):
@@ -100,7 +100,7 @@ def every(cache: RepoCache) -> Iterator[tuple[Path, Record]]:
                 yield path, record
 
 
-def of_choice(cache: RepoCache, files: Files) -> Iterator[tuple[Path, Record]]:
+def of_choice(cache: RepoCache, files: Files) -> Iterator[tuple[Path, DownloadRecord]]:
     """Read the records, of any revision, that were made for this choice of files."""
     for path, record in every(cache):
         if path.name in (_name(record.revision, files), _name(record.commit, files)):
@@ -113,7 +113,7 @@ def pinned_commit(cache: RepoCache, revision: str) -> str | None:
     return max(dated)[1] if dated else None
 
 
-def complete(cache: RepoCache, record: Record) -> bool:
+def complete(cache: RepoCache, record: DownloadRecord) -> bool:
     """Tell if every file is there with its size. Reads no contents."""
     try:
         return all(
@@ -135,7 +135,7 @@ def _name(revision: str, files: Files) -> str:
     return f"{slug}-{hashlib.sha256(chosen.encode()).hexdigest()[:12]}.json"
 
 
-def _read(path: Path, repo: str) -> Record | None:
+def _read(path: Path, repo: str) -> DownloadRecord | None:
     # A damaged or newer record counts as none: the files are then checked anew.
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -145,7 +145,7 @@ def _read(path: Path, repo: str) -> Record | None:
     return record if record.repo == repo else None
 
 
-def _parse(document: Any) -> Record:
+def _parse(document: Any) -> DownloadRecord:
     if document["format"] != FORMAT:
         raise ValueError("unknown format")
     files = {
@@ -159,7 +159,7 @@ def _parse(document: Any) -> Record:
     )
     if not (files and known and COMMIT.fullmatch(document["commit"])):
         raise ValueError("not a record")
-    return Record(
+    return DownloadRecord(
         document["repo"],
         document["revision"],
         document["commit"],
