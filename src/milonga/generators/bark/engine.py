@@ -85,7 +85,7 @@ class BarkEngine:
     def load(
         cls, folder: Path, name: str, device: str, *, half: bool = False, offload: bool = False
     ) -> BarkEngine:
-        """Loads the files in ``folder``.
+        """Load the files in ``folder``.
 
         Args:
             folder: with configuration, weights and tokenizer.

@@ -50,7 +50,7 @@ class Causal:
         return State(self._model, rows, min(places, self.longest))
 
     def run(self, embedded: torch.Tensor, state: State) -> torch.Tensor:
-        """Reads more of the sequences.
+        """Read more of the sequences.
 
         Args:
             embedded: ``[rows, places, width]``; several places only into an empty state.
@@ -104,7 +104,7 @@ class State:
     def add(
         self, block: int, key: torch.Tensor, value: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keeps what is new of a block and gives all of it so far."""
+        """Keep what is new of a block and give all of it so far."""
         stop = self.length + key.shape[2]
         keys, values = self._keys[block], self._values[block]
         keys[:, :, self.length : stop] = key
@@ -112,7 +112,7 @@ class State:
         return keys[:, :, :stop], values[:, :, :stop]
 
     def keep(self, rows: torch.Tensor) -> None:
-        """Forgets the other rows."""
+        """Forget the other rows."""
         self._keys = [keys[rows] for keys in self._keys]
         self._values = [values[rows] for values in self._values]
 

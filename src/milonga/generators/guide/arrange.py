@@ -27,7 +27,7 @@ def arrange(
     tune: bool | None = None,
     band: bool = True,
 ) -> Score:
-    """Writes the score of a request.
+    """Write the score of a request.
 
     Args:
         lead: plays the tune in place of what the style names (see ``instruments``).

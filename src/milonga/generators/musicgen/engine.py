@@ -56,7 +56,7 @@ class MusicGenEngine:
 
     @classmethod
     def load(cls, folder: Path, name: str, device: str) -> MusicGenEngine:
-        """Loads the files in ``folder``.
+        """Load the files in ``folder``.
 
         Raises:
             GeneratorError: they are damaged or of another model.
@@ -94,7 +94,7 @@ class MusicGenEngine:
     def tokens(
         self, prompt: str, plan: list[windows.Window], sampling: Sampling, task: Task
     ) -> torch.Tensor:
-        """Draws the tokens, ``[codebooks, frames]``, from torch's global random state.
+        """Draw the tokens, ``[codebooks, frames]``, from torch's global random state.
 
         Args:
             prompt: the text.

@@ -37,7 +37,7 @@ def known_speed(work: str) -> float | None:
 
 
 def learn_speed(work: str, units: float, seconds: float) -> None:
-    """Keeps that ``units`` of ``work`` took ``seconds``; a folder that can't be written is no
+    """Keep that ``units`` of ``work`` took ``seconds``; a folder that can't be written is no
     reason to stop."""
     if units <= 0 or seconds <= 0:
         return

@@ -20,7 +20,7 @@ def lowered(word: str, *, accents: bool) -> str:
 def divide(
     word: str, nuclei: list[tuple[int, int]], lower: str, onsets: frozenset[str]
 ) -> list[str]:
-    """Cuts a word between its nuclei, giving each syllable the longest onset it may have."""
+    """Cut a word between its nuclei, giving each syllable the longest onset it may have."""
     cuts: list[int] = []
     for (_, left), (right, _) in pairwise(nuclei):
         start = right

@@ -43,7 +43,7 @@ class BigVGANConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> BigVGANConfig:
-        """Reads the published form; entries that concern only training are ignored.
+        """Read the published form; entries that concern only training are ignored.
 
         Raises:
             VocoderError: an entry is missing, or no generator can be built from it.

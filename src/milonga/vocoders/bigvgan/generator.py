@@ -65,7 +65,7 @@ class Activation(nn.Module):
         self.make_filters()
 
     def make_filters(self) -> None:
-        """Makes the constant filters, which the published weights need not hold."""
+        """Make the constant filters, which the published weights need not hold."""
         taps = torch.from_numpy(HALF_BAND)
         # The interpolator's two phases see seven samples around each, one tap of them zero.
         phases = torch.zeros(2, 1, 7, device="cpu")

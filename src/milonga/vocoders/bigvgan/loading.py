@@ -54,7 +54,7 @@ def load_generator(folder: str | os.PathLike[str]) -> BigVGANGenerator:
 
 
 def read_config(path: Path) -> BigVGANConfig:
-    """Reads ``config.json``.
+    """Read ``config.json``.
 
     Raises:
         DamagedFileError: it is missing or no JSON object.

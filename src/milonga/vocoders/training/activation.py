@@ -22,7 +22,7 @@ small products."""
 
 
 def quicken(generator: BigVGANGenerator) -> BigVGANGenerator:
-    """Gives every activation of a generator the quick backward pass; parameters and their names
+    """Give every activation of a generator the quick backward pass; parameters and their names
     stay."""
     for module in generator.modules():
         for name, child in list(module.named_children()):

@@ -77,7 +77,7 @@ class TrainingOutlook:
 
 
 def foresee(generator: BigVGANGenerator, settings: VocoderSettings) -> TrainingOutlook:
-    """Runs forward and backward on one pair of eight frames, and scales that up; on the CPU.
+    """Run forward and backward on one pair of eight frames, and scales that up; on the CPU.
 
     The generator's weights stay; its gradients are left empty.
     """

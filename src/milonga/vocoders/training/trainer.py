@@ -122,7 +122,7 @@ class VocoderTraining:
         )
 
     def run(self, progress: Progress | None = None) -> None:
-        """Trains until the budget is used up, and writes a checkpoint then.
+        """Train until the budget is used up, and writes a checkpoint then.
 
         Raises:
             VocoderError: a loss left the range of numbers.
@@ -202,7 +202,7 @@ class VocoderTraining:
         return {name: value.detach().cpu().clone() for name, value in kept.state_dict().items()}
 
     def save(self) -> None:
-        """Writes the checkpoint.
+        """Write the checkpoint.
 
         Raises:
             OutputError: it can't be written.

@@ -41,7 +41,7 @@ class Grid:
         return max(1, int((self.seconds - 0.06) / self.step_s) + 1)
 
     def weight(self, place: int) -> float:
-        """Softens what lies off the beat where it comes fast, as hands do."""
+        """Soften what lies off the beat where it comes fast, as hands do."""
         return 0.35 if self.step_s < 0.112 and place % 4 else 1.0
 
     def time(self, step: float) -> float:

@@ -203,7 +203,7 @@ def lay_out(
 
 
 def _close(chords: list[Chord], key: Key, kind: SectionKind, tag: bool) -> None:
-    """Lets the chords come to where the section ends."""
+    """Let the chords come to where the section ends."""
     ends = SHAPES[kind].ends
     dominant = chord(key, _DOMINANTS.get(key.mode, "V"))
     if ends == "dominant" and len(chords) > 1:

@@ -186,7 +186,7 @@ def split_refusals(text: str) -> tuple[str, str]:
 
 
 def instruments_in(text: str, negative: str = "") -> Named:
-    """Reads instruments out of style words, "no drums" and a negative prompt included."""
+    """Read instruments out of style words, "no drums" and a negative prompt included."""
     words, refused = split_refusals(text)
     refused += " , " + plain(negative)
     names, _ = _find(words)

@@ -95,7 +95,7 @@ class Band:
 
 
 def band_for(request: Request, lead: str = "", drums: bool | None = None) -> Band:
-    """Reads a request's style, mood and negative prompt.
+    """Read a request's style, mood and negative prompt.
 
     Args:
         lead: an instrument by name in place of what the style says.
@@ -178,7 +178,7 @@ def _refused(name: str, unwanted: frozenset[str]) -> bool:
 
 
 def _cast(named: Named, groove: Groove, comping: Groove, seed: int) -> dict[Job, Instrument | None]:
-    """Gives each job to an instrument the style names, else to one usual for the genre."""
+    """Give each job to an instrument the style names, else to one usual for the genre."""
     taken: dict[Job, Instrument] = {}
     for instrument in named.wanted:
         for job in instrument.jobs:

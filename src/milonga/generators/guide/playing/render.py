@@ -80,7 +80,7 @@ def stem(part: ScorePart, score: Score, progress: Progress) -> Samples:
 
 
 def _gain(raw: Samples, part: ScorePart) -> float:
-    """Brings a part to its level: drums by a stroke of the kit's kick or snare, the rest by
+    """Bring a part to its level: drums by a stroke of the kit's kick or snare, the rest by
     its body while it plays."""
     if part.drums:
         drum = _KICK if part.name == "kick" else _SNARE

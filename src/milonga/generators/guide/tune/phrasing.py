@@ -121,7 +121,7 @@ def _halved(breath: Breath, language: str | None) -> list[Breath]:
 
 
 def set_lines(lines: Sequence[LyricLine], tempo: float, seconds: float) -> Setting:
-    """Gives every line its bars and every breath its beats.
+    """Give every line its bars and every breath its beats.
 
     All lines get the same number of bars where that fits (one, two, three, four or eight, by what
     their words ask for), else each what it needs; what is left stays free for the band, as a
@@ -185,7 +185,7 @@ def _lengths(
 def _spread(
     breaths: Sequence[Breath], need: Sequence[float], start: float, end: float
 ) -> tuple[Placed, ...]:
-    """Divides a line's beats among its breaths: equal bars, else half bars, else in proportion."""
+    """Divide a line's beats among its breaths: equal bars, else half bars, else in proportion."""
     length, count = end - start, len(breaths)
     edges: list[float] = []
     for unit in (BEATS, BEATS / 2, 1.0):
@@ -202,7 +202,7 @@ def _spread(
 
 
 def _edges(need: Sequence[float], length: float, unit: float) -> list[float]:
-    """Starts on multiples of ``unit`` that give every breath what it needs, nearest to an equal
+    """Start on multiples of ``unit`` that give every breath what it needs, nearest to an equal
     share weighted by need; empty where there are none."""
     total, edges, at = sum(need), [0.0], 0.0
     for i in range(1, len(need)):

@@ -54,7 +54,7 @@ def place(
     ideal_s: float | None = None,
     hold_s: float = 1.4,
 ) -> Timing:
-    """Sets a phrase into the beats from ``start`` to ``end``; its first syllable is at ``start``.
+    """Set a phrase into the beats from ``start`` to ``end``; its first syllable is at ``start``.
 
     Args:
         stressed: one entry a syllable.

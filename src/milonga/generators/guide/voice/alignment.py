@@ -62,7 +62,7 @@ class Stretch:
 
 
 def syllables(line: MelodyLine, spoken: Sequence[Nucleus]) -> list[Syllable]:
-    """Gives every spoken syllable its notes, word by word.
+    """Give every spoken syllable its notes, word by word.
 
     The notes were counted by spelling; where the voice makes fewer syllables of a word, one holds
     several notes, where it makes more, they share a note's time.

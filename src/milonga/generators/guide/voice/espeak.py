@@ -129,7 +129,7 @@ def has_voice(language: str) -> bool:
 
 
 def _set_voice(library: Any, language: str) -> bool:
-    """Chooses the voice of a language tag, without its region where there is none for that."""
+    """Choose the voice of a language tag, without its region where there is none for that."""
     tag = language.lower()
     for name in (_VOICES.get(tag, tag), _VOICES.get(tag.split("-")[0], tag.split("-")[0])):
         if name and library.espeak_SetVoiceByName(name.encode()) == 0:

@@ -147,7 +147,7 @@ def _pieces(words: Sequence[str]) -> list[list[tuple[str, int]]]:
 def _run(
     piece: list[tuple[str, int]], pace: float
 ) -> tuple[list[tuple[str, int]], list[NDArray[np.float32]], NDArray[np.int64]]:
-    """Runs the model; symbols, spectra with the pitch, and a count per symbol (pads included)."""
+    """Run the model; symbols, spectra with the pitch, and a count per symbol (pads included)."""
     session, durations, vocabulary = _session()
     known = [(symbol, word) for symbol, word in piece if symbol in vocabulary]
     ids = [0, *(vocabulary[symbol] for symbol, _ in known), 0]

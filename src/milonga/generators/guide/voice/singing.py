@@ -52,7 +52,7 @@ def sing(
     engine: SpeechEngine,
     transpose: float = 0.0,
 ) -> Sung:
-    """Sings syllables on their notes.
+    """Sing syllables on their notes.
 
     Args:
         placed: at least one syllable.

@@ -53,7 +53,7 @@ class SpeechEngine(ABC):
 
     @abstractmethod
     def speak(self, words: Sequence[str], language: str, pace: float = 1.0) -> Speech:
-        """Speaks words, each phone knowing its word.
+        """Speak words, each phone knowing its word.
 
         Args:
             words: with their punctuation.

@@ -68,7 +68,7 @@ class PackedActivation:
 
 
 def pack_conv(conv: nn.Conv1d, filtering: Filtering, tiling: Tiling) -> PackedConv:
-    """Transforms the taps. Their rounding adds 3e-7 to an error of some 1e-6."""
+    """Transform the taps. Their rounding adds 3e-7 to an error of some 1e-6."""
     width = padded(conv.in_channels)
     weight = _widened(conv.weight, (width, width, filtering.taps))
     taps = weight.permute(2, 1, 0).reshape(filtering.taps, width, -1, tiling.columns)

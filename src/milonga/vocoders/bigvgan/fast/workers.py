@@ -26,7 +26,7 @@ class Workers:
         self._pool = ThreadPoolExecutor(max(1, self.count - 1), "milonga-vocoder")
 
     def run(self, total: int, grain: int, work: Callable[[int, int, int], None]) -> None:
-        """Calls ``work(first, last, worker)`` for pieces that cover ``range(total)``.
+        """Call ``work(first, last, worker)`` for pieces that cover ``range(total)``.
 
         Args:
             total: rows.
