@@ -6,17 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, Problem
 from milonga.runtime.progress import Progress
+from milonga.runtime.record import Record
 
 Role = Literal["vocals", "backing", "instrumental", "texture"]
 """Purpose of a layer: sung words, music under them, music alone, a bed of sound."""
 
 
-class LyricLine(BaseModel):
+class LyricLine(Record):
     """One line of lyrics.
 
     ``text`` is what is sung, without square brackets; round ones stay, they are sung as answers.
@@ -24,17 +25,13 @@ class LyricLine(BaseModel):
     holds nothing else has an empty ``text``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     text: str = ""
     language: str | None = None
     directions: tuple[str, ...] = ()
 
 
-class Request(BaseModel):
+class Request(Record):
     """One layer to render. The same request, seed and versions give the same clip."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     role: Role
     section: str
@@ -57,10 +54,8 @@ class Request(BaseModel):
         return tuple(line for line in self.lyrics if line.text)
 
 
-class Licence(BaseModel):
+class Licence(Record):
     """The terms of one thing that went into a take."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     what: str
     name: str
@@ -69,10 +64,8 @@ class Licence(BaseModel):
     note: str = ""
 
 
-class Model(BaseModel):
+class Model(Record):
     """The model behind a take, for the receipt: enough to find the same thing again."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     repo: str | None = None
@@ -114,10 +107,8 @@ class Generator(ABC):
     length: ClassVar[Literal["exact", "natural"]]
     """"exact": as long as asked (within 20 ms); "natural": as long as the model makes it."""
 
-    class Options(BaseModel):
+    class Options(Record):
         """Settings of this generator; a field's description is its help."""
-
-        model_config = ConfigDict(frozen=True, extra="forbid")
 
     def __init__(self, options: BaseModel | None = None) -> None:
         self.options = options if options is not None else self.Options()

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from milonga import audio
 from milonga.audio.clip import Clip
@@ -17,6 +17,7 @@ from milonga.runtime import html
 from milonga.runtime.documents import read_json
 from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.progress import Progress
+from milonga.runtime.record import Record
 from milonga.songs.output.mix import MixInput, mixdown
 from milonga.songs.rendering.plan import PlannedTake, layer_folder
 from milonga.songs.rendering.receipts import findings_text, intact_clip
@@ -29,13 +30,11 @@ OLD_RECORD = "session.json"
 SONG = "song.wav"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Record(Record):
     format_version: Literal[1, 2] = 2
     sheet: dict[str, Any]
     source: str
-    choices: dict[str, str] = {}
+    choices: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

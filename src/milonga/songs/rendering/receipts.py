@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from milonga import audio
 from milonga._version import __version__
@@ -23,15 +22,12 @@ from milonga.errors import AudioError
 from milonga.generators.base import Model, Request
 from milonga.runtime.documents import read_receipt_file
 from milonga.runtime.files import dump_json, write_text
+from milonga.runtime.record import Record
 
 FORMAT_VERSION = 2
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TakeSound(_Part):
+class TakeSound(Record):
     """The audio file of a take and its samples as decoded from it."""
 
     file: str
@@ -45,7 +41,7 @@ class TakeSound(_Part):
     """Gain applied on writing, below 0 where the model's output exceeded full scale."""
 
 
-class Receipt(_Part):
+class Receipt(Record):
     """The JSON file beside a take."""
 
     format_version: Literal[2] = 2

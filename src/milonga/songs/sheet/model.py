@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from milonga.generators.base import LyricLine, Request, Role
 from milonga.runtime import html
+from milonga.runtime.record import Record
 from milonga.songs.sheet.fields import (
     TEXTS,
     Baseline,
@@ -39,11 +40,7 @@ DEFAULT_KEY = "C major"
 DEFAULT_GENERATORS = ("guide",)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Layer(_Part):
+class Layer(Record):
     """One voice of a segment.
 
     ``style``, ``mood``, ``voice``, ``negative`` and ``lyrics`` stand in for the segment's.
@@ -59,7 +56,7 @@ class Layer(_Part):
     lyrics: Lyrics = None
 
 
-class Segment(_Part):
+class Segment(Record):
     """A numbered part of the song.
 
     Without ``layers`` it has one, whose role follows from its section and lyrics. Once the
@@ -113,7 +110,7 @@ class Segment(_Part):
         return self.model_copy(update={"layers": layers, "options": merged})
 
 
-class Sheet(_Part):
+class Sheet(Record):
     """A song: its segments, and values for those that give none of their own."""
 
     title: Name
