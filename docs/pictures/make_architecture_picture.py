@@ -55,7 +55,7 @@ INK, SOFT, LINE, PAPER, WALL, ROOM = (
     "#ffffff",
 )
 
-WIDTH, MARGIN, LANE, GAP = 1320, 28, 38, 16
+WIDTH, MARGIN, LANE, GAP = 1332, 28, 38, 16
 FONT = "Helvetica, Arial, sans-serif"
 
 
@@ -187,7 +187,7 @@ def draw(data: dict[str, Any]) -> str:
     drawing = Drawing()
     names = [s["name"] for s in data["storeys"]]
     targets = names[1:]
-    house = WIDTH - 2 * MARGIN - LANE * len(targets) - 24
+    house = WIDTH - 2 * MARGIN - LANE * len(targets) - 36
     colour = {n: COLOURS[i % len(COLOURS)] for i, n in enumerate(names)}
     y = 118.0
     middle: dict[str, float] = {}
@@ -195,7 +195,7 @@ def draw(data: dict[str, Any]) -> str:
         height = draw_storey(drawing, storey, y, house, colour[storey["name"]])
         middle[storey["name"]] = y + 24
         y += height + GAP
-    lanes = {n: MARGIN + house + 34 + LANE * i for i, n in enumerate(targets)}
+    lanes = {n: MARGIN + house + 46 + LANE * i for i, n in enumerate(targets)}
     draw_lanes(drawing, data, middle, lanes, colour, MARGIN + house)
     height = y + 12
     heads = "".join(

@@ -4,8 +4,10 @@ Names load when they are first used, so that ``import milonga`` costs nothing::
 
     import milonga
 
-    sheet = milonga.load_sheet("song.yaml")
-    clip = milonga.read("takes/01-intro/guide-s0.wav")
+    song = milonga.render_song("song.yaml", "out", generators=["guide"])
+    clip = milonga.read(song.mix.path)
+
+The folders are there as well: ``milonga.audio``, ``milonga.sounds`` and so on.
 """
 
 from importlib import import_module
@@ -16,72 +18,159 @@ from milonga.errors import MilongaError
 
 if TYPE_CHECKING:
     from milonga.analysis.comparison import compare_clips
-    from milonga.audio import Clip, read, resample, write
+    from milonga.analysis.take_checks import check_take
+    from milonga.audio import Clip, loudness_lufs, read, resample, true_peak_dbtp, write
     from milonga.audio.mel.spec import MelSpec
     from milonga.generators.base import Generator, Request
+    from milonga.generators.registry import generator
+    from milonga.runtime.progress import Progress
+    from milonga.songs.markdown.export import export_markdown
+    from milonga.songs.markdown.import_ import import_markdown
     from milonga.songs.output.folder import OutputFolder
     from milonga.songs.rendering.plan import Selection, make_plan
     from milonga.songs.rendering.render import render
     from milonga.songs.sheet.load import Sheet, load_sheet
+    from milonga.sounds import Instrument, Library
     from milonga.vocoders import VocoderBase, get_vocoder
     from milonga.vocoders.mel_adapter import MelAdapter
     from milonga.weights import ensure_bigvgan_weights, ensure_weights
     from milonga.workflows.comparing import compare
+    from milonga.workflows.doctor import doctor
+    from milonga.workflows.history import compare_history, replay_sound
+    from milonga.workflows.playing import blend_sounds, play_batch, play_sound, play_sounds
+    from milonga.workflows.presets import save_preset
+    from milonga.workflows.sheets import check_sheet, export_sheet, import_sheet, new_sheet
+    from milonga.workflows.songs import mix_song, plan_song, render_song, replay, write_report
+    from milonga.workflows.training import train_model
+    from milonga.workflows.vocoding import fine_tune_vocoder, vocode
 
 _HOMES = {
     "Clip": "milonga.audio",
     "Generator": "milonga.generators.base",
+    "Instrument": "milonga.sounds",
+    "Library": "milonga.sounds",
     "MelAdapter": "milonga.vocoders.mel_adapter",
     "MelSpec": "milonga.audio.mel.spec",
     "OutputFolder": "milonga.songs.output.folder",
+    "Progress": "milonga.runtime.progress",
     "Request": "milonga.generators.base",
     "Selection": "milonga.songs.rendering.plan",
     "Sheet": "milonga.songs.sheet.load",
     "VocoderBase": "milonga.vocoders",
+    "blend_sounds": "milonga.workflows.playing",
+    "check_sheet": "milonga.workflows.sheets",
+    "check_take": "milonga.analysis.take_checks",
     "compare": "milonga.workflows.comparing",
     "compare_clips": "milonga.analysis.comparison",
+    "compare_history": "milonga.workflows.history",
+    "doctor": "milonga.workflows.doctor",
     "ensure_bigvgan_weights": "milonga.weights",
     "ensure_weights": "milonga.weights",
+    "export_markdown": "milonga.songs.markdown.export",
+    "export_sheet": "milonga.workflows.sheets",
+    "fine_tune_vocoder": "milonga.workflows.vocoding",
+    "generator": "milonga.generators.registry",
     "get_vocoder": "milonga.vocoders",
+    "import_markdown": "milonga.songs.markdown.import_",
+    "import_sheet": "milonga.workflows.sheets",
     "load_sheet": "milonga.songs.sheet.load",
+    "loudness_lufs": "milonga.audio",
     "make_plan": "milonga.songs.rendering.plan",
+    "mix_song": "milonga.workflows.songs",
+    "new_sheet": "milonga.workflows.sheets",
+    "plan_song": "milonga.workflows.songs",
+    "play_batch": "milonga.workflows.playing",
+    "play_sound": "milonga.workflows.playing",
+    "play_sounds": "milonga.workflows.playing",
     "read": "milonga.audio",
     "render": "milonga.songs.rendering.render",
+    "render_song": "milonga.workflows.songs",
+    "replay": "milonga.workflows.songs",
+    "replay_sound": "milonga.workflows.history",
     "resample": "milonga.audio",
+    "save_preset": "milonga.workflows.presets",
+    "train_model": "milonga.workflows.training",
+    "true_peak_dbtp": "milonga.audio",
+    "vocode": "milonga.workflows.vocoding",
     "write": "milonga.audio",
+    "write_report": "milonga.workflows.songs",
 }
+
+_FOLDERS = (
+    "analysis",
+    "audio",
+    "errors",
+    "generators",
+    "runtime",
+    "songs",
+    "sounds",
+    "vocoders",
+    "weights",
+    "workflows",
+)
 
 __all__ = [
     "Clip",
     "Generator",
+    "Instrument",
+    "Library",
     "MelAdapter",
     "MelSpec",
     "MilongaError",
     "OutputFolder",
+    "Progress",
     "Request",
     "Selection",
     "Sheet",
     "VocoderBase",
     "__version__",
+    "blend_sounds",
+    "check_sheet",
+    "check_take",
     "compare",
     "compare_clips",
+    "compare_history",
+    "doctor",
     "ensure_bigvgan_weights",
     "ensure_weights",
+    "export_markdown",
+    "export_sheet",
+    "fine_tune_vocoder",
+    "generator",
     "get_vocoder",
+    "import_markdown",
+    "import_sheet",
     "load_sheet",
+    "loudness_lufs",
     "make_plan",
+    "mix_song",
+    "new_sheet",
+    "plan_song",
+    "play_batch",
+    "play_sound",
+    "play_sounds",
     "read",
     "render",
+    "render_song",
+    "replay",
+    "replay_sound",
     "resample",
+    "save_preset",
+    "train_model",
+    "true_peak_dbtp",
+    "vocode",
     "write",
+    "write_report",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _FOLDERS:
+        return import_module(f"milonga.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'milonga' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_FOLDERS])
