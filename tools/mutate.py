@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,8 +83,9 @@ def main() -> int:
         return 0
     results = []
     with ThreadPoolExecutor(max(1, options.jobs)) as pool:
-        for result in pool.map(lambda m: tried(m, options.limit), chosen):
-            results.append(result)
+        waiting = [pool.submit(tried, mutation, options.limit) for mutation in chosen]
+        for future in as_completed(waiting):
+            results.append(result := future.result())
             took = f"{result.seconds:5.0f} s"
             print(
                 f"{result.outcome:<9}{took}  {result.mutation.name:<30} {result.killer}", flush=True

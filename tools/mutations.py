@@ -276,7 +276,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     *_faults(
         "songs/sheet/yaml_reader.py",
-        "tests/songs/sheet/test_load.py::TestHostileInput::test_an_alias_bomb_of_options",
+        "tests/songs/sheet/test_load.py::TestHostileInput::test_an_alias_bomb_of_text",
         (
             "aliases-unfold",
             "if self._nodes > NODE_LIMIT or self._characters > TEXT_LIMIT:",
