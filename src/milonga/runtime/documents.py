@@ -27,7 +27,7 @@ def read_json(path: Path) -> Any:
     with open(path, "rb") as handle:
         raw = handle.read(LIMIT + 1)
     if len(raw) > LIMIT:
-        raise ValueError("it is too large")
+        raise ValueError("it is larger than any that milonga writes")
     try:
         return json.loads(raw)
     except RecursionError:

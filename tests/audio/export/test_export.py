@@ -262,6 +262,17 @@ def test_receipts_are_read_back_and_checked(tmp_path):
         check_export(path)
 
 
+def test_a_receipt_of_version_1_is_read(tmp_path):
+    path = tmp_path / "x.flac"
+    result = export(tone(), path, made=MADE)
+    document = json.loads(receipt_path(path).read_text())
+    assert document["format_version"] == 2
+    for part in (document["source"], document["sound"]):
+        part["frames"], part["rate"] = part.pop("n_samples"), part.pop("sample_rate")
+    receipt_path(path).write_text(json.dumps(document | {"format_version": 1}))
+    assert check_export(path) == result.receipt
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

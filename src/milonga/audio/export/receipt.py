@@ -11,20 +11,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue
 
 from milonga._version import __version__
 from milonga.audio.clip import Clip
 from milonga.audio.digest import samples_sha256
 from milonga.audio.export.settings import ExportSettings
 from milonga.audio.files import read
-from milonga.errors import AudioError, ReceiptError
+from milonga.errors import ReceiptError
+from milonga.runtime.documents import read_receipt_file
 from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.record import Record
-from milonga.runtime.validation import first_error
 
 FORMAT_VERSION: Final = 2
-_LIMIT = 4 << 20
 
 
 class Provenance(Record):
@@ -45,10 +44,7 @@ class Step(Record):
 
 
 class ExportedSound(Record):
-    """Samples: before the export, or as decoded from the file.
-
-    Version 1 called two of the fields ``frames`` and ``rate``.
-    """
+    """Samples: before the export, or as decoded from the file."""
 
     sha256: str
     """Of the samples: float32, little-endian, channels interleaved."""
@@ -56,18 +52,12 @@ class ExportedSound(Record):
     sample_rate: int
     channels: int
 
-    @model_validator(mode="before")
-    @classmethod
-    def _of_version_1(cls, value: Any) -> Any:
-        names = {"frames": "n_samples", "rate": "sample_rate"}
-        return {names.get(k, k): v for k, v in value.items()} if isinstance(value, dict) else value
-
 
 class ExportReceipt(Record):
     """What stands beside an exported file as JSON."""
 
     kind: Literal["milonga-export"] = "milonga-export"
-    format_version: Literal[1, 2] = FORMAT_VERSION
+    format_version: Literal[2] = FORMAT_VERSION
     id: str
     """The first 12 digits of the SHA-256 of all below but ``created`` and ``sound``, so the same
     sound exported alike by the same versions has the same; the file's tags carry it, too."""
@@ -121,40 +111,20 @@ def read_export_receipt(path: str | os.PathLike[str]) -> ExportReceipt:
     """
     path = Path(path)
     path = path if path.suffix.lower() == ".json" else receipt_path(path)
-    try:
-        with open(path, "rb") as handle:
-            raw = handle.read(_LIMIT + 1)
-    except OSError as error:
-        raise ReceiptError(
-            f"The receipt can't be read ({error.strerror}).",
-            where=path,
-            step="It is the file that ends in .json, beside the exported one.",
-        ) from None
-    try:
-        if len(raw) > _LIMIT:
-            raise ValueError("larger than any receipt")
-        document = json.loads(raw)
-        kind, version = document.get("kind"), document.get("format_version")
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise ReceiptError(f"This is not a receipt ({error}).", where=path) from None
-    if kind != "milonga-export":
-        raise ReceiptError("This is not the receipt of an export.", where=path)
-    if version not in (1, FORMAT_VERSION):
-        raise ReceiptError(
-            f"Its format version is {version!r}; this milonga reads up to {FORMAT_VERSION}.",
-            where=path,
-            step="Use the milonga version that wrote it (milonga_version in the file), or a newer.",
-        )
-    try:
-        return ExportReceipt.model_validate(document)
-    except AudioError as error:
-        raise ReceiptError(f"The receipt is damaged: {error.message}", where=path) from None
-    except ValidationError as error:
-        raise ReceiptError(
-            f"The receipt is damaged: {': '.join(first_error(error))}.",
-            where=path,
-            step="Export it again.",
-        ) from None
+    return read_receipt_file(
+        path,
+        ExportReceipt,
+        version=FORMAT_VERSION,
+        upgrades={1: _from_version_1},
+        place="It is the file that ends in .json, beside the exported one.",
+        mend="Export it again.",
+        kind="milonga-export",
+    )
+
+
+def _from_version_1(document: dict[str, Any]) -> None:
+    for part in (document["source"], document["sound"]):
+        part["n_samples"], part["sample_rate"] = part.pop("frames"), part.pop("rate")
 
 
 def check_export(path: str | os.PathLike[str]) -> ExportReceipt:
