@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -282,3 +283,16 @@ def test_variations_stay_near_what_they_vary():
         hertz = np.argmax(np.abs(np.fft.rfft(middle)))
         # Two semitones.
         assert 440 * 2 ** (-2.1 / 12) < hertz < 440 * 2 ** (2.1 / 12)
+
+
+def test_threads_that_vary_at_once_get_what_each_gets_alone():
+    augmenter = Augmenter(8_000)
+    samples = 0.1 * np.random.default_rng(0).standard_normal(2_000).astype(np.float32)
+    alone = [augmenter.vary(samples, seed) for seed in range(24)]
+    before = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda seed: augmenter.vary(samples, seed), range(24)))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert random.getstate() == before[0]
+    assert all(map(np.array_equal, np.random.get_state(), before[1]))  # noqa: NPY002

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga.errors import ModelFileError, SoundError, UnknownNameError
-from milonga.sounds.model import latents as atlas
+from milonga.sounds.model import latents
 from milonga.sounds.model import player as playing
-from milonga.sounds.model.latents import encoded
+from milonga.sounds.model.latents import encode_mel
 from milonga.sounds.model.player import SoundPlayer
 from milonga.sounds.model.resolved_play import ResolvedPlay
-from milonga.sounds.model.walk import Walk
+from milonga.sounds.model.walk import LatentWalk
 from milonga.sounds.training.effects import POSITIONS, measure_effects, spearman
 from milonga.vocoders import get_vocoder
 
@@ -56,7 +56,7 @@ def test_seeds_repeat_and_differ(player):
 
 def test_a_walk_does_not_stand_still_and_pace_zero_does(player):
     def change(pace):
-        blocks = Walk(player.atlas, np.random.default_rng(0), pace).blocks()
+        blocks = LatentWalk(player.kept, np.random.default_rng(0), pace).blocks()
         latents = np.concatenate([next(blocks)[0] for _ in range(20)])
         return np.abs(np.diff(latents, axis=0)).mean()
 
@@ -64,7 +64,7 @@ def test_a_walk_does_not_stand_still_and_pace_zero_does(player):
 
 
 def test_a_walk_at_pace_zero_stays_where_it_is(player):
-    blocks = Walk(player.atlas, np.random.default_rng(0), 0.0).blocks()
+    blocks = LatentWalk(player.kept, np.random.default_rng(0), 0.0).blocks()
     latents = np.concatenate([next(blocks)[0] for _ in range(3)])
     # Timbre is not drawn further, nothing wanders, and one vector is read.
     assert len(latents) > 1000
@@ -96,9 +96,9 @@ def test_starts(player, store, sounds):
 
 def test_a_long_recording_is_encoded_in_pieces_as_in_one(player, sounds, monkeypatch):
     mel = sounds.mel_of(sounds.percussive(7, 2) + sounds.pitched(7, 300, 0.6))[None]
-    whole = encoded(player.net, mel, sounds.spec)
-    monkeypatch.setattr(atlas, "_CHUNK", 16)
-    pieces = encoded(player.net, mel, sounds.spec)
+    whole = encode_mel(player.net, mel, sounds.spec)
+    monkeypatch.setattr(latents, "_CHUNK", 16)
+    pieces = encode_mel(player.net, mel, sounds.spec)
     # float32 sums in another order, through seven layers.
     np.testing.assert_allclose(pieces.latents, whole.latents, atol=5e-3)
     np.testing.assert_allclose(pieces.controls, whole.controls, atol=5e-3)

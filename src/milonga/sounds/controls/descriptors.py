@@ -1,4 +1,4 @@
-"""What the controls mean: seven descriptors of sound, computed from the log-mel alone.
+"""The meaning of the controls: seven descriptors of sound, computed from the log-mel alone.
 
 All are differentiable, so training can ask the decoder for them, and the same code measures a
 recording (through its mel). They follow a sound in time: each frame's value is taken over a

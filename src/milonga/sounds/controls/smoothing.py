@@ -47,7 +47,7 @@ class Smoother:
         return blocks.flatten(2)[:, :, :frames] / self._weight(name, frames)
 
     def _matrix(self, name: str, frames: int) -> Tensor:
-        """Of a whole mel, with its weights; the last few are kept."""
+        """The matrix for a whole mel, with its weights; the last few are kept."""
         key = (name, frames)
         found = self._whole.get(key)
         if found is None:
@@ -71,7 +71,7 @@ class Smoother:
             return torch.where(inside, window[shift.clamp(0, window.shape[0] - 1)], 0.0)
 
     def _weight(self, name: str, frames: int) -> Tensor:
-        """How much of the window lies within the mel, ``[T]``."""
+        """The share of the window that lies within the mel, ``[T]``."""
         sums, window = self._sums[name], self._windows[name]
         half = window.shape[0] // 2
         at = torch.arange(frames)

@@ -1,4 +1,4 @@
-"""How the descriptors of a corpus are spread, and so what its controls can do."""
+"""The spread of the descriptors over a corpus, which limits what its controls can do."""
 
 from __future__ import annotations
 

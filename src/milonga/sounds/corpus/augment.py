@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.errors import MissingExtraError
+from milonga.runtime.seeding import GLOBAL_RANDOM
 
 if TYPE_CHECKING:
     from audiomentations import Compose
@@ -19,7 +20,9 @@ Floats = NDArray[np.float32]
 
 
 class Augmenter:
-    """Varies mono audio; the same samples and seed always give the same variation.
+    """Variations of mono audio; the same samples and seed always give the same one.
+
+    Safe with threads: one draws at a time.
 
     Raises:
         MissingExtraError: the extra 'sounds' isn't installed.
@@ -30,7 +33,7 @@ class Augmenter:
         self._chain = _chain()
 
     def vary(self, samples: Floats, seed: int) -> Floats:
-        """One variation.
+        """Make one variation.
 
         Args:
             samples: ``[time]``, full scale 1.0.
@@ -83,12 +86,13 @@ def _chain() -> Compose:
 
 @contextlib.contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """The library draws from Python's and NumPy's global states; they come back as they were."""
-    before: tuple[Any, Any] = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
-        yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])  # noqa: NPY002
+    """Seed the global states of Python and NumPy, from which the library draws; put them back."""
+    with GLOBAL_RANDOM:
+        before: tuple[Any, Any] = random.getstate(), np.random.get_state()  # noqa: NPY002
+        try:
+            random.seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
+            yield
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])  # noqa: NPY002

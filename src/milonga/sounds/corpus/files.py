@@ -1,4 +1,4 @@
-"""What lies in a corpus folder: recordings, hidden ones, and everything else."""
+"""The contents of a corpus folder: recordings, hidden ones, and everything else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Found:
 
 
 def find_recordings(folder: Path) -> Found:
-    """Every recording in a folder and the folders within, by suffix; in the order of names.
+    """Find every recording in a folder and the folders within, by suffix, in the order of names.
 
     Links are followed, each folder once, so a loop of links ends. A single recording is a folder
     with one file.

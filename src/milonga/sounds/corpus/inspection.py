@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from milonga.errors import AudioError, CorpusError, Problem
 from milonga.runtime.progress import Progress, Task
+from milonga.runtime.record import Record
 from milonga.sounds.corpus import reading
 from milonga.sounds.corpus.files import find_recordings
 
@@ -26,11 +27,7 @@ NEAR_DB = 1.7
 recordings moved by less; of 164 different ones two strokes of one drum are closer."""
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CorpusFile(_Document):
+class CorpusFile(Record):
     """A usable recording.
 
     Attributes:
@@ -42,7 +39,7 @@ class CorpusFile(_Document):
         usable_s: seconds between long silences, which is what a model learns from.
         generated: whether a sound model made it; it is never used for validation.
 
-    The other attributes are those of ``corpus_reading.Measured``.
+    The other attributes are those of ``reading.Measured``.
     """
 
     name: str
@@ -67,18 +64,18 @@ class CorpusFile(_Document):
         return sum(stop - start for start, stop in self.sounding)
 
 
-class Skipped(_Document):
+class Skipped(Record):
     """A file or folder that the corpus leaves out, and why."""
 
     name: str
     reason: str
 
 
-class Corpus(_Document):
-    """What was found in one or several folders.
+class Corpus(Record):
+    """The recordings of one or several folders.
 
     Attributes:
-        folders: where was looked.
+        folders: that were searched.
         files: the usable recordings in the order of their names.
         skipped: everything else that is or should be a recording.
         others: files of another kind, by suffix.
@@ -89,7 +86,7 @@ class Corpus(_Document):
     folders: tuple[str, ...]
     files: tuple[CorpusFile, ...]
     skipped: tuple[Skipped, ...] = ()
-    others: dict[str, int] = {}
+    others: dict[str, int] = Field(default_factory=dict)
     alike: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
@@ -100,7 +97,7 @@ class Corpus(_Document):
         known: Corpus | None = None,
         progress: Progress | None = None,
     ) -> Corpus:
-        """Reads every recording of a folder once, in blocks.
+        """Read every recording of a folder once, in blocks.
 
         Args:
             folder: searched with all folders within; or a single recording.
@@ -134,7 +131,7 @@ class Corpus(_Document):
         return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
     def check(self) -> None:
-        """Whether there is enough to learn from.
+        """Check that there is enough to learn from.
 
         Raises:
             CorpusError: says how much is needed, and why each skipped file doesn't count.
@@ -150,7 +147,7 @@ class Corpus(_Document):
         )
 
     def joined(self, other: Corpus) -> Corpus:
-        """This corpus and another one; what both hold counts once, under this one's name."""
+        """Join this corpus and another one; a sound of both counts once, under this one's name."""
         mine = {file.sha256: file.name for file in self.files}
         names = {file.name for file in self.files}
         files, skipped = list(self.files), list(self.skipped)

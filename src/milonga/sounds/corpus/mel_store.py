@@ -13,17 +13,18 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from milonga.audio import Clip
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import AudioError, CorpusError, SoundError
 from milonga.runtime.files import atomic_path, dump_json, sweep_parts, write_text
 from milonga.runtime.progress import Progress, Task
+from milonga.runtime.record import Record
 from milonga.sounds.corpus.augment import Augmenter
 from milonga.sounds.corpus.inspection import Corpus, CorpusFile
 from milonga.sounds.corpus.reading import pieces
-from milonga.sounds.corpus.split import Part, assign, parts_of
+from milonga.sounds.corpus.split import SplitPart, assign, parts_of
 from milonga.sounds.mel_spec import MEL_SPEC
 
 MOST_COPIES = 4
@@ -38,7 +39,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class StoredMel:
     """A stretch of one recording.
 
     Attributes:
@@ -54,20 +55,16 @@ class Track:
     mel: np.memmap[Any, np.dtype[np.float16]]
 
 
-class _Stretch(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Stretch(Record):
     array: str
     start_s: float
     frames: int
-    part: Part
+    part: SplitPart
     augmented: bool
 
 
-class _Entry(BaseModel):
+class _StoredRecording(Record):
     """One finished recording: its stretches, and sums over those that are for training."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     made_with: str
     stretches: tuple[_Stretch, ...]
@@ -76,15 +73,13 @@ class _Entry(BaseModel):
     squares: tuple[float, ...]
 
 
-class _Manifest(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Manifest(Record):
     format_version: int = _FORMAT
     spec: dict[str, Any]
     seed: int
     copies: int
     files: tuple[str, ...]
-    parts: dict[str, Part]
+    parts: dict[str, SplitPart]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     seconds: float
@@ -100,21 +95,23 @@ class MelStore:
         seconds: unaugmented audio, training and validation.
     """
 
-    def __init__(self, folder: Path, manifest: _Manifest, entries: Sequence[_Entry]) -> None:
+    def __init__(
+        self, folder: Path, manifest: _Manifest, entries: Sequence[_StoredRecording]
+    ) -> None:
         self.folder = folder
         self.spec = MelSpec.from_dict(manifest.spec)
         self.mean = np.array(manifest.mean, np.float32)
         self.std = np.array(manifest.std, np.float32)
         self.seconds = manifest.seconds
-        self._tracks: dict[str, list[Track]] = {"train": [], "validation": []}
+        self._tracks: dict[str, list[StoredMel]] = {"train": [], "validation": []}
         for index, entry in enumerate(entries):
             for stretch in entry.stretches:
                 self._tracks[stretch.part].append(
-                    Track(index, stretch.start_s, stretch.augmented, _mapped(folder, stretch))
+                    StoredMel(index, stretch.start_s, stretch.augmented, _mapped(folder, stretch))
                 )
 
-    def tracks(self, split: Split) -> list[Track]:
-        """In the order of the corpus; variations follow what they vary."""
+    def tracks(self, split: Split) -> list[StoredMel]:
+        """Tracks in the order of the corpus; variations follow what they vary."""
         return list(self._tracks[split])
 
     def restricted(self, files: Collection[int]) -> MelStore:
@@ -140,7 +137,7 @@ class MelStore:
         augmentations: int | None = None,
         progress: Progress | None = None,
     ) -> MelStore:
-        """Analyses a corpus, one recording after the other; goes on where a killed build was.
+        """Analyse a corpus, one recording after the other; go on where a killed build was.
 
         A store that is there already grows by the recordings that are new. What was used for
         training stays that, and what was for validation, too.
@@ -164,7 +161,7 @@ class MelStore:
 
     @classmethod
     def open(cls, folder: Path) -> MelStore:
-        """A finished store.
+        """Open a finished store.
 
         Raises:
             SoundError: it isn't finished, was damaged, or is of another version.
@@ -173,7 +170,7 @@ class MelStore:
             manifest = _Manifest.model_validate_json((folder / _MANIFEST).read_bytes())
             if manifest.format_version != _FORMAT:
                 raise ValueError(f"format version {manifest.format_version}")
-            entries = [_Entry.model_validate_json(_entry(folder, key).read_bytes())
+            entries = [_StoredRecording.model_validate_json(_entry(folder, key).read_bytes())
                        for key in manifest.files]  # fmt: skip
             return cls(folder, manifest, entries)
         except (OSError, ValueError, AudioError) as error:
@@ -185,12 +182,12 @@ class MelStore:
 
 
 def copies_for(seconds: float) -> int:
-    """How many variations a corpus of some length gets."""
+    """The number of variations that a corpus of some length gets."""
     return int(min(MOST_COPIES, AUGMENTED_S // max(seconds, 1.0)))
 
 
-def stored_parts(folder: Path) -> dict[str, Part]:
-    """What each recording is for, by its hash; empty where no build of the store was finished."""
+def stored_parts(folder: Path) -> dict[str, SplitPart]:
+    """The part of each recording, by its hash; empty where no build of the store was finished."""
     try:
         return _Manifest.model_validate_json((folder / _MANIFEST).read_bytes()).parts
     except (OSError, ValidationError):
@@ -225,11 +222,11 @@ class _Build:
         write_text(self._folder / _MANIFEST, dump_json(manifest.model_dump(mode="json")))
         return MelStore(self._folder, manifest, entries)
 
-    def _entry(self, file: CorpusFile, part: Part, task: Task) -> _Entry:
+    def _entry(self, file: CorpusFile, part: SplitPart, task: Task) -> _StoredRecording:
         made_with = f"{_FORMAT} {self._seed} {self._copies} {part}"
         path = _entry(self._folder, file.sha256)
         with suppress(OSError, ValueError):
-            entry = _Entry.model_validate_json(path.read_bytes())
+            entry = _StoredRecording.model_validate_json(path.read_bytes())
             # Copies of an earlier, smaller corpus stay: they are no reason to read it again.
             if _same_but_copies(entry.made_with, made_with) and _whole(self._folder, entry):
                 task.advance(file.usable_s)
@@ -247,7 +244,9 @@ class _Build:
         write_text(path, json.dumps(entry.model_dump(mode="json")))
         return entry
 
-    def _analyse(self, file: CorpusFile, part: Part, made_with: str, task: Task) -> _Entry:
+    def _analyse(
+        self, file: CorpusFile, part: SplitPart, made_with: str, task: Task
+    ) -> _StoredRecording:
         stretches: list[_Stretch] = []
         frames, sums, squares = 0, np.zeros(MEL_SPEC.n_mels), np.zeros(MEL_SPEC.n_mels)
         rate = MEL_SPEC.sample_rate
@@ -266,7 +265,7 @@ class _Build:
                     squares += (wide**2).sum(axis=1)
                     stretches += self._variations(piece, file, number, start_s + first / rate)
             task.advance(len(samples) / rate)
-        return _Entry(
+        return _StoredRecording(
             made_with=made_with,
             stretches=tuple(stretches),
             frames=frames,
@@ -317,7 +316,7 @@ def _mel(samples: NDArray[np.float32]) -> NDArray[np.float16]:
 
 
 def _statistics(
-    entries: Sequence[_Entry],
+    entries: Sequence[_StoredRecording],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     count = max(1, sum(entry.frames for entry in entries))
     mean = np.sum([entry.sums for entry in entries], axis=0) / count
@@ -334,7 +333,7 @@ def _same_but_copies(one: str, other: str) -> bool:
     return a[:2] == b[:2] and a[3:] == b[3:] and int(a[2]) >= int(b[2])
 
 
-def _whole(folder: Path, entry: _Entry) -> bool:
+def _whole(folder: Path, entry: _StoredRecording) -> bool:
     return all((folder / stretch.array).is_file() for stretch in entry.stretches)
 
 

@@ -29,7 +29,7 @@ SILENT_DB = -60.0
 GAP_S = 1.0
 """Shorter silences are rests and part of the music."""
 MARGIN_S = 0.1
-"""What is kept around a sound, for its attack and its last decay."""
+"""Kept around a sound, for its attack and its last decay."""
 PIECE_S = 120.0
 """Longest piece at once, so that memory doesn't grow with the recording."""
 SHORTEST_S = 0.02
@@ -47,7 +47,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one pass over a recording tells.
+    """The results of one pass over a recording.
 
     Attributes:
         sha256: of the decoded samples, with rate and channels.
@@ -75,7 +75,7 @@ class Measured:
 
 
 def measure(path: Path) -> Iterator[float | Measured]:
-    """Reads a recording once; yields the share that is done, and ``Measured`` at the end.
+    """Read a recording once; yield the share that is done, and ``Measured`` at the end.
 
     Raises:
         AudioError: it can't be read or holds NaN.
@@ -99,7 +99,7 @@ def measure(path: Path) -> Iterator[float | Measured]:
 def pieces(
     path: Path, sounding: Sequence[tuple[float, float]], mix: str, rate: int, sha256: str
 ) -> Iterator[tuple[float, Floats]]:
-    """What sounds in a recording, mono.
+    """Read the parts of a recording that sound, mono.
 
     Args:
         path: the recording.
@@ -184,7 +184,7 @@ class _Gauge:
         self._window = np.hanning(_SPECTRUM)
 
     def take(self, block: Floats) -> None:
-        """Samples ``[time, channels]``; all blocks but the last are whole frames."""
+        """Take samples ``[time, channels]``; all blocks but the last are whole frames."""
         self._digest.update(block.data)
         self._peak = max(self._peak, float(np.abs(block).max()))
         if self._peak >= _FLAT:
@@ -245,7 +245,7 @@ def _padded(wide: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _flat_samples(channel: Floats) -> int:
-    """Samples within runs at full scale on one side."""
+    """Count the samples within runs at full scale on one side."""
     count = 0
     for side in (channel, -channel):
         at_top = np.concatenate(([0], (np.abs(side - 1) <= 1 - _FLAT).astype(np.int8), [0]))
@@ -286,7 +286,7 @@ def _relative_db(powers: NDArray[np.float64]) -> tuple[int, ...]:
 
 
 def outline_distance_db(one: Sequence[int], other: Sequence[int]) -> float:
-    """How far two outlines are apart: the largest RMS difference of their parts, in dB.
+    """Distance of two outlines: the largest RMS difference of their parts, in dB.
 
     Infinite where the lengths differ by more than two frames.
     """

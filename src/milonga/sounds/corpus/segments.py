@@ -34,7 +34,7 @@ class MelTrack(Protocol):
 
 
 class MelTracks(Protocol):
-    """What training needs of a store of mels."""
+    """A store of mels, as training needs it."""
 
     @property
     def spec(self) -> MelSpec: ...
@@ -46,7 +46,7 @@ class MelTracks(Protocol):
 
 
 class Segments:
-    """Draws batches.
+    """Batches of segments, drawn at random.
 
     A track that is shorter than a segment is followed by another, so that a corpus of five
     recordings of 0.3 s gives full segments, too. Half of the draws are of recordings as they

@@ -1,4 +1,4 @@
-"""Which recordings a model learns from, and which it is tested on."""
+"""The split of recordings into those to learn from and those to test on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from milonga.sounds.corpus.inspection import Corpus
 
-Part = Literal["train", "validation", "both"]
+SplitPart = Literal["train", "validation", "both"]
 """``both``: the end of each stretch is for validation."""
 
 SHARE, MOST = 0.12, 0.2
@@ -25,8 +25,8 @@ SHORTEST_S = 1.0
 """A shorter stretch isn't split in time; it is for training."""
 
 
-def assign(corpus: Corpus, seed: int, earlier: Mapping[str, Part]) -> dict[str, Part]:
-    """The part of each recording, by its hash.
+def assign(corpus: Corpus, seed: int, earlier: Mapping[str, SplitPart]) -> dict[str, SplitPart]:
+    """Assign each recording, by its hash, to a part.
 
     Whole recordings are held out, so that validation tells about sounds never heard; near
     duplicates go together. What a model made is for training. Recordings of an earlier training
@@ -37,7 +37,7 @@ def assign(corpus: Corpus, seed: int, earlier: Mapping[str, Part]) -> dict[str, 
         seed: draws which are held out; independent of order and names.
         earlier: parts given before.
     """
-    parts: dict[str, Part] = {f.sha256: earlier[f.sha256] for f in corpus.files
+    parts: dict[str, SplitPart] = {f.sha256: earlier[f.sha256] for f in corpus.files
                               if f.sha256 in earlier}  # fmt: skip
     # A model must not be judged by what a model made, nor by what that was made like.
     made = {file.sha256 for file in corpus.files if file.generated}
@@ -55,7 +55,7 @@ def assign(corpus: Corpus, seed: int, earlier: Mapping[str, Part]) -> dict[str, 
         new = [key for key in group if key not in parts]
         old = {parts[key] for key in group if key in parts}
         size = sum(seconds[key] for key in group)
-        part: Part = "train"
+        part: SplitPart = "train"
         if old:
             part = "validation" if old == {"validation"} else "train"
         elif held < SHARE * total and held + size <= MOST * total:
@@ -74,9 +74,9 @@ def assign(corpus: Corpus, seed: int, earlier: Mapping[str, Part]) -> dict[str, 
 
 
 def parts_of(
-    part: Part, samples: int, rate: int
+    part: SplitPart, samples: int, rate: int
 ) -> Iterator[tuple[Literal["train", "validation"], int, int]]:
-    """The stretches of a piece: what each is for, its first sample and its end."""
+    """Split a piece into stretches: the part of each, its first sample and its end."""
     if part != "both":
         yield part, 0, samples
         return
@@ -89,7 +89,7 @@ def parts_of(
     yield "validation", samples - held, samples
 
 
-def _held(part: Part | None, seconds: float) -> float:
+def _held(part: SplitPart | None, seconds: float) -> float:
     return {"validation": 1.0, "both": SHARE}.get(part or "", 0.0) * seconds
 
 

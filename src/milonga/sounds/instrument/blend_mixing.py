@@ -87,13 +87,13 @@ def _lineage(part: BlendPart) -> set[str]:
 
 def _drift(one: BlendPart, other: BlendPart) -> float:
     """How far two encoders disagree, as a share of the latents' own variation."""
-    from milonga.sounds.model.latents import encoded
+    from milonga.sounds.model.latents import encode_mel
 
     tracks = []
     for source in (one, other):
         mel = source.player.mel(ResolvedPlay(seconds=6.0))
         tracks.append(
-            [encoded(part.player.net, mel, part.player.spec).latents for part in (one, other)]
+            [encode_mel(part.player.net, mel, part.player.spec).latents for part in (one, other)]
         )
     apart = math.sqrt(float(np.mean([np.mean((a - b) ** 2) for a, b in tracks])))
     spread = math.sqrt(float(np.mean([np.mean((a - a.mean(0)) ** 2) for a, _ in tracks])))

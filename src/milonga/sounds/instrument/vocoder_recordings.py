@@ -17,7 +17,7 @@ from milonga.runtime.progress import Progress
 from milonga.sounds.corpus.inspection import Corpus, CorpusFile
 from milonga.sounds.corpus.mel_store import stored_parts
 from milonga.sounds.corpus.reading import pieces
-from milonga.sounds.corpus.split import Part, assign, parts_of
+from milonga.sounds.corpus.split import SplitPart, assign, parts_of
 from milonga.sounds.folder import ModelFolder
 from milonga.sounds.library.library import SavedModel
 from milonga.sounds.mel_spec import MEL_SPEC
@@ -136,7 +136,7 @@ def _find(
 
 
 def _affordable(
-    files: Sequence[CorpusFile], parts: dict[str, Part], found: Recordings
+    files: Sequence[CorpusFile], parts: dict[str, SplitPart], found: Recordings
 ) -> list[CorpusFile]:
     """All recordings, or as many as the limits allow, in an order that favours none."""
     room = {"train": MOST_TRAIN_S, "validation": MOST_HELD_OUT_S}
@@ -151,7 +151,7 @@ def _affordable(
     return chosen
 
 
-def _stretches(file: CorpusFile, part: Part, target: Path) -> list[tuple[str, str]]:
+def _stretches(file: CorpusFile, part: SplitPart, target: Path) -> list[tuple[str, str]]:
     """What each stretch is for, and its array's name; read from the recording if need be."""
     done = target / f"{file.sha256[:32]}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):

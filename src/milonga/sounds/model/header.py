@@ -45,7 +45,7 @@ class LearntCorpus(Record):
 
     @classmethod
     def of(cls, corpus: Corpus) -> LearntCorpus:
-        """What a model's file says of its corpus."""
+        """Describe a corpus for a model's file."""
         return cls(
             fingerprint=corpus.fingerprint,
             seconds=round(corpus.seconds, 3),

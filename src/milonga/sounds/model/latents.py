@@ -30,7 +30,7 @@ _CHUNK = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Track:
+class LatentTrack:
     """A latent track and the controls it was heard with.
 
     Attributes:
@@ -46,8 +46,8 @@ class Track:
 
 
 @torch.no_grad()
-def encoded(net: SoundNet, mel: Floats, spec: MelSpec) -> Track:
-    """The latent track of a mel ``[1, bands, T]``, in memory that doesn't grow with T."""
+def encode_mel(net: SoundNet, mel: Floats, spec: MelSpec) -> LatentTrack:
+    """Encode a mel ``[1, bands, T]`` in memory that doesn't grow with T."""
     descriptors = Descriptors(spec)
     margin = encoder_reach(net.shape) * FACTOR
     # Descriptors look over two windows, two seconds to either side.
@@ -64,11 +64,11 @@ def encoded(net: SoundNet, mel: Floats, spec: MelSpec) -> Track:
         keep = slice((at - first) // FACTOR, (min(frames, at + step) - first) // FACTOR)
         latents.append(mean[0].T[keep].numpy())
         controls.append(pooled[0].T[keep].numpy())
-    return Track(np.concatenate(latents), np.concatenate(controls))
+    return LatentTrack(np.concatenate(latents), np.concatenate(controls))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Atlas:
+class CorpusLatents:
     """Latent tracks of the corpus.
 
     Attributes:
@@ -91,8 +91,10 @@ class Atlas:
     weights: Floats
 
     @classmethod
-    def build(cls, net: SoundNet, tracks: Sequence[MelTrack], spec: MelSpec, seed: int) -> Atlas:
-        """Encodes the recordings as they are (no variations), within ``MOST_VECTORS``."""
+    def build(
+        cls, net: SoundNet, tracks: Sequence[MelTrack], spec: MelSpec, seed: int
+    ) -> CorpusLatents:
+        """Encode the recordings as they are (no variations), within ``MOST_VECTORS``."""
         real = [track for track in tracks if not track.augmented] or list(tracks)
         draw = np.random.default_rng([seed, 3])
         total = sum(-(-track.mel.shape[1] // FACTOR) for track in real)
@@ -107,7 +109,7 @@ class Atlas:
                 wanted = min(frames, max(EXCERPT * FACTOR, round(frames * share)))
             start = int(draw.integers(frames - wanted + 1))
             mel = np.asarray(track.mel[None, :, start : start + wanted], np.float32)
-            found = encoded(net, mel, spec)
+            found = encode_mel(net, mel, spec)
             for first, last in _sounding_runs(mel, len(found)):
                 last = min(last, first + MOST_VECTORS - count)
                 if last - first < 1:
@@ -153,7 +155,7 @@ class Atlas:
         return {name: value.contiguous() for name, value in values.items()}
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Atlas:
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> CorpusLatents:
         """The inverse of ``tensors``.
 
         Raises:
@@ -188,13 +190,13 @@ class Atlas:
             raise ModelFileError("The model's kept latents don't fit each other.")
         return made
 
-    def of_file(self, file: int) -> Track | None:
-        """What is kept of one file of the corpus, its runs one after the other."""
+    def of_file(self, file: int) -> LatentTrack | None:
+        """The track of one file of the corpus, its runs one after the other."""
         rows = [np.arange(first, first + n) for f, first, n in self.runs.tolist() if f == file]
         if not rows:
             return None
         index = np.concatenate(rows)
-        return Track(self.latents[index], self.controls[index])
+        return LatentTrack(self.latents[index], self.controls[index])
 
     def slow(self) -> Floats:
         """``[N, latent]``: each vector averaged over a second of its run."""

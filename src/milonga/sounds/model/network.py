@@ -102,7 +102,7 @@ class Encoder(nn.Module):
 
 
 class Tools(nn.Module):
-    """What conditions can do to a mel at once, before the network has learnt anything.
+    """Changes that conditions make to a mel at once, before the network has learnt anything.
 
     For each band and frame, the conditions say how much of each is added: a gain (equaliser),
     the mel's contrast over a second, over a tenth of a second and over neighbouring bands, and
@@ -258,7 +258,7 @@ class SoundNet(nn.Module):
         return (level - self.mel_mean[:, None]) / self.mel_std[:, None]
 
     def prediction(self, controls: Tensor) -> Tensor:
-        """What the controls tell of the latent, ``[B, latent, T / 8]``."""
+        """The part of the latent that the controls predict, ``[B, latent, T / 8]``."""
         slow = functional.avg_pool1d(controls, FACTOR)
         return torch.einsum("dc,bct->bdt", self.predicted, slow)
 

@@ -144,7 +144,7 @@ def _recording(text: str, player: SoundPlayer) -> tuple[str | NDArray[np.float32
         AudioError: the recording can't be read.
     """
     path = Path(text)
-    if text in player.files and player.atlas.of_file(player.files.index(text)) is not None:
+    if text in player.files and player.kept.of_file(player.files.index(text)) is not None:
         return f"corpus:{text}", {"corpus": text}
     if not path.is_file():
         if text in player.files:

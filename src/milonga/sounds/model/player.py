@@ -23,10 +23,10 @@ from milonga.sounds.controls.statistics import column
 from milonga.sounds.mel_spec import MEL_SPEC
 from milonga.sounds.model.architecture import FACTOR, Architecture
 from milonga.sounds.model.header import ModelHeader
-from milonga.sounds.model.latents import Atlas, Track, encoded
+from milonga.sounds.model.latents import CorpusLatents, LatentTrack, encode_mel
 from milonga.sounds.model.network import BEATS, CARRIERS, NOISES, SoundNet, reach
 from milonga.sounds.model.resolved_play import ResolvedPlay
-from milonga.sounds.model.walk import Vectors, Walk
+from milonga.sounds.model.walk import LatentWalk, Vectors
 from milonga.vocoders import VocoderBase
 
 Floats = NDArray[np.float32]
@@ -77,8 +77,8 @@ class SoundPlayer:
         except RuntimeError:
             raise ModelFileError("The model's tensors don't fit its architecture.") from None
         self.net = net.eval()
-        self.atlas = Atlas.from_tensors(tensors)
-        if self.atlas.latents.shape[1] != shape.latent:
+        self.kept = CorpusLatents.from_tensors(tensors)
+        if self.kept.latents.shape[1] != shape.latent:
             raise ModelFileError("The model's kept latents don't fit its network.")
         self._std = net.control_std.double().numpy()
         self._mean = net.control_mean.double().numpy()
@@ -103,7 +103,7 @@ class SoundPlayer:
     @property
     def axes(self) -> tuple[str, ...]:
         """Names of the free axes."""
-        return _SCALE_AXES[: len(self.atlas.axes)]
+        return _SCALE_AXES[: len(self.kept.axes)]
 
     def frames(self, request: ResolvedPlay) -> int:
         """Frames of the mel of a request."""
@@ -154,7 +154,7 @@ class SoundPlayer:
         return limit(clip, CEILING_DBTP)
 
     def check(self, request: ResolvedPlay) -> None:
-        """Raises what ``mel`` would, without playing."""
+        """Raise what ``mel`` would, without playing."""
         for name, value in request.controls.items():
             if name not in NAMES:
                 raise UnknownNameError("control", name, NAMES)
@@ -180,7 +180,7 @@ class SoundPlayer:
         if self._samples(request) < 1:
             raise SoundError(f"{request.seconds:g} s are too short to be played.")
 
-    def _track(self, start: str | Floats) -> Track | None:
+    def _track(self, start: str | Floats) -> LatentTrack | None:
         """The latent track that a start stands for; None for a walk."""
         if not isinstance(start, str):
             mel = np.asarray(start, np.float32)
@@ -190,17 +190,17 @@ class SoundPlayer:
                 )
             if not np.isfinite(mel).all():
                 raise SoundError("The recording's mel holds NaN or infinite values.")
-            return encoded(self.net, mel, self.spec)
+            return encode_mel(self.net, mel, self.spec)
         if start == "walk":
             return None
         kind, _, name = start.partition(":")
-        known = sorted(set(self.atlas.runs[:, 0].tolist()))
+        known = sorted(set(self.kept.runs[:, 0].tolist()))
         names = [self.files[file] for file in known if file < len(self.files)]
         if kind == "corpus":
             if name in self.files:
-                found = self.atlas.of_file(self.files.index(name))
+                found = self.kept.of_file(self.files.index(name))
             else:
-                found = self.atlas.of_file(int(name)) if name.isdecimal() else None
+                found = self.kept.of_file(int(name)) if name.isdecimal() else None
             if found is not None:
                 return found
         raise UnknownNameError("recording of this model", name or start, names or map(str, known))
@@ -240,14 +240,14 @@ class SoundPlayer:
         track = self._track(start)
         if track is not None:
             yield _paced(track, request.pace)
-        yield from Walk(self.atlas, draw, request.pace, track).blocks()
+        yield from LatentWalk(self.kept, draw, request.pace, track).blocks()
 
     @torch.no_grad()
     def _decode(self, request: ResolvedPlay, vectors: Vectors, first: int) -> Floats:
         latents, controls = vectors
         for name, value in request.axes.items():
             index = self.axes.index(name)
-            offset = value * self.atlas.axes_spread[index] * self.atlas.axes[index]
+            offset = value * self.kept.axes_spread[index] * self.kept.axes[index]
             latents = latents + offset.astype(np.float32)
         asked = self.asked(torch.from_numpy(controls.T[None].copy()), request.controls)
         # Values stand in the middle of their eight frames.
@@ -304,7 +304,7 @@ class _Buffer:
         return self._kept[0][: last - first], self._kept[1][: last - first]
 
 
-def _paced(track: Track, pace: float) -> Vectors:
+def _paced(track: LatentTrack, pace: float) -> Vectors:
     """A track read at a pace; at pace 0 it stands at its first vector for its own length."""
     if pace == 1.0:
         return track.latents, track.controls

@@ -1,4 +1,4 @@
-"""What a player plays: numbers, and recordings that have been read."""
+"""Settings that a player can play: numbers, and recordings that have been read."""
 
 from __future__ import annotations
 

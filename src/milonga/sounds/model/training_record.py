@@ -10,7 +10,7 @@ from milonga.runtime.record import Record
 
 
 class EarlierRecordings(Record):
-    """What a training with more recordings did to those before: held-out errors, nats."""
+    """Held-out errors, nats, on a model's own recordings before and after it learnt from more."""
 
     error_before: float
     error_after: float

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from milonga.sounds.model.latents import Atlas, Track, slow_part
+from milonga.sounds.model.latents import CorpusLatents, LatentTrack, slow_part
 
 Floats = NDArray[np.float32]
 Vectors = tuple[Floats, Floats]
@@ -26,9 +26,9 @@ _FADE = 3
 _NEIGHBOURS = 6
 _ELSEWHERE, _RUN_LEFT = 22, 6
 _PARTNER = (0.02, 0.3)
-"""Ranks, as shares of the atlas, among which the places that timbre is drawn to are chosen."""
+"""Ranks, as shares of the latents, among which the places that timbre is drawn to are chosen."""
 _DRAWN = (0.2, 0.65)
-"""How far the slow part goes towards them."""
+"""The share of the way that the slow part goes towards them."""
 _WANDER = 0.3
 """Standard deviation of the free wandering, in spreads of each axis."""
 _WANDER_VECTORS = 20.0
@@ -37,33 +37,37 @@ _CONTROLS_WEIGHT = 2.0
 neighbours are sought."""
 
 
-class Walk:
+class LatentWalk:
     """Vectors of a walk, in blocks.
 
     Args:
-        atlas: of the model.
+        kept: latents of the model's corpus.
         draw: makes it repeatable.
         pace: how fast it goes through the corpus; 1 as recorded, 0 stands still.
         after: a track that it goes on from; by default it starts anywhere.
     """
 
     def __init__(
-        self, atlas: Atlas, draw: np.random.Generator, pace: float = 1.0, after: Track | None = None
+        self,
+        kept: CorpusLatents,
+        draw: np.random.Generator,
+        pace: float = 1.0,
+        after: LatentTrack | None = None,
     ) -> None:
-        self._atlas, self._draw, self._pace = atlas, draw, pace
-        self._slow = atlas.slow()
-        self._slow_controls = np.empty_like(atlas.controls)
-        for _, first, count in atlas.runs.tolist():
+        self._kept, self._draw, self._pace = kept, draw, pace
+        self._slow = kept.slow()
+        self._slow_controls = np.empty_like(kept.controls)
+        for _, first, count in kept.runs.tolist():
             part = slice(first, first + count)
-            self._slow_controls[part] = slow_part(atlas.controls[part])
-        self._owner = np.repeat(np.arange(len(atlas.runs)), atlas.runs[:, 2])
-        scale = atlas.weights / np.sqrt((self._slow * atlas.weights).var(0).mean() + 1e-9)
+            self._slow_controls[part] = slow_part(kept.controls[part])
+        self._owner = np.repeat(np.arange(len(kept.runs)), kept.runs[:, 2])
+        scale = kept.weights / np.sqrt((self._slow * kept.weights).var(0).mean() + 1e-9)
         self._place = np.concatenate(
             [self._slow * scale, _CONTROLS_WEIGHT * self._slow_controls], axis=1
         )
-        self._wander = np.zeros(len(atlas.axes), np.float32)
+        self._wander = np.zeros(len(kept.axes), np.float32)
         if after is None:
-            self._at = int(draw.integers(len(atlas.latents)))
+            self._at = int(draw.integers(len(kept.latents)))
         else:
             place = np.concatenate(
                 [
@@ -85,7 +89,7 @@ class Walk:
 
     def _phrase(self, fading: Vectors | None) -> tuple[Vectors, Vectors]:
         """One stretch without its end, which is to be faded into the next; the end."""
-        _, first, count = self._atlas.runs[self._owner[self._at]].tolist()
+        _, first, count = self._kept.runs[self._owner[self._at]].tolist()
         wanted = min(int(self._draw.integers(*_PHRASE)), first + count - self._at)
         length = max(1, min(round(wanted / self._pace), _LONGEST)) if self._pace else _LONGEST
         fade = min(_FADE, length)
@@ -104,7 +108,7 @@ class Walk:
         return body, tail
 
     def _read(self, positions: NDArray[np.float64]) -> Vectors:
-        atlas = self._atlas
+        kept = self._kept
         low = np.floor(positions).astype(int)
         high = np.minimum(low + 1, np.ceil(positions).astype(int))
         part = (positions - low)[:, np.newaxis].astype(np.float32)
@@ -114,8 +118,8 @@ class Walk:
 
         slow, slow_controls = at(self._slow), at(self._slow_controls)
         drawn, drawn_controls, share = self._drawn(len(positions))
-        latents = at(atlas.latents) + share * (drawn - slow) + self._wandering(len(positions))
-        controls = at(atlas.controls) + share * (drawn_controls - slow_controls)
+        latents = at(kept.latents) + share * (drawn - slow) + self._wandering(len(positions))
+        controls = at(kept.controls) + share * (drawn_controls - slow_controls)
         return latents, controls
 
     def _drawn(self, length: int) -> tuple[Floats, Floats, Floats]:
@@ -146,8 +150,8 @@ class Walk:
                 np.float32
             )
             track[index] = self._wander
-        spread = _WANDER * self._atlas.axes_spread
-        return np.asarray((track * spread) @ self._atlas.axes, np.float32)
+        spread = _WANDER * self._kept.axes_spread
+        return np.asarray((track * spread) @ self._kept.axes, np.float32)
 
     def _partner(self) -> int:
         """A place in the wider neighbourhood."""
@@ -157,12 +161,12 @@ class Walk:
         return int(order[self._draw.integers(low, max(low, high) + 1)])
 
     def _jump(self, here: int) -> int:
-        """Where the reading goes on: a place that sounds alike, mostly of another stretch.
+        """The place where the reading goes on: it sounds alike and is mostly of another stretch.
 
         Each run offers its nearest place. Were all places asked, a long steady sound would hold
         the walk for good, since its neighbours are all its own.
         """
-        runs = self._atlas.runs
+        runs = self._kept.runs
         distance = ((self._place - self._place[here]) ** 2).sum(1)
         at = np.arange(len(distance))
         ends = runs[self._owner, 1] + runs[self._owner, 2]

@@ -1,4 +1,4 @@
-"""What each control of a trained model really does, measured.
+"""The measured effect of each control of a trained model.
 
 A control is swept over nine positions at a few seeds; all descriptors of each result are
 measured. Spearman's rank correlation between positions and each descriptor's mean says how

@@ -1,4 +1,4 @@
-"""How well a network does on recordings that it didn't learn from."""
+"""Errors of a network on recordings that it hasn't learnt from."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def latent_track(net: SoundNet, descriptors: Descriptors, mel: Tensor) -> tuple[
 def probe(
     net: SoundNet, segments: Segments, spec: MelSpec, device: str = "cpu"
 ) -> dict[str, list[float]]:
-    """How much of the descriptors a linear reader finds in the latent.
+    """Measure how much of the descriptors a linear reader finds in the latent.
 
     A ridge regression from three neighbouring latent vectors (``latent``), from what the encoder
     gives before the controls are taken away (``encoder``), and from the mel averaged over as

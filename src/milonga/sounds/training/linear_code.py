@@ -24,7 +24,7 @@ _RIDGE = 1e-4
 
 @torch.no_grad()
 def fit_code(net: SoundNet, descriptors: Descriptors, mels: Iterable[Tensor]) -> None:
-    """Sets the network's linear code: principal components of eight frames, of variance 1.
+    """Set the network's linear code: principal components of eight frames, of variance 1.
 
     Args:
         net: its normalisation must be set.
@@ -60,7 +60,7 @@ def fit_code(net: SoundNet, descriptors: Descriptors, mels: Iterable[Tensor]) ->
 
 @torch.no_grad()
 def fit_prediction(net: SoundNet, descriptors: Descriptors, mels: Iterable[Tensor]) -> None:
-    """Sets what a linear regression on the controls predicts of the encoder's output."""
+    """Set what a linear regression on the controls predicts of the encoder's output."""
     net.predicted.zero_()
     latents, controls = [], []
     for mel in mels:

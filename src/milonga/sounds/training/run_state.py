@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from milonga.runtime.files import dump_json, write_text
+from milonga.runtime.record import Record
 from milonga.sounds.folder import ModelFolder
 
 
-class TrainingState(BaseModel):
+class TrainingState(Record):
     """Everything that must be the same for a training to go on.
 
     Attributes:
@@ -19,8 +18,6 @@ class TrainingState(BaseModel):
         fixed: settings, as ``TrainSettings.fixed`` gives them.
         done: whether its model is in the library.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format_version: int = 1
     adds: bool

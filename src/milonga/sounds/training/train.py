@@ -10,7 +10,7 @@ from torch import Tensor
 from milonga.runtime.progress import Progress
 from milonga.sounds.controls.descriptors import NAMES
 from milonga.sounds.corpus.segments import MelTracks
-from milonga.sounds.model.latents import Atlas
+from milonga.sounds.model.latents import CorpusLatents
 from milonga.sounds.model.player import SoundPlayer
 from milonga.sounds.model.training_record import EarlierRecordings, TrainingRecord
 from milonga.sounds.training.effects import measure_effects
@@ -52,10 +52,10 @@ def train(
     run = Trainer(store, folder, settings or TrainSettings(), progress or Progress(), start)
     run.loop(preview)
     net = run.averaged(run.best).cpu()
-    atlas = Atlas.build(net, run.tracks, store.spec, run.settings.seed)
-    architecture = {**run.shape.to_dict(), **atlas.to_dict()}
+    latents = CorpusLatents.build(net, run.tracks, store.spec, run.settings.seed)
+    architecture = {**run.shape.to_dict(), **latents.to_dict()}
     tensors = {name: value.contiguous() for name, value in net.state_dict().items()}
-    tensors |= atlas.tensors()
+    tensors |= latents.tensors()
     controls = measure_effects(
         SoundPlayer(architecture, run.controls, tensors, spec=store.spec),
         run.controls,

@@ -37,7 +37,7 @@ from milonga.sounds.training.settings import TrainSettings
 
 Preview = Callable[[NDArray[np.float32], int], None]
 _SCORE_ASKED = 0.15
-"""What a spread of control error counts beside the likeness relative to a constant prediction."""
+"""Weight of a spread of control error beside the likeness relative to a constant prediction."""
 
 _WARM = 0.05
 """Share of the budget over which all terms of the loss but the likeness are faded in."""
@@ -119,14 +119,14 @@ class Trainer:
         return settings.epochs * max(20, steps)
 
     def fraction(self) -> float:
-        """How much of the budget is used."""
+        """The share of the budget that is used."""
         steps = self.total_steps
         if steps is not None:
             return self.step / max(steps, 1)
         return self.seconds / max(self.settings.minutes * 60.0, 1e-9)
 
     def loop(self, preview: Preview | None) -> None:
-        """Trains until the budget is used or nothing gets better."""
+        """Train until the budget is used or nothing gets better."""
         steps = self.total_steps
         budget = float(steps) if steps is not None else self.settings.minutes * 60.0
         saved = shown = time.monotonic()
@@ -183,7 +183,7 @@ class Trainer:
         self.terms = {name: float(value) for name, value in terms.items()}
 
     def _settle(self) -> None:
-        """Ends the encoder's learning, and takes the controls out of its latent: what they tell
+        """End the encoder's learning, and take the controls out of its latent: what they tell
         of it can only be said of an encoder that doesn't change any more."""
         self.net.load_state_dict(self.average)
         fit_prediction(self.net, self.descriptors, self._varied())
@@ -243,7 +243,7 @@ class Trainer:
         return made
 
     def _signature(self) -> str:
-        """Identifies the data: the same recordings give the same."""
+        """A hash of the data: the same recordings give the same."""
         digest = hashlib.sha256()
         for track in [*self.tracks, *self.held_out]:
             digest.update(f"{track.file} {track.augmented} {track.mel.shape}".encode())
@@ -251,7 +251,7 @@ class Trainer:
         return digest.hexdigest()
 
     def save(self) -> None:
-        """Writes the checkpoint."""
+        """Write the checkpoint."""
         tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}

@@ -70,7 +70,7 @@ def load_module(prefix: str, module: nn.Module, tensors: dict[str, Tensor]) -> N
 
 
 def optimizer_tensors(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What an optimizer remembers of each parameter."""
+    """The memory that an optimizer has of each parameter."""
     return {
         f"{prefix}.{index}.{name}": value
         for index, memory in optimizer.state_dict()["state"].items()

@@ -65,12 +65,12 @@ class Duel(Record):
 
     @property
     def won(self) -> bool:
-        """Whether both distances of this vocoder are smaller."""
+        """True where both distances of this vocoder are smaller."""
         return self.own.distances.better_than(self.default.distances)
 
 
 class Evaluation(Record):
-    """On recordings that weren't trained on.
+    """Distances on recordings that weren't trained on.
 
     Attributes:
         against: the vocoder that would be taken otherwise.
@@ -86,7 +86,7 @@ class Evaluation(Record):
 
 
 class VocoderHeader(Record):
-    """What a vocoder's file says of itself.
+    """The header of a vocoder's file.
 
     Attributes:
         created: date and time, ISO 8601, UTC.
@@ -112,7 +112,7 @@ class VocoderHeader(Record):
 
     @property
     def generator_config(self) -> BigVGANConfig:
-        """What to build.
+        """The generator to build.
 
         Raises:
             VocoderError: no generator can be built from it, or one beyond reason.
