@@ -8,6 +8,16 @@ from pathlib import Path
 CHECKPOINT = "checkpoint.safetensors"
 
 
+class _Place:
+    """A path within the folder."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    def __get__(self, folder: ModelFolder | None, kind: type[ModelFolder]) -> Path:
+        return Path(self._place) if folder is None else folder.path / self._place
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
     """Paths of a model's folder; nothing of it need exist.
@@ -40,71 +50,24 @@ class ModelFolder:
         """The folder that a model's file lies in."""
         return cls(Path(file).parent)
 
+    model = _Place("model.safetensors")
+    presets = _Place("presets.json")
+    vocoder = _Place("vocoder.safetensors")
+    generated = _Place("generated")
+    training = _Place("training")
+    lock = _Place("training/.lock")
+    inspected = _Place("training/inspected.json")
+    corpus = _Place("training/corpus.json")
+    training_state = _Place("training/training.json")
+    old_training_state = _Place("training/session.json")
+    """The name of ``training.json`` in milonga 0.1."""
+    start = _Place("training/start.safetensors")
+    store = _Place("training/store")
+    checkpoint = _Place(f"training/{CHECKPOINT}")
+    previews = _Place("training/previews")
+    vocoder_training = _Place("training/vocoder")
+    vocoder_checkpoint = _Place(f"training/vocoder/{CHECKPOINT}")
+
     @property
     def name(self) -> str:
         return self.path.name
-
-    @property
-    def model(self) -> Path:
-        return self.path / "model.safetensors"
-
-    @property
-    def presets(self) -> Path:
-        return self.path / "presets.json"
-
-    @property
-    def vocoder(self) -> Path:
-        return self.path / "vocoder.safetensors"
-
-    @property
-    def generated(self) -> Path:
-        return self.path / "generated"
-
-    @property
-    def training(self) -> Path:
-        return self.path / "training"
-
-    @property
-    def lock(self) -> Path:
-        return self.training / ".lock"
-
-    @property
-    def inspected(self) -> Path:
-        return self.training / "inspected.json"
-
-    @property
-    def corpus(self) -> Path:
-        return self.training / "corpus.json"
-
-    @property
-    def training_state(self) -> Path:
-        return self.training / "training.json"
-
-    @property
-    def old_training_state(self) -> Path:
-        """The name of ``training.json`` in milonga 0.1."""
-        return self.training / "session.json"
-
-    @property
-    def start(self) -> Path:
-        return self.training / "start.safetensors"
-
-    @property
-    def store(self) -> Path:
-        return self.training / "store"
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.training / CHECKPOINT
-
-    @property
-    def previews(self) -> Path:
-        return self.training / "previews"
-
-    @property
-    def vocoder_training(self) -> Path:
-        return self.training / "vocoder"
-
-    @property
-    def vocoder_checkpoint(self) -> Path:
-        return self.vocoder_training / CHECKPOINT
