@@ -1,4 +1,4 @@
-"""What was played: playing it again, and comparing it side by side."""
+"""The history of played sounds: playing them again, and comparing them side by side."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from milonga.audio.export.settings import ExportSettings
 from milonga.audio.export.write import ExportResult, check_target, export
 from milonga.errors import ComparisonError
+from milonga.runtime import html
 from milonga.runtime.progress import Progress
 from milonga.sounds.library.history import History
 from milonga.sounds.library.library import Library
@@ -106,6 +107,9 @@ class HistoryComparison:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object."""
         return {"page": str(self.page), "numbers": list(self.numbers), **self.figures}
+
+    def _repr_html_(self) -> str:
+        return html.paragraphs([f"Comparison of {self.numbers}: {self.page}"])
 
 
 def compare_history(

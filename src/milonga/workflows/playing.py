@@ -12,6 +12,7 @@ from milonga.audio.export.settings import ExportSettings
 from milonga.audio.export.write import ExportResult, check_target
 from milonga.audio.export.write import export as export_clip
 from milonga.errors import MilongaError
+from milonga.runtime import html
 from milonga.runtime.progress import Progress
 from milonga.sounds.library.history import History
 from milonga.sounds.library.history_entry import PlayedModel, played_model
@@ -69,15 +70,13 @@ class PlayedSound:
         }
 
     def _repr_html_(self) -> str:
-        from html import escape
-
         title = f"{self.path.name}, seed {self.settings.seed}, {self.vocoder}"
-        return f"<div>{escape(title)}</div>{self.clip()._repr_html_()}"
+        return html.paragraphs([title]) + self.clip()._repr_html_()
 
 
 @dataclass(frozen=True, slots=True)
 class PlayChoice:
-    """What is to be played and how it is written, from a preset and what was given over it."""
+    """Settings to play and export, from a preset and what was given over it."""
 
     settings: PlaySettings
     export: ExportSettings

@@ -322,3 +322,22 @@ def test_a_killed_export_leaves_a_whole_file_that_its_receipt_may_not_know(tmp_p
     except ReceiptError as error:
         known = None if "changed since" in str(error) else error
     assert known in (None, 44_100, 400_000)
+
+
+def test_a_receipt_of_version_1_is_still_read(tmp_path):
+    path = tmp_path / "old.wav"
+    export(tone(), path, made=Provenance(model="hum", seed=7))
+    document = json.loads(receipt_path(path).read_text())
+    document["format_version"] = 1
+    for part in ("source", "sound"):
+        sound = document[part]
+        document[part] = {
+            "sha256": sound["sha256"],
+            "frames": sound["n_samples"],
+            "rate": sound["sample_rate"],
+            "channels": sound["channels"],
+        }
+    receipt_path(path).write_text(json.dumps(document))
+    old = check_export(path)
+    assert (old.format_version, old.made.seed) == (1, 7)
+    assert (old.sound.n_samples, old.sound.sample_rate) == (tone().n_samples, tone().sample_rate)

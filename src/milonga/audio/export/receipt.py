@@ -27,7 +27,7 @@ FORMAT_VERSION: Final = 2
 
 
 class Provenance(Record):
-    """How the sound came about before the export; all that a maker knows, as plain JSON."""
+    """The origin of a sound before the export: all that its maker knows, as plain JSON."""
 
     model: str = ""
     model_sha256: str | None = None
@@ -54,7 +54,7 @@ class ExportedSound(Record):
 
 
 class ExportReceipt(Record):
-    """What stands beside an exported file as JSON."""
+    """The JSON document beside an exported file."""
 
     kind: Literal["milonga-export"] = "milonga-export"
     format_version: Literal[2] = FORMAT_VERSION
@@ -76,7 +76,7 @@ class ExportReceipt(Record):
 
 
 def receipt_path(path: str | os.PathLike[str]) -> Path:
-    """Where a file's receipt is: ``song.flac.json`` beside ``song.flac``."""
+    """Name the receipt of a file: ``song.flac.json`` beside ``song.flac``."""
     path = Path(path)
     return path.with_name(path.name + ".json")
 
@@ -88,7 +88,7 @@ def receipt_id(
     chain: tuple[Step, ...],
     libraries: dict[str, str],
 ) -> str:
-    """``ExportReceipt.id``."""
+    """Compute ``ExportReceipt.id``."""
     parts = [part.model_dump(mode="json") for part in (made, settings, source, *chain)]
     facts = [__version__, platform.python_version(), f"{sys.platform} {platform.machine()}"]
     text = json.dumps([*facts, libraries, *parts], sort_keys=True, allow_nan=False)
@@ -96,12 +96,12 @@ def receipt_id(
 
 
 def write_export_receipt(receipt: ExportReceipt, path: Path) -> None:
-    """Writes the receipt as JSON, atomically."""
+    """Write the receipt as JSON, atomically."""
     write_text(path, dump_json(receipt.model_dump(mode="json")))
 
 
 def read_export_receipt(path: str | os.PathLike[str]) -> ExportReceipt:
-    """The receipt of an exported file.
+    """Read the receipt of an exported file.
 
     Args:
         path: the sound file, or its receipt.
@@ -128,7 +128,7 @@ def _from_version_1(document: dict[str, Any]) -> None:
 
 
 def check_export(path: str | os.PathLike[str]) -> ExportReceipt:
-    """The receipt of an exported file whose samples are those that were written.
+    """Read the receipt of an exported file and check that its samples are those that were written.
 
     Raises:
         ReceiptError: as ``read_export_receipt``; or the samples are others.
@@ -145,12 +145,12 @@ def check_export(path: str | os.PathLike[str]) -> ExportReceipt:
 
 
 def sound_of(path: str | os.PathLike[str], receipt: ExportReceipt) -> ExportedSound:
-    """What the file of a receipt holds now."""
+    """Read what the file of a receipt holds now."""
     return described(read(Path(path).with_name(Path(receipt.file).name)))
 
 
 def described(clip: Clip) -> ExportedSound:
-    """The samples of a clip, for a receipt."""
+    """Describe the samples of a clip, for a receipt."""
     return ExportedSound(
         sha256=samples_sha256(clip),
         n_samples=clip.n_samples,

@@ -1,4 +1,4 @@
-"""What an export is asked for, checked before any work."""
+"""Settings of an export, checked before any work."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SAMPLE_BYTES: dict[str, int] = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What a file format can hold.
+    """The abilities of a file format.
 
     Attributes:
         subtypes: sample formats by bits, the usual one first; lossy formats have one, without bits.
@@ -62,7 +62,7 @@ FORMATS: dict[str, Format] = {
 
 
 class ExportSettings(BaseModel):
-    """How sound becomes a file. A field's description is the help of its option.
+    """Settings of an export. A field's description is the help of its option.
 
     Raises:
         AudioError: a wrong value or an unknown field, the format has no such rate or bits, or
@@ -151,7 +151,7 @@ class ExportSettings(BaseModel):
         return self
 
     def check(self, name: str) -> None:
-        """Raises AudioError unless the format can hold what the settings ask for."""
+        """Raise AudioError unless the format can hold what the settings ask for."""
         format = FORMATS[name]
         if self.rate is not None and self.rate not in format.rates:
             able = ", ".join(n for n, f in FORMATS.items() if self.rate in f.rates)
@@ -172,7 +172,7 @@ class ExportSettings(BaseModel):
             )
 
     def format_of(self, path: str | os.PathLike[str]) -> str:
-        """The format's name for a file: that of the settings, which its suffix must not contradict.
+        """Name the format of a file: that of the settings, which its suffix must not contradict.
 
         Raises:
             AudioError: an unknown or contradicting suffix, or a format that can't hold the rest.
@@ -195,13 +195,16 @@ class ExportSettings(BaseModel):
         return suffix
 
     def subtype(self, name: str) -> Subtype:
-        """The sample format within a file format."""
+        """Name the sample format within a file format."""
         format = FORMATS[name]
         return format.subtypes[self.bits] if self.bits else next(iter(format.subtypes.values()))
 
     def rate_of(self, name: str, rate: int) -> int:
-        """The rate written for a sound of a rate: without ``rate`` in the settings its own where
-        the format has it, else the nearest above, else the highest."""
+        """Choose the rate that a sound is written at.
+
+        Without ``rate`` in the settings it is the sound's own where the format has it, else the
+        nearest above, else the highest.
+        """
         if self.rate is not None:
             return self.rate
         rates = FORMATS[name].rates

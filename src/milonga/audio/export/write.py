@@ -36,12 +36,12 @@ from milonga.runtime.files import dump_json
 
 _CEILING_DBTP = -1.0
 _FAR_DEG = 10.0
-"""A measured direction farther than this from the one asked for is told."""
+"""A measured direction farther than this from the one asked for is reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What was written.
+    """The result of an export.
 
     Attributes:
         notes: what the listener should know, a sentence each.
@@ -76,7 +76,7 @@ class ExportResult:
 def check_target(
     path: str | os.PathLike[str], settings: ExportSettings | None = None, *, force: bool = False
 ) -> None:
-    """What can be refused before there is any sound to export.
+    """Refuse what can be refused before there is any sound to export.
 
     Raises:
         AudioError: the suffix is unknown or contradicts the settings; the SOFA file can't be used.
@@ -109,7 +109,7 @@ def export(
     tags: Tags | None = None,
     force: bool = False,
 ) -> ExportResult:
-    """Writes a clip and, beside it, its receipt; both are whole or absent.
+    """Write a clip and, beside it, its receipt; both are whole or absent.
 
     In this order: fewer channels, another rate, more channels (width or a head), level, dither.
 

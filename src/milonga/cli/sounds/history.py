@@ -31,7 +31,7 @@ history = _History(
     lazy={
         "list": (f"{_HERE}:list_", "Show what was played."),
         "replay": (_HERE, "Play a number again, and say whether it is the same."),
-        "compare": (_HERE, "Two numbers side by side, as a page."),
+        "compare": (_HERE, "Show two numbers side by side, as a page."),
         "use": (_HERE, "Let the next training of a model learn from a number."),
         "pin": (_HERE, "Keep a number whatever room it takes."),
         "unpin": (_HERE, "Let a number go when room is needed."),
@@ -128,7 +128,7 @@ def replay(
 )
 @json_option
 def compare(first: int, others: tuple[int, ...], out: Path | None, as_json: bool) -> None:
-    """FIRST and SECOND side by side: a page with players at one level, pictures and figures.
+    """Show FIRST and SECOND side by side: a page with players at one level, pictures and figures.
 
     A sound that has gone for room is played again.
     """

@@ -207,7 +207,7 @@ def _training(header: ModelHeader) -> None:
 
 
 def _controls(header: ModelHeader) -> None:
-    """What each control does to each descriptor, as measured after the training."""
+    """Show the measured effect of each control on each descriptor."""
     from rich.console import Console
     from rich.table import Table
 

@@ -114,7 +114,7 @@ def _inspect(folder: Path, progress: Progress, as_json: bool) -> None:
 
 
 def show_corpus(corpus: Corpus) -> None:
-    """What was found, for people."""
+    """Show what was found, for people."""
     about = corpus.to_dict()
     say(
         f"{len(corpus.files)} recordings, {_length(corpus.seconds)}, of which "

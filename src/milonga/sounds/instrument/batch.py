@@ -50,7 +50,7 @@ class Job:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """``"1-3,7"`` (or ``"1:3,7"``) to ``[1, 2, 3, 7]``; each once, in the order given.
+    """Parse ``"1-3,7"`` (or ``"1:3,7"``) to ``[1, 2, 3, 7]``; each once, in the order given.
 
     Raises:
         MilongaError: another form, or more than 100,000.
@@ -71,7 +71,7 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def parse_grid(texts: Iterable[str]) -> dict[str, list[float]]:
-    """Values by control, from ``NAME=FROM:TO:STEP``, ``NAME=A,B,C`` or ``NAME=A``.
+    """Parse values by control, from ``NAME=FROM:TO:STEP``, ``NAME=A,B,C`` or ``NAME=A``.
 
     ``brightness=-3:3:3`` is -3, 0 and 3: both ends are in.
 
@@ -123,7 +123,7 @@ def _range(text: str, first: float, last: float, step: float) -> list[float]:
 def make_jobs(
     stem: str, seeds: Sequence[int], grid: Mapping[str, Sequence[float]] | None = None
 ) -> list[Job]:
-    """Every seed with every combination of control values, seeds outermost.
+    """List every seed with every combination of control values, seeds outermost.
 
     ``make_jobs("rain", [7], {"brightness": [-3.0, 3.0]})`` has the names
     ``rain-s7-brightness-3`` and ``rain-s7-brightness+3``.
@@ -157,7 +157,7 @@ def _name(stem: str, seed: int, settings: Mapping[str, float]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a job: ``error`` is set for ``failed`` alone."""
+    """The end of a job; ``error`` is set for ``failed`` alone."""
 
     job: Job
     path: Path
@@ -205,7 +205,7 @@ def run_batch(
     progress: Progress | None = None,
     force: bool = False,
 ) -> BatchResult:
-    """Makes and exports every job that is not there yet.
+    """Make and export every job that is not there yet.
 
     A file is kept if its receipt names the same ``made`` and settings and its samples are those
     of the receipt; a file that isn't is made anew only with ``force``, unless it has no receipt
@@ -289,7 +289,7 @@ def _state(
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One batch at a time in a folder; the system frees the lock of a killed one."""
+    """Allow one batch at a time in a folder; the system frees the lock of a killed one."""
     from filelock import FileLock, Timeout
 
     try:

@@ -48,7 +48,7 @@ _PEAK = 0.97
 
 
 def parse_shares(texts: Sequence[str]) -> list[tuple[str, float]]:
-    """``["rain:60", "birds:40"]`` to models and weights whose sum is 1; without weights, equal.
+    """Parse ``["rain:60", "birds:40"]``: weights come to a sum of 1; without any they are equal.
 
     Raises:
         SoundError: another form, a weight that is no number from 0, or only zeros.
@@ -120,7 +120,7 @@ class Blend:
         library: Library | None = None,
         progress: Progress | None = None,
     ) -> Blend:
-        """Loads the models and one vocoder.
+        """Load the models and one vocoder.
 
         Args:
             shares: as ``parse_shares`` gives them.
@@ -197,7 +197,7 @@ class Blend:
         return ResolvedBlend(tuple(plays), missing)
 
     def mel(self, resolved: ResolvedBlend, progress: Progress | None = None) -> Floats:
-        """The blended mel ``[1, bands, T]``."""
+        """Make the blended mel ``[1, bands, T]``."""
         players: Sequence[SoundPlayer] = [part.player for part in self.sounding]
         if self.how == "latents":
             players = guided(players, resolved.plays, [part.weight for part in self.sounding])
@@ -230,7 +230,7 @@ class Blend:
         return clip.fitted(round(seconds * clip.sample_rate))
 
     def provenance(self, settings: PlaySettings, resolved: ResolvedBlend) -> Provenance:
-        """How it is made, for a receipt. Of one model alone it is that of the model."""
+        """Describe how it is made, for a receipt; of one model alone, as that model does."""
         one = self.sounding[0].instrument.provenance(resolved.plays[0])
         if len(self.sounding) == 1:
             return one

@@ -1,4 +1,4 @@
-"""What is blended of several sound models, and how it is mixed."""
+"""The choice of what is blended of several sound models, and the mixing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ variation."""
 
 
 def mix_mels(mels: Sequence[Floats], weights: Sequence[float], spec: MelSpec) -> Floats:
-    """Mels between others.
+    """Mix mels.
 
     Each is brought to the weighted mean of their levels, then their logarithms are interpolated,
     and the result is brought to that level, too (a geometric mean is quieter than either).
@@ -58,7 +58,7 @@ def _level(mel: NDArray[Any], spec: MelSpec) -> float:
 
 
 def method_of(parts: Sequence[BlendPart]) -> tuple[How, str]:
-    """What of the parts is blended, and why, for the user."""
+    """Choose what of the parts is blended; say why, for the user."""
     if len(parts) == 1:
         return "alone", f"{parts[0].model} alone."
     lines = [_lineage(part) for part in parts]
@@ -86,7 +86,7 @@ def _lineage(part: BlendPart) -> set[str]:
 
 
 def _drift(one: BlendPart, other: BlendPart) -> float:
-    """How far two encoders disagree, as a share of the latents' own variation."""
+    """The disagreement of two encoders, as a share of the latents' own variation."""
     from milonga.sounds.model.latents import encode_mel
 
     tracks = []
@@ -103,7 +103,7 @@ def _drift(one: BlendPart, other: BlendPart) -> float:
 def guided(
     players: Sequence[SoundPlayer], requests: Sequence[ResolvedPlay], weights: Sequence[float]
 ) -> list[SoundPlayer]:
-    """Players that all follow one blended latent track."""
+    """Make players that all follow one blended latent track."""
     from milonga.sounds.model.architecture import FACTOR
     from milonga.sounds.model.player import SoundPlayer
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from milonga.audio import Clip
 from milonga.audio.export.receipt import Provenance
 from milonga.errors import SoundError
+from milonga.runtime import html
 from milonga.runtime.progress import Progress
 from milonga.sounds.instrument.chosen_vocoder import ChosenVocoder, choose_vocoder
 from milonga.sounds.library.library import Library, open_model
@@ -81,6 +82,14 @@ class Instrument:
         chosen = choose_vocoder(vocoder, player.spec, device, progress, path)
         return cls(player, chosen, read_header(path), sound_hash(path), path)
 
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, report.term, "" if report.enabled else report.reason)
+            for name, report in self.header.controls.items()
+        ]
+        title = f"{self.header.name}, learnt from {self.header.corpus_text}, by {self.vocoder.name}"
+        return html.table(("control", "term", "missing because"), rows, title)
+
     def resolve(self, settings: PlaySettings | ResolvedPlay) -> ResolvedPlay:
         """Read the recordings of settings and check them against the model.
 
@@ -104,7 +113,7 @@ class Instrument:
         return clip
 
     def provenance(self, play: ResolvedPlay) -> Provenance:
-        """How a clip of these settings is made, for its receipt."""
+        """Describe how a clip of these settings is made, for its receipt."""
         settings: dict[str, Any] = {
             "seconds": play.seconds,
             "controls": dict(play.controls),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """Whether a model's own vocoder should be taken, and why or why not.
+    """The choice between a model's own vocoder and the default one.
 
     Attributes:
         own: it should.
@@ -33,12 +33,12 @@ class Preference:
 
 
 def default_vocoder() -> str:
-    """What plays where a model has no better vocoder of its own; nothing is downloaded."""
+    """Name the vocoder of models without a better one of their own; nothing is downloaded."""
     return "bigvgan" if locate("bigvgan") is not None else "griffin-lim"
 
 
 def preference(model: Path, default: str | None = None) -> Preference:
-    """Whether a model's own vocoder is better than the default one; loads neither.
+    """Tell whether a model's own vocoder is better than the default one; load neither.
 
     On held-out recordings, from mels as the sound model makes them, both its log-mel and its
     multi-resolution STFT distance must be smaller.
@@ -76,7 +76,7 @@ def preference(model: Path, default: str | None = None) -> Preference:
 
 
 def load_own(model: Path, device: str = "auto") -> VocoderBase:
-    """A model's own vocoder, whether it is better or not.
+    """Load a model's own vocoder, be it better or not.
 
     Raises:
         VocoderError: there is none, or it can't be loaded.

@@ -20,7 +20,7 @@ from milonga.sounds.library.library import Library
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What came out.
+    """A sound of the history, played again.
 
     Attributes:
         made: how it was made this time.
@@ -37,7 +37,7 @@ class Replayed:
 def replayed(
     kept: HistoryItem, *, library: Library | None = None, progress: Progress | None = None
 ) -> Replayed:
-    """Plays an entry again, with the models of today under their names of today.
+    """Play an entry again, with the models of today under their names of today.
 
     Raises:
         SoundError: a model, a recording or a control of then isn't there any more.
@@ -85,7 +85,7 @@ def replayed(
 
 
 def _differences(then: Provenance, now: Provenance) -> list[str]:
-    """What of the making is another one."""
+    """Sentences on what was made in another way."""
     names = sorted({*then.settings, *now.settings} - {"controls", "axes", "blend", "learnt_from"})
     return [
         f"{name} was {then.settings.get(name)}, now {now.settings.get(name)}."
@@ -95,7 +95,7 @@ def _differences(then: Provenance, now: Provenance) -> list[str]:
 
 
 def _distance(clip: Clip, kept: HistoryItem) -> str:
-    """How far apart the samples are; 16 bits are what was kept."""
+    """A sentence on how far apart the samples are; 16 bits were kept."""
     if kept.sound is None:
         return "It is not the same; its sound of then has gone for room."
     old = read(kept.sound)

@@ -52,7 +52,7 @@ def gather(
     folders: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> Recordings:
-    """Reads the recordings that a model learnt from, each once; goes on after an interruption.
+    """Read the recordings that a model learnt from, each once; go on after an interruption.
 
     Args:
         entry: of the model.
@@ -115,7 +115,7 @@ def _find(
     found: Recordings,
     progress: Progress,
 ) -> list[CorpusFile]:
-    """The learnt recordings that can be found."""
+    """Find the recordings that the model learnt from."""
     assert entry.header is not None
     corpus = _corpus(training)
     places = {file.sha256: file for file in (corpus.files if corpus else ())}
@@ -138,7 +138,7 @@ def _find(
 def _affordable(
     files: Sequence[CorpusFile], parts: dict[str, SplitPart], found: Recordings
 ) -> list[CorpusFile]:
-    """All recordings, or as many as the limits allow, in an order that favours none."""
+    """Choose all recordings, or as many as the limits allow, in an order that favours none."""
     room = {"train": MOST_TRAIN_S, "validation": MOST_HELD_OUT_S}
     chosen = []
     for file in sorted(files, key=lambda file: file.sha256):
@@ -152,7 +152,7 @@ def _affordable(
 
 
 def _stretches(file: CorpusFile, part: SplitPart, target: Path) -> list[tuple[str, str]]:
-    """What each stretch is for, and its array's name; read from the recording if need be."""
+    """List the part and the array's name of each stretch; read the recording if need be."""
     done = target / f"{file.sha256[:32]}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         record = json.loads(done.read_text(encoding="utf-8"))

@@ -112,7 +112,7 @@ def fine_tune_vocoder(
     progress: Progress | None = None,
     tell: Tell | None = None,
 ) -> TunedVocoder:
-    """Trains a vocoder on a model's recordings; the same call goes on after an interruption.
+    """Train a vocoder on a model's recordings; the same call goes on after an interruption.
 
     Args:
         name: of the model in the library.
@@ -277,7 +277,7 @@ class _Tuning:
     def _evaluate(
         self, weights: dict[str, Tensor], header: VocoderHeader, held_out: Pairs
     ) -> Evaluation:
-        """Against the vocoder that would be taken otherwise, from both kinds of mel."""
+        """Compare it with the vocoder that would be taken otherwise, from both kinds of mel."""
         from milonga.vocoders.bigvgan.generator import BigVGANGenerator
         from milonga.vocoders.bigvgan.vocoder import BigVGAN
         from milonga.vocoders.training.evaluation import measure

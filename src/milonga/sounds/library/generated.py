@@ -22,7 +22,7 @@ from milonga.sounds.training.run_state import TrainingState
 
 
 def use(numbers: Sequence[int], model: str, history: History | None = None) -> list[Path]:
-    """Puts numbers of the history into what a model's next training learns from.
+    """Let the next training of a model learn from numbers of the history.
 
     Args:
         numbers: their sounds must have been kept.
@@ -60,7 +60,7 @@ def use(numbers: Sequence[int], model: str, history: History | None = None) -> l
 
 
 def generated(folder: Path) -> Path | None:
-    """The folder of chosen sounds of a model, if there are any.
+    """Find the folder of chosen sounds of a model, if there are any.
 
     Args:
         folder: of the model in the library.
@@ -70,7 +70,7 @@ def generated(folder: Path) -> Path | None:
 
 
 def marked(corpus: Corpus, folder: Path) -> Corpus:
-    """A corpus whose files from a model's folder of chosen sounds are marked as generated."""
+    """Mark the files of a corpus from a model's folder of chosen sounds as generated."""
     place = ModelFolder(folder).generated.absolute()
     files = tuple(
         file.model_copy(update={"generated": True})

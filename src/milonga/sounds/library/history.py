@@ -7,7 +7,7 @@
     sounds/.history/last             the last number given: none is given twice
 
 An entry appears with one rename and goes with one, so a killed process leaves nothing half.
-Beyond the limit the oldest sounds go first (their settings stay, they can be played again), then
+Beyond the limit, the oldest sounds go first (their settings stay, they can be played again), then
 the oldest entries; what is pinned stays whole.
 """
 
@@ -74,7 +74,7 @@ class History:
         receipt_id: str | None = None,
         picture: bytes | None = None,
     ) -> HistoryItem | None:
-        """Keeps what was played; None where the history is off.
+        """Keep what was played; None where the history is off.
 
         Args:
             clip: as played, before the export.
@@ -123,7 +123,7 @@ class History:
         return self.get(number)
 
     def entries(self, model: str | None = None) -> list[HistoryItem]:
-        """What is kept, in the order it was played; what can't be read is left out.
+        """List what is kept, in the order it was played; what can't be read is left out.
 
         Args:
             model: only what this model of the library took part in.
@@ -136,7 +136,7 @@ class History:
         return [kept for kept in found if name is None or name in kept.models]
 
     def get(self, number: int) -> HistoryItem:
-        """One entry by its number.
+        """Find one entry by its number.
 
         Raises:
             SoundError: there is none.
@@ -151,7 +151,7 @@ class History:
         )
 
     def last(self, model: str) -> HistoryItem:
-        """What a model played last, alone.
+        """Find what a model played last, alone.
 
         Raises:
             SoundError: nothing is kept of it.
@@ -162,7 +162,7 @@ class History:
         return found[-1]
 
     def clip(self, number: int) -> Clip:
-        """The kept sound of an entry.
+        """Read the kept sound of an entry.
 
         Raises:
             SoundError: it has gone for room.
@@ -176,7 +176,7 @@ class History:
         return read(kept.sound)
 
     def pin(self, number: int, pinned: bool = True) -> HistoryItem:
-        """Keeps an entry whatever room it takes, or no longer."""
+        """Keep an entry whatever room it takes, or no longer."""
         with self.library.locked():
             kept = self.get(number)
             path = kept.folder / PINNED
@@ -187,7 +187,7 @@ class History:
         return self.get(number)
 
     def prune(self, max_bytes: float | None = None, keep: int | None = None) -> Pruned:
-        """Takes away the oldest, but nothing that is pinned.
+        """Take away the oldest, but nothing that is pinned.
 
         Args:
             max_bytes: for all that stays; by default the limit.
@@ -268,7 +268,7 @@ class History:
                 yield HistoryItem(entry, folder, owner, _size(folder))
 
     def _sweep(self) -> None:
-        """What a killed process left."""
+        """Remove what a killed process left."""
         for _, place in self._places():
             for leftover in place.glob(".deleted-*"):
                 shutil.rmtree(leftover, ignore_errors=True)

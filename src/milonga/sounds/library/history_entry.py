@@ -31,7 +31,7 @@ class PlayedModel(Record):
 
 
 class HistoryEntry(Record):
-    """What was played.
+    """A record of what was played.
 
     Attributes:
         models: one, or those of a blend.
@@ -96,7 +96,7 @@ class HistoryItem:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """What was played, by the names of today."""
+        """Names of today of the models that played."""
         if self.owner is not None:
             return (self.owner,)
         return tuple(played.model for played in self.entry.models)
@@ -123,6 +123,12 @@ class HistoryItem:
         parts += [f"tempo {settings.tempo:g}"] if settings.tempo != 120 else []
         return ", ".join(parts)
 
+    def _repr_html_(self) -> str:
+        from milonga.runtime import html
+
+        lines = [f"{self.number}. {self.title}", self.settings_text, self.entry.created]
+        return html.paragraphs(lines) + (html.player(self.sound) if self.sound else "")
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object."""
         return {
@@ -140,7 +146,7 @@ class HistoryItem:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What a pruning took away: sounds of these entries, and these entries as a whole."""
+    """The result of a pruning: entries that lost their sounds, and entries that are gone."""
 
     sounds: tuple[int, ...] = ()
     entries: tuple[int, ...] = ()
@@ -149,7 +155,7 @@ class Pruned:
 def played_model(
     path: Path, sha256: str, weight: float = 1.0, library: Library | None = None
 ) -> PlayedModel:
-    """A model that took part, by its file: its name where it is one of the library."""
+    """Describe a model that took part, by its file: its name where the library has it."""
     library = library or Library()
     inside = path.absolute().parent.parent == library.folder.absolute()
     name = path.absolute().parent.name if inside else str(path.absolute())

@@ -117,7 +117,7 @@ class Library:
         self.folder = Path(folder) if folder else data_folder() / "sounds"
 
     def models(self) -> list[SavedModel]:
-        """Every folder by name, also those whose model can't be read."""
+        """List every folder by name, also those whose model can't be read."""
         try:
             folders = [Path(e.path) for e in os.scandir(self.folder) if e.is_dir()]
         except FileNotFoundError:
@@ -130,12 +130,12 @@ class Library:
         return [_saved(folder) for folder in sorted(shown, key=lambda f: same_name(f.name))]
 
     def search(self, words: Sequence[str]) -> list[SavedModel]:
-        """Entries that hold every word in name, tags, notes, recordings' names or licence."""
+        """Find the models with every word in name, tags, notes, recordings' names or licence."""
         wanted = [same_name(word) for word in words]
         return [e for e in self.models() if all(word in _haystack(e) for word in wanted)]
 
     def model(self, name: str) -> SavedModel:
-        """The entry of that name, whatever its letters' case.
+        """Find the model of a name, whatever its letters' case.
 
         Raises:
             SoundError: there is none; names those that are like it.
@@ -147,8 +147,8 @@ class Library:
         raise self._unknown(name)
 
     def path_of(self, name: str) -> Path:
-        """The folder of a name, which need not exist; that of an entry in another case if there
-        is one.
+        """Return the folder of a name, which need not exist; where the library has the name in
+        another case, that one.
 
         Raises:
             SoundError: no file system would take the name.
@@ -158,7 +158,7 @@ class Library:
         return same[0] if same else self.folder / name
 
     def model_path(self, name_or_file: str | Path) -> Path:
-        """The file of a model, given its name in the library or a path.
+        """Find the file of a model, given its name in the library or a path.
 
         Raises:
             SoundError: there is neither such a model nor such a file.
@@ -178,7 +178,7 @@ class Library:
         return entry.model_path
 
     def find(self, name_or_file: str | Path) -> SavedModel:
-        """A model of the library by its name, or any model's file.
+        """Find a model of the library by its name, or any model's file.
 
         Raises:
             SoundError: there is neither such a model nor such a file.
@@ -201,7 +201,7 @@ class Library:
         return models_html(self.models())
 
     def save(self, name: str, header: ModelHeader, tensors: dict[str, torch.Tensor]) -> SavedModel:
-        """Puts a trained model under a name; one that is there gives way to it.
+        """Save a trained model under a name; one that is there gives way to it.
 
         Raises:
             SoundError: the name can't be used.
@@ -213,7 +213,7 @@ class Library:
             return _saved(folder)
 
     def add(self, file: str | Path, name: str | None = None) -> SavedModel:
-        """Copies a model's file into the library.
+        """Copy a model's file into the library.
 
         Args:
             file: read as a whole and checked before it is copied.
@@ -238,7 +238,7 @@ class Library:
             return _saved(folder)
 
     def rename(self, name: str, new: str) -> SavedModel:
-        """Gives a model another name; what belongs to it goes along.
+        """Give a model another name; what belongs to it goes along.
 
         Raises:
             SoundError: there is no such model, or the new name is taken or can't be used.
@@ -262,7 +262,7 @@ class Library:
             return _saved(self.folder / new)
 
     def delete(self, name: str) -> SavedModel:
-        """Removes a model with its training, presets and history.
+        """Remove a model with its training, presets and history.
 
         Raises:
             SoundError: there is no such model.
@@ -288,7 +288,7 @@ class Library:
         notes: str | None = None,
         licence: str | None = None,
     ) -> SavedModel:
-        """Replaces tags, notes or licence; None leaves them.
+        """Replace tags, notes or licence; None leaves them.
 
         Raises:
             SoundError: there is no such model, or its file can't be read.
@@ -303,14 +303,14 @@ class Library:
             return _saved(entry.folder)
 
     def _check_idle(self, entry: SavedModel) -> None:
-        """A training writes into its folder by name, and would make the old one again."""
+        """Refuse while a training runs, which would make the folder of the old name again."""
         if entry.in_training:
             with self.training(entry.name):
                 pass
 
     @contextlib.contextmanager
     def training(self, name: str) -> Iterator[Path]:
-        """The training folder of a name, for this process alone.
+        """Open the training folder of a name, for this process alone.
 
         Raises:
             SoundError: another process trains that model.
@@ -335,7 +335,7 @@ class Library:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Alone with the library: for changes, also to what lies in the models' folders.
+        """Hold the library alone: for changes, also to what lies in the models' folders.
 
         Raises:
             SoundError: another process has held it for too long.
@@ -386,7 +386,7 @@ class Library:
 
 
 def open_model(name_or_file: str | Path, library: Library | None = None) -> SoundPlayer:
-    """A model of the library, or a model's file, ready to be played.
+    """Open a model of the library, or a model's file, to be played.
 
     Raises:
         SoundError: there is no such model or file.

@@ -14,7 +14,7 @@ _RESERVED = frozenset(
 
 
 def check_name(name: str) -> None:
-    """Whether a name can be a folder on every platform.
+    """Check that a name can be a folder on every platform.
 
     Raises:
         SoundError: says what is wrong with it.
@@ -41,5 +41,5 @@ def check_name(name: str) -> None:
 
 
 def same_name(text: str) -> str:
-    """What equal names have in common: on some file systems case and composition don't count."""
+    """Reduce a name to what equal names share: some file systems ignore case and composition."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())

@@ -1,7 +1,7 @@
 """Presets: settings of a model under names, in ``presets.json`` beside it.
 
-A model that is trained again has other spreads, and may have lost a control. What a preset asks for
-and the model of today can't do is left out and told, never silently changed.
+A model that is trained again has other spreads, and may have lost a control. A setting that the
+model of today can't play is left out, and the user is told; it is never silently changed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from milonga.errors import MilongaError, SoundError, UnknownNameError
+from milonga.runtime import html
 from milonga.runtime.files import dump_json, write_text
 from milonga.sounds.controls.report import ControlReport
 from milonga.sounds.library.library import Library, SavedModel
@@ -101,12 +102,20 @@ class Presets:
         self._entry()
 
     def all(self) -> dict[str, Preset]:
-        """By name, in alphabetical order."""
+        """Return the presets by name, in alphabetical order."""
         found = _read(self._entry().files.presets).presets
         return dict(sorted(found.items(), key=lambda item: item[0].casefold()))
 
+    def _repr_html_(self) -> str:
+        found = {name: (preset, self.fitted(name)) for name, preset in self.all().items()}
+        rows = [
+            (name, preset.text, preset.created[:10], ", ".join(fitted.left_out))
+            for name, (preset, fitted) in found.items()
+        ]
+        return html.table(("preset", "settings", "saved", "left out today"), rows)
+
     def get(self, name: str) -> Preset:
-        """One preset; names the known ones where there is none."""
+        """Find one preset; the error names the known ones."""
         return self._find(self.all(), name)[1]
 
     def save(
@@ -117,7 +126,7 @@ class Presets:
         *,
         force: bool = False,
     ) -> Preset:
-        """Keeps settings under a name.
+        """Keep settings under a name.
 
         Raises:
             SoundError: the name is taken and ``force`` isn't given, or it can't be a name; the
@@ -150,7 +159,7 @@ class Presets:
         return preset
 
     def rename(self, name: str, new: str) -> None:
-        """Gives a preset another name.
+        """Give a preset another name.
 
         Raises:
             UnknownNameError: there is none of that name.
@@ -168,7 +177,7 @@ class Presets:
             _write(path, {**known, new: preset})
 
     def delete(self, name: str) -> None:
-        """Forgets a preset."""
+        """Forget a preset."""
         with self._library.locked():
             path = self._entry().files.presets
             known = dict(_read(path).presets)
@@ -203,7 +212,7 @@ class Presets:
 
 
 def fit(preset: Preset, header: ModelHeader, sha256: str) -> FittedPreset:
-    """What of a preset a model can play, given the model's header and ``sound_hash``.
+    """Reduce a preset to what a model can play, given its header and ``sound_hash``.
 
     A control that is gone or disabled is left out. So are free axes once the model was trained
     again: they are found anew then, and ``pca1`` is another direction.
@@ -237,7 +246,7 @@ def fit(preset: Preset, header: ModelHeader, sha256: str) -> FittedPreset:
 
 
 def _moved(name: str, settings: PlaySettings, preset: Preset, about: ControlReport) -> str | None:
-    """What a setting stands for, if that is another distance than when it was saved."""
+    """Explain a setting that stands for another distance than when it was saved."""
     before, now = preset.spreads[name], about.spread
     value = settings.controls[name]
     if value == 0 or not before or 1 / _OTHER_SPREAD < now / before < _OTHER_SPREAD:
@@ -278,7 +287,7 @@ def _read(path: Path) -> _File:
         raise SoundError(
             f"The presets can't be read ({str(error).splitlines()[0]}).",
             where=path,
-            step="Mend the file, or move it away: the model itself plays without it.",
+            step="Correct the file, or move it away: the model itself plays without it.",
         ) from error
 
 
