@@ -47,7 +47,7 @@ SHOWN = {
     "musician": [
         ('check_sheet(folder / "song.yaml")', ["Late Train", "Window"]),
         ("takes=2)", ["guide-s1", "Platform"]),
-        ("\nsong", ["song.wav", "guide-s0"]),
+        ("\nsong", ["<audio", "guide-s0", "Window"]),
         ("\ntake", ["<audio", "<img"]),
         ("\nlibrary", ["late train"]),
         ("\nsound", ["<audio", "bright.wav"]),
