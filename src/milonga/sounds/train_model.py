@@ -58,6 +58,9 @@ class TrainingResult:
     record: TrainingRecord
     trained: bool
 
+    def _repr_html_(self) -> str:
+        return self.model._repr_html_()
+
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values, for JSON."""
         header = self.model.header

@@ -77,7 +77,8 @@ class TrainSettings:
     weights: Weights = field(default_factory=Weights)
 
     def __post_init__(self) -> None:
-        if not 0 < self.minutes < math.inf or min(self.epochs or 1, self.steps or 1) < 1:
+        counts = [count for count in (self.epochs, self.steps) if count is not None]
+        if not 0 < self.minutes < math.inf or min(counts, default=1) < 1:
             raise SoundError("A training needs a budget above 0.", step="Give minutes or epochs.")
         if self.frames % FACTOR or self.frames < 2 * FACTOR or self.batch < 1:
             raise SoundError("A segment needs a multiple of 8 frames, at least 16.")
