@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KnownGenerator:
-    """Where a generator lives, the extra it needs, and what it is for."""
+    """The address of a generator, the extra it needs, and its purpose."""
 
     target: str
     extra: str
