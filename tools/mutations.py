@@ -584,6 +584,10 @@ MUTATIONS: tuple[Mutation, ...] = (
             "together = []",
             "Copies of one recording stand on both sides of the test.",
         ),
+    ),
+    *_faults(
+        "sounds/corpus/split.py",
+        "tests/sounds/library/test_generated.py::test_generated_files_are_never_for_validation",
         (
             "generated-validates",
             'parts |= dict.fromkeys(made, "train")',

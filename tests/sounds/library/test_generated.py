@@ -92,6 +92,9 @@ def test_generated_files_are_never_for_validation(history, tmp_path, make_corpus
     assert parts[first.sha256] == "train"
     if real > 1:
         assert set(parts.values()) != {"train"}
+    # Nor if an earlier training took them for recordings and tested on them.
+    parts = assign(corpus, seed, dict.fromkeys(made, "validation"))
+    assert {parts[key] for key in made} == {"train"}
 
 
 def test_the_next_training_learns_from_them_and_says_so(history, tmp_path, sound_models):
