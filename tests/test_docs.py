@@ -36,6 +36,8 @@ def run(page: Path, folder: Path) -> None:
         assert done.returncode == 0, f"{page.name}:\n{text}\n{done.stdout}\n{done.stderr}"
 
 
+# A page is a dozen commands, one after the other, which may share the machine with others.
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "page",
     [p for p in PAGES if EXAMPLES.search(p.read_text())],

@@ -59,6 +59,7 @@ SHOWN = {
 }
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_notebook_runs_and_shows_its_objects(path, tmp_path, jupyter_home):
     notebook = run(nbformat.read(path, as_version=4), tmp_path)
