@@ -9,7 +9,7 @@ import torch
 
 from milonga.errors import Cancelled
 from milonga.runtime.progress import Progress
-from milonga.runtime.seeding import GLOBAL_RANDOM, seeded
+from milonga.runtime.seeding import GLOBAL_RANDOM, fold, seeded
 
 
 def draws():
@@ -29,6 +29,13 @@ def test_seeds_repeat_and_leave_no_trace():
         1 / 0  # noqa: B018
     assert torch.equal(torch.get_rng_state(), before[0])
     assert random.getstate() == before[1]
+
+
+def test_large_seeds_are_seeds_of_their_own():
+    assert fold(2**32 - 1) == 2**32 - 1
+    # Receipts hold such seeds: another way to fold them would make other takes of them.
+    assert fold(2**32) == 1813816320
+    assert len({fold(2**32 + n) for n in range(100)}) == 100
 
 
 def test_threads_that_draw_at_once_get_what_each_gets_alone():

@@ -117,3 +117,16 @@ def test_all_sound_stays(shapes, noise):
 def test_a_silent_part_is_a_pause():
     assert len(join([tone(0.5), np.zeros(3 * RATE, np.float32), tone(0.5)], RATE)) < 1.3 * RATE
     assert len(join([], RATE)) == 0
+
+
+def test_what_is_cut_off_fades():
+    time = np.arange(RATE) / RATE
+    tone = (0.3 * np.sin(2 * np.pi * 220 * time)).astype(np.float32)
+    # Under the 40 dB that count as silence, but heard to click where it begins at once.
+    hum = np.full(RATE // 2, 0.0015, np.float32)
+    joined = join([tone, np.concatenate([hum, tone])], RATE)
+    assert joined[RATE - 1] == tone[-1]
+    fade = joined[RATE : RATE + round(0.005 * RATE)]
+    assert fade[0] == 0
+    assert np.all(np.diff(fade) > 0)
+    assert joined[RATE + round(0.006 * RATE)] == hum[0]

@@ -59,6 +59,16 @@ def test_a_word_that_makes_no_sound_is_held_over():
     assert [len(s.notes) for s in first] == [2]
 
 
+def test_the_first_consonants_come_before_the_beat():
+    placed = syllables(line([1]), spoken(["s", "t", "a"]))
+    pieces = stretches(placed)
+    # Two consonants of 80 ms; the vowel is on the note, at 1 s.
+    assert pieces[0].target_s[0] == pytest.approx(0.84)
+    assert next(piece for piece in pieces if piece.held).target_s[0] == pytest.approx(1.0)
+    late = stretches(placed, earliest_s=0.9)
+    assert late[0].target_s[0] == pytest.approx(0.9)
+
+
 @settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.integers(1, 5)), min_size=1, max_size=8),
