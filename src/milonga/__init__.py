@@ -1,36 +1,46 @@
 """Milonga: songs and sounds with open generative models, and how good they are.
 
-Names load when they are first used, so that ``import milonga`` costs nothing::
+Whatever a command does, one call does::
 
     import milonga
 
     song = milonga.render_song("song.yaml", "out", generators=["guide"])
-    clip = milonga.read(song.mix.path)
+    song.mix.path, song.report
 
-The folders are there as well: ``milonga.audio``, ``milonga.sounds`` and so on.
+    clip = milonga.read("out/song.wav")
+    milonga.compare("baseline.ogg", ["out/song.wav"])
+
+Names and submodules load when they are first used, so ``import milonga`` costs nothing.
+Whatever a user can cause raises a ``MilongaError``, which says what was wrong, where, and how to
+fix it.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from milonga._version import __version__
-from milonga.errors import MilongaError
+from milonga.errors import Cancelled, MilongaError
 
 if TYPE_CHECKING:
     from milonga.analysis.comparison import compare_clips
     from milonga.analysis.take_checks import check_take
-    from milonga.audio import Clip, loudness_lufs, read, resample, true_peak_dbtp, write
+    from milonga.audio import Clip, loudness_lufs, probe, read, resample, true_peak_dbtp, write
+    from milonga.audio.export.settings import ExportSettings
     from milonga.audio.mel.spec import MelSpec
-    from milonga.generators.base import Generator, Request
+    from milonga.generators.base import Generator, LyricLine, Request
     from milonga.generators.registry import generator
     from milonga.runtime.progress import Progress
     from milonga.songs.markdown.export import export_markdown
     from milonga.songs.markdown.import_ import import_markdown
     from milonga.songs.output.folder import OutputFolder
-    from milonga.songs.rendering.plan import Selection, make_plan
-    from milonga.songs.rendering.render import render
-    from milonga.songs.sheet.load import Sheet, load_sheet
-    from milonga.sounds import Instrument, Library
+    from milonga.songs.sheet.load import load_sheet
+    from milonga.songs.sheet.model import Sheet
+    from milonga.sounds.instrument.instrument import Instrument
+    from milonga.sounds.library.history import History
+    from milonga.sounds.library.library import Library
+    from milonga.sounds.library.presets import Presets
+    from milonga.sounds.model.play_settings import PlaySettings
+    from milonga.sounds.training.settings import TrainSettings
     from milonga.vocoders import VocoderBase, get_vocoder
     from milonga.vocoders.mel_adapter import MelAdapter
     from milonga.weights import ensure_bigvgan_weights, ensure_weights
@@ -46,16 +56,21 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Clip": "milonga.audio",
+    "ExportSettings": "milonga.audio.export.settings",
     "Generator": "milonga.generators.base",
-    "Instrument": "milonga.sounds",
-    "Library": "milonga.sounds",
+    "History": "milonga.sounds.library.history",
+    "Instrument": "milonga.sounds.instrument.instrument",
+    "Library": "milonga.sounds.library.library",
+    "LyricLine": "milonga.generators.base",
     "MelAdapter": "milonga.vocoders.mel_adapter",
     "MelSpec": "milonga.audio.mel.spec",
     "OutputFolder": "milonga.songs.output.folder",
+    "PlaySettings": "milonga.sounds.model.play_settings",
+    "Presets": "milonga.sounds.library.presets",
     "Progress": "milonga.runtime.progress",
     "Request": "milonga.generators.base",
-    "Selection": "milonga.songs.rendering.plan",
-    "Sheet": "milonga.songs.sheet.load",
+    "Sheet": "milonga.songs.sheet.model",
+    "TrainSettings": "milonga.sounds.training.settings",
     "VocoderBase": "milonga.vocoders",
     "blend_sounds": "milonga.workflows.playing",
     "check_sheet": "milonga.workflows.sheets",
@@ -75,15 +90,14 @@ _HOMES = {
     "import_sheet": "milonga.workflows.sheets",
     "load_sheet": "milonga.songs.sheet.load",
     "loudness_lufs": "milonga.audio",
-    "make_plan": "milonga.songs.rendering.plan",
     "mix_song": "milonga.workflows.songs",
     "new_sheet": "milonga.workflows.sheets",
     "plan_song": "milonga.workflows.songs",
     "play_batch": "milonga.workflows.playing",
     "play_sound": "milonga.workflows.playing",
     "play_sounds": "milonga.workflows.playing",
+    "probe": "milonga.audio",
     "read": "milonga.audio",
-    "render": "milonga.songs.rendering.render",
     "render_song": "milonga.workflows.songs",
     "replay": "milonga.workflows.songs",
     "replay_sound": "milonga.workflows.history",
@@ -95,8 +109,7 @@ _HOMES = {
     "write": "milonga.audio",
     "write_report": "milonga.workflows.songs",
 }
-
-_FOLDERS = (
+_SUBMODULES = (
     "analysis",
     "audio",
     "errors",
@@ -110,18 +123,24 @@ _FOLDERS = (
 )
 
 __all__ = [
+    "Cancelled",
     "Clip",
+    "ExportSettings",
     "Generator",
+    "History",
     "Instrument",
     "Library",
+    "LyricLine",
     "MelAdapter",
     "MelSpec",
     "MilongaError",
     "OutputFolder",
+    "PlaySettings",
+    "Presets",
     "Progress",
     "Request",
-    "Selection",
     "Sheet",
+    "TrainSettings",
     "VocoderBase",
     "__version__",
     "blend_sounds",
@@ -142,15 +161,14 @@ __all__ = [
     "import_sheet",
     "load_sheet",
     "loudness_lufs",
-    "make_plan",
     "mix_song",
     "new_sheet",
     "plan_song",
     "play_batch",
     "play_sound",
     "play_sounds",
+    "probe",
     "read",
-    "render",
     "render_song",
     "replay",
     "replay_sound",
@@ -165,7 +183,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FOLDERS:
+    if name in _SUBMODULES:
         return import_module(f"milonga.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'milonga' has no attribute {name!r}")
@@ -173,4 +191,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_FOLDERS])
+    return sorted({*__all__, *_SUBMODULES})

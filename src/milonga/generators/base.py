@@ -12,12 +12,13 @@ from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, Problem
 from milonga.runtime.progress import Progress
 from milonga.runtime.record import Record
+from milonga.runtime.validation import ExplainedRecord
 
 Role = Literal["vocals", "backing", "instrumental", "texture"]
 """Purpose of a layer: sung words, music under them, music alone, a bed of sound."""
 
 
-class LyricLine(Record):
+class LyricLine(ExplainedRecord):
     """One line of lyrics.
 
     ``text`` is what is sung, without square brackets; round ones stay, they are sung as answers.
@@ -30,7 +31,7 @@ class LyricLine(Record):
     directions: tuple[str, ...] = ()
 
 
-class Request(Record):
+class Request(ExplainedRecord):
     """One layer to render. The same request, seed and versions give the same clip."""
 
     role: Role
@@ -107,7 +108,7 @@ class Generator(ABC):
     length: ClassVar[Literal["exact", "natural"]]
     """"exact": as long as asked (within 20 ms); "natural": as long as the model makes it."""
 
-    class Options(Record):
+    class Options(ExplainedRecord):
         """Settings of this generator; a field's description is its help."""
 
     def __init__(self, options: BaseModel | None = None) -> None:

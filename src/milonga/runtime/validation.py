@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ValidationError
+
+from milonga.errors import MilongaError
+from milonga.runtime.record import Record
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
 
 def first_error(error: ValidationError) -> tuple[str, str]:
@@ -10,3 +20,23 @@ def first_error(error: ValidationError) -> tuple[str, str]:
     first = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     return field, first["msg"].removeprefix("Value error, ")
+
+
+class _Explaining(ModelMetaclass):
+    def __call__(cls, *args: Any, **fields: Any) -> Any:
+        try:
+            return super().__call__(*args, **fields)
+        except ValidationError as error:
+            field, message = first_error(error)
+            raises = getattr(cls, "raises", MilongaError)
+            raise raises(f"{message}.", where=f"{cls.__name__}, {field}") from None
+
+
+class ExplainedRecord(Record, metaclass=_Explaining):
+    """A record that people make in Python: calling it with wrong values raises a ``MilongaError``.
+
+    ``model_validate``, which readers of files use, still gives every fault that pydantic finds.
+    """
+
+    raises: ClassVar[type[MilongaError]] = MilongaError
+    """The error of wrong values."""

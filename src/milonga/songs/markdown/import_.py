@@ -132,15 +132,17 @@ def _built(song: Draft, drafts: Sequence[Draft], source: Path | None) -> Importe
         for draft, words in zip(drafts, lyrics, strict=True)
     ]
     _leave_song_fields(song)
-    sheet = Sheet(
-        title=title,
-        artist=song.values.get("artist", ""),
-        tempo=tempo,
-        language=song.values.get("language"),
-        key=song.values.get("key"),
-        generators=song.generators,
-        segments=tuple(segments),
-        **_joined(song),
+    sheet = Sheet.model_validate(
+        {
+            "title": title,
+            "artist": song.values.get("artist", ""),
+            "tempo": tempo,
+            "language": song.values.get("language"),
+            "key": song.values.get("key"),
+            "generators": song.generators,
+            "segments": tuple(segments),
+            **_joined(song),
+        }
     )
     unplaced = sorted(
         (left for draft in (song, *drafts) for left in draft.unplaced), key=lambda left: left.line
@@ -169,19 +171,21 @@ def _segment(draft: Draft, lyrics: str | None, tempo: float) -> Segment:
             draft.guess("layers", f"from {draft.with_backing.text!r}", draft.with_backing.number)
         else:
             draft.leave(draft.with_backing, "there are no lyrics")
-    return Segment(
-        number=draft.number or 1,
-        name=_name(draft, section),
-        section=section,
-        seconds=_seconds(draft, lyrics, tempo),
-        tempo=draft.numbers.get("tempo"),
-        key=draft.values.get("key"),
-        language=draft.values.get("language"),
-        baseline=draft.values.get("baseline"),
-        generators=draft.generators,
-        lyrics=lyrics,
-        layers=layers,
-        **_joined(draft),
+    return Segment.model_validate(
+        {
+            "number": draft.number or 1,
+            "name": _name(draft, section),
+            "section": section,
+            "seconds": _seconds(draft, lyrics, tempo),
+            "tempo": draft.numbers.get("tempo"),
+            "key": draft.values.get("key"),
+            "language": draft.values.get("language"),
+            "baseline": draft.values.get("baseline"),
+            "generators": draft.generators,
+            "lyrics": lyrics,
+            "layers": layers,
+            **_joined(draft),
+        }
     )
 
 

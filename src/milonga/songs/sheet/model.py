@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from milonga.errors import MilongaError, SheetError
 from milonga.generators.base import LyricLine, Request, Role
 from milonga.runtime import html
-from milonga.runtime.record import Record
+from milonga.runtime.validation import ExplainedRecord
 from milonga.songs.sheet.fields import (
     TEXTS,
     Baseline,
@@ -40,7 +41,11 @@ DEFAULT_KEY = "C major"
 DEFAULT_GENERATORS = ("guide",)
 
 
-class Layer(Record):
+class _Part(ExplainedRecord):
+    raises: ClassVar[type[MilongaError]] = SheetError
+
+
+class Layer(_Part):
     """One voice of a segment.
 
     ``style``, ``mood``, ``voice``, ``negative`` and ``lyrics`` stand in for the segment's.
@@ -56,7 +61,7 @@ class Layer(Record):
     lyrics: Lyrics = None
 
 
-class Segment(Record):
+class Segment(_Part):
     """A numbered part of the song.
 
     Without ``layers`` it has one, whose role follows from its section and lyrics. Once the
@@ -110,7 +115,7 @@ class Segment(Record):
         return self.model_copy(update={"layers": layers, "options": merged})
 
 
-class Sheet(Record):
+class Sheet(_Part):
     """A song: its segments, and values for those that give none of their own."""
 
     title: Name
