@@ -123,7 +123,9 @@ def test_a_sound_model(tone):
     assert [sound.path.name for sound in two] == ["many-s4.flac", "many-s5.flac"]
     batch = milonga.play_batch("tones", "batch", seeds="0:1", grid={"loudness": [-1, 1]}, **how)
     assert batch.count("made") == 4
-    assert milonga.blend_sounds({"tones": 1}, "blend.wav", **how).path.is_file()
+    library = milonga.Library()
+    library.add(library.path_of("tones"), "twin")
+    assert milonga.blend_sounds({"tones": 3, "twin": 1}, "blend.wav", **how).path.is_file()
 
     milonga.save_preset("tones", "dark", milonga.PlaySettings(controls={"loudness": -2}))
     milonga.play_sound("tones", "dark.wav", preset="dark", **how)
@@ -148,8 +150,11 @@ def test_a_vocoder(tone):
     assert vocoder.sample_rate == 22_050
 
 
-def test_the_machine():
+def test_the_machine(tmp_path, monkeypatch):
     assert any(finding.status == "ok" for finding in milonga.doctor(offline=True))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    assert all(row.to_dict() for row in milonga.list_weights())
+    assert milonga.weights.locate("bigvgan") is None
 
 
 @pytest.mark.parametrize(
@@ -163,7 +168,7 @@ def test_the_machine():
         (lambda: milonga.Sheet(title="x", segments=[]), "segments"),
         (lambda: milonga.PlaySettings(pace=99), "pace"),
         (lambda: milonga.ExportSettings(bits=24, format="mp3"), "mp3|MP3"),
-        (lambda: milonga.TrainSettings(steps=-1), "steps"),
+        (lambda: milonga.TrainSettings(steps=-1), "budget"),
         (lambda: milonga.Clip(np.zeros(9), 44_100.5), "44100.5"),
         (lambda: milonga.read("missing.wav"), "missing.wav"),
         (lambda: milonga.load_sheet("missing.yaml"), "missing.yaml"),
@@ -180,6 +185,8 @@ def test_the_machine():
         (lambda: milonga.get_vocoder("nonsense"), "bigvgan"),
         (lambda: milonga.MelSpec.preset("nonsense"), "bigvgan"),
         (lambda: milonga.ensure_weights("nonsense"), "nonsense"),
+        (lambda: milonga.verify_weights("nonsense"), "nonsense"),
+        (lambda: milonga.remove_weights("nonsense"), "nonsense"),
         (lambda: milonga.import_markdown("nothing of a song"), "No song"),
     ],
 )  # fmt: skip

@@ -23,8 +23,18 @@ from milonga.errors import Cancelled, MilongaError
 
 if TYPE_CHECKING:
     from milonga.analysis.comparison import compare_clips
+    from milonga.analysis.features import features
     from milonga.analysis.take_checks import check_take
-    from milonga.audio import Clip, loudness_lufs, probe, read, resample, true_peak_dbtp, write
+    from milonga.audio import (
+        Clip,
+        Tags,
+        loudness_lufs,
+        probe,
+        read,
+        resample,
+        true_peak_dbtp,
+        write,
+    )
     from milonga.audio.export.settings import ExportSettings
     from milonga.audio.mel.spec import MelSpec
     from milonga.generators.base import Generator, LyricLine, Request
@@ -43,7 +53,13 @@ if TYPE_CHECKING:
     from milonga.sounds.training.settings import TrainSettings
     from milonga.vocoders import VocoderBase, get_vocoder
     from milonga.vocoders.mel_adapter import MelAdapter
-    from milonga.weights import ensure_bigvgan_weights, ensure_weights
+    from milonga.weights import (
+        ensure_bigvgan_weights,
+        ensure_weights,
+        list_weights,
+        remove_weights,
+        verify_weights,
+    )
     from milonga.workflows.comparing import compare
     from milonga.workflows.doctor import doctor
     from milonga.workflows.history import compare_history, replay_sound
@@ -70,6 +86,7 @@ _HOMES = {
     "Progress": "milonga.runtime.progress",
     "Request": "milonga.generators.base",
     "Sheet": "milonga.songs.sheet.model",
+    "Tags": "milonga.audio",
     "TrainSettings": "milonga.sounds.training.settings",
     "VocoderBase": "milonga.vocoders",
     "blend_sounds": "milonga.workflows.playing",
@@ -83,11 +100,13 @@ _HOMES = {
     "ensure_weights": "milonga.weights",
     "export_markdown": "milonga.songs.markdown.export",
     "export_sheet": "milonga.workflows.sheets",
+    "features": "milonga.analysis.features",
     "fine_tune_vocoder": "milonga.workflows.vocoding",
     "generator": "milonga.generators.registry",
     "get_vocoder": "milonga.vocoders",
     "import_markdown": "milonga.songs.markdown.import_",
     "import_sheet": "milonga.workflows.sheets",
+    "list_weights": "milonga.weights",
     "load_sheet": "milonga.songs.sheet.load",
     "loudness_lufs": "milonga.audio",
     "mix_song": "milonga.workflows.songs",
@@ -98,6 +117,7 @@ _HOMES = {
     "play_sounds": "milonga.workflows.playing",
     "probe": "milonga.audio",
     "read": "milonga.audio",
+    "remove_weights": "milonga.weights",
     "render_song": "milonga.workflows.songs",
     "replay": "milonga.workflows.songs",
     "replay_sound": "milonga.workflows.history",
@@ -105,6 +125,7 @@ _HOMES = {
     "save_preset": "milonga.workflows.presets",
     "train_model": "milonga.workflows.training",
     "true_peak_dbtp": "milonga.audio",
+    "verify_weights": "milonga.weights",
     "vocode": "milonga.workflows.vocoding",
     "write": "milonga.audio",
     "write_report": "milonga.workflows.songs",
@@ -140,6 +161,7 @@ __all__ = [
     "Progress",
     "Request",
     "Sheet",
+    "Tags",
     "TrainSettings",
     "VocoderBase",
     "__version__",
@@ -154,11 +176,13 @@ __all__ = [
     "ensure_weights",
     "export_markdown",
     "export_sheet",
+    "features",
     "fine_tune_vocoder",
     "generator",
     "get_vocoder",
     "import_markdown",
     "import_sheet",
+    "list_weights",
     "load_sheet",
     "loudness_lufs",
     "mix_song",
@@ -169,6 +193,7 @@ __all__ = [
     "play_sounds",
     "probe",
     "read",
+    "remove_weights",
     "render_song",
     "replay",
     "replay_sound",
@@ -176,6 +201,7 @@ __all__ = [
     "save_preset",
     "train_model",
     "true_peak_dbtp",
+    "verify_weights",
     "vocode",
     "write",
     "write_report",
