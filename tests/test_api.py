@@ -124,7 +124,7 @@ def test_a_sound_model(tone):
     batch = milonga.play_batch("tones", "batch", seeds="0:1", grid={"loudness": [-1, 1]}, **how)
     assert batch.count("made") == 4
     library = milonga.Library()
-    library.add(library.path_of("tones"), "twin")
+    library.add(library.model_path("tones"), "twin")
     assert milonga.blend_sounds({"tones": 3, "twin": 1}, "blend.wav", **how).path.is_file()
 
     milonga.save_preset("tones", "dark", milonga.PlaySettings(controls={"loudness": -2}))
