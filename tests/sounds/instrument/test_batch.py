@@ -132,7 +132,7 @@ def test_finished_files_are_kept_and_a_wider_grid_adds_to_them(tmp_path):
     assert first.outcomes[0].path.stat().st_mtime_ns == before
     for outcome in second.outcomes:
         assert check_export(outcome.path).made == made(outcome.job)
-    assert json.loads(json.dumps(second.document()))["kept"] == 1
+    assert json.loads(json.dumps(second.to_dict()))["kept"] == 1
 
 
 def test_what_is_damaged_or_unfinished_is_made_again(tmp_path):
@@ -166,7 +166,7 @@ def test_a_failure_does_not_stop_the_others(tmp_path):
     jobs = make_jobs("r", [1, 2, 3])
     result, _ = run(jobs, tmp_path, Maker(fails={2}))
     assert [outcome.status for outcome in result.outcomes] == ["made", "failed", "made"]
-    assert "unlucky" in result.document()["sounds"][1]["error"]
+    assert "unlucky" in result.to_dict()["sounds"][1]["error"]
     assert run(jobs, tmp_path)[0].count("made") == 1
 
 
