@@ -284,8 +284,10 @@ def lineage(start: Model | None, file: Path) -> tuple[str, ...]:
     """The models that this one was trained on from, the nearest first, by how they sound."""
     if start is None:
         return ()
-    earlier = start[0].record
-    return (sound_hash(file), *(earlier.lineage if earlier else ()))
+    # A record that lacks something else has its ancestors still.
+    earlier = start[0].training.get("lineage", ())
+    known = earlier if isinstance(earlier, (list, tuple)) else ()
+    return (sound_hash(file), *(each for each in known if isinstance(each, str)))
 
 
 def _listed(paths: Paths) -> list[Path]:

@@ -121,4 +121,4 @@ def test_a_model_that_goes_on_names_its_ancestors(tmp_path, sound_models):
     save(tmp_path / "start.safetensors", header, tensors)
     own = sound_hash(tmp_path / "start.safetensors")
     assert lineage((header, tensors), tmp_path / "start.safetensors") == (own, "0" * 64)
-    assert lineage(None, tmp_path) == []
+    assert lineage(None, tmp_path) == ()

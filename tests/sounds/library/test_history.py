@@ -57,7 +57,7 @@ def test_an_entry_holds_settings_sound_and_picture(models):
     # 16 bits: half a step of rounding and one of triangular dither.
     stored = history.clip(1)
     assert np.abs(stored.samples - noise(7).samples).max() <= 1.5 / 32768 + 1e-7
-    document = kept.document()
+    document = kept.to_dict()
     assert (document["models"][0]["model"], document["pinned"]) == ("tiny", False)
 
 
