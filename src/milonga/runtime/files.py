@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,25 @@ def write_bytes(target: str | os.PathLike[str], data: bytes) -> None:
     """Write bytes atomically."""
     with atomic_path(target) as temporary:
         temporary.write_bytes(data)
+
+
+def rename_apart(files: Sequence[Path], folder: Path) -> None:
+    """Move files into a folder, together under a number where their names are taken there.
+
+    Raises:
+        OutputError: the folder can't be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            mark = "" if number == 1 else f".{number}"
+            targets = [folder / f"{file.stem}{mark}{file.suffix}" for file in files]
+            if not any(target.exists() for target in targets):
+                break
+        for file, target in zip(files, targets, strict=True):
+            file.rename(target)
+    except OSError as error:
+        raise output_error(error, folder) from error
 
 
 def dump_json(value: Any) -> str:

@@ -12,7 +12,8 @@ from milonga import audio
 from milonga.generators.registry import make_generator
 from milonga.runtime import html
 from milonga.runtime.progress import Progress
-from milonga.songs.output.folder import Mix, OutputFolder
+from milonga.songs.output.folder import OutputFolder
+from milonga.songs.output.mixed import Mix
 from milonga.songs.output.report import write_song_report
 from milonga.songs.rendering.plan import Plan, Selection, make_plan
 from milonga.songs.rendering.receipts import read_receipt
@@ -42,8 +43,8 @@ class RenderedSong:
 
     @property
     def good(self) -> bool:
-        """True where every take is without findings and there is a song."""
-        return self.mix.path is not None and all(outcome.good for outcome in self.outcomes)
+        """True where every take is without findings and the mix is complete."""
+        return self.mix.complete and all(outcome.good for outcome in self.outcomes)
 
     @property
     def summary(self) -> list[str]:
@@ -171,7 +172,7 @@ def render_plan(
         on_outcome: called with each take's outcome as soon as there is one.
     """
     progress = progress or Progress()
-    folder = OutputFolder.begin(plan.out, plan.sheet, choose, plan.takes)
+    folder = OutputFolder.begin(plan.out, plan.sheet, choose, plan.takes, plan.generators)
     outcomes = []
     for outcome in iter_render(plan, progress):
         outcomes.append(outcome)

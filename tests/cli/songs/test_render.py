@@ -114,6 +114,28 @@ def test_json_again_mix_replay_and_report(milonga, song, out):
     assert "guide-s1" in Path(page).read_text()
 
 
+def test_a_changed_sheet_keeps_old_takes_out_of_the_song(milonga, song, out):
+    """Render, choose, change the tempo, render again: the song is of the sheet as it is now."""
+    args = ["render", song, "-o", out, "--segment", "7", "--no-report"]
+    first = milonga(*args, "--takes", "2")
+    assert "In the mix:\n  7 Digital Bandoneón, instrumental: guide-s0\n" in first.err
+    assert milonga("mix", out, "--choose", "7=guide-s1").status == 0
+    song.write_text(song.read_text().replace("tempo: 120", "tempo: 122"))
+    result = milonga(*args)
+    assert result.status == 0, result.err
+    assert "The chosen take guide-s1 is not used" in result.err
+    assert "tempo 120 -> 122" in result.err
+    assert "  7 Digital Bandoneón, instrumental: guide-s0.2\n" in result.err
+    folder = out / "takes" / "07-digital-bandoneon"
+    tempos = {p.stem: read_receipt(p).request.tempo for p in folder.glob("*.json")}
+    assert tempos == {"guide-s0": 120, "guide-s1": 120, "guide-s0.2": 122}
+    again = milonga("mix", out, "--choose", "7=guide-s1")
+    assert again.status == 0
+    assert "guide-s1 (chosen; made for an earlier state of the sheet: tempo 120 -> 122)" in (
+        again.err
+    )
+
+
 def test_wrong_choices_are_refused_before_any_work(milonga, song, out):
     for choice, words in [
         ("7=guide-s9", "no take 'guide-s9'. Takes: guide-s0"),

@@ -60,9 +60,165 @@ def test_choices_last_until_chosen_anew(rendered, sheet):
     folder.choose({"1": "tone-s1", "2/vocals": "tone-s0"})
     folder.save()
     assert OutputFolder.load(folder.out).mix(Progress()).chosen["2/vocals"] == "tone-s0"
-    # The sheet lost a segment: its choice goes, the other stays.
+    # The sheet lacks a segment for the moment: its choice is kept for when it is back.
     again = OutputFolder.begin(folder.out, sheet({}))
-    assert again.choices == {"1/instrumental": "tone-s1"}
+    assert again.choices == {"1/instrumental": "tone-s1", "2/vocals": "tone-s0"}
+    assert again.mix().chosen == {"1/instrumental": "tone-s1"}
+    back = OutputFolder.begin(folder.out, folder.sheet)
+    assert back.mix().chosen == folder.mix().chosen
+
+
+@pytest.fixture
+def changed(sheet, make_generator, tmp_path):
+    """Renders one segment of 2 s with changed fields into the same folder."""
+
+    def build(choices=None, takes=1, generators=(), render_it=True, **fields):
+        song, out = sheet({"seconds": 2.0} | fields), tmp_path / "out"
+        selection = Selection(generators, takes=takes)
+        plan = make_plan(song, out, selection, make_generator, need_baselines=False)
+        coming = plan.takes if render_it else ()
+        folder = OutputFolder.begin(out, song, choices, coming, generators)
+        if render_it:
+            render(plan)
+        return folder
+
+    return build
+
+
+LAYER = "1/instrumental"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"tempo": 122.0}, "tempo 120 -> 122"),
+        ({"key": "D minor"}, "key C major -> D minor"),
+        ({"seconds": 1.0}, "seconds 2 -> 1"),
+        ({"mood": "sad"}, "mood none -> sad"),
+    ],
+)
+def test_a_chosen_take_that_became_stale_is_not_mixed(changed, fields, said):
+    changed(takes=3).choose({"1": "tone-s2"})
+    folder = changed({"1": "tone-s2"}, takes=3)
+    assert folder.mix().chosen == {LAYER: "tone-s2"}
+    # As issue and design say: the sheet changes, and the next render is asked for nothing more.
+    mixed = changed(**fields).mix()
+    assert mixed.chosen == {LAYER: "tone-s0.2"}
+    notes = "\n".join(mixed.notes)
+    assert "The chosen take tone-s2 is not used: it was made for an earlier state" in notes
+    assert f"--choose {LAYER}=tone-s2" in notes
+    assert f"they were made for an earlier state of the sheet: {said}: tone-s0, tone-s1" in notes
+    assert mixed.seconds == pytest.approx(fields.get("seconds", 2.0), abs=0.01)
+    # Back in its own state of the sheet, the choice counts again.
+    assert changed(render_it=False).mix().chosen == {LAYER: "tone-s2"}
+
+
+def test_a_stale_take_is_mixed_when_chosen_by_name_again(changed):
+    changed({"1": "tone-s0"})
+    folder = changed({"1": "tone-s0"}, tempo=122.0)
+    for again in (folder, OutputFolder.load(folder.out), changed(tempo=122.0)):
+        mixed = again.mix()
+        assert mixed.chosen == {LAYER: "tone-s0"}
+        assert mixed.layers[0].changes == ("tempo 120 -> 122",)
+        words = "the chosen take tone-s0 was made for an earlier state of the sheet"
+        assert f"segment 1: {words}: tempo 120 -> 122." in mixed.notes
+        assert "stale" not in mixed.summary
+        assert "tempo 120 -> 122" in "\n".join(mixed.contents)
+        assert mixed.complete
+    # It was chosen for that state, not for the next one.
+    assert changed(tempo=124.0).mix().chosen == {LAYER: "tone-s0.3"}
+
+
+def test_a_layer_with_nothing_but_stale_takes_is_left_out(changed):
+    folder = changed()
+    mixed = changed(tempo=122.0, render_it=False).mix()
+    assert mixed.path is None
+    assert not mixed.complete
+    assert "left out of the mix, no take for the sheet as it is now." in "\n".join(mixed.notes)
+    assert mixed.layers[0].lost
+    assert not (folder.out / "song.wav").exists()
+
+
+def test_many_stale_takes_are_counted(changed):
+    changed(takes=8)
+    (note,) = changed(tempo=122.0).mix().notes
+    assert note.endswith("tone-s0, tone-s1, tone-s2, tone-s3, tone-s4 and 3 more")
+
+
+def test_a_choice_of_version_0_1_counts_while_its_take_is_current(changed):
+    folder = changed({"1": "tone-s1"}, takes=2)
+    path = folder.out / "song.json"
+    record = json.loads(path.read_text())
+    del record["chosen_for"], record["generators"]
+    path.unlink()
+    (folder.out / "session.json").write_text(json.dumps(record | {"format_version": 1}))
+    assert OutputFolder.load(folder.out).mix().chosen == {LAYER: "tone-s1"}
+    assert changed(tempo=122.0).mix().chosen == {LAYER: "tone-s0.2"}
+
+
+def test_the_report_marks_stale_takes(changed):
+    changed(mood="A <Wild> One")
+    folder = changed()
+    page = write_song_report(folder).read_text()
+    assert page.count("stale</span>") == 1
+    assert "mood A &lt;Wild&gt; One -&gt; none" in page
+    assert "not used, since it was made for an earlier state of the sheet" in page
+
+
+def test_generators_named_by_the_run_come_first(changed):
+    """The take of the sheet's own generator is there, too, as after a guide take."""
+    assert changed().mix().chosen == {LAYER: "tone-s0"}
+    folder = changed(generators=("natural",))
+    assert folder.mix().chosen == {LAYER: "natural-s0"}
+    assert OutputFolder.load(folder.out).mix().chosen == {LAYER: "natural-s0"}, "for later mixes"
+    assert changed(generators=("tone", "natural")).mix().chosen == {LAYER: "tone-s0"}
+    assert changed(generators=("natural", "tone")).mix().chosen == {LAYER: "natural-s0"}
+    assert changed({"1": "tone-s0"}, generators=("natural",)).mix().chosen == {LAYER: "tone-s0"}
+
+
+def test_a_named_generator_with_findings_or_stale_takes_gives_way(changed):
+    changed(generators=("natural",))
+    folder = changed(tempo=122.0)
+    again = OutputFolder.begin(folder.out, folder.sheet, generators=("natural",))
+    assert again.mix().chosen == {LAYER: "tone-s0"}
+    assert changed(generators=("natural",), tempo=122.0).mix().chosen == {LAYER: "natural-s0.2"}
+
+
+def test_without_a_named_generator_the_sheets_order_counts(changed):
+    changed(generators=("natural",))
+    assert changed(generators=()).mix().chosen == {LAYER: "tone-s0"}
+
+
+def test_the_mix_lists_its_layers(rendered):
+    folder, _ = rendered({}, LAYERS, {"style": "silent"}, {"style": "explode"})
+    folder.choose({"2/vocals": "tone-s0"})
+    mixed = folder.mix()
+    head, *lines = mixed.contents
+    assert head == "In the mix:"
+    assert lines[:3] == [
+        "  1 Part 1, instrumental: tone-s0",
+        "  2 Part 2, vocals: tone-s0 (chosen)",
+        "  2 Part 2, backing: tone-s0",
+    ]
+    assert lines[3].startswith("  3 Part 3, instrumental: left out, no take without findings")
+    assert lines[4] == "  4 Part 4, instrumental: left out, no take yet"
+    document = json.loads(json.dumps(mixed.to_dict()))
+    assert [layer["take"] for layer in document["layers"]] == ["tone-s0"] * 3 + [None] * 2
+    assert [layer.lost for layer in mixed.layers] == [False, False, False, True, False]
+    assert not mixed.complete
+
+
+@pytest.mark.parametrize("choice", [{"1": "tone-s9"}, {"9": "tone-s0"}, {"1": "tone-s0", "9": "x"}])
+def test_a_refused_choice_changes_nothing(changed, sheet, choice):
+    folder = changed({"1": "tone-s1"}, takes=2)
+    folder.mix()
+    before = {path: path.read_bytes() for path in folder.out.rglob("*") if path.is_file()}
+    with pytest.raises(PlanError, match="Nothing was changed"):
+        OutputFolder.begin(folder.out, sheet({"tempo": 99.0}), choice)
+    with pytest.raises(PlanError, match="Nothing was changed"):
+        folder.choose(choice)
+    assert folder.choices == {LAYER: "tone-s1"}
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_every_wrong_choice_is_named(rendered):

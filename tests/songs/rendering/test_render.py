@@ -109,6 +109,43 @@ def test_a_damaged_take_is_rendered_again(sheet, run, damage):
     assert intact_clip(read_receipt(receipt), receipt.parent) is not None
 
 
+def test_no_take_is_overwritten(sheet, run, tone_class):
+    """Each state of the sheet gets a name of its own, and is found again under it."""
+    states = [sheet({"tempo": tempo}) for tempo in (120.0, 122.0, 124.0)]
+    outcomes = [run(song, takes=2)[0] for song in states]
+    assert [o.planned.name for o in outcomes] == ["tone-s0", "tone-s0.2", "tone-s0.3"]
+    contents = [o.planned.sound_path.read_bytes() for o in outcomes]
+    for outcome, content in zip(outcomes, contents, strict=True):
+        receipt = read_receipt(outcome.planned.receipt_path)
+        assert receipt == outcome.receipt
+        assert outcome.planned.sound_path.read_bytes() == content
+    assert tone_class.rendered == 6
+    for song, name in zip(states, ("tone-s0", "tone-s0.2", "tone-s0.3"), strict=True):
+        again, _ = run(song, takes=2)
+        assert (again.planned.name, again.status) == (name, "kept")
+
+
+def test_a_name_is_not_given_anew_while_later_ones_are_there(sheet, run):
+    (first,), (second,) = run(sheet()), run(sheet({"tempo": 90.0}))
+    for path in (first.planned.sound_path, first.planned.receipt_path):
+        path.unlink()
+    (third,) = run(sheet({"tempo": 91.0}))
+    assert [second.planned.name, third.planned.name] == ["tone-s0.2", "tone-s0.3"]
+
+
+def test_a_damaged_take_is_set_aside_and_not_lost(sheet, run):
+    for number, mark in enumerate(("", ".2"), 1):
+        (outcome,) = run(sheet())
+        sound = outcome.planned.sound_path
+        edited = audio.read(sound).scaled(0.5 / number)
+        audio.write(sound, edited)
+        (again,) = run(sheet())
+        assert (again.status, again.planned.name) == ("rendered", "tone-s0")
+        aside = outcome.planned.folder / "damaged" / f"tone-s0{mark}.wav"
+        assert audio.read(aside).peak == pytest.approx(edited.peak, rel=1e-3)
+        assert aside.with_suffix(".json").exists()
+
+
 def test_a_failed_take_is_reported_and_the_others_go_on(sheet, run):
     song = sheet({"style": "explode"}, {"style": "refuse"}, {"style": "nan"}, {})
     first, second, third, fourth = run(song)

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from milonga.songs.rendering.plan import Selection, make_plan
 from milonga.songs.rendering.receipts import attempt_seed
 from milonga.songs.rendering.render import render
-from milonga.songs.rendering.takes import option_hash, segment_folder, slug, take_name, takes_in
+from milonga.songs.rendering.takes import (
+    option_hash,
+    request_changes,
+    segment_folder,
+    slug,
+    take_name,
+    takes_in,
+)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +79,50 @@ def test_the_seeds_of_further_attempts():
     assert attempt_seed(7, 2) == 462121814
     seeds = [attempt_seed(seed, attempt) for seed in range(20) for attempt in range(2, 5)]
     assert len(set(seeds)) == len(seeds)
+
+
+def test_the_sheets_own_options_come_first(sheet, make_generator, tmp_path):
+    song = sheet({"options": {"tone": {"level": 0.2}}, "seconds": 0.5})
+    for options in ({"tone": {"level": 0.3}}, {}):
+        plan = make_plan(song, tmp_path, Selection(options=options), make_generator)
+        render(plan)
+    takes, _ = takes_in(plan.takes[0].folder, ("tone",), options=song.segments[0].options)
+    assert [take.receipt.request.options["level"] for take in takes] == [0.2, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, ()),
+        ({"tempo": 122.0}, ("tempo 120 -> 122",)),
+        ({"key": "D minor"}, ("key C major -> D minor",)),
+        ({"seconds": 2.5}, ("seconds 1 -> 2.5",)),
+        ({"section": "solo"}, ("role vocals -> instrumental", "section verse -> solo")),
+        ({"mood": "wild"}, ("mood none -> wild",)),
+        ({"style": "x" * 50}, ("style",)),
+        ({"lyrics": "lo lo"}, ("lyrics",)),
+        ({"tempo": 60.0, "key": "A minor"}, ("tempo 120 -> 60", "key C major -> A minor")),
+        ({"options": {"tone": {"level": 0.1}}}, ()),
+    ],
+)
+def test_what_a_take_was_not_made_for(sheet, fields, said):
+    def asked(seed, **fields):
+        song = sheet({"lyrics": "la la"} | fields)
+        segment = song.segments[0]
+        options = segment.options.get("tone")
+        request = song.request(segment, segment.layers[0], seed=seed, options=options)
+        return request if "section" not in fields else request.model_copy(update={"lyrics": then})
+
+    then = asked(0).lyrics
+    assert request_changes(asked(0), asked(3, **fields)) == said
+
+
+def test_another_layer_is_a_change(sheet):
+    alone = {"lyrics": "la", "layers": [{"role": "vocals"}]}
+    played = {"lyrics": "la", "layers": [{"role": "vocals"}, {"role": "backing"}]}
+    first, second = (
+        song.request(song.segments[0], song.segments[0].layers[0], seed=0)
+        for song in (sheet(alone), sheet(played))
+    )
+    assert request_changes(first, second) == ("now with other layers",)
+    assert request_changes(second, first) == ("now without other layers",)

@@ -20,6 +20,7 @@ class ReportTrack:
         path: the audio file on disk. One that can't be read is shown as missing.
         kind: the recording that others are compared with, or a take.
         chosen: whether the mix uses it.
+        stale: whether it was made for an earlier state of the sheet.
         findings: what the take checks found, as (code, message).
         differences: against the section's baseline, as ``milonga compare`` gives them.
         features: as ``milonga compare`` gives them.
@@ -31,6 +32,7 @@ class ReportTrack:
     path: Path
     kind: Literal["baseline", "take"] = "take"
     chosen: bool = False
+    stale: bool = False
     findings: Sequence[Defect] = ()
     differences: Mapping[str, Any] | None = None
     features: Mapping[str, Any] | None = None

@@ -149,6 +149,7 @@ def _track_view(
         label=track.label,
         kind=track.kind,
         chosen=track.chosen,
+        stale=track.stale,
         findings=tuple(track.findings),
         note=" ".join(notes),
         facts=facts,

@@ -62,6 +62,7 @@ class TrackView:
     label: str
     kind: str
     chosen: bool
+    stale: bool
     findings: tuple[Defect, ...]
     note: str
     facts: str

@@ -11,7 +11,7 @@ from milonga.cli.common import json_option, make_progress, print_json, say
 from milonga.cli.songs.choices import choose_option, options_option
 
 if TYPE_CHECKING:
-    from milonga.songs.output.folder import Mix
+    from milonga.songs.output.mixed import Mix
     from milonga.songs.rendering.plan import Plan
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -197,5 +197,7 @@ def _show_mix(mixed: Mix) -> None:
     for note in mixed.notes:
         say(f"note: {note}")
     say(mixed.summary)
+    for line in mixed.contents:
+        say(line)
     if mixed.path is not None:
         click.echo(mixed.path)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +14,12 @@ from pydantic import Field
 from milonga import audio
 from milonga.audio.clip import Clip
 from milonga.errors import MilongaError, PlanError, Problem
-from milonga.runtime import html
 from milonga.runtime.documents import read_json
 from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.progress import Progress
 from milonga.runtime.record import Record
 from milonga.songs.output.mix import MixInput, mixdown
+from milonga.songs.output.mixed import Mix, MixedLayer, stale_words
 from milonga.songs.rendering.plan import PlannedTake, layer_folder
 from milonga.songs.rendering.receipts import findings_text, intact_clip
 from milonga.songs.rendering.takes import Take, takes_in
@@ -28,6 +29,8 @@ RECORD = "song.json"
 OLD_RECORD = "session.json"
 """The record's name in format version 1."""
 SONG = "song.wav"
+_NAMED = 5
+"""Stale takes named in a note; the others are counted."""
 
 
 class _Record(Record):
@@ -35,6 +38,10 @@ class _Record(Record):
     sheet: dict[str, Any]
     source: str
     choices: dict[str, str] = Field(default_factory=dict)
+    chosen_for: dict[str, str] = Field(default_factory=dict)
+    """By layer, the state of the sheet in which its take was chosen."""
+    generators: tuple[str, ...] = ()
+    """Those that the last render named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,10 @@ class LayerTakes:
     takes: tuple[Take, ...]
     chosen: Take | None
     notes: tuple[str, ...] = ()
+    by_name: bool = False
+    """True where the take in the mix was chosen by name."""
+    damaged: bool = False
+    """True where there are takes that can't be read."""
 
     @property
     def key(self) -> str:
@@ -63,46 +74,23 @@ class LayerTakes:
         return MixInput(clip, f"{take.receipt.generator}/{self.layer.role}", self.layer.gain_db)
 
 
-@dataclass(frozen=True, slots=True)
-class Mix:
-    """The result of a mix; ``path`` is None where there was nothing to mix."""
-
-    path: Path | None
-    seconds: float = 0.0
-    loudness_lufs: float | None = None
-    true_peak_dbtp: float | None = None
-    chosen: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    @property
-    def summary(self) -> str:
-        """One line on length and level."""
-        if self.path is None:
-            return "There was nothing to mix, so there is no song.wav."
-        loudness = "-" if self.loudness_lufs is None else f"{self.loudness_lufs:.1f} LUFS"
-        peak = "-" if self.true_peak_dbtp is None else f"{self.true_peak_dbtp:.1f} dBTP"
-        return f"Song: {self.seconds:.1f} s, {loudness}, peak {peak}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the mix as plain values."""
-        values = asdict(self)
-        path = values.pop("path")
-        return {"song": path and str(path), **values, "notes": list(self.notes)}
-
-    def _repr_html_(self) -> str:
-        sound = html.player(self.path) if self.path else ""
-        return sound + html.paragraphs([self.summary, *self.notes])
-
-
 class OutputFolder:
     """A rendered song on disk.
 
     ``song.json`` keeps the sheet as it was rendered and the choices, so that a mix and a report
-    need only the folder.
+    need only the folder. Choices of layers that the sheet lacks for the moment are kept.
     """
 
-    def __init__(self, out: Path, sheet: Sheet, choices: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        out: Path,
+        sheet: Sheet,
+        choices: Mapping[str, str],
+        chosen_for: Mapping[str, str] | None = None,
+        generators: Sequence[str] = (),
+    ) -> None:
         self.out, self.sheet, self.choices = out, sheet, dict(choices)
+        self.chosen_for, self.generators = dict(chosen_for or {}), tuple(generators)
 
     @classmethod
     def begin(
@@ -111,6 +99,7 @@ class OutputFolder:
         sheet: Sheet,
         choices: Mapping[str, str] | None = None,
         coming: Iterable[PlannedTake] = (),
+        generators: Sequence[str] = (),
     ) -> OutputFolder:
         """Start in a folder, or go on in one; takes chosen earlier stay chosen.
 
@@ -119,14 +108,14 @@ class OutputFolder:
             sheet: the song.
             choices: as for ``choose``.
             coming: takes that will be there, which a choice may name.
+            generators: the mix prefers their takes, in this order, to those of the sheet's.
 
         Raises:
             PlanError: a choice can't be met; nothing was written.
         """
         there = (out / RECORD).exists() or (out / OLD_RECORD).exists()
-        earlier = cls.load(out).choices if there else {}
-        known = {_key(segment, layer) for segment in sheet.segments for layer in segment.layers}
-        folder = cls(out, sheet, {key: take for key, take in earlier.items() if key in known})
+        earlier = cls.load(out) if there else cls(out, sheet, {})
+        folder = cls(out, sheet, earlier.choices, earlier.chosen_for, generators)
         folder.choose(choices or {}, coming)
         folder.save()
         return folder
@@ -157,7 +146,7 @@ class OutputFolder:
                 where=path,
                 step="Delete that file and render again: finished takes are kept.",
             ) from None
-        return cls(out, sheet, record.choices)
+        return cls(out, sheet, record.choices, record.chosen_for, record.generators)
 
     def save(self) -> None:
         """Write ``song.json``, which replaces a ``session.json`` of version 0.1."""
@@ -165,6 +154,8 @@ class OutputFolder:
             sheet=self.sheet.to_dict(),
             source=str(self.sheet.source or self.out / "song.yaml"),
             choices=self.choices,
+            chosen_for=self.chosen_for,
+            generators=self.generators,
         )
         write_text(self.out / RECORD, dump_json(record.model_dump()))
         (self.out / OLD_RECORD).unlink(missing_ok=True)
@@ -183,6 +174,7 @@ class OutputFolder:
         promised = {take.sound_path for take in coming}
         problems: list[Problem] = []
         chosen: dict[str, str] = {}
+        states: dict[str, str] = {}
         for key, take in choices.items():
             found = self._layer(key)
             if isinstance(found, Problem):
@@ -195,6 +187,7 @@ class OutputFolder:
                 takes |= {there.name for there in takes_in(folder)[0]}
             if name in takes:
                 chosen[_key(*found)] = name
+                states[_key(*found)] = self._state(*found)
                 continue
             known = ", ".join(sorted(takes)) or "none yet"
             problems.append(
@@ -203,6 +196,12 @@ class OutputFolder:
         if problems:
             raise PlanError("These choices can't be met. Nothing was changed.", problems)
         self.choices.update(chosen)
+        self.chosen_for.update(states)
+
+    def _state(self, segment: Segment, layer: Layer) -> str:
+        """Return a digest of what the sheet asks of a layer."""
+        asked = self.sheet.request(segment, layer, seed=0).model_dump_json()
+        return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
     def _layer(self, key: str) -> tuple[Segment, Layer] | Problem:
         number, _, role = str(key).partition("/")
@@ -221,18 +220,35 @@ class OutputFolder:
 
     def layers(self) -> list[LayerTakes]:
         """List every layer of the sheet in order, with its takes on disk."""
-        found = []
-        for segment in self.sheet.segments:
-            for layer in segment.layers:
-                takes, notes = takes_in(layer_folder(self.out, segment, layer), layer.generators)
-                choice = self.choices.get(_key(segment, layer))
-                chosen = next((take for take in takes if take.name == choice), None)
-                if choice and not chosen:
-                    notes.append(f"The chosen take {choice} is gone; the first good one is used.")
-                if chosen is None:
-                    chosen = next((take for take in takes if take.receipt.good), None)
-                found.append(LayerTakes(segment, layer, tuple(takes), chosen, tuple(notes)))
-        return found
+        return [
+            self._layer_takes(segment, layer)
+            for segment in self.sheet.segments
+            for layer in segment.layers
+        ]
+
+    def _layer_takes(self, segment: Segment, layer: Layer) -> LayerTakes:
+        order = tuple(dict.fromkeys((*self.generators, *layer.generators)))
+        now = self.sheet.request(segment, layer, seed=0)
+        folder = layer_folder(self.out, segment, layer)
+        takes, notes = takes_in(folder, order, now, segment.options)
+        damaged = bool(notes)
+        key = _key(segment, layer)
+        choice = self.choices.get(key)
+        chosen = next((take for take in takes if take.name == choice), None)
+        if choice and not chosen:
+            notes.append(f"The chosen take {choice} is gone; the first good one is used.")
+        elif chosen and chosen.stale and self.chosen_for.get(key) != self._state(segment, layer):
+            notes.append(
+                f"The chosen take {choice} is not used: it was {stale_words(chosen.changes)}. "
+                f"To use it as it is, choose it again: --choose {key}={choice}."
+            )
+            chosen = None
+        by_name = chosen is not None
+        if chosen is None:
+            chosen = next((take for take in takes if take.usable), None)
+        others = [take for take in takes if take.stale and take is not chosen]
+        notes.extend(_stale_notes([take for take in others if take.name != choice]))
+        return LayerTakes(segment, layer, tuple(takes), chosen, tuple(notes), by_name, damaged)
 
     def mix(self, progress: Progress | None = None) -> Mix:
         """Build ``song.wav`` from the chosen takes.
@@ -241,24 +257,34 @@ class OutputFolder:
         and an old one is removed, since it would be of other takes.
         """
         notes: list[str] = []
+        mixed: list[MixedLayer] = []
         chosen: dict[str, Take] = {}
         segments: dict[int, list[MixInput]] = {}
         layers = self.layers()
         with (progress or Progress()).task("Mixing", len(layers), "layers") as task:
             for found in layers:
                 notes.extend(f"{found.label}: {note}" for note in found.notes)
-                clip = self._chosen_clip(found, notes)
-                if clip is not None and found.chosen is not None:
+                clip, entry = _mixed_layer(found)
+                mixed.append(entry)
+                if clip is None or found.chosen is None:
+                    notes.append(f"{found.label}: left out of the mix, {entry.left_out}.")
+                else:
                     inputs = segments.setdefault(found.segment.number, [])
                     inputs.append(found.mix_input(found.chosen, clip))
                     chosen[found.key] = found.chosen
+                    if entry.changes:
+                        words = stale_words(entry.changes)
+                        notes.append(f"{found.label}: the chosen take {entry.take} was {words}.")
+                    if entry.findings:
+                        fault = f"the chosen take has findings: {entry.findings}"
+                        notes.append(f"{found.label}: {fault}")
                 task.advance()
             path = self.out / SONG
             if not chosen:
                 path.unlink(missing_ok=True)
-                return Mix(None, notes=tuple(notes))
+                return Mix(None, notes=tuple(notes), layers=tuple(mixed))
             song = mixdown(list(segments.values()))
-        generators = {found.chosen.receipt.generator for found in layers if found.chosen}
+        generators = {take.receipt.generator for take in chosen.values()}
         tags = audio.Tags(
             title=self.sheet.title,
             artist=self.sheet.artist or "",
@@ -273,24 +299,43 @@ class OutputFolder:
             audio.true_peak_dbtp(song),
             {key: take.name for key, take in chosen.items()},
             tuple(notes),
+            tuple(mixed),
         )
 
-    def _chosen_clip(self, found: LayerTakes, notes: list[str]) -> Clip | None:
-        if found.chosen is None:
-            bad = "; ".join(findings_text(take.receipt.findings) for take in found.takes)
-            why = f"no take without findings ({bad})" if bad else "no take yet"
-            notes.append(f"{found.label}: left out of the mix, {why}.")
-            return None
-        receipt = found.chosen.receipt
-        clip = intact_clip(receipt, found.chosen.path.parent)
-        if clip is None:
-            notes.append(
-                f"{found.label}: left out of the mix, {found.chosen.path} is not what its receipt "
-                "says. To fix it, render again."
-            )
-        elif findings := findings_text(receipt.findings):
-            notes.append(f"{found.label}: the chosen take has findings: {findings}")
-        return clip
+
+def _mixed_layer(found: LayerTakes) -> tuple[Clip | None, MixedLayer]:
+    entry = MixedLayer(found.segment.number, found.segment.name, found.layer.role)
+    take = found.chosen
+    if take is None:
+        bad = "; ".join(findings_text(t.receipt.findings) for t in found.takes if not t.stale)
+        why = "no take yet"
+        if bad:
+            why = f"no take without findings ({bad})"
+        elif found.takes:
+            why = "no take for the sheet as it is now"
+        lost = bool(found.takes or found.damaged)
+        return None, replace(entry, left_out=why, lost=lost)
+    clip = intact_clip(take.receipt, take.path.parent)
+    if clip is None:
+        why = f"{take.path} is not what its receipt says. To fix it, render again"
+        return None, replace(entry, left_out=why, lost=True)
+    findings = findings_text(take.receipt.findings)
+    return clip, replace(
+        entry, take=take.name, chosen=found.by_name, changes=take.changes, findings=findings
+    )
+
+
+def _stale_notes(takes: Iterable[Take]) -> list[str]:
+    """Name stale takes, those with the same changes together."""
+    by_changes: dict[tuple[str, ...], list[str]] = {}
+    for take in takes:
+        by_changes.setdefault(take.changes, []).append(take.name)
+    return [
+        f"not used, since {'they were' if len(names) > 1 else 'it was'} {stale_words(changes)}: "
+        + ", ".join(names[:_NAMED])
+        + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        for changes, names in by_changes.items()
+    ]
 
 
 def _key(segment: Segment, layer: Layer) -> str:

@@ -22,6 +22,7 @@ from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.progress import Progress
 from milonga.songs.output.folder import SONG, LayerTakes, OutputFolder
 from milonga.songs.output.mix import mix_segment
+from milonga.songs.output.mixed import stale_words
 from milonga.songs.rendering.receipts import intact_clip
 from milonga.songs.rendering.render import Outcome
 from milonga.songs.rendering.takes import Take, segment_folder
@@ -177,8 +178,9 @@ class _Writer:
                 continue
             several = len(found.segment.layers) > 1
             label = f"{found.layer.role} {take.name}" if several else take.name
+            note = f"Stale: {stale_words(take.changes)}." if take.stale else ""
             chosen = take is found.chosen
-            recordings.append(_Recording(label, take.path, clip, take, chosen))
+            recordings.append(_Recording(label, take.path, clip, take, chosen, note))
         if not recordings:
             self.warnings.append(f"{found.label}: no take yet.")
         return recordings
@@ -221,6 +223,7 @@ class _Writer:
             recording.label,
             recording.path,
             chosen=recording.chosen,
+            stale=recording.take is not None and recording.take.stale,
             findings=[(finding.code, finding.message) for finding in found],
             differences=entry.get("differences"),
             features=entry["features"],

@@ -12,7 +12,7 @@ from milonga.errors import MilongaError, PlanError, Problem
 from milonga.generators.base import Assessment, Generator, Request
 from milonga.runtime import html
 from milonga.runtime.files import free_space
-from milonga.songs.rendering.takes import segment_folder, take_name
+from milonga.songs.rendering.takes import numbered_name, segment_folder, take_name
 from milonga.songs.sheet.model import Layer, Segment, Sheet
 
 MakeGenerator = Callable[[str, Mapping[str, Any]], Generator]
@@ -96,6 +96,7 @@ class Plan:
         takes: what will be rendered.
         notes: what the user should know before.
         bytes_needed: on the disk of ``out``, about.
+        generators: those that this run names instead of the layers' own, in order.
     """
 
     sheet: Sheet
@@ -103,6 +104,7 @@ class Plan:
     takes: tuple[PlannedTake, ...]
     notes: tuple[str, ...]
     bytes_needed: int
+    generators: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -194,7 +196,7 @@ def make_plan(
             where=sheet.source,
         )
     notes = tuple(dict.fromkeys(planner.notes))
-    return Plan(sheet, out, tuple(planner.takes), notes, planner.bytes_needed)
+    return Plan(sheet, out, tuple(planner.takes), notes, planner.bytes_needed, selection.generators)
 
 
 class _Planner:
@@ -260,6 +262,7 @@ class _Planner:
         options: dict[str, Any],
         where: str,
     ) -> None:
+        folder = layer_folder(self.out, segment, layer)
         for seed in range(self.selection.seed, self.selection.seed + self.selection.takes):
             request = self.sheet.request(segment, layer, seed=seed, options=options)
             assessment = self._assess(generator, request, where)
@@ -273,8 +276,10 @@ class _Planner:
                     segment_name=segment.name,
                     generator=generator,
                     request=request,
-                    folder=layer_folder(self.out, segment, layer),
-                    name=take_name(generator.name, options, seed),
+                    folder=folder,
+                    name=numbered_name(
+                        folder, take_name(generator.name, options, seed), generator.name, request
+                    ),
                     estimate_s=assessment.estimate_s,
                 )
             )

@@ -26,6 +26,7 @@ from milonga.songs.rendering.receipts import (
     write_receipt,
     write_take,
 )
+from milonga.songs.rendering.takes import set_aside
 
 ATTEMPTS = 3
 """Renderings of a take with findings, each with another seed; then the best is kept."""
@@ -182,6 +183,7 @@ def _written(planned: PlannedTake, clip: Clip, attempt: _Attempt) -> Outcome:
         software="milonga",
         comment=f"{planned.generator.name}, seed {attempt.seed_used}; made by a generative model",
     )
+    set_aside(planned.sound_path, planned.receipt_path)
     _, sound = write_take(clip, planned.sound_path, tags)
     receipt = Receipt(
         title=planned.title,

@@ -6,14 +6,20 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from milonga.errors import ReceiptError
+from milonga.generators.base import Request
+from milonga.runtime.files import rename_apart
 from milonga.runtime.words import without_accents
 from milonga.songs.rendering.receipts import Receipt, read_receipt
+
+DAMAGED = "damaged"
+"""Folder, beside the takes, of damaged ones that were rendered again."""
+_SHORT = 40
 
 
 def slug(text: str) -> str:
@@ -49,22 +55,113 @@ def segment_folder(number: int, name: str) -> str:
     return f"{number:02d}-{slug(name)}"
 
 
+def numbered_name(folder: Path, base: str, generator: str, request: Request) -> str:
+    """Return the name under which a take of this request is or will be.
+
+    That is ``base`` itself, or ``base.N`` where ``base`` was made for another request: no take
+    is overwritten. A name that only a damaged take has is used again.
+    """
+    damaged = None
+    last = 0
+    for number, name in _numbered(folder, base):
+        try:
+            receipt = read_receipt(folder / f"{name}.json")
+        except ReceiptError:
+            damaged = damaged or name
+        else:
+            if receipt.request == request and receipt.generator == generator:
+                return name
+        last = number
+    return damaged or (f"{base}.{last + 1}" if last else base)
+
+
+def _numbered(folder: Path, base: str) -> list[tuple[int, str]]:
+    pattern = re.compile(rf"{re.escape(base)}(?:\.([1-9][0-9]{{0,8}}))?")
+    names = {path.stem for path in folder.glob("*.*") if path.suffix in (".json", ".wav")}
+    found = ((pattern.fullmatch(name), name) for name in names)
+    return sorted((int(match[1] or 1), name) for match, name in found if match)
+
+
+def set_aside(sound: Path, receipt: Path) -> None:
+    """Move a damaged take out of the way, into the folder ``damaged`` beside it.
+
+    Raises:
+        OutputError: the folder can't be written.
+    """
+    present = [path for path in (sound, receipt) if path.exists()]
+    if present:
+        rename_apart(present, sound.parent / DAMAGED)
+
+
+def request_changes(then: Request, now: Request) -> tuple[str, ...]:
+    """List what the sheet asks for now and a take was not made for, as in "tempo 120 -> 122".
+
+    Seeds and options don't count: several takes of one layer differ in them.
+    """
+    fields = (name for name in Request.model_fields if name not in ("seed", "options"))
+    pairs = ((name, getattr(then, name), getattr(now, name)) for name in fields)
+    return tuple(_change(name, old, new) for name, old, new in pairs if old != new)
+
+
+def _change(name: str, old: object, new: object) -> str:
+    if name == "accompanied":
+        return "now with other layers" if new else "now without other layers"
+    texts = [_words(value) for value in (old, new)]
+    if isinstance(old, tuple) or max(map(len, texts)) > _SHORT:
+        return name
+    return f"{name} {texts[0] or 'none'} -> {texts[1] or 'none'}"
+
+
+def _words(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Take:
-    """A take on disk: its receipt and the path of its audio file."""
+    """A take on disk.
+
+    Attributes:
+        receipt: how it was made.
+        path: of its audio file.
+        changes: differences between the sheet that it was made for and that of now, in words;
+            empty for a current take.
+    """
 
     receipt: Receipt
     path: Path
+    changes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         return self.path.stem
 
+    @property
+    def stale(self) -> bool:
+        """True where the take answers an earlier state of the sheet."""
+        return bool(self.changes)
 
-def takes_in(folder: Path, order: Sequence[str] = ()) -> tuple[list[Take], list[str]]:
+    @property
+    def usable(self) -> bool:
+        """True where the mix may use the take without being told to."""
+        return self.receipt.good and not self.stale
+
+
+def takes_in(
+    folder: Path,
+    order: Sequence[str] = (),
+    now: Request | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> tuple[list[Take], list[str]]:
     """List the finished takes of a layer, and a line for each damaged receipt.
 
-    Sorted by the layer's order of generators (others after them), then by seed and name.
+    Sorted by the layer's order of generators (others after them), then those with the sheet's
+    options first, then by seed and name.
+
+    Args:
+        folder: of the layer.
+        order: of generators.
+        now: what the sheet asks for; None where it doesn't matter.
+        options: of the sheet, by generator.
     """
     found, broken = [], []
     for path in sorted(folder.glob("*.json")):
@@ -75,16 +172,17 @@ def takes_in(folder: Path, order: Sequence[str] = ()) -> tuple[list[Take], list[
             continue
         sound = path.with_suffix(".wav")
         if sound.is_file():
-            found.append(Take(receipt, sound))
+            changes = () if now is None else request_changes(receipt.request, now)
+            found.append(Take(receipt, sound, changes))
         else:
             broken.append(f"{path}: its audio {sound.name} is missing.")
-    rank = {name: index for index, name in enumerate(order)}
-    found.sort(
-        key=lambda t: (
-            rank.get(t.receipt.generator, len(rank)),
-            bool(t.receipt.request.options),
-            t.receipt.seed,
-            t.name,
-        )
-    )
-    return found, broken
+    rank = {name: index for index, name in reversed(list(enumerate(order)))}
+    wanted = options or {}
+
+    def place(take: Take) -> tuple[Any, ...]:
+        receipt = take.receipt
+        other = receipt.request.options != dict(wanted.get(receipt.generator, {}))
+        index = rank.get(receipt.generator, len(order))
+        return index, other, receipt.seed, len(take.name), take.name
+
+    return sorted(found, key=place), broken
