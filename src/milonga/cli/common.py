@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
 from typing import Any
 
@@ -22,13 +22,70 @@ _RUNNING: weakref.WeakSet[Progress] = weakref.WeakSet()
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON document on standard output."""
-    click.echo(dump_json(value), nl=False)
+    """Print plain values, an object with ``to_dict``, or a list of such as one JSON document."""
+    if isinstance(value, (list, tuple)):
+        value = [_plain(each) for each in value]
+    click.echo(dump_json(_plain(value)), nl=False)
+
+
+def _plain(value: Any) -> Any:
+    return value.to_dict() if hasattr(value, "to_dict") else value
+
+
+def show(value: Any, as_json: bool, text: Callable[[], object]) -> None:
+    """Print a result: with ``--json`` as a document, else by ``text``."""
+    if as_json:
+        print_json(value)
+    else:
+        text()
 
 
 def say(text: str = "") -> None:
     """Print a line for people on standard error, so that ``--json`` stays clean."""
     click.echo(text, err=True)
+
+
+def say_first(lines: Sequence[str], most: int, indent: str = "") -> None:
+    """Print the first lines of a list on standard error, and how many more there are."""
+    for line in lines[:most]:
+        say(indent + line)
+    if len(lines) > most:
+        say(f"{indent}and {len(lines) - most} more (--json lists all)")
+
+
+def say_error(text: object) -> None:
+    """Print what failed on standard error."""
+    say(f"{click.style('error:', fg='red', bold=True)} {text}")
+
+
+def print_table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    no_wrap: str | None = None,
+    soft_wrap: bool = False,
+) -> None:
+    """Print a table without rules on standard output.
+
+    Args:
+        headings: of the columns.
+        rows: cells in Rich's markup.
+        right: headings of the columns that are aligned to the right.
+        no_wrap: heading of a column that is never broken.
+        soft_wrap: lines may be longer than the terminal is wide.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in headings:
+        table.add_column(
+            name, justify="right" if name in right else "left", no_wrap=name == no_wrap
+        )
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, soft_wrap=soft_wrap).print(table)
 
 
 def make_progress() -> Progress:

@@ -14,6 +14,17 @@ from pydantic.fields import FieldInfo
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."
+)
+yes_option = click.option("--yes", is_flag=True, help="Don't ask.")
+force_option = click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+
+
+def seed_option(text: str | None = None) -> Callable[[F], F]:
+    """Add ``--seed``, 0 by default."""
+    return click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help=text)
+
 
 def options_of(model: type[BaseModel], *, leave_out: Iterable[str] = ()) -> Callable[[F], F]:
     """Add an option for each field of a model to a command.

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, say
+from milonga.cli.common import (
+    json_option,
+    make_progress,
+    print_json,
+    print_table,
+    say,
+    show,
+)
+from milonga.runtime.words import size_text
 
 if TYPE_CHECKING:
     from milonga.weights import InventoryRow, Verification
@@ -49,24 +57,15 @@ def weights() -> None:
 @json_option
 def list_(cache_dir: Path | None, as_json: bool) -> None:
     """Show every model: size, licence, state on this machine."""
-    from milonga.runtime.words import size_text
     from milonga.weights import list_weights
 
     rows = list_weights(cache_dir)
     if as_json:
-        print_json([row.to_dict() for row in rows])
+        print_json(rows)
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("key", "here", "of", "licence", "commercial use", "gated", "state"):
-        table.add_column(
-            name, justify="right" if name in ("here", "of") else "left", no_wrap=name == "key"
-        )
-    for row in rows:
-        table.add_row(*_cells(row))
-    Console(highlight=False, soft_wrap=True).print(table)
+    headings = ("key", "here", "of", "licence", "commercial use", "gated", "state")
+    right = ("here", "of")
+    print_table(headings, map(_cells, rows), right=right, no_wrap="key", soft_wrap=True)
     total = sum(row.on_disk for row in rows if row.status != "folder")
     say(f"\n{size_text(total)} here in all.")
 
@@ -138,7 +137,7 @@ def verify(
         if not as_json:
             _show(result)
     if as_json:
-        print_json([result.to_dict() for result in results])
+        print_json(results)
     elif not results:
         say("Nothing is here to verify.")
     return 1 if any(result.faults for result in results) else 0
@@ -155,7 +154,6 @@ def remove(keys: tuple[str, ...], yes: bool, cache_dir: Path | None, as_json: bo
         if as_json:
             raise click.UsageError("--json needs --yes: nobody can be asked.")
         click.confirm(f"Remove {', '.join(keys)}?", abort=True, err=True)
-    from milonga.runtime.words import size_text
     from milonga.weights import remove_weights
 
     done = []
@@ -185,15 +183,10 @@ def path(key: str, revision: str | None, cache_dir: Path | None, as_json: bool) 
         raise NotDownloadedError(
             f"{key} is not on this machine, or not whole.", step=f"Run: milonga weights get {key}"
         ) from error
-    if as_json:
-        print_json(found.to_dict())
-    else:
-        click.echo(found.folder)
+    show(found, as_json, lambda: click.echo(found.folder))
 
 
 def _cells(row: InventoryRow) -> list[str]:
-    from milonga.runtime.words import size_text
-
     known, state = row.source.known, _STATUS[row.status]
     if known and row.source.repo not in ("", known.repo):
         state += f" (from {row.source.repo})"

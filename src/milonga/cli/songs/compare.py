@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, say
+from milonga.cli.common import json_option, make_progress, print_json, say, say_error
 
 _SHOW_PROGRESS_FROM = 8
 """Fewer recordings are done before a bar can be read."""
@@ -40,11 +40,11 @@ def compare(baseline: str, candidates: tuple[str, ...], as_json: bool, report: P
     if as_json:
         print_json(comparison.to_dict())
     else:
-        from milonga.cli.songs.compare_table import table
+        from milonga.analysis.text import comparison_text
 
-        click.echo(table(comparison))
+        click.echo(comparison_text(comparison))
     for candidate in comparison.failed:
-        say(f"{click.style('error:', fg='red', bold=True)} {candidate.path}: {candidate.error}")
+        say_error(f"{candidate.path}: {candidate.error}")
     if comparison.report is not None:
         say(f"Report: {comparison.report}")
     return 1 if comparison.failed else 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from milonga.cli.common import json_option, print_json, say
+from milonga.cli.options import force_option
 from milonga.cli.songs.choices import options_option
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from milonga.workflows.sheets import LayerPrompts
 
 _PATH = click.Path(path_type=Path)
-force_option = click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 
 
 @click.group()

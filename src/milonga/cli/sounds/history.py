@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, say
+from milonga.cli.common import json_option, make_progress, print_json, print_table, say, show
 from milonga.cli.main import LazyGroup
 from milonga.cli.sounds.options import export_fields, export_options, out_option
+from milonga.runtime.words import size_text
+
+if TYPE_CHECKING:
+    from milonga.sounds.library.history_entry import HistoryItem
 
 _HERE = "sounds.history"
+_NUMBER = click.IntRange(1)
+_numbers_argument = click.argument(
+    "numbers", metavar="NUMBER...", nargs=-1, type=_NUMBER, required=True
+)
 
 
 class _History(LazyGroup):
@@ -51,39 +59,33 @@ def list_(model: str | None, count: int | None, as_json: bool) -> None:
     found = History().entries(model)
     found = found if count is None else found[-count:]
     if as_json:
-        print_json([kept.to_dict() for kept in found])
+        print_json(found)
         return
     if not found:
         say("Nothing yet. Every milonga sound play is kept here.")
         return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from milonga.runtime.words import size_text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("number", "played", "model", "seconds", "settings", "size", ""):
-        right = heading in ("number", "seconds", "size")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "played")
-    for kept in found:
-        marks = ["pinned"] if kept.pinned else []
-        marks += [] if kept.sound else ["settings only"]
-        table.add_row(
-            str(kept.number),
-            kept.entry.created[:16].replace("T", " "),
-            escape(kept.title),
-            f"{kept.entry.seconds:.1f}",
-            escape(kept.settings_text),
-            size_text(kept.size),
-            ", ".join(marks),
-        )
-    Console(highlight=False).print(table)
+    headings = ("number", "played", "model", "seconds", "settings", "size", "")
+    print_table(headings, map(_cells, found), right=("number", "seconds", "size"), no_wrap="played")
     say(f"{size_text(sum(kept.size for kept in found))} in {found[0].folder.parent.parent.parent}")
 
 
+def _cells(kept: HistoryItem) -> tuple[str, ...]:
+    from rich.markup import escape
+
+    marks = ["pinned"] * kept.pinned + ["settings only"] * (kept.sound is None)
+    return (
+        str(kept.number),
+        kept.entry.created[:16].replace("T", " "),
+        escape(kept.title),
+        f"{kept.entry.seconds:.1f}",
+        escape(kept.settings_text),
+        size_text(kept.size),
+        ", ".join(marks),
+    )
+
+
 @click.command()
-@click.argument("number", type=click.IntRange(1))
+@click.argument("number", type=_NUMBER)
 @out_option("Also write it.")
 @click.option("--kept", is_flag=True, help="Take the sound that was kept; play nothing.")
 @export_options
@@ -107,19 +109,16 @@ def replay(
         force=force,
         progress=make_progress(),
     )
-    if as_json:
-        print_json(again.to_dict())
-    else:
-        for note in again.notes:
-            say(note)
-        if out is not None:
-            click.echo(out)
+    for note in () if as_json else again.notes:
+        say(note)
+    if as_json or out is not None:
+        show(again, as_json, lambda: click.echo(out))
     return 1 if again.same is False else 0
 
 
 @click.command()
-@click.argument("first", type=click.IntRange(1))
-@click.argument("others", metavar="SECOND...", nargs=-1, type=click.IntRange(1), required=True)
+@click.argument("first", type=_NUMBER)
+@click.argument("others", metavar="SECOND...", nargs=-1, type=_NUMBER, required=True)
 @click.option(
     "--out",
     "-o",
@@ -137,14 +136,11 @@ def compare(first: int, others: tuple[int, ...], out: Path | None, as_json: bool
     if not set(others) - {first}:
         raise click.UsageError("Give two different numbers.")
     compared = compare_history((first, *others), out, progress=make_progress())
-    if as_json:
-        print_json(compared.to_dict())
-    else:
-        click.echo(compared.page)
+    show(compared, as_json, lambda: click.echo(compared.page))
 
 
 @click.command()
-@click.argument("numbers", metavar="NUMBER...", nargs=-1, type=click.IntRange(1), required=True)
+@_numbers_argument
 @click.option("--for", "model", required=True, metavar="MODEL", help="A model of your library.")
 @json_option
 def use(numbers: tuple[int, ...], model: str, as_json: bool) -> None:
@@ -165,14 +161,14 @@ def use(numbers: tuple[int, ...], model: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("numbers", metavar="NUMBER...", nargs=-1, type=click.IntRange(1), required=True)
+@_numbers_argument
 def pin(numbers: tuple[int, ...]) -> None:
     """Keep numbers whatever room they take."""
     _pin(numbers, True)
 
 
 @click.command()
-@click.argument("numbers", metavar="NUMBER...", nargs=-1, type=click.IntRange(1), required=True)
+@_numbers_argument
 def unpin(numbers: tuple[int, ...]) -> None:
     """Let numbers go when room is needed."""
     _pin(numbers, False)

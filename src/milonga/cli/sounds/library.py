@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from milonga.cli.common import json_option, print_json, say
+from milonga.cli.common import json_option, print_json, print_table, say, show
+from milonga.cli.options import yes_option
+from milonga.runtime.words import size_text
 
 if TYPE_CHECKING:
     from milonga.sounds.library.library import SavedModel
@@ -74,10 +76,7 @@ def info(
         earlier = saved.header.tags if saved.header else ()
         kept = [tag for tag in (*earlier, *tags) if tag not in untags]
         saved = library.annotate(saved.name, tags=kept, notes=note, licence=licence)
-    if as_json:
-        print_json(saved.details())
-    else:
-        _describe(saved)
+    show(saved.details() if as_json else saved, as_json, lambda: _describe(saved))
 
 
 @click.command()
@@ -92,7 +91,8 @@ def add(file: Path, name: str | None, as_json: bool) -> None:
     from milonga.sounds.library.library import Library
 
     entry = Library().add(file, name)
-    _report(entry, f"Added {entry.name!r}. Play it: milonga sound play {entry.name!r}", as_json)
+    added = f"Added {entry.name!r}. Play it: milonga sound play {entry.name!r}"
+    show(entry, as_json, lambda: say(added))
 
 
 @click.command()
@@ -104,12 +104,12 @@ def rename(name: str, new: str, as_json: bool) -> None:
     from milonga.sounds.library.library import Library
 
     entry = Library().rename(name, new)
-    _report(entry, f"{name!r} is {entry.name!r} now.", as_json)
+    show(entry, as_json, lambda: say(f"{name!r} is {entry.name!r} now."))
 
 
 @click.command()
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@yes_option
 @json_option
 def delete(name: str, yes: bool, as_json: bool) -> None:
     """Delete a model with its training, presets and history. Your recordings stay."""
@@ -120,47 +120,34 @@ def delete(name: str, yes: bool, as_json: bool) -> None:
     if not yes:
         about = "" if entry.header is None else f", {entry.header.corpus_text}"
         click.confirm(f"Delete {entry.name!r}{about}, for good?", abort=True, err=True)
-    _report(library.delete(entry.name), f"Deleted {entry.name!r}.", as_json)
+    show(library.delete(entry.name), as_json, lambda: say(f"Deleted {entry.name!r}."))
 
 
 def _show(entries: Sequence[SavedModel], as_json: bool) -> None:
     if as_json:
-        print_json([entry.to_dict() for entry in entries])
+        print_json(entries)
         return
-    from rich.console import Console
+    headings = ("name", "learnt from", "trained", "controls", "size", "tags")
+    print_table(headings, map(_cells, entries), right=("size",))
+
+
+def _cells(entry: SavedModel) -> tuple[str, ...]:
     from rich.markup import escape
-    from rich.table import Table
 
-    from milonga.runtime.words import size_text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("name", "learnt from", "trained", "controls", "size", "tags"):
-        table.add_column(heading, justify="right" if heading == "size" else "left")
-    for entry in entries:
-        header = entry.header
-        if header is None:
-            table.add_row(escape(entry.name), f"[yellow]{escape(entry.problem)}[/]")
-            continue
-        table.add_row(
-            escape(entry.name),
-            header.corpus_text,
-            header.created[:10],
-            escape(", ".join(header.enabled_controls)),
-            size_text(entry.size),
-            escape(", ".join(header.tags)),
-        )
-    Console(highlight=False).print(table)
-
-
-def _report(entry: SavedModel, text: str, as_json: bool) -> None:
-    if as_json:
-        print_json(entry.to_dict())
-    else:
-        say(text)
+    header = entry.header
+    if header is None:
+        return escape(entry.name), f"[yellow]{escape(entry.problem)}[/]"
+    return (
+        escape(entry.name),
+        header.corpus_text,
+        header.created[:10],
+        escape(", ".join(header.enabled_controls)),
+        size_text(entry.size),
+        escape(", ".join(header.tags)),
+    )
 
 
 def _describe(saved: SavedModel) -> None:
-    from milonga.runtime.words import size_text
     from milonga.sounds.model.file import sound_hash
 
     if (header := saved.header) is None:
@@ -208,17 +195,11 @@ def _training(header: ModelHeader) -> None:
 
 def _controls(header: ModelHeader) -> None:
     """Show the measured effect of each control on each descriptor."""
-    from rich.console import Console
-    from rich.table import Table
-
     working = header.enabled_controls
     if not working:
         return
     click.echo("controls, from -4 to +4: change of each descriptor in spreads; rank correlation")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    for heading in (*header.controls, "rank"):
-        table.add_column(heading, justify="right")
+    right, rows = (*header.controls, "rank"), []
     for name in working:
         effect = header.controls[name].effect
         moved = effect.moved if effect else {}
@@ -227,8 +208,8 @@ def _controls(header: ModelHeader) -> None:
             f"[bold]{_signed(moved.get(of))}[/]" if of == name else _signed(moved.get(of))
             for of in header.controls
         ]
-        table.add_row(name, *cells, "" if rank is None else f"{rank:.2f}")
-    Console(highlight=False).print(table)
+        rows.append((name, *cells, "" if rank is None else f"{rank:.2f}"))
+    print_table(("", *right), rows, right=right)
     for name, about in header.controls.items():
         if name not in working:
             click.echo(f"no control {name}: {about.reason or ''}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, say
+from milonga.cli.common import json_option, make_progress, print_json, say, say_error, show
 from milonga.cli.sounds.options import (
     export_fields,
     export_options,
@@ -93,7 +93,7 @@ def play(
         **chosen,
     )
     if as_json:
-        print_json([sound.to_dict() for sound in sounds])
+        print_json(sounds)
     return 0
 
 
@@ -101,13 +101,11 @@ def _report(result: BatchResult, folder: Path, as_json: bool) -> int:
     """Report a batch; 1 if a sound failed."""
     failed = [outcome for outcome in result.outcomes if outcome.error is not None]
     for outcome in failed[:_MOST_LISTED]:
-        say(f"{click.style('error:', fg='red', bold=True)} {outcome.job.name}: {outcome.error}")
+        say_error(f"{outcome.job.name}: {outcome.error}")
     if len(failed) > _MOST_LISTED:
         say(f"and {len(failed) - _MOST_LISTED} more (--json lists all)")
-    if as_json:
-        print_json(result.to_dict())
-    else:
+    if not as_json:
         counts = [f"{result.count(status)} {status}" for status in ("made", "kept", "failed")]
         say(f"{', '.join(counts)}.")
-        click.echo(folder)
+    show(result, as_json, lambda: click.echo(folder))
     return 1 if failed else 0

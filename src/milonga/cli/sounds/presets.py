@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import json_option, print_json, say
+from milonga.cli.common import json_option, print_json, print_table, say
 from milonga.cli.main import LazyGroup
+from milonga.cli.options import yes_option
 from milonga.cli.sounds.options import (
     export_fields,
     export_options,
@@ -95,23 +96,20 @@ def save(
 @click.pass_context
 def use(
     ctx: click.Context,
+    /,
     model: str,
     name: str,
-    seed: int | None,
-    seconds: float | None,
-    out: Path | None,
     force: bool,
     as_json: bool,
+    **values: Any,
 ) -> Any:
     """Play with a preset: the same as milonga sound play MODEL --preset PRESET."""
     from milonga.cli.sounds.play import play
 
     args = [model, "--preset", name]
-    options = {"--seed": seed, "--seconds": seconds, "--out": out}
-    for option, value in options.items():
-        args += [] if value is None else [option, str(value)]
-    args += ["--force"] if force else []
-    args += ["--json"] if as_json else []
+    for option, value in values.items():
+        args += [] if value is None else [f"--{option}", str(value)]
+    args += ["--force"] * force + ["--json"] * as_json
     # An own context, so that play knows what was given and what is usual.
     with play.make_context("play", args, parent=ctx.parent) as own:
         return play.invoke(own)
@@ -133,17 +131,14 @@ def list_(model: str, as_json: bool) -> None:
         say(f"{model!r} has no presets.")
         say(f"  Save one: milonga sound preset save {model!r} NAME --set ...")
         return
-    from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("preset", "settings", "saved", "left out today"):
-        table.add_column(heading)
-    for name, (kept, fitted) in found.items():
-        gone = escape(", ".join(fitted.left_out))
-        table.add_row(escape(name), escape(kept.text), kept.created[:10], f"[yellow]{gone}[/]")
-    Console(highlight=False).print(table)
+    rows = [
+        (escape(name), escape(kept.text), kept.created[:10],
+         f"[yellow]{escape(', '.join(fitted.left_out))}[/]")
+        for name, (kept, fitted) in found.items()
+    ]  # fmt: skip
+    print_table(("preset", "settings", "saved", "left out today"), rows)
 
 
 @click.command()
@@ -161,7 +156,7 @@ def rename(model: str, name: str, new: str) -> None:
 @click.command()
 @click.argument("model")
 @click.argument("name", metavar="PRESET")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@yes_option
 def delete(model: str, name: str, yes: bool) -> None:
     """Forget a preset."""
     from milonga.sounds.library.presets import Presets

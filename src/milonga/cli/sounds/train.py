@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, say, stop_between_steps
+from milonga.cli.common import (
+    json_option,
+    make_progress,
+    say,
+    say_first,
+    show,
+    stop_between_steps,
+)
+from milonga.cli.options import device_option, seed_option
 
 if TYPE_CHECKING:
     from milonga.runtime.progress import Progress
@@ -27,7 +35,7 @@ _MOST_LISTED = 20
     help="How long to train at most, by default 10.",
 )
 @click.option("--epochs", type=click.IntRange(1), help="Train so many passes over the recordings.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@device_option
 @click.option(
     "--size",
     type=click.Choice(["normal", "small"]),
@@ -35,7 +43,7 @@ _MOST_LISTED = 20
     show_default=True,
     help="Of the network. small: quick to train, for trying things out.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@seed_option()
 @click.option(
     "--add",
     multiple=True,
@@ -51,13 +59,11 @@ def train(
     name: str,
     minutes: float | None,
     epochs: int | None,
-    device: str,
-    size: Literal["normal", "small"],
-    seed: int,
     add: tuple[Path, ...],
     restart: bool,
     inspect: bool,
     as_json: bool,
+    **values: Any,
 ) -> None:
     """Learn a sound model from the recordings in FOLDER, and put it into the library.
 
@@ -79,13 +85,7 @@ def train(
     from milonga.sounds import TrainSettings
     from milonga.workflows.training import train_model
 
-    settings = TrainSettings(
-        minutes=minutes or 10.0,
-        epochs=epochs,
-        seed=seed,
-        device=device,
-        size=size,
-    )
+    settings = TrainSettings(minutes=minutes or 10.0, epochs=epochs, **values)
     with stop_between_steps(progress, repr(name)):
         result = train_model(
             folder or (),
@@ -96,20 +96,14 @@ def train(
             progress=progress,
             on_corpus=show_corpus,
         )
-    if as_json:
-        print_json(result.to_dict())
-    else:
-        _show(result)
+    show(result, as_json, lambda: _show(result))
 
 
 def _inspect(folder: Path, progress: Progress, as_json: bool) -> None:
     from milonga.sounds import Corpus
 
     corpus = Corpus.inspect(folder, progress=progress)
-    if as_json:
-        print_json(corpus.to_dict())
-    else:
-        show_corpus(corpus)
+    show(corpus, as_json, lambda: show_corpus(corpus))
     corpus.check()
 
 
@@ -135,13 +129,9 @@ def show_corpus(corpus: Corpus) -> None:
 
 
 def _listed(label: str, lines: list[str]) -> None:
-    if not lines:
-        return
-    say(f"  {label}:")
-    for line in lines[:_MOST_LISTED]:
-        say(f"    {line}")
-    if len(lines) > _MOST_LISTED:
-        say(f"    and {len(lines) - _MOST_LISTED} more (--json lists all)")
+    if lines:
+        say(f"  {label}:")
+        say_first(lines, _MOST_LISTED, "    ")
 
 
 def _length(seconds: float) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, say
+from milonga.cli.options import device_option, seed_option
 from milonga.vocoders.registry import VOCODERS
 
 
@@ -21,7 +23,6 @@ from milonga.vocoders.registry import VOCODERS
 )
 @click.option(
     "--vocoder",
-    "name",
     type=click.Choice(sorted(VOCODERS)),
     help="By default bigvgan; griffin-lim where its weights can't be had.",
 )
@@ -30,29 +31,24 @@ from milonga.vocoders.registry import VOCODERS
     metavar="FOLDER|REPO",
     help="Another BigVGAN: a folder with config.json, a repository or a key of the catalogue.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@device_option
 @click.option("--adapt", is_flag=True, help="Convert a mel of another convention to the vocoder's.")
 @click.option(
     "--convention",
     metavar="NAME",
     help="What the numbers of a bare .npy mean: the name of a mel preset.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of griffin-lim."
-)
+@seed_option("Of griffin-lim.")
 @click.option("--force", is_flag=True, help="Replace OUT if it is there.")
 @json_option
 def vocode(
     source: Path,
     out: Path,
-    name: str | None,
+    vocoder: str | None,
     model: str | None,
-    device: str,
-    adapt: bool,
     convention: str | None,
-    seed: int,
-    force: bool,
     as_json: bool,
+    **values: Any,
 ) -> None:
     """Turn a mel-spectrogram into sound, or take a recording apart and rebuild it.
 
@@ -67,22 +63,19 @@ def vocode(
         raise click.UsageError("INPUT is a mel already; give OUT the suffix of a recording.")
     if convention is not None and not is_mel:
         raise click.UsageError("--convention is for mel files (.npy); INPUT is a recording.")
-    if name == "griffin-lim" and model is not None:
+    if vocoder == "griffin-lim" and model is not None:
         raise click.UsageError("--model is for bigvgan; griffin-lim has no weights.")
     done = vocoding.vocode(
         source,
         out,
-        vocoder=name,
+        vocoder=vocoder,
         model=model,
-        device=device,
-        adapt=adapt,
         convention=convention,
-        seed=seed,
-        force=force,
         progress=make_progress(),
+        **values,
     )
     if as_json:
-        print_json(done.to_dict())
+        print_json(done)
         return
     copied = done.copied
     if copied is None:

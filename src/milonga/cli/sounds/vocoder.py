@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, say, stop_between_steps
+from milonga.cli.common import (
+    json_option,
+    make_progress,
+    say,
+    say_first,
+    show,
+    stop_between_steps,
+)
+from milonga.cli.options import device_option, seed_option
 
 if TYPE_CHECKING:
     from milonga.sounds.instrument.vocoder_tuning import TunedVocoder
@@ -47,8 +55,8 @@ _MOST_LISTED = 20
     help="Share of training mels that the sound model made, by default 0.5.",
 )
 @click.option("--batch", type=click.IntRange(1, 256), help="Pairs in a step, by default 4 or 1.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@seed_option()
+@device_option
 @click.option(
     "--corpus",
     multiple=True,
@@ -62,15 +70,8 @@ def fine_tune_vocoder(
     name: str,
     minutes: float | None,
     steps: int | None,
-    start: str,
-    size: str,
-    model_mels: float | None,
-    batch: int | None,
-    seed: int,
-    device: str,
-    corpus: tuple[Path, ...],
-    again: bool,
     as_json: bool,
+    **values: Any,
 ) -> None:
     """Train a vocoder on the recordings of the sound model NAME, and keep it with the model.
 
@@ -85,33 +86,17 @@ def fine_tune_vocoder(
     progress = make_progress()
     with stop_between_steps(progress, f"the vocoder of {name!r}"):
         tuned = vocoding.fine_tune_vocoder(
-            name,
-            minutes=minutes,
-            steps=steps,
-            start=start,  # type: ignore[arg-type]
-            size=size,
-            model_mels=model_mels,
-            batch=batch,
-            seed=seed,
-            corpus=corpus,
-            device=device,
-            again=again,
-            progress=progress,
+            name, minutes=minutes, steps=steps, progress=progress, **values
         )
-    if as_json:
-        print_json(tuned.to_dict())
-    else:
-        _show(tuned)
+    show(tuned, as_json, lambda: _show(tuned))
 
 
 def _show(tuned: TunedVocoder) -> None:
     header = tuned.header
     if tuned.left_out:
         say("Recordings that were not used:")
-        for name, reason in list(tuned.left_out.items())[:_MOST_LISTED]:
-            say(f"  {name}: {reason}")
-        if len(tuned.left_out) > _MOST_LISTED:
-            say(f"  and {len(tuned.left_out) - _MOST_LISTED} more (--json lists all)")
+        lines = [f"{name}: {reason}" for name, reason in tuned.left_out.items()]
+        say_first(lines, _MOST_LISTED, "  ")
     say(f"{header.steps} steps in {header.training.get('seconds', 0):.0f} s")
     if header.evaluation is not None:
         found = header.evaluation

@@ -46,7 +46,7 @@ _COLUMNS = (
 )
 
 
-def table(comparison: Comparison) -> str:
+def comparison_text(comparison: Comparison) -> str:
     """Write the text that ``milonga compare`` prints.
 
     Up to three candidates are shown figure by figure; then come all of them in one line each,
