@@ -141,6 +141,17 @@ def test_a_truncated_file_is_refused_in_every_format(tmp_path, suffix, part):
     assert str(cut) in str(caught.value)
 
 
+@pytest.mark.parametrize("suffix", [".ogg", ".opus"])
+def test_chained_ogg_is_refused_with_the_step(tmp_path, suffix):
+    path = tmp_path / f"two songs{suffix}"
+    write(path, tone(rate=48000))
+    path.write_bytes(path.read_bytes() * 2)
+    for way in (read, probe):
+        with pytest.raises(AudioError, match="Several Ogg streams are joined") as caught:
+            way(path)
+        assert f"ffmpeg -i '{path}'" in str(caught.value)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_nan_and_infinity_in_a_float_file_are_refused(tmp_path, value):
     path = tmp_path / "nan.wav"

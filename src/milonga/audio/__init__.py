@@ -1,8 +1,9 @@
 """Audio in memory and in files: ``Clip``, reading, writing, resampling, loudness."""
 
 from milonga.audio.clip import Clip
-from milonga.audio.files import SUFFIXES, Tags, probe, read, write
+from milonga.audio.files import Tags, probe, read, write
 from milonga.audio.loudness import loudness_lufs, true_peak_dbtp
+from milonga.audio.opening import SUFFIXES
 from milonga.audio.resampling import resample
 
 __all__ = [

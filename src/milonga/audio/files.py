@@ -6,22 +6,18 @@ import errno
 import os
 import re
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-from milonga.audio.clip import MAX_CHANNELS, Clip, check_rate
+from milonga.audio.clip import Clip
 from milonga.audio.dither import quantised
 from milonga.audio.id3 import id3_tag
+from milonga.audio.opening import SUFFIXES, opened, truncated
 from milonga.errors import AudioError
 from milonga.runtime.files import atomic_path
-
-if TYPE_CHECKING:
-    import soundfile
 
 Subtype = Literal["PCM_16", "PCM_24", "PCM_32", "FLOAT", "VORBIS", "OPUS", "MPEG_LAYER_III"]
 
@@ -34,10 +30,7 @@ _FORMATS: dict[str, tuple[str, Subtype]] = {
     ".aiff": ("AIFF", "PCM_24"),
     ".aif": ("AIFF", "PCM_24"),
 }
-SUFFIXES = tuple(_FORMATS)
-"""File names that ``read`` and ``write`` understand."""
 
-_LONGEST_S = 24 * 3600
 _BLOCK = 1 << 16
 
 
@@ -88,7 +81,7 @@ def probe(path: str | os.PathLike[str]) -> Info:
         >>> info.seconds, info.channels, info.format, info.subtype
         (1.0, 1, 'FLAC', 'PCM_24')
     """
-    with _opened(Path(path)) as file:
+    with opened(path) as file:
         tags = Tags(
             **{name: _plain(getattr(file, field)) for name, field in _fields(file.format).items()}
         )
@@ -117,7 +110,7 @@ def read(path: str | os.PathLike[str]) -> Clip:
         milonga.errors.AudioError: quiet.mp4: There is no such file.
     """
     path = Path(path)
-    with _opened(path) as file:
+    with opened(path) as file:
         samples = np.empty((file.channels, file.frames), dtype=np.float32)
         at = 0
         while at < file.frames:
@@ -128,110 +121,11 @@ def read(path: str | os.PathLike[str]) -> Clip:
             samples[:, at : at + len(block)] = block.T
             at += len(block)
         if at < file.frames:
-            raise _truncated(path, f"its header promises {file.frames} samples, it holds {at}")
+            raise truncated(path, f"its header promises {file.frames} samples, it holds {at}")
         try:
             return Clip(samples, file.samplerate, copy=False)
         except AudioError as error:
             raise AudioError(error.message, where=path, step="Export it again.") from None
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    import soundfile
-
-    _check_file(path)
-    try:
-        with soundfile.SoundFile(path) as file:
-            _check_header(path, file)
-            yield file
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.strip(" .")
-        # It says so of any MP3 whose frames it doesn't find.
-        if reason.startswith("File does not exist"):
-            reason = ""
-        if path.suffix.lower() == ".flac" and error.code > 40:
-            raise _truncated(path, "its last blocks can't be decoded") from error
-        raise AudioError(
-            f"Not a recording that can be read{f' ({reason})' if reason else ''}.",
-            where=path,
-            step=f"Use one of: {' '.join(SUFFIXES)}.",
-        ) from error
-
-
-def _check_file(path: Path) -> None:
-    try:
-        with open(path, "rb") as handle:
-            head = handle.read(16)
-            size = os.fstat(handle.fileno()).st_size
-    except FileNotFoundError:
-        raise AudioError("There is no such file.", where=path) from None
-    except IsADirectoryError:
-        raise AudioError("This is a folder, not a recording.", where=path) from None
-    except OSError as error:
-        step = "Check its owner and permissions." if error.errno == errno.EACCES else None
-        reason = error.strerror or str(error)
-        raise AudioError(f"It can't be opened: {reason}.", where=path, step=step) from None
-    if not size:
-        raise AudioError("The file is empty (0 bytes).", where=path)
-    _check_wav_format(path, head)
-
-
-def _check_wav_format(path: Path, head: bytes) -> None:
-    """Refuse WAV headers that libsndfile turns into a vague error."""
-    if head[:4] != b"RIFF" or head[8:12] != b"WAVE" or head[12:16] != b"fmt ":
-        return
-    with open(path, "rb") as handle:
-        handle.seek(20)
-        fields = handle.read(8)
-    if len(fields) < 8:
-        raise _truncated(path, "it ends within its header")
-    if not int.from_bytes(fields[2:4], "little"):
-        raise AudioError("Its header says 0 channels.", where=path, step="Export it again.")
-    _check_rate(path, int.from_bytes(fields[4:8], "little"))
-
-
-def _check_rate(path: Path, sample_rate: int) -> None:
-    try:
-        check_rate(sample_rate)
-    except AudioError as error:
-        raise AudioError(error.message, where=path, step="Export it again.") from None
-
-
-def _check_header(path: Path, file: soundfile.SoundFile) -> None:
-    _check_rate(path, file.samplerate)
-    if not 1 <= file.channels <= MAX_CHANNELS:
-        raise AudioError(f"Its header says {file.channels} channels.", where=path)
-    if file.format in ("WAV", "WAVEX", "AIFF", "RF64", "W64"):
-        # libsndfile shortens the length silently and says so only in its log.
-        match = re.search(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", file.extra_info, re.M)
-        # A size of 0 or all ones comes from a program that wrote into a pipe.
-        if match and int(match[1]) > int(match[2]) and int(match[1]) < 0x7FFFFF00:
-            raise _truncated(path, f"{match[2]} of {match[1]} bytes of sound are there")
-    if file.format == "OGG" and not _ogg_ends(path):
-        raise _truncated(path, "its last page is missing")
-    if not file.frames:
-        raise AudioError("It holds no audio (0 samples).", where=path)
-    if file.frames > _LONGEST_S * file.samplerate:
-        raise AudioError("Its header says it is longer than a day.", where=path)
-
-
-def _ogg_ends(path: Path) -> bool:
-    """Tell whether the last page is whole and carries the end-of-stream flag (RFC 3533, 6)."""
-    with open(path, "rb") as handle:
-        size = handle.seek(0, os.SEEK_END)
-        handle.seek(max(0, size - (1 << 17)))
-        tail = handle.read()
-    page = tail[max(0, tail.rfind(b"OggS")) :]
-    if len(page) < 27 or not page[5] & 0x04:
-        return False
-    lengths = page[27 : 27 + page[26]]
-    return len(page) >= 27 + len(lengths) + sum(lengths)
-
-
-def _truncated(path: Path, detail: str) -> AudioError:
-    return AudioError(
-        f"The file is truncated: {detail}.", where=path, step="Copy or download it again."
-    )
 
 
 def _fields(container: str) -> dict[str, str]:

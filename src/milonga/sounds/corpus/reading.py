@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from milonga.audio import Clip, probe, resample
 from milonga.audio.clip import all_finite
+from milonga.audio.opening import opened
 from milonga.errors import AudioError
-
-if TYPE_CHECKING:
-    import soundfile
 
 FRAME_S = 0.05
 SILENT_DB = -60.0
@@ -146,21 +142,9 @@ def _cut(sounding: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float
         yield from pairwise(edges.tolist())
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[soundfile.SoundFile]:
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(path) as file:
-            yield file
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.strip(" .")
-        raise AudioError(f"It can't be decoded ({reason}).", where=path) from error
-
-
 def _blocks(path: Path, size: int) -> Iterator[Floats]:
     """Samples ``[time, channels]``."""
-    with _open(path) as file:
+    with opened(path) as file:
         while len(block := file.read(size, dtype="float32", always_2d=True)):
             if not all_finite(block):
                 raise AudioError("It holds NaN or infinite samples.", where=path)

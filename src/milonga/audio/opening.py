@@ -1,0 +1,184 @@
+"""Recordings opened for reading: checked first, with a header that tells the truth."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from milonga.audio.clip import MAX_CHANNELS, check_rate
+from milonga.audio.mpeg import mended_mp3, scan_mp3
+from milonga.errors import AudioError
+
+if TYPE_CHECKING:
+    import soundfile
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
+"""File names that ``read`` and ``write`` understand."""
+
+_MAGIC = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS")
+_LONGEST_S = 24 * 3600
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[soundfile.SoundFile]:
+    """Open a recording whose length is known exactly.
+
+    Raises:
+        AudioError: as ``audio.read`` does, but for what only the samples tell.
+    """
+    import soundfile
+
+    path = Path(path)
+    _check_file(path)
+    try:
+        with soundfile.SoundFile(_source(path)) as file:
+            _check_header(path, file)
+            yield file
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string.strip(" .")
+        # It says so of any MP3 whose frames it doesn't find.
+        if reason.startswith("File does not exist"):
+            reason = ""
+        if path.suffix.lower() == ".flac" and error.code > 40:
+            raise truncated(path, "its last blocks can't be decoded") from error
+        raise AudioError(
+            f"Not a recording that can be read{f' ({reason})' if reason else ''}.",
+            where=path,
+            step=f"Use one of: {' '.join(SUFFIXES)}.",
+        ) from error
+
+
+def _source(path: Path) -> Path | io.BytesIO:
+    """Find what to open: the file itself, or one with a better header."""
+    with open(path, "rb") as handle:
+        head = handle.read(4)
+    layer_3 = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2
+    named_so = path.suffix.lower() == ".mp3" and head not in _MAGIC
+    if head[:3] == b"ID3" or layer_3 or named_so:
+        return _mp3(path)
+    return path
+
+
+def _mp3(path: Path) -> Path | io.BytesIO:
+    content = path.read_bytes()
+    mp3 = scan_mp3(content)
+    if mp3 is None:
+        return path
+    if mp3.cut:
+        found = f"it ends within frame {len(mp3.frames) + 1:,}"
+        raise truncated(path, found + (f" of {mp3.promised:,}" if mp3.promised else ""))
+    if len(mp3.kinds) > 1:
+        raise AudioError(
+            "Its sampling rate or its channels change on the way: several files are joined here.",
+            where=path,
+            step=_convert(path),
+        )
+    return path if mp3.is_exact else mended_mp3(content, mp3)
+
+
+def _check_file(path: Path) -> None:
+    try:
+        with open(path, "rb") as handle:
+            head = handle.read(16)
+            size = os.fstat(handle.fileno()).st_size
+    except FileNotFoundError:
+        raise AudioError("There is no such file.", where=path) from None
+    except IsADirectoryError:
+        raise AudioError("This is a folder, not a recording.", where=path) from None
+    except OSError as error:
+        step = "Check its owner and permissions." if error.errno == errno.EACCES else None
+        reason = error.strerror or str(error)
+        raise AudioError(f"It can't be opened: {reason}.", where=path, step=step) from None
+    if not size:
+        raise AudioError("The file is empty (0 bytes).", where=path)
+    _check_wav_format(path, head)
+
+
+def _check_wav_format(path: Path, head: bytes) -> None:
+    """Refuse WAV headers that libsndfile turns into a vague error."""
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE" or head[12:16] != b"fmt ":
+        return
+    with open(path, "rb") as handle:
+        handle.seek(20)
+        fields = handle.read(8)
+    if len(fields) < 8:
+        raise truncated(path, "it ends within its header")
+    if not int.from_bytes(fields[2:4], "little"):
+        raise AudioError("Its header says 0 channels.", where=path, step="Export it again.")
+    _check_rate(path, int.from_bytes(fields[4:8], "little"))
+
+
+def _check_rate(path: Path, sample_rate: int) -> None:
+    try:
+        check_rate(sample_rate)
+    except AudioError as error:
+        raise AudioError(error.message, where=path, step="Export it again.") from None
+
+
+def _check_header(path: Path, file: soundfile.SoundFile) -> None:
+    _check_rate(path, file.samplerate)
+    if not 1 <= file.channels <= MAX_CHANNELS:
+        raise AudioError(f"Its header says {file.channels} channels.", where=path)
+    if file.format in ("WAV", "WAVEX", "AIFF", "RF64", "W64"):
+        # libsndfile shortens the length silently and says so only in its log.
+        match = re.search(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", file.extra_info, re.M)
+        # A size of 0 or all ones comes from a program that wrote into a pipe.
+        if match and int(match[1]) > int(match[2]) and int(match[1]) < 0x7FFFFF00:
+            raise truncated(path, f"{match[2]} of {match[1]} bytes of sound are there")
+    if file.format == "OGG":
+        if not _ogg_ends(path):
+            raise truncated(path, "its last page is missing")
+        if _ogg_is_chained(path):
+            raise AudioError(
+                "Several Ogg streams are joined in this file.", where=path, step=_convert(path)
+            )
+    if not file.frames:
+        raise AudioError("It holds no audio (0 samples).", where=path)
+    if file.frames > _LONGEST_S * file.samplerate:
+        raise AudioError("Its header says it is longer than a day.", where=path)
+
+
+def _ogg_ends(path: Path) -> bool:
+    """Tell whether the last page is whole and carries the end-of-stream flag (RFC 3533, 6)."""
+    with open(path, "rb") as handle:
+        size = handle.seek(0, os.SEEK_END)
+        handle.seek(max(0, size - (1 << 17)))
+        tail = handle.read()
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    if len(page) < 27 or not page[5] & 0x04:
+        return False
+    lengths = page[27 : 27 + page[26]]
+    return len(page) >= 27 + len(lengths) + sum(lengths)
+
+
+def _ogg_is_chained(path: Path) -> bool:
+    """Tell whether another stream begins after the first one's sound (RFC 3533, 4)."""
+    begun = False
+    with open(path, "rb") as handle:
+        while (page := handle.read(27)) and page[:4] == b"OggS" and len(page) == 27:
+            begins = bool(page[5] & 0x02)
+            if begins and begun:
+                return True
+            begun = begun or not begins
+            handle.seek(sum(handle.read(page[26])), os.SEEK_CUR)
+    return False
+
+
+def _convert(path: Path) -> str:
+    """Make the step that turns any recording into one that can be read."""
+    names = (shlex.quote(str(each)) for each in (path, path.with_suffix(".wav")))
+    return "Convert it: ffmpeg -i {} {}".format(*names)
+
+
+def truncated(path: Path, detail: str) -> AudioError:
+    """Return the explained form of a file that ends too early."""
+    return AudioError(
+        f"The file is truncated: {detail}.", where=path, step="Copy or download it again."
+    )
