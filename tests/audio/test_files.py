@@ -177,6 +177,25 @@ def test_missing_folder_and_unreadable_files(tmp_path):
         read(tmp_path)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_a_named_pipe_is_refused_without_waiting(tmp_path):
+    path = tmp_path / "pipe.wav"
+    os.mkfifo(path)
+    for way in (read, probe):
+        with pytest.raises(AudioError, match="pipe or a device") as caught:
+            way(path)
+        assert str(path) in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_names_that_are_not_utf_8(tmp_path, suffix):
+    clip = tone(rate=48000)
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/canci\xf3n" + suffix.encode()))
+    write(path, clip)
+    assert read(path).n_samples == probe(path).n_samples == clip.n_samples
+
+
 def test_a_file_of_another_user_says_so(tmp_path):
     path = tmp_path / "locked.wav"
     write(path, tone())

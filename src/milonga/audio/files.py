@@ -15,7 +15,7 @@ import numpy as np
 from milonga.audio.clip import Clip
 from milonga.audio.dither import quantised
 from milonga.audio.id3 import id3_tag
-from milonga.audio.opening import SUFFIXES, opened, truncated
+from milonga.audio.opening import SUFFIXES, encoded_name, opened, truncated
 from milonga.errors import AudioError
 from milonga.runtime.files import atomic_path
 
@@ -207,7 +207,13 @@ def write(
     with atomic_path(path) as temporary:
         try:
             with soundfile.SoundFile(
-                temporary, "w", clip.sample_rate, clip.channels, subtype, format=container, **more
+                encoded_name(temporary),
+                "w",
+                clip.sample_rate,
+                clip.channels,
+                subtype,
+                format=container,
+                **more,
             ) as file:
                 if tags and container != "MP3":
                     for name, field in _fields(container).items():

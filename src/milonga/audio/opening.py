@@ -7,6 +7,7 @@ import io
 import os
 import re
 import shlex
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from milonga.audio.clip import MAX_CHANNELS, check_rate
 from milonga.audio.mpeg import mended_mp3, scan_mp3
+from milonga.audio.piped import is_placeholder, mended_flac, mended_wav
 from milonga.errors import AudioError
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
 """File names that ``read`` and ``write`` understand."""
 
 _MAGIC = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS")
+_UNKNOWN = 1 << 62
+"""The number of samples that libsndfile gives where a header has none."""
+
 _LONGEST_S = 24 * 3600
 
 
@@ -38,7 +43,9 @@ def opened(path: str | os.PathLike[str]) -> Iterator[soundfile.SoundFile]:
     path = Path(path)
     _check_file(path)
     try:
-        with soundfile.SoundFile(_source(path)) as file:
+        source = _source(path)
+        name = encoded_name(source) if isinstance(source, Path) else source
+        with soundfile.SoundFile(name) as file:
             _check_header(path, file)
             yield file
     except soundfile.LibsndfileError as error:
@@ -55,18 +62,27 @@ def opened(path: str | os.PathLike[str]) -> Iterator[soundfile.SoundFile]:
         ) from error
 
 
-def _source(path: Path) -> Path | io.BytesIO:
+def encoded_name(path: Path) -> bytes | str:
+    """Return the name as libsndfile takes it: bytes, because it need not be UTF-8."""
+    return str(path) if os.name == "nt" else os.fsencode(path)
+
+
+def _source(path: Path) -> Path | io.BufferedIOBase:
     """Find what to open: the file itself, or one with a better header."""
     with open(path, "rb") as handle:
         head = handle.read(4)
     layer_3 = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2
     named_so = path.suffix.lower() == ".mp3" and head not in _MAGIC
+    if head in (b"RIFF", b"RF64"):
+        return mended_wav(path)
+    if head == b"fLaC":
+        return mended_flac(path)
     if head[:3] == b"ID3" or layer_3 or named_so:
         return _mp3(path)
     return path
 
 
-def _mp3(path: Path) -> Path | io.BytesIO:
+def _mp3(path: Path) -> Path | io.BufferedIOBase:
     content = path.read_bytes()
     mp3 = scan_mp3(content)
     if mp3 is None:
@@ -85,6 +101,14 @@ def _mp3(path: Path) -> Path | io.BytesIO:
 
 def _check_file(path: Path) -> None:
     try:
+        # To open a named pipe waits until somebody writes into it.
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise AudioError(
+                "This is a pipe or a device, not a file.",
+                where=path,
+                step="Write the sound into a file first, and give that.",
+            )
         with open(path, "rb") as handle:
             head = handle.read(16)
             size = os.fstat(handle.fileno()).st_size
@@ -129,8 +153,7 @@ def _check_header(path: Path, file: soundfile.SoundFile) -> None:
     if file.format in ("WAV", "WAVEX", "AIFF", "RF64", "W64"):
         # libsndfile shortens the length silently and says so only in its log.
         match = re.search(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", file.extra_info, re.M)
-        # A size of 0 or all ones comes from a program that wrote into a pipe.
-        if match and int(match[1]) > int(match[2]) and int(match[1]) < 0x7FFFFF00:
+        if match and int(match[1]) > int(match[2]) and not is_placeholder(int(match[1])):
             raise truncated(path, f"{match[2]} of {match[1]} bytes of sound are there")
     if file.format == "OGG":
         if not _ogg_ends(path):
@@ -139,6 +162,8 @@ def _check_header(path: Path, file: soundfile.SoundFile) -> None:
             raise AudioError(
                 "Several Ogg streams are joined in this file.", where=path, step=_convert(path)
             )
+    if file.format == "FLAC" and file.frames >= _UNKNOWN:
+        raise truncated(path, "its last block is not whole")
     if not file.frames:
         raise AudioError("It holds no audio (0 samples).", where=path)
     if file.frames > _LONGEST_S * file.samplerate:
