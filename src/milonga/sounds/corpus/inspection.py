@@ -227,6 +227,8 @@ class _Inspection:
     def _one(self, name: str, path: Path, size: int, task: Task) -> None:
         before = task.done
         try:
+            # A model's file lists its recordings by name, in UTF-8.
+            str(path).encode()
             file = self._read(name, path, size, task)
         except AudioError as error:
             self._skipped[name] = error.message.rstrip(".")
