@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from milonga.workflows.presets import save_preset
     from milonga.workflows.sheets import check_sheet, export_sheet, import_sheet, new_sheet
     from milonga.workflows.songs import mix_song, plan_song, render_song, replay, write_report
+    from milonga.workflows.takes import list_takes, prune_takes
     from milonga.workflows.training import train_model
     from milonga.workflows.vocoding import fine_tune_vocoder, vocode
 
@@ -106,6 +107,7 @@ _HOMES = {
     "get_vocoder": "milonga.vocoders",
     "import_markdown": "milonga.songs.markdown.import_",
     "import_sheet": "milonga.workflows.sheets",
+    "list_takes": "milonga.workflows.takes",
     "list_weights": "milonga.weights",
     "load_sheet": "milonga.songs.sheet.load",
     "loudness_lufs": "milonga.audio",
@@ -116,6 +118,7 @@ _HOMES = {
     "play_sound": "milonga.workflows.playing",
     "play_sounds": "milonga.workflows.playing",
     "probe": "milonga.audio",
+    "prune_takes": "milonga.workflows.takes",
     "read": "milonga.audio",
     "remove_weights": "milonga.weights",
     "render_song": "milonga.workflows.songs",
@@ -182,6 +185,7 @@ __all__ = [
     "get_vocoder",
     "import_markdown",
     "import_sheet",
+    "list_takes",
     "list_weights",
     "load_sheet",
     "loudness_lufs",
@@ -192,6 +196,7 @@ __all__ = [
     "play_sound",
     "play_sounds",
     "probe",
+    "prune_takes",
     "read",
     "remove_weights",
     "render_song",

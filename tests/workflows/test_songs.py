@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from milonga import audio
-from milonga.errors import MilongaError, PlanError, SheetError
+from milonga.errors import MilongaError, OutputError, PlanError, SheetError
 from milonga.generators.registry import generator, make_generator
 from milonga.runtime.progress import Progress
 from milonga.songs.sheet.model import Sheet
@@ -103,6 +103,16 @@ def test_what_a_user_may_get_wrong_is_explained_before_any_write(sheet, tmp_path
         render_song(sheet, tmp_path / "out", **wanted)
     assert words in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_page_that_is_not_ours_is_refused_before_the_work(sheet, tmp_path):
+    page = tmp_path / "out" / "report" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("my own page")
+    with pytest.raises(OutputError):
+        render_song(sheet, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["report"]
+    assert page.read_text() == "my own page"
 
 
 def test_what_is_not_there(tmp_path):

@@ -14,7 +14,7 @@ from milonga.runtime import html
 from milonga.runtime.progress import Progress
 from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.mixed import Mix
-from milonga.songs.output.report import write_song_report
+from milonga.songs.output.report import check_report_place, write_song_report
 from milonga.songs.rendering.plan import Plan, Selection, make_plan
 from milonga.songs.rendering.receipts import read_receipt
 from milonga.songs.rendering.render import Outcome, iter_render
@@ -172,6 +172,8 @@ def render_plan(
         on_outcome: called with each take's outcome as soon as there is one.
     """
     progress = progress or Progress()
+    if report:
+        check_report_place(plan.out)
     folder = OutputFolder.begin(plan.out, plan.sheet, choose, plan.takes, plan.generators)
     outcomes = []
     for outcome in iter_render(plan, progress):

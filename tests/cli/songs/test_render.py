@@ -136,6 +136,25 @@ def test_a_changed_sheet_keeps_old_takes_out_of_the_song(milonga, song, out):
     )
 
 
+def test_a_mix_without_a_layer_that_has_takes_is_a_failure(milonga, song, out):
+    args = ["render", song, "-o", out, "--no-report"]
+    assert milonga(*args).status == 0
+    take = out / "takes" / "18-caos-y-suerte" / "backing" / "guide-s0.wav"
+    audio.write(take, audio.read(take).scaled(0.5))
+    result = milonga("mix", out)
+    assert result.status == 1
+    assert "is not what its receipt says" in result.err
+    assert "  18 Caos y Suerte, backing: left out" in result.err
+    assert milonga("mix", out, "--partial").status == 0
+    assert milonga(*args).status == 0
+    listed = milonga("takes", out)
+    assert listed.status == 0
+    assert "18-caos-y-suerte/backing/damaged" in listed.out.replace("\n", "")
+    assert milonga("takes", out, "--prune", "--json").status == 2
+    pruned = milonga("takes", out, "--prune", "--yes", "--json")
+    assert pruned.json["removed"]["takes"] == []
+
+
 def test_wrong_choices_are_refused_before_any_work(milonga, song, out):
     for choice, words in [
         ("7=guide-s9", "no take 'guide-s9'. Takes: guide-s0"),

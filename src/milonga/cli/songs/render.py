@@ -118,9 +118,15 @@ def render(
 @click.command()
 @click.argument("out", type=_FOLDER)
 @choose_option
+@click.option(
+    "--partial", is_flag=True, help="Exit with 0 though layers that have takes are left out."
+)
 @json_option
-def mix(out: Path, choose: dict[str, str], as_json: bool) -> int:
-    """Build song.wav in OUT anew from its takes: layered, joined, at -14 LUFS."""
+def mix(out: Path, choose: dict[str, str], partial: bool, as_json: bool) -> int:
+    """Build song.wav in OUT anew from its takes: layered, joined, at -14 LUFS.
+
+    The exit status is 1 where a layer has takes and none of them can be used.
+    """
     from milonga.workflows.songs import mix_song
 
     mixed = mix_song(out, choose=choose, progress=make_progress())
@@ -128,7 +134,7 @@ def mix(out: Path, choose: dict[str, str], as_json: bool) -> int:
         print_json(mixed.to_dict())
     else:
         _show_mix(mixed)
-    return 0 if mixed.path else 1
+    return 0 if mixed.complete or (partial and mixed.path) else 1
 
 
 @click.command()

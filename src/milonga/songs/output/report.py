@@ -15,6 +15,8 @@ from milonga._version import __version__
 from milonga.analysis.comparison import FORMAT_VERSION, compare_clips
 from milonga.analysis.features import features
 from milonga.analysis.report import Report, ReportSection, ReportTrack, write_report
+from milonga.analysis.report.media import check_page_is_ours
+from milonga.analysis.report.page import MARK
 from milonga.audio.clip import Clip
 from milonga.errors import MilongaError
 from milonga.generators.base import Licence
@@ -33,6 +35,15 @@ REPORT = "report"
 COMPARISON = "comparison.json"
 MIXED = "all layers"
 """The label of the chosen layers of a segment together."""
+
+
+def check_report_place(out: Path) -> None:
+    """Refuse a folder whose report page isn't ours, before the work.
+
+    Raises:
+        OutputError: it holds such a page.
+    """
+    check_page_is_ours(out / REPORT / "index.html", MARK)
 
 
 def write_song_report(

@@ -1,0 +1,58 @@
+"""``milonga takes``: the takes of a song, with their state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from milonga.cli.common import json_option, make_progress, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from milonga.songs.output.take_list import TakeList
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--prune", is_flag=True, help="Remove stale takes that are neither chosen nor mixed.")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@json_option
+def takes(out: Path, prune: bool, yes: bool, as_json: bool) -> int:
+    """List the takes of the song in OUT: state, size, and what they were made for.
+
+    A take is current when it was made for the sheet as it is now, stale when for an earlier state
+    of it, an orphan when the sheet has no such layer, or damaged.
+    """
+    from milonga.workflows.takes import list_takes, prune_takes
+
+    if prune and as_json and not yes:
+        raise click.UsageError("--json needs --yes: nobody can be asked.")
+    found = list_takes(out, progress=make_progress())
+    if not prune:
+        if as_json:
+            print_json(found.to_dict())
+        else:
+            _show(found)
+        return 0
+    wanted = found.removable
+    if wanted and not yes:
+        _show(wanted)
+        click.confirm(f"Remove these {len(wanted)} takes, for good?", abort=True, err=True)
+    removed = prune_takes(out) if wanted else wanted
+    if as_json:
+        print_json({"removed": removed.to_dict()})
+    else:
+        say(f"Removed {len(removed)} stale takes, {removed.size / 1e6:.1f} MB.")
+    return 0
+
+
+def _show(found: TakeList) -> None:
+    from rich.markup import escape
+
+    from milonga.songs.output.take_list import HEADINGS
+
+    if found:
+        rows = (tuple(map(escape, take.row)) for take in found)
+        print_table(HEADINGS, rows, right=("Size",), soft_wrap=True)
+    say(found.summary)
