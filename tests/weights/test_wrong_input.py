@@ -28,8 +28,11 @@ ODD = [
 
 
 @pytest.fixture(autouse=True)
-def offline(hub, monkeypatch):
+def offline(hub, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # "." and ".." are folders, too; these hold no weights.
+    (tmp_path / "here" / "empty").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here" / "empty")
 
 
 @pytest.mark.parametrize("name", ODD)

@@ -28,7 +28,7 @@ def reference_mel(samples, spec):
         warnings.simplefilter("ignore")
         from bigvgan.meldataset import mel_spectrogram
     return mel_spectrogram(
-        torch.from_numpy(samples)[None],
+        torch.from_numpy(samples.copy())[None],
         spec.n_fft,
         spec.n_mels,
         spec.sample_rate,
