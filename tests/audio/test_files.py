@@ -264,6 +264,40 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         write(tmp_path / "file" / "x.wav", tone())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other limits")
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000))", "Can't write: File too"),
+        ("resource.setrlimit(resource.RLIMIT_FSIZE, (size - 500,) * 2)", "Can't write: File too"),
+        ("os.getuid() or os.setuid(65534)", "No permission to write here"),
+    ],
+    ids=["a limit", "a limit near the end", "no permission"],
+)
+def test_what_the_system_refuses_is_not_blamed_on_the_format(tmp_path, suffix, limit, words):
+    script = textwrap.dedent(f"""
+        import os, resource
+        import numpy as np
+        from milonga import audio
+        clip = audio.Clip(np.random.default_rng(0).uniform(-0.5, 0.5, (2, 96_000)), 48000)
+        audio.write("before" + {suffix!r}, clip)  # imports what it needs
+        size = os.path.getsize("before" + {suffix!r})
+        os.remove("before" + {suffix!r})
+        {limit}
+        try:
+            audio.write("take" + {suffix!r}, clip)
+        except Exception as error:
+            print(type(error).__name__, error)
+    """)
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert run.stdout.startswith("OutputError"), run.stdout + run.stderr
+    assert words in run.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_killed_writers_leave_no_half_file(tmp_path):
     """A process killed while it writes leaves the old file, whole."""
     path = tmp_path / "song.wav"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import warnings
@@ -205,6 +204,8 @@ def write(
     more = {} if compression is None else {"compression_level": compression}
     bits = {"PCM_16": 16, "PCM_24": 24}.get(subtype)
     with atomic_path(path) as temporary:
+        # libsndfile names no reason: what the system refuses is found out by writing.
+        temporary.touch()
         try:
             with soundfile.SoundFile(
                 encoded_name(temporary),
@@ -222,9 +223,9 @@ def write(
                 for at in range(0, clip.n_samples, _BLOCK):
                     block = clip.samples[:, at : at + _BLOCK].T
                     file.write(quantised(block, bits, dither) if bits else block)
+            _check_whole(path, temporary)
         except soundfile.LibsndfileError as error:
-            if _disk_is_full(path.parent):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            _check_room(temporary)
             reason = error.error_string.strip(" .")
             raise AudioError(
                 f"{container} can't hold {clip.channels} channels at {clip.sample_rate} Hz"
@@ -249,7 +250,19 @@ def _within_full_scale(path: Path, clip: Clip, on_clip: str) -> Clip:
     raise AudioError(over, where=path, step="Pass on_clip='level', or write 32-bit float WAV.")
 
 
-def _disk_is_full(folder: Path) -> bool:
-    import shutil
+def _check_whole(path: Path, temporary: Path) -> None:
+    """Look at what was written: libsndfile keeps silent where its last bytes were refused."""
+    try:
+        with opened(temporary):
+            pass
+    except AudioError as error:
+        _check_room(temporary)
+        raise AudioError(f"It was not written whole. {error.message}", where=path) from error
 
-    return shutil.disk_usage(folder).free < _BLOCK
+
+def _check_room(path: Path) -> None:
+    """Raise the system's own error where a file can't grow: disk, quota or limit reached."""
+    with open(path, "ab") as handle:
+        handle.write(bytes(_BLOCK))
+        handle.flush()
+        os.fsync(handle.fileno())
