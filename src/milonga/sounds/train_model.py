@@ -147,7 +147,7 @@ class _Run:
     ) -> TrainingResult:
         folder = self._folder
         before = TrainingState.read(folder)
-        base = _corpus(folder.corpus) if add else None
+        base = Corpus.kept(folder.corpus) if add else None
         if add and not folder.model.exists():
             raise SoundError(
                 f"There is no model {folder.name!r} yet that could learn more.",
@@ -176,7 +176,7 @@ class _Run:
         return self._train(corpus, base, wanted)
 
     def _inspect(self, places: list[Path], base: Corpus | None) -> Corpus:
-        known = _corpus(self._folder.inspected)
+        known = Corpus.kept(self._folder.inspected)
         chosen = generated(self._folder.path)
         if chosen is not None and chosen.absolute() not in {p.absolute() for p in places}:
             places.append(chosen)
@@ -292,11 +292,3 @@ def lineage(start: Model | None, file: Path) -> tuple[str, ...]:
 
 def _listed(paths: Paths) -> list[Path]:
     return [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
-
-
-def _corpus(path: Path) -> Corpus | None:
-    """An earlier inspection; None where it isn't there or can't be read."""
-    try:
-        return Corpus.model_validate_json(path.read_bytes())
-    except (OSError, ValueError):
-        return None

@@ -23,6 +23,7 @@ from milonga.sounds.model.play_settings import PlaySettings
 if TYPE_CHECKING:
     from milonga.audio.clip import Clip
     from milonga.sounds.instrument.batch import BatchResult
+    from milonga.sounds.instrument.instrument import Instrument
 
 Export = ExportSettings | Mapping[str, Any] | None
 _UNSAFE = re.compile(r"[^\w.+-]+")
@@ -153,17 +154,10 @@ def play_sounds(
         WeightsError, VocoderError: the vocoder can't be had or loaded.
         Cancelled: the user stopped it; finished sounds stay.
     """
-    from milonga.sounds.instrument.instrument import Instrument
-
     library, progress = library or Library(), progress or Progress()
     settings = PlaySettings(**chosen).over(settings or PlaySettings())
-    choice = choose_play(
-        str(model), settings, preset=preset, export=export, library=library, progress=progress
-    )
+    instrument, choice = _opened(model, settings, preset, export, library, progress)
     settings, target = choice.settings, choice.export
-    instrument = Instrument.open(
-        model, vocoder=settings.vocoder, device=settings.device, library=library, progress=progress
-    )
     play = instrument.resolve(settings)
     turns = []
     for seed in range(settings.seed, settings.seed + count):
@@ -219,19 +213,13 @@ def play_batch(
     """
     from milonga.sounds.instrument.batch import parse_grid, parse_seeds
     from milonga.sounds.instrument.batch_plan import plan_batch
-    from milonga.sounds.instrument.instrument import Instrument
 
     progress = progress or Progress()
     settings = PlaySettings(**chosen).over(settings or PlaySettings())
-    choice = choose_play(
-        str(model), settings, preset=preset, export=export, library=library, progress=progress
-    )
+    instrument, choice = _opened(model, settings, preset, export, library, progress)
     settings = choice.settings
     numbers = parse_seeds(seeds) if isinstance(seeds, str) else seeds
     values = grid if isinstance(grid, Mapping) else parse_grid(grid)
-    instrument = Instrument.open(
-        model, vocoder=settings.vocoder, device=settings.device, library=library, progress=progress
-    )
     stem = file_stem(instrument.header.name)
     plan = plan_batch(
         instrument,
@@ -321,6 +309,27 @@ def _path(
         return Path(f"{file_stem(model)}-s{seed}{suffix}")
     out = Path(out)
     return out if count == 1 else out.with_name(f"{out.stem}-s{seed}{out.suffix or suffix}")
+
+
+def _opened(
+    model: str | Path,
+    settings: PlaySettings,
+    preset: str | None,
+    export: Export,
+    library: Library | None,
+    progress: Progress,
+) -> tuple[Instrument, PlayChoice]:
+    """Open a model with the settings of a preset and those given over it."""
+    from milonga.sounds.instrument.instrument import Instrument
+
+    choice = choose_play(
+        str(model), settings, preset=preset, export=export, library=library, progress=progress
+    )
+    vocoder, device = choice.settings.vocoder, choice.settings.device
+    instrument = Instrument.open(
+        model, vocoder=vocoder, device=device, library=library, progress=progress
+    )
+    return instrument, choice
 
 
 def _tell(progress: Progress, *texts: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,14 +182,11 @@ class BarkEngine:
         sizes = batch_sizes(len(prompts), batch)
         label = f"Bark, {len(prompts)} part{'s' * (len(prompts) != 1)}"
         with self._task(progress, label, expected_s) as work:
-            begin = 0
-            for size in sizes:
-                stop = begin + size
+            for begin, stop in pairwise(accumulate(sizes, initial=0)):
                 yield from self._call(
                     prompts[begin:stop], voice, sampling,
                     [generator_for(seed, part) for part in range(begin, stop)], progress, work,
                 )  # fmt: skip
-                begin = stop
 
     def chained(
         self,
@@ -276,15 +274,13 @@ class BarkEngine:
         asked = (
             sampling.semantic_temperature, sampling.coarse_temperature, sampling.fine_temperature,
         )  # fmt: skip
-        found = []
-        for configured, temperature in zip(self._configured, asked, strict=True):
-            found.append(
-                Drawing(
-                    configured.temperature if temperature is None else temperature,
-                    configured.top_k if top_k is None else top_k,
-                )
+        semantic, coarse, fine = (
+            Drawing(
+                configured.temperature if temperature is None else temperature,
+                configured.top_k if top_k is None else top_k,
             )
-        semantic, coarse, fine = found
+            for configured, temperature in zip(self._configured, asked, strict=True)
+        )
         # The last stage was never cut.
         return semantic, coarse, Drawing(fine.temperature, 0)
 

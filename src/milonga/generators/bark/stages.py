@@ -231,8 +231,9 @@ def _histories(numbers: Numbers, history: Tokens | None) -> tuple[torch.Tensor, 
     """The semantic and the flat coarse tokens of a voice that a window can hold."""
     import torch
 
+    nothing = torch.empty(0, dtype=torch.long)
     if history is None:
-        return torch.empty(0, dtype=torch.long), torch.empty(0, dtype=torch.long)
+        return nothing, nothing
     books, size = int(numbers.coarse.n_coarse_codebooks), numbers.codebook
     offsets = int(numbers.semantic.semantic_vocab_size) + size * torch.arange(books)
     flat = (history.coarse.T + offsets).reshape(-1)
@@ -242,7 +243,7 @@ def _histories(numbers: Numbers, history: Tokens | None) -> tuple[torch.Tensor, 
         math.floor(len(flat) / numbers.ratio),
     )
     if count == 0:
-        return torch.empty(0, dtype=torch.long), torch.empty(0, dtype=torch.long)
+        return nothing, nothing
     # The two last codes are left out: so it sounded better to the authors.
     return history.semantic[-count:], flat[-round(count * numbers.ratio) : -books]
 

@@ -104,7 +104,7 @@ def notes_of(
     if seen.memory is not None:
         needs += f", with about {size_text(seen.memory)} of memory"
         total = total_memory()
-        if total is not None and seen.memory > total:
+        if seen.memory > total:
             needs += f"; this machine has only {size_text(total)}"
     return [
         f"{name}: {files}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from milonga.generators.words.spelling import cut, digits, divide, lowered, words
+from milonga.generators.words.spelling import cut, digits, divide, lowered, nuclei_of, words
 
 _ONSETS = frozenset(
     words(
@@ -93,21 +93,8 @@ def split(word: str) -> list[str]:
 
 
 def _nuclei(word: str) -> list[tuple[int, int]]:
-    nuclei: list[tuple[int, int]] = []
-    index = 0
-    while index < len(word):
-        if not _is_vowel(word, index):
-            index += 1
-            continue
-        end = index + 1
-        while (
-            end < len(word)
-            and _is_vowel(word, end)
-            and not any(m.start() == end - 1 for m in _HIATUS.finditer(word))
-        ):
-            end += 1
-        nuclei.append((index, end))
-        index = end
+    hiatus = {match.start() + 1 for match in _HIATUS.finditer(word)}
+    nuclei = nuclei_of(word, _is_vowel, lambda _, index: index in hiatus)
     if len(nuclei) > 1 and _silent_ending(word, nuclei[-1]):
         nuclei.pop()
     heard = [n for n in nuclei if not _silent_inside(word, n, len(nuclei))]

@@ -6,7 +6,7 @@ hiatus and the written accent.
 
 from __future__ import annotations
 
-from milonga.generators.words.spelling import digits, divide, lowered, words
+from milonga.generators.words.spelling import digits, divide, lowered, nuclei_of, words
 from milonga.runtime.words import plain
 
 _STRONG, _ACCENTED_WEAK = "aeoáéóàèò", "íú"
@@ -27,22 +27,7 @@ def split(word: str) -> list[str]:
     if word.isdecimal():
         return digits(word, _DIGITS)
     lower = lowered(word, accents=True)
-    return divide(word, _nuclei(lower), lower, _ONSETS)
-
-
-def _nuclei(word: str) -> list[tuple[int, int]]:
-    nuclei: list[tuple[int, int]] = []
-    index = 0
-    while index < len(word):
-        if not _is_vowel(word, index):
-            index += 1
-            continue
-        end = index + 1
-        while end < len(word) and _is_vowel(word, end) and not _hiatus(word, end):
-            end += 1
-        nuclei.append((index, end))
-        index = end
-    return nuclei
+    return divide(word, nuclei_of(lower, _is_vowel, _hiatus), lower, _ONSETS)
 
 
 def _is_vowel(word: str, index: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from milonga.runtime.words import plain
@@ -33,6 +34,28 @@ def divide(
         cuts.append(start)
     edges = [0, *cuts, len(word)]
     return [word[a:b] for a, b in pairwise(edges)]
+
+
+def nuclei_of(
+    word: str, is_vowel: Callable[[str, int], bool], splits: Callable[[str, int], bool]
+) -> list[tuple[int, int]]:
+    """Find the runs of vowels in a word: where each begins and ends.
+
+    Args:
+        word: in small letters.
+        is_vowel: tells whether the letter at an index is one.
+        splits: tells whether the vowel at an index belongs to another syllable than the one
+            before it.
+    """
+    nuclei: list[tuple[int, int]] = []
+    for index in range(len(word)):
+        if not is_vowel(word, index):
+            continue
+        if nuclei and nuclei[-1][1] == index and not splits(word, index):
+            nuclei[-1] = (nuclei[-1][0], index + 1)
+        else:
+            nuclei.append((index, index + 1))
+    return nuclei
 
 
 def cut(word: str, parts: tuple[str, ...]) -> list[str]:

@@ -90,6 +90,14 @@ class Corpus(Record):
     alike: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
+    def kept(cls, path: Path) -> Corpus | None:
+        """Read an earlier inspection; None where it isn't there or can't be read."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    @classmethod
     def inspect(
         cls,
         folder: Path,

@@ -75,7 +75,7 @@ def gather(
             found.left_out[file.name] = "a sound model made it, with another vocoder"
         else:
             files.append(file)
-    corpus = _corpus(training)
+    corpus = Corpus.kept(ModelFolder(training.parent).corpus)
     known = Corpus(folders=(), files=tuple(files), alike=_alike(corpus, files))
     seed = entry.header.training.get("seed", 0) if entry.header else 0
     parts = assign(
@@ -116,14 +116,13 @@ def _find(
     progress: Progress,
 ) -> list[CorpusFile]:
     """Find the recordings that the model learnt from."""
-    assert entry.header is not None
-    corpus = _corpus(training)
+    corpus = Corpus.kept(ModelFolder(training.parent).corpus)
     places = {file.sha256: file for file in (corpus.files if corpus else ())}
     for folder in folders:
         for file in Corpus.inspect(folder, progress=progress).files:
             places[file.sha256] = file
     files = []
-    for learnt in entry.header.corpus.files:
+    for learnt in entry.readable.corpus.files:
         if learnt.generated:
             found.left_out[learnt.name] = "a sound model made it"
         elif learnt.sha256 not in places:
@@ -170,13 +169,6 @@ def _stretches(file: CorpusFile, part: SplitPart, target: Path) -> list[tuple[st
             stretches.append((kind, name))
     write_text(done, dump_json({"part": part, "stretches": stretches}))
     return stretches
-
-
-def _corpus(training: Path) -> Corpus | None:
-    try:
-        return Corpus.model_validate_json((training / "corpus.json").read_bytes())
-    except (OSError, ValueError):
-        return None
 
 
 def _alike(corpus: Corpus | None, files: Sequence[CorpusFile]) -> tuple[tuple[str, ...], ...]:

@@ -68,6 +68,20 @@ class SavedModel:
     def files(self) -> ModelFolder:
         return ModelFolder(self.folder)
 
+    @property
+    def readable(self) -> ModelHeader:
+        """The header.
+
+        Raises:
+            SoundError: it can't be read; says why, and how to fix it.
+        """
+        if self.header is not None:
+            return self.header
+        step = "Run the milonga sound train command of it again: it goes on."
+        if not self.in_training:
+            step = f"Copy the model's file there anew, or: milonga sound delete {self.name!r}"
+        raise SoundError(self.problem, where=self.folder, step=step)
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object."""
         document: dict[str, Any] = {
@@ -119,15 +133,14 @@ class Library:
     def models(self) -> list[SavedModel]:
         """List every folder by name, also those whose model can't be read."""
         try:
-            folders = [Path(e.path) for e in os.scandir(self.folder) if e.is_dir()]
+            folders = self._listed()
         except FileNotFoundError:
             return []
         except OSError as error:
             raise SoundError(
                 f"The library can't be read: {error.strerror or error}.", where=self.folder
             ) from error
-        shown = [folder for folder in folders if not folder.name.startswith(".")]
-        return [_saved(folder) for folder in sorted(shown, key=lambda f: same_name(f.name))]
+        return [_saved(folder) for folder in sorted(folders, key=lambda f: same_name(f.name))]
 
     def search(self, words: Sequence[str]) -> list[SavedModel]:
         """Find the models with every word in name, tags, notes, recordings' names or licence."""
@@ -141,9 +154,8 @@ class Library:
             SoundError: there is none; names those that are like it.
         """
         check_name(name)
-        for folder in self._folders():
-            if same_name(folder.name) == same_name(name):
-                return _saved(folder)
+        if (folder := self._named(name)) is not None:
+            return _saved(folder)
         raise self._unknown(name)
 
     def path_of(self, name: str) -> Path:
@@ -154,8 +166,7 @@ class Library:
             SoundError: no file system would take the name.
         """
         check_name(name)
-        same = [folder for folder in self._folders() if same_name(folder.name) == same_name(name)]
-        return same[0] if same else self.folder / name
+        return self._named(name) or self.folder / name
 
     def model_path(self, name_or_file: str | Path) -> Path:
         """Find the file of a model, given its name in the library or a path.
@@ -173,8 +184,7 @@ class Library:
                 step="milonga sound list shows the models of your library.",
             )
         entry = self.model(str(name_or_file))
-        if entry.header is None:
-            raise SoundError(entry.problem, where=entry.folder, step=_step(entry))
+        entry.readable  # noqa: B018
         return entry.model_path
 
     def find(self, name_or_file: str | Path) -> SavedModel:
@@ -358,21 +368,28 @@ class Library:
         for leftover in self.folder.glob(".deleted-*"):
             shutil.rmtree(leftover, ignore_errors=True)
 
-    def _folders(self) -> list[Path]:
-        try:
-            found = [Path(entry.path) for entry in os.scandir(self.folder) if entry.is_dir()]
-        except OSError:
-            return []
+    def _listed(self) -> list[Path]:
+        found = [Path(entry.path) for entry in os.scandir(self.folder) if entry.is_dir()]
         return [folder for folder in found if not folder.name.startswith(".")]
 
+    def _folders(self) -> list[Path]:
+        try:
+            return self._listed()
+        except OSError:
+            return []
+
+    def _named(self, name: str) -> Path | None:
+        """Find the folder of a name, whatever its letters' case."""
+        same = (f for f in self._folders() if same_name(f.name) == same_name(name))
+        return next(same, None)
+
     def _check_free(self, name: str) -> None:
-        for folder in self._folders():
-            if same_name(folder.name) == same_name(name):
-                raise SoundError(
-                    f"The library has a model {folder.name!r} already.",
-                    where=folder,
-                    step="Choose another name, or rename or delete that one.",
-                )
+        if (folder := self._named(name)) is not None:
+            raise SoundError(
+                f"The library has a model {folder.name!r} already.",
+                where=folder,
+                step="Choose another name, or rename or delete that one.",
+            )
 
     def _unknown(self, name: str) -> SoundError:
         from difflib import get_close_matches
@@ -440,12 +457,6 @@ def _saved(folder: Path) -> SavedModel:
                 problem = "Its first training isn't finished."
             break
     return SavedModel(folder.name, folder, header, size, problem, training, path)
-
-
-def _step(entry: SavedModel) -> str:
-    if entry.in_training:
-        return "Run the milonga sound train command of it again: it goes on."
-    return f"Copy the model's file there anew, or: milonga sound delete {entry.name!r}"
 
 
 def _haystack(entry: SavedModel) -> str:

@@ -135,7 +135,7 @@ class Presets:
         _check(name)
         with self._library.locked():
             entry = self._entry()
-            header = _header(entry)
+            header = entry.readable
             known = _read(entry.files.presets).presets
             taken = _same(known, name)
             if taken is not None and not force:
@@ -192,7 +192,7 @@ class Presets:
             SoundError: the model can't be read.
         """
         entry = self._entry()
-        return fit(self.get(name), _header(entry), sound_hash(entry.model_path))
+        return fit(self.get(name), entry.readable, sound_hash(entry.model_path))
 
     def _entry(self) -> SavedModel:
         path = Path(self._model)
@@ -263,12 +263,6 @@ def _check(name: str) -> None:
     except SoundError as error:
         message = error.message.replace("name of a model", "name of a preset")
         raise SoundError(message, step=error.step) from error
-
-
-def _header(entry: SavedModel) -> ModelHeader:
-    if entry.header is None:
-        raise SoundError(entry.problem, where=entry.folder)
-    return entry.header
 
 
 def _same(known: dict[str, Preset], name: str) -> str | None:

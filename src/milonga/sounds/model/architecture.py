@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from milonga.errors import ModelFileError, UnknownNameError
+from milonga.runtime.validation import first_error
 
 FACTOR = 8
 """Frames for one vector of the latent track."""
@@ -17,6 +21,10 @@ SIZES: dict[str, dict[str, Any]] = {
     "small": {"latent": 16, "widths": (32, 40, 48, 64), "blocks": (1, 1, 1, 1), "hidden": 32},
 }
 """Fields of ``Architecture`` that differ from the usual ones."""
+
+_Width = Annotated[int, Field(ge=1, le=1024)]
+_Blocks = Annotated[int, Field(ge=1, le=16)]
+_EACH_SCALE = Field(min_length=FACTOR.bit_length(), max_length=FACTOR.bit_length())
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +41,13 @@ class Architecture:
         ceiling: the highest that is decoded, nats.
     """
 
-    bands: int = 128
-    latent: int = 64
-    widths: tuple[int, ...] = (96, 128, 160, 256)
-    blocks: tuple[int, ...] = (2, 2, 2, 2)
-    hidden: int = 64
-    floor: float = -11.512925
-    ceiling: float = 3.0
+    bands: Annotated[int, Field(ge=1, le=512)] = 128
+    latent: Annotated[int, Field(ge=1, le=256)] = 64
+    widths: Annotated[tuple[_Width, ...], _EACH_SCALE] = (96, 128, 160, 256)
+    blocks: Annotated[tuple[_Blocks, ...], _EACH_SCALE] = (2, 2, 2, 2)
+    hidden: Annotated[int, Field(ge=1, le=512)] = 64
+    floor: Annotated[float, Field(ge=-30)] = -11.512925
+    ceiling: Annotated[float, Field(le=30)] = 3.0
 
     @classmethod
     def of_size(cls, name: str) -> Architecture:
@@ -68,27 +76,18 @@ class Architecture:
             ModelFileError: a field is missing or out of the range that this version makes.
         """
         try:
-            made = cls(
-                bands=int(values["bands"]),
-                latent=int(values["latent"]),
-                widths=tuple(int(width) for width in values["widths"]),
-                blocks=tuple(int(count) for count in values["blocks"]),
-                hidden=int(values["hidden"]),
-                floor=float(values["floor"]),
-                ceiling=float(values["ceiling"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"The architecture is damaged: {error}.") from None
-        scales = FACTOR.bit_length()
-        sound = (
-            1 <= made.bands <= 512
-            and 1 <= made.latent <= 256
-            and len(made.widths) == len(made.blocks) == scales
-            and all(1 <= width <= 1024 for width in made.widths)
-            and all(1 <= count <= 16 for count in made.blocks)
-            and 1 <= made.hidden <= 512
-            and -30.0 <= made.floor < made.ceiling <= 30.0
-        )
-        if not sound:
-            raise ModelFileError("The architecture is out of the range that milonga makes.")
+            own = {field.name: values[field.name] for field in dataclasses.fields(cls)}
+            made = _adapter().validate_python(own)
+        except KeyError as error:
+            raise ModelFileError(f"The architecture is damaged: it has no {error}.") from None
+        except ValidationError as error:
+            field, message = first_error(error)
+            raise ModelFileError(f"The architecture is damaged: {field}: {message}") from None
+        if not made.floor < made.ceiling:
+            raise ModelFileError("The architecture is damaged: its floor is above its ceiling.")
         return made
+
+
+@cache
+def _adapter() -> TypeAdapter[Architecture]:
+    return TypeAdapter(Architecture)

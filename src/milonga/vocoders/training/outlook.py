@@ -67,7 +67,7 @@ class TrainingOutlook:
             VocoderError: it hasn't.
         """
         there = available_memory()
-        if there is not None and self.memory > there:
+        if self.memory > there:
             raise VocoderError(
                 f"This training takes about {size_text(self.memory)} of memory; "
                 f"{size_text(there)} are free.",

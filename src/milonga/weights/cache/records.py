@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -64,14 +64,7 @@ class DownloadRecord:
 def save(cache: RepoCache, record: DownloadRecord, files: Files) -> None:
     """Write the record for its revision, and one for its commit, which stays when the revision
     moves on."""
-    record = DownloadRecord(
-        record.repo,
-        record.revision,
-        record.commit,
-        record.files,
-        record.checked,
-        datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    record = replace(record, at=datetime.now(UTC).isoformat(timespec="seconds"))
     text = dump_json({"format": FORMAT, **asdict(record)})
     names = dict.fromkeys(_name(revision, files) for revision in (record.revision, record.commit))
     for folder in _folders(cache):
