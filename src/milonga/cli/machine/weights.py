@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from milonga.cli.common import (
-    json_option,
-    make_progress,
-    print_json,
-    print_table,
-    say,
-    show,
-)
+from milonga.cli.common import json_option, make_progress, print_json, print_table, say, show
 from milonga.runtime.words import size_text
 
 if TYPE_CHECKING:

@@ -23,9 +23,6 @@ sound = LazyGroup(
         "add": ("sounds.library", "Copy a model's file into the library."),
         "rename": ("sounds.library", "Give a model another name."),
         "delete": ("sounds.library", "Delete a model and all that belongs to it."),
-        "fine-tune-vocoder": (
-            "sounds.vocoder",
-            "Train a vocoder on a model's recordings.",
-        ),
+        "fine-tune-vocoder": ("sounds.vocoder", "Train a vocoder on a model's recordings."),
     },
 )

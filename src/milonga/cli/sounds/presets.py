@@ -10,12 +10,7 @@ import click
 from milonga.cli.common import json_option, print_json, print_table, say
 from milonga.cli.main import LazyGroup
 from milonga.cli.options import yes_option
-from milonga.cli.sounds.options import (
-    export_fields,
-    export_options,
-    play_options,
-    play_settings,
-)
+from milonga.cli.sounds.options import export_fields, export_options, play_options, play_settings
 
 if TYPE_CHECKING:
     from milonga.sounds.library.presets import FittedPreset, Preset
@@ -95,13 +90,7 @@ def save(
 @json_option
 @click.pass_context
 def use(
-    ctx: click.Context,
-    /,
-    model: str,
-    name: str,
-    force: bool,
-    as_json: bool,
-    **values: Any,
+    ctx: click.Context, /, model: str, name: str, force: bool, as_json: bool, **values: Any
 ) -> Any:
     """Play with a preset: the same as milonga sound play MODEL --preset PRESET."""
     from milonga.cli.sounds.play import play

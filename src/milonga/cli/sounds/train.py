@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import (
-    json_option,
-    make_progress,
-    say,
-    say_first,
-    show,
-    stop_between_steps,
-)
+from milonga.cli.common import json_option, make_progress, say, say_first, show, stop_between_steps
 from milonga.cli.options import device_option, seed_option
 
 if TYPE_CHECKING:

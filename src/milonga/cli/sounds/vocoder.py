@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import (
-    json_option,
-    make_progress,
-    say,
-    say_first,
-    show,
-    stop_between_steps,
-)
+from milonga.cli.common import json_option, make_progress, say, say_first, show, stop_between_steps
 from milonga.cli.options import device_option, seed_option
 
 if TYPE_CHECKING:
@@ -67,11 +60,7 @@ _MOST_LISTED = 20
 @click.option("--again", is_flag=True, help="Start anew; an unfinished training is forgotten.")
 @json_option
 def fine_tune_vocoder(
-    name: str,
-    minutes: float | None,
-    steps: int | None,
-    as_json: bool,
-    **values: Any,
+    name: str, minutes: float | None, steps: int | None, as_json: bool, **values: Any
 ) -> None:
     """Train a vocoder on the recordings of the sound model NAME, and keep it with the model.
 
