@@ -170,6 +170,18 @@ def test_a_stream_header_without_a_length_is_read(tmp_path):
     assert read(path).n_samples == 1000
 
 
+def test_a_small_file_of_many_hours_is_refused_before_memory_is_asked_for(tmp_path, monkeypatch):
+    path = tmp_path / "long.flac"
+    with soundfile.SoundFile(path, "w", 48000, 2, "PCM_16", format="FLAC") as file:
+        for _ in range(20):
+            file.write(np.zeros((1_000_000, 2), dtype=np.int16))
+    monkeypatch.setattr("milonga.audio.files.available_memory", lambda: 100_000_000)
+    monkeypatch.setattr(np, "empty", None)
+    with pytest.raises(AudioError, match=r"0\.1 hours .* 0\.2 GB of memory; 0\.1 GB are") as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+
+
 def test_missing_folder_and_unreadable_files(tmp_path):
     with pytest.raises(AudioError, match="no such file"):
         read(tmp_path / "nothing.wav")

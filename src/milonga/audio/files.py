@@ -17,6 +17,7 @@ from milonga.audio.id3 import id3_tag
 from milonga.audio.opening import SUFFIXES, encoded_name, opened, truncated
 from milonga.errors import AudioError
 from milonga.runtime.files import atomic_path
+from milonga.runtime.memory import available_memory
 
 Subtype = Literal["PCM_16", "PCM_24", "PCM_32", "FLOAT", "VORBIS", "OPUS", "MPEG_LAYER_III"]
 
@@ -31,6 +32,7 @@ _FORMATS: dict[str, tuple[str, Subtype]] = {
 }
 
 _BLOCK = 1 << 16
+_ALWAYS_FREE = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def read(path: str | os.PathLike[str]) -> Clip:
     """
     path = Path(path)
     with opened(path) as file:
+        _check_memory(path, file.channels * file.frames * 4, file.frames / file.samplerate)
         samples = np.empty((file.channels, file.frames), dtype=np.float32)
         at = 0
         while at < file.frames:
@@ -125,6 +128,17 @@ def read(path: str | os.PathLike[str]) -> Clip:
             return Clip(samples, file.samplerate, copy=False)
         except AudioError as error:
             raise AudioError(error.message, where=path, step="Export it again.") from None
+
+
+def _check_memory(path: Path, needed: int, seconds: float) -> None:
+    """Refuse what can't be held: a small file may expand to gigabytes, or claim hours."""
+    if needed > _ALWAYS_FREE and needed > (free := available_memory()):
+        raise AudioError(
+            f"By its header it lasts {seconds / 3600:.1f} hours, which takes "
+            f"{needed / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are free.",
+            where=path,
+            step="Cut it into shorter files.",
+        )
 
 
 def _fields(container: str) -> dict[str, str]:
