@@ -177,7 +177,9 @@ def test_a_small_file_of_many_hours_is_refused_before_memory_is_asked_for(tmp_pa
             file.write(np.zeros((1_000_000, 2), dtype=np.int16))
     monkeypatch.setattr("milonga.audio.files.available_memory", lambda: 100_000_000)
     monkeypatch.setattr(np, "empty", None)
-    with pytest.raises(AudioError, match=r"0\.1 hours .* 0\.2 GB of memory; 0\.1 GB are") as caught:
+    with pytest.raises(
+        AudioError, match=r"0\.1 hours, .* 0\.2 GB of memory; 0\.1 GB are"
+    ) as caught:
         read(path)
     assert str(path) in str(caught.value)
 
