@@ -203,15 +203,21 @@ MUTATIONS: tuple[Mutation, ...] = (
         "tests/songs/rendering/test_takes.py tests/songs/rendering/test_plan.py",
         (
             "takes-in-no-order",
-            "rank.get(t.receipt.generator, len(rank)),",
-            "0,",
+            "index = rank.get(receipt.generator, len(order))",
+            "index = 0",
             "The mix uses a generator that the sheet names last.",
         ),
         (
             "seeds-in-no-order",
-            "            t.receipt.seed,\n",
-            "",
+            "return index, other, receipt.seed,",
+            "return index, other, -receipt.seed,",
             "Take 10 comes before take 2, in the mix and in the list.",
+        ),
+        (
+            "take-overwritten",
+            'return damaged or (f"{base}.{last + 1}" if last else base)',
+            "return base",
+            "A take made for an earlier state of the sheet is overwritten.",
         ),
         (
             "option-hash-forgets-values",
@@ -225,9 +231,15 @@ MUTATIONS: tuple[Mutation, ...] = (
         "tests/songs/output/test_folder.py",
         (
             "mix-uses-takes-with-findings",
-            "chosen = next((take for take in takes if take.receipt.good), None)",
-            "chosen = next((take for take in takes), None)",
+            "chosen = next((take for take in takes if take.usable), None)",
+            "chosen = next((take for take in takes if not take.stale), None)",
             "A silent or clipped take is mixed where a good one is there.",
+        ),
+        (
+            "stale-take-mixed",
+            "chosen = next((take for take in takes if take.usable), None)",
+            "chosen = next((take for take in takes if take.receipt.good), None)",
+            "A take of an earlier state of the sheet is mixed unseen.",
         ),
         (
             "choice-forgotten",
