@@ -36,6 +36,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 
+from milonga._installed import install_command
+
 
 class MilongaError(Exception):
     """Base of all explained failures.
@@ -170,7 +172,7 @@ class MissingExtraError(MilongaError):
         self.extra = extra
         super().__init__(
             f"{what} needs the extra '{extra}', which is not installed.",
-            step=f"Run: pip install 'milonga[{extra}]'",
+            step=f"Run: {install_command(extra)}",
         )
 
 

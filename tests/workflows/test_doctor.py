@@ -5,6 +5,7 @@ from importlib import import_module
 
 import pytest
 
+from milonga._installed import install_command
 from milonga.errors import ConfigError
 from milonga.runtime.health import HealthContext
 from milonga.weights import ensure_weights
@@ -128,7 +129,7 @@ def test_a_library_of_another_version(hub, monkeypatch, tmp_path):
     wrong = [f for f in check("libraries", "bigvgan") if "torch 2.0.0 is not" in f.message]
     (finding,) = [f for f in wrong if "extra models" in f.message]
     assert finding.status == "problem"
-    assert finding.step == "Run: pip install --upgrade 'milonga[models]'"
+    assert finding.step == f"Run: {install_command('models', upgrade=True)}"
 
 
 def test_libraries_that_a_model_does_not_need_are_no_problem(hub):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from milonga._installed import install_command
 from milonga.runtime.devices import torch_installed
 from milonga.runtime.health import HealthContext, HealthFinding, ok, warning
 
@@ -22,5 +23,5 @@ def vocoder_kernels(context: HealthContext) -> Iterator[HealthFinding]:
         return
     yield warning(
         f"BigVGAN on the CPU runs through plain torch, several times slower: {reason}.",
-        "Run: pip install 'milonga[models]'" if "installed" in reason else "",
+        f"Run: {install_command('models')}" if "installed" in reason else "",
     )

@@ -18,6 +18,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from milonga._installed import install_command
 from milonga.errors import DamagedFileError, MissingExtraError, UnsafeFileError, WeightsError
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _load_pickle(path: Path) -> Any:
         raise WeightsError(
             f"torch {torch.__version__} can be tricked into running code when it loads a file.",
             where=path,
-            step="Run: pip install --upgrade 'milonga[models]'",
+            step=f"Run: {install_command('models', upgrade=True)}",
         )
     # Only the zip format (torch 1.6 and later) can be memory-mapped.
     mapped = zipfile.is_zipfile(path)

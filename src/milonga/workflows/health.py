@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from milonga._installed import install_command
 from milonga.runtime.health import HealthContext, HealthFinding, ok, problem, warning
 from milonga.runtime.words import size_text
 
@@ -36,7 +37,7 @@ def libraries(context: HealthContext) -> Iterator[HealthFinding]:
     models = [CATALOGUE[key] for key in context.keys]
     for extra, requirements in sorted(_requirements().items()):
         label = f"extra {extra}" if extra else "base"
-        run = f"pip install --upgrade 'milonga{f'[{extra}]' if extra else ''}'"
+        run = install_command(extra, upgrade=True)
         needed = {name for model in models if model.extra == extra for name in model.libraries}
         if not extra:
             needed = {requirement.name for requirement in requirements}
