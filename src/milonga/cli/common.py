@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import weakref
@@ -19,6 +20,8 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
 )
 _RUNNING: weakref.WeakSet[Progress] = weakref.WeakSet()
+_PIPE_COLUMNS = 160
+"""Width of a table where there is no terminal."""
 
 
 def print_json(value: Any) -> None:
@@ -80,12 +83,19 @@ def print_table(
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in headings:
+        # Folded rather than cut: half a name can't be typed.
         table.add_column(
-            name, justify="right" if name in right else "left", no_wrap=name == no_wrap
+            name,
+            justify="right" if name in right else "left",
+            no_wrap=name == no_wrap,
+            overflow="fold",
         )
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, soft_wrap=soft_wrap).print(table)
+    console = Console(highlight=False, soft_wrap=soft_wrap)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PIPE_COLUMNS
+    console.print(table)
 
 
 def make_progress() -> Progress:

@@ -54,5 +54,5 @@ def _show(found: TakeList) -> None:
 
     if found:
         rows = (tuple(map(escape, take.row)) for take in found)
-        print_table(HEADINGS, rows, right=("Size",), soft_wrap=True)
+        print_table(HEADINGS, rows, right=("Size",), no_wrap=HEADINGS[0])
     say(found.summary)
