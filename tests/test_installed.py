@@ -1,11 +1,11 @@
 """The command that an error prints fits how milonga was installed."""
 
+import importlib.metadata
 import json
 import sys
 
 import pytest
 
-from milonga import _installed
 from milonga._installed import install_command
 from milonga.errors import MissingExtraError
 
@@ -22,7 +22,7 @@ def installed(monkeypatch):
             return self.text
 
     found = Distribution()
-    monkeypatch.setattr(_installed, "distribution", lambda name: found)
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: found)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(sys, "executable", "/home/ana/.venv/bin/python")
 

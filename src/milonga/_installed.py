@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 
 def install_command(extra: str = "", *, upgrade: bool = False) -> str:
@@ -16,6 +11,13 @@ def install_command(extra: str = "", *, upgrade: bool = False) -> str:
     It names the Python that runs, since ``pip`` on the path may belong to another; and the folder
     that milonga came from (PEP 610), since it need not be on a package index.
     """
+    # Only an error needs these, and every import of milonga would wait for them.
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+    from pathlib import Path
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
     brackets = f"[{extra}]" if extra else ""
     try:
         origin = json.loads(distribution("milonga").read_text("direct_url.json") or "{}")
