@@ -14,6 +14,7 @@ from milonga.weights import settings
 from milonga.weights.cache import disk
 from milonga.weights.cache.layout import RepoCache
 from milonga.weights.catalogue import CATALOGUE
+from milonga.weights.hub import network as connection
 from milonga.weights.hub.client import Hub
 from milonga.weights.hub.retries import Retry
 from milonga.weights.hub.tokens import find_token
@@ -78,6 +79,22 @@ def models(context: HealthContext) -> Iterator[HealthFinding]:
         yield _state_of(row, context)
 
 
+def network(context: HealthContext) -> Iterator[HealthFinding]:
+    """Check the variables of proxies and certificates, and that the proxies answer."""
+    found = list(connection.faults())
+    for fault in found:
+        finding = problem if context.network else warning
+        yield finding(fault.message, fault.step or "")
+    dead = list(connection.dead_proxies()) if context.network else []
+    for proxy in dead:
+        yield warning(
+            f"nothing answers at the proxy of {proxy}", "Start it, or unset that variable."
+        )
+    if not found and not dead:
+        used = connection.proxy_of(connection.endpoint())
+        yield ok(f"the hub is reached through {used}" if used else "no proxy is set")
+
+
 def access(context: HealthContext) -> Iterator[HealthFinding]:
     """Check the token, and that it opens the gated models; without showing it."""
     rows = [row for row in _rows(context, load_config()) if row.source.known and row.source.repo]
@@ -94,7 +111,7 @@ def access(context: HealthContext) -> Iterator[HealthFinding]:
         if gated:
             yield ok("not asked of the hub: the network is switched off")
         return
-    if not rows:
+    if not rows or any(connection.faults()):
         return
     with Hub(Progress(), Retry(attempts=1), token, connect_s=3.0) as hub:
         for row in to_get if context.keys or token else []:

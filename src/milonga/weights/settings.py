@@ -10,7 +10,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from milonga.errors import ConfigError
 from milonga.runtime.config import WeightsConfig
 
 _TRUE = {"1", "ON", "YES", "TRUE"}
@@ -34,21 +33,6 @@ def is_set(name: str) -> bool:
 def is_offline() -> bool:
     """Tell if the environment forbids the network (``HF_HUB_OFFLINE``)."""
     return is_set("HF_HUB_OFFLINE") or is_set("TRANSFORMERS_OFFLINE")
-
-
-def endpoint() -> str:
-    """Return the hub's address: ``HF_ENDPOINT``, for a mirror, or the public hub.
-
-    Raises:
-        ConfigError: the variable holds no web address.
-    """
-    address = os.environ.get("HF_ENDPOINT") or HUB
-    if not address.startswith(("http://", "https://")):
-        raise ConfigError(
-            f"HF_ENDPOINT is {address!r}, which is no web address.",
-            step="Give the whole address, such as https://huggingface.co, or unset the variable.",
-        )
-    return address.rstrip("/")
 
 
 def read_timeout() -> float:

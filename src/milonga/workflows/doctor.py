@@ -23,6 +23,7 @@ CHECKS: dict[str, str] = {
     "cache": "milonga.weights.health:cache",
     "disk": "milonga.weights.health:disk_space",
     "models": "milonga.weights.health:models",
+    "network": "milonga.weights.health:network",
     "access": "milonga.weights.health:access",
 }
 """Name of a check -> its function ``HealthContext -> Iterable[HealthFinding]``, imported when it

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from milonga.errors import DownloadError, WeightsError
 from milonga.weights.cache.layout import COMMIT, SHA256, safe_path
+from milonga.weights.hub import network
 from milonga.weights.hub.access import Refusal
 from milonga.weights.hub.retries import PassingError
 from milonga.weights.hub.tokens import Token
@@ -85,14 +86,14 @@ def passing(error: Exception, endpoint: str) -> WeightsError | PassingError:
     text = str(error)
     if isinstance(error, httpx2.ConnectError) and "CERTIFICATE" in text.upper():
         return DownloadError(
-            f"The certificate of {endpoint} can't be verified.",
-            step="Behind a company's proxy, set SSL_CERT_FILE to its certificate; otherwise check "
-            "this machine's date and time.",
+            f"The certificate of {endpoint} can't be verified.", step=network.certificate_step()
         )
+    proxy = network.proxy_of(endpoint)
+    place = f"{endpoint} through the proxy of {proxy}" if proxy else endpoint
     if isinstance(error, httpx2.ConnectError):
-        return PassingError(f"no connection to {endpoint}", unreachable=True)
+        return PassingError(f"no connection to {place}", unreachable=True)
     if isinstance(error, httpx2.ConnectTimeout):
-        return PassingError(f"no answer from {endpoint}", unreachable=True)
+        return PassingError(f"no answer from {place}", unreachable=True)
     if isinstance(error, httpx2.TimeoutException):
         return PassingError("nothing arrived for too long")
     return PassingError("the connection broke")

@@ -21,6 +21,7 @@ from milonga.errors import DownloadError
 from milonga.runtime.progress import Progress
 from milonga.weights import settings
 from milonga.weights.cache.layout import COMMIT
+from milonga.weights.hub import network
 from milonga.weights.hub.access import Refusal, access_error
 from milonga.weights.hub.answers import (
     CHECK_ENDPOINT,
@@ -55,7 +56,9 @@ class Hub:
 
         settings.quiet_libraries()
         self._progress, self._retry = progress, retry
-        self._endpoint = settings.endpoint()
+        for fault in network.faults():
+            raise fault
+        self._endpoint = network.endpoint()
         self._token, self._lock = token, threading.Lock()
         self._refused: tuple[Token, Refusal] | None = None
         timeout = settings.read_timeout()
@@ -175,8 +178,8 @@ class Hub:
             ) from error
         except httpx2.ProxyError as error:
             raise DownloadError(
-                f"The proxy refuses the connection: {error}.",
-                step="Check the variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY.",
+                f"The proxy of {network.proxy_of(url)} refuses the connection: {error}.",
+                step="Check that variable; NO_PROXY lists hosts that are reached without it.",
             ) from error
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise passing(error, self._endpoint) from error
@@ -221,9 +224,17 @@ class Hub:
     def _send(
         self, repo: str, url: str, headers: dict[str, str], method: str
     ) -> httpx2.Response | Refusal:
+        import httpx2
+
         request = self._client.build_request(method, url, headers=headers)
         follow = method == "GET"
-        response = self._client.send(request, stream=True, follow_redirects=follow)
+        try:
+            response = self._client.send(request, stream=True, follow_redirects=follow)
+        except (httpx2.HTTPError, httpx2.InvalidURL):
+            raise
+        except Exception as error:
+            # What speaks SOCKS stops with errors of its own where a proxy does not.
+            raise httpx2.ProxyError(f"{type(error).__name__} {error}".rstrip(" .")) from error
         if response.is_success or response.status_code == 416:
             return response
         if response.has_redirect_location and not follow:
