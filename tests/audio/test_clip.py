@@ -81,19 +81,6 @@ def test_layouts():
         stereo.with_channels(3)
 
 
-def test_a_downmix_keeps_centre_and_surrounds():
-    speakers = ["left", "right", "centre", "lfe", "left surround", "right surround"]
-    for index, name in enumerate(speakers):
-        one = np.zeros((6, 4))
-        one[index] = 1.0
-        left, right = Clip(one, 8000).with_channels(2).samples[:, 0]
-        if index < 2:
-            assert (left, right) == ((1, 0) if name == "left" else (0, 1))
-        else:
-            # A quarter each, 3 dB down.
-            assert left == right == pytest.approx(0.7071 / 4), name
-
-
 def test_the_caller_s_array_stays_the_caller_s():
     array = np.zeros((2, 10), dtype=np.float32)
     clip = Clip(array, 8000)

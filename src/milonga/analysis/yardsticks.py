@@ -30,7 +30,7 @@ _LONGEST_S = 60
 def silence(clip: Clip) -> Clip:
     """Make digital silence of the clip's length (up to 60 s), rate and channels."""
     zeros = np.zeros((clip.channels, _length(clip)), dtype=np.float32)
-    return Clip(zeros, clip.sample_rate, copy=False)
+    return Clip(zeros, clip.sample_rate, copy=False, layout=clip.layout)
 
 
 def noise(clip: Clip, seed: int = SEED) -> Clip:
@@ -49,8 +49,9 @@ def noise(clip: Clip, seed: int = SEED) -> Clip:
         raise NoYardstickError("The baseline is silent: it has no spectrum.")
     white = np.random.default_rng(seed).standard_normal(_length(clip), dtype=np.float32)
     shaped = _filtered(white, _long_term_response(mono))
-    shaped *= np.float32(level / _rms(shaped))
-    return Clip(np.broadcast_to(shaped, (clip.channels, len(shaped))), clip.sample_rate)
+    channels = np.broadcast_to(shaped, (clip.channels, len(shaped)))
+    made = Clip(channels, clip.sample_rate, copy=False, layout=clip.layout)
+    return made.scaled(level / _rms(made.mono))
 
 
 def shuffled(clip: Clip, seed: int = SEED) -> Clip:
@@ -66,7 +67,7 @@ def shuffled(clip: Clip, seed: int = SEED) -> Clip:
     if (order == np.arange(len(starts))).all():
         order = np.roll(order, 1)
     pieces = [clip.samples[:, at : at + clip.sample_rate] for at in starts[order]]
-    return Clip(np.concatenate(pieces, axis=1), clip.sample_rate, copy=False)
+    return Clip(np.concatenate(pieces, axis=1), clip.sample_rate, copy=False, layout=clip.layout)
 
 
 def _length(clip: Clip) -> int:

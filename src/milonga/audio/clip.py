@@ -11,6 +11,7 @@ from typing import Any, SupportsFloat, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from milonga.audio.layout import Layout, stereo_gains, to_mono, usual_layout
 from milonga.errors import AudioError
 
 MIN_RATE, MAX_RATE = 1_000, 768_000
@@ -34,11 +35,13 @@ class Clip:
         sample_rate: samples per second, 1,000 to 768,000, a whole number.
         copy: True copies an array that you could still change. False takes it over as it is,
             without the memory of a copy (an hour of stereo has 1.3 GB): then don't change it.
+        layout: the loudspeaker of each channel (``milonga.audio.layout``); by default the usual
+            one of so many channels: 5.1 for six.
 
     Raises:
         AudioError: wrong rank, no channel, ``[time, channels]`` instead of
             ``[channels, time]``, an integer or complex type, NaN or infinite samples, a rate
-            that is out of range or no whole number.
+            that is out of range or no whole number, a layout of another number of channels.
 
     Examples:
         >>> import numpy as np
@@ -57,9 +60,15 @@ class Clip:
 
     samples: NDArray[np.float32]
     sample_rate: int
+    layout: Layout
 
     def __init__(
-        self, samples: ArrayLike, sample_rate: SupportsIndex | float, *, copy: bool = True
+        self,
+        samples: ArrayLike,
+        sample_rate: SupportsIndex | float,
+        *,
+        copy: bool = True,
+        layout: Layout | None = None,
     ) -> None:
         array = np.asarray(samples)
         if array.ndim == 1:
@@ -77,6 +86,9 @@ class Clip:
         if array.dtype.kind != "f":
             raise AudioError(f"Samples are {array.dtype}, not floating point with full scale 1.0.")
         rate = check_rate(sample_rate)
+        layout = layout or usual_layout(len(array))
+        if len(layout) != len(array):
+            raise AudioError(f"{len(array)} channels can't have the layout {' '.join(layout)}.")
         kept = np.ascontiguousarray(array, dtype=np.float32)
         if copy and kept.flags.writeable and np.may_share_memory(kept, array):
             kept = kept.copy()
@@ -87,6 +99,7 @@ class Clip:
             raise AudioError("Samples hold NaN or infinite values.")
         object.__setattr__(self, "samples", kept)
         object.__setattr__(self, "sample_rate", rate)
+        object.__setattr__(self, "layout", layout)
 
     def __repr__(self) -> str:
         channels = f"{self.channels} channel{'s' if self.channels > 1 else ''}"
@@ -121,7 +134,11 @@ class Clip:
                 "A clip is cut with clip[start:stop], in samples.",
                 step="Use clip.samples for single samples, milonga.resample for another rate.",
             )
-        return Clip(self.samples[:, part], self.sample_rate, copy=False)
+        return self._with(self.samples[:, part])
+
+    def _with(self, samples: NDArray[np.float32]) -> Clip:
+        """The same channels at the same rate."""
+        return Clip(samples, self.sample_rate, copy=False, layout=self.layout)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.samples, dtype=dtype, copy=copy)
@@ -143,10 +160,10 @@ class Clip:
 
     @cached_property
     def mono(self) -> NDArray[np.float32]:
-        """The mean of the channels, ``[time]``."""
+        """The mean of left and right, ``[time]``; more channels are first mixed to stereo."""
         mono: NDArray[np.float32] = self.samples[0]
         if self.channels > 1:
-            mono = self.samples.mean(axis=0, dtype=np.float32)
+            mono = to_mono(self.samples, self.layout)
             mono.flags.writeable = False
         return mono
 
@@ -174,20 +191,23 @@ class Clip:
 
     def scaled(self, gain: float) -> Clip:
         """Multiply by a linear gain."""
-        return Clip(self.samples * np.float32(gain), self.sample_rate, copy=False)
+        return self._with(self.samples * np.float32(gain))
 
     def fitted(self, n_samples: int) -> Clip:
         """Cut to ``n_samples``, or pad with silence at the end."""
         if n_samples <= self.n_samples:
             return self[:n_samples]
         padded = np.pad(self.samples, ((0, 0), (0, n_samples - self.n_samples)))
-        return Clip(padded, self.sample_rate, copy=False)
+        return self._with(padded)
 
     def with_channels(self, channels: int) -> Clip:
-        """Change the layout: mono by the mean, equal channels from mono, stereo from more.
+        """Change the number of channels: mono by the mean, equal channels from mono.
+
+        More than two become stereo after ITU-R BS.775: centre and surrounds 3 dB lower, the LFE
+        left out. The level stays as it comes, so peaks may exceed full scale.
 
         Raises:
-            AudioError: any other change of layout.
+            AudioError: any other change.
         """
         if channels == self.channels:
             return self
@@ -196,8 +216,7 @@ class Clip:
         elif self.channels == 1:
             mixed = np.repeat(self.samples, channels, axis=0)
         elif channels == 2:
-            # More than two speakers: front left and right lead, the rest go to both.
-            mixed = self.samples[:2] + self.samples[2:].mean(axis=0) * np.float32(0.7071)
+            mixed = stereo_gains(self.layout) @ self.samples
         else:
             raise AudioError(f"Can't turn {self.channels} channels into {channels}.")
         return Clip(mixed, self.sample_rate, copy=False)

@@ -14,7 +14,15 @@ import numpy as np
 from milonga.audio.clip import Clip
 from milonga.audio.dither import quantised
 from milonga.audio.id3 import id3_tag
-from milonga.audio.opening import SUFFIXES, encoded_name, opened, truncated
+from milonga.audio.layout import Layout, ogg_layout, usual_layout, wave_order
+from milonga.audio.opening import (
+    SUFFIXES,
+    encoded_name,
+    file_layout,
+    opened,
+    set_file_layout,
+    truncated,
+)
 from milonga.errors import AudioError
 from milonga.runtime.files import atomic_path
 from milonga.runtime.memory import available_memory
@@ -62,6 +70,7 @@ class Info:
     format: str
     subtype: str
     tags: Tags
+    layout: Layout
 
     @property
     def seconds(self) -> float:
@@ -87,7 +96,13 @@ def probe(path: str | os.PathLike[str]) -> Info:
             **{name: _plain(getattr(file, field)) for name, field in _fields(file.format).items()}
         )
         return Info(
-            file.samplerate, file.channels, file.frames, file.format, file.subtype or "", tags
+            file.samplerate,
+            file.channels,
+            file.frames,
+            file.format,
+            file.subtype or "",
+            tags,
+            file_layout(file),
         )
 
 
@@ -114,18 +129,21 @@ def read(path: str | os.PathLike[str]) -> Clip:
     with opened(path) as file:
         _check_memory(path, file.channels * file.frames * 4, file.frames / file.samplerate)
         samples = np.empty((file.channels, file.frames), dtype=np.float32)
+        layout = file_layout(file)
+        order = wave_order(layout)
         at = 0
         while at < file.frames:
             # Blocks, because libsndfile interleaves and a transposed copy of an hour is large.
             block = file.read(min(_BLOCK, file.frames - at), dtype="float32", always_2d=True)
             if not len(block):
                 break
-            samples[:, at : at + len(block)] = block.T
+            samples[:, at : at + len(block)] = block.T[order]
             at += len(block)
         if at < file.frames:
             raise truncated(path, f"its header promises {file.frames} samples, it holds {at}")
         try:
-            return Clip(samples, file.samplerate, copy=False)
+            named = tuple(layout[at] for at in order)
+            return Clip(samples, file.samplerate, copy=False, layout=named)
         except AudioError as error:
             raise AudioError(error.message, where=path, step="Export it again.") from None
 
@@ -216,6 +234,11 @@ def write(
     if subtype != "FLOAT":
         clip = _within_full_scale(path, clip, on_clip)
     more = {} if compression is None else {"compression_level": compression}
+    # Only WAV can name its channels.
+    named = container == "WAV" and all(clip.layout) and clip.layout != usual_layout(clip.channels)
+    order = list(range(clip.channels))
+    if container == "OGG" and all(clip.layout) and clip.layout == usual_layout(clip.channels):
+        order = [clip.layout.index(place) for place in ogg_layout(clip.channels)]
     bits = {"PCM_16": 16, "PCM_24": 24}.get(subtype)
     with atomic_path(path) as temporary:
         # libsndfile names no reason: what the system refuses is found out by writing.
@@ -227,15 +250,17 @@ def write(
                 clip.sample_rate,
                 clip.channels,
                 subtype,
-                format=container,
+                format="WAVEX" if named else container,
                 **more,
             ) as file:
+                if named:
+                    set_file_layout(file, clip.layout)
                 if tags and container != "MP3":
                     for name, field in _fields(container).items():
                         if value := getattr(tags, name):
                             setattr(file, field, value)
                 for at in range(0, clip.n_samples, _BLOCK):
-                    block = clip.samples[:, at : at + _BLOCK].T
+                    block = clip.samples[order, at : at + _BLOCK].T
                     file.write(quantised(block, bits, dither) if bits else block)
             _check_whole(path, temporary)
         except soundfile.LibsndfileError as error:
@@ -260,7 +285,8 @@ def _within_full_scale(path: Path, clip: Clip, on_clip: str) -> Clip:
         return clip.scaled(0.999 / peak)
     if on_clip == "warn":
         warnings.warn(f"{path}: {over}", stacklevel=3)
-        return Clip(np.clip(clip.samples, -1.0, 1.0), clip.sample_rate, copy=False)
+        cut = np.clip(clip.samples, -1.0, 1.0)
+        return Clip(cut, clip.sample_rate, copy=False, layout=clip.layout)
     raise AudioError(over, where=path, step="Pass on_clip='level', or write 32-bit float WAV.")
 
 

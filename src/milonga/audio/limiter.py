@@ -61,7 +61,8 @@ def limit(clip: Clip, ceiling_dbtp: float = -1.0) -> Clip:
     ahead = max(1, round(_LOOK_AHEAD_S * clip.sample_rate))
     release = max(ahead, round(_RELEASE_S * clip.sample_rate))
     gain = _smooth(_released(_held(needed, ahead), release), ahead)
-    out = Clip(clip.samples * gain.astype(np.float32), clip.sample_rate, copy=False)
+    limited = clip.samples * gain.astype(np.float32)
+    out = Clip(limited, clip.sample_rate, copy=False, layout=clip.layout)
     over = (true_peak_dbtp(out) or -math.inf) - ceiling_dbtp
     # The moving gain itself makes new content between samples: a last small trim.
     return out.scaled(_linear(-over - 0.01)) if over > 0 else out

@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.audio.clip import Clip
+from milonga.audio.layout import loudness_weights
 
 _BLOCK_S = 0.4
 """Gating block of BS.1770: shorter audio has no integrated loudness."""
 
 _HOPS_PER_BLOCK = 4
-_WEIGHTS = (1.0, 1.0, 1.0, 1.41, 1.41)
-"""Left, right, centre, left and right surround."""
 
 _ABSOLUTE_GATE, _RELATIVE_GATE = -70.0, -10.0
 _OFFSET = -0.691
@@ -47,9 +46,9 @@ _PART, _MARGIN, _CHUNK = 4096, 256, 1 << 17
 def loudness_lufs(clip: Clip) -> float | None:
     """Measure the integrated loudness in LUFS; None where it isn't defined.
 
-    It isn't defined under 0.4 s and for silence. More than five channels are measured by their
-    first five (the standard weighs no more). A last block counts when at most 0.05 s of its
-    0.4 s are missing, as in pyloudnorm.
+    It isn't defined under 0.4 s and for silence. Channels are weighed by the clip's layout: the
+    LFE doesn't count, surrounds count 1.5 dB more. A last block counts when at most 0.05 s of
+    its 0.4 s are missing, as in pyloudnorm.
 
     References:
         ITU-R BS.1770-4, Annex 1.
@@ -66,9 +65,12 @@ def loudness_lufs(clip: Clip) -> float | None:
     """
     if clip.seconds < _BLOCK_S or clip.peak == 0.0:
         return None
-    measured = clip.samples[: len(_WEIGHTS)]
-    energies = np.stack([_weighted_energies(channel, clip.sample_rate) for channel in measured])
-    tenths = np.asarray(_WEIGHTS[: len(energies)]) @ energies
+    weighted = [
+        weight * _weighted_energies(channel, clip.sample_rate)
+        for weight, channel in zip(loudness_weights(clip.layout), clip.samples, strict=True)
+        if weight
+    ]
+    tenths = np.sum(weighted, axis=0)
     blocks = np.convolve(tenths, np.ones(_HOPS_PER_BLOCK), "valid")
     blocks /= _BLOCK_S * clip.sample_rate
     gated = blocks[blocks > _power(_ABSOLUTE_GATE)]

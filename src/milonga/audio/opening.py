@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from milonga.audio.clip import MAX_CHANNELS, check_rate
+from milonga.audio.layout import Layout, ogg_layout, usual_layout
 from milonga.audio.mpeg import mended_mp3, scan_mp3
 from milonga.audio.piped import is_placeholder, mended_flac, mended_wav
 from milonga.errors import AudioError
@@ -27,6 +28,13 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
 _MAGIC = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS")
 _UNKNOWN = 1 << 62
 """The number of samples that libsndfile gives where a header has none."""
+
+_GET_CHANNEL_MAP, _SET_CHANNEL_MAP = 0x1100, 0x1101
+_CHANNEL_MAP = (
+    *("", "FC", "FL", "FR", "FC", "FL", "FR", "FC", "BC", "BL", "BR", "LFE", "FLC", "FRC"),
+    *("SL", "SR", "TC", "TFL", "TFR", "TFC", "TBL", "TBR", "TBC"),
+)
+"""libsndfile's numbers for loudspeakers (SF_CHANNEL_MAP in sndfile.h)."""
 
 _LONGEST_S = 24 * 3600
 
@@ -60,6 +68,28 @@ def opened(path: str | os.PathLike[str]) -> Iterator[soundfile.SoundFile]:
             where=path,
             step=f"Use one of: {' '.join(SUFFIXES)}.",
         ) from error
+
+
+def file_layout(file: soundfile.SoundFile) -> Layout:
+    """Find the loudspeaker of each channel, in the order of the file."""
+    import soundfile
+
+    count = file.channels
+    usual = ogg_layout(count) if file.format == "OGG" else usual_layout(count)
+    codes = soundfile._ffi.new("int[]", count)
+    size = soundfile._ffi.sizeof(codes)
+    if count <= 2 or not soundfile._snd.sf_command(file._file, _GET_CHANNEL_MAP, codes, size):
+        return usual
+    named = tuple(_CHANNEL_MAP[code] if code < len(_CHANNEL_MAP) else "" for code in codes)
+    return named if all(named) and len(set(named)) == count else usual
+
+
+def set_file_layout(file: soundfile.SoundFile, layout: Layout) -> None:
+    """Name the channels in the header of a WAVEX file that is written."""
+    import soundfile
+
+    codes = soundfile._ffi.new("int[]", [_CHANNEL_MAP.index(place, 2) for place in layout])
+    soundfile._snd.sf_command(file._file, _SET_CHANNEL_MAP, codes, soundfile._ffi.sizeof(codes))
 
 
 def encoded_name(path: Path) -> bytes | str:

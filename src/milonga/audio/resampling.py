@@ -29,7 +29,7 @@ def resample(clip: Clip, sample_rate: int) -> Clip:
     """
     rate = check_rate(sample_rate)
     if rate == clip.sample_rate or not clip.n_samples:
-        return Clip(clip.samples, rate)
+        return Clip(clip.samples, rate, layout=clip.layout)
     import soxr
 
     length = round(clip.n_samples * rate / clip.sample_rate)
@@ -39,4 +39,4 @@ def resample(clip: Clip, sample_rate: int) -> Clip:
         # soxr's own length may differ by one from the rounded one.
         out = soxr.resample(channel, clip.sample_rate, rate, quality="VHQ")[:length]
         row[: len(out)] = out
-    return Clip(samples, rate, copy=False)
+    return Clip(samples, rate, copy=False, layout=clip.layout)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from milonga.audio import Clip, probe, resample
 from milonga.audio.clip import all_finite
+from milonga.audio.layout import Layout, to_mono
 from milonga.audio.opening import opened
 from milonga.errors import AudioError
 
@@ -50,7 +51,7 @@ class Measured:
         peak: largest absolute sample.
         silent_s: seconds under ``SILENT_DB``.
         clipped: share of samples in flat tops at full scale.
-        mix: ``mean`` of the channels, or ``first`` where they cancel each other.
+        mix: ``mean`` of left and right, or ``first`` where they cancel each other.
         sounding: start and stop, in seconds, of what lies between long silences.
         outline: length in 10 ms, then envelope, that of the waveform's slope, and spectrum in
             0.1 dB relative to their largest, to find a recording again at another level, rate or
@@ -77,7 +78,7 @@ def measure(path: Path) -> Iterator[float | Measured]:
         AudioError: it can't be read or holds NaN.
     """
     info = probe(path)
-    gauge = _Gauge(info.sample_rate, info.channels)
+    gauge = _Gauge(info.sample_rate, info.layout)
     done = 0
     for block in _blocks(path, gauge.size * 40):
         gauge.take(block)
@@ -119,7 +120,7 @@ def pieces(
     at, kept = 0, [np.empty(0, np.float32)]
     for block in _blocks(path, 1 << 16):
         digest.update(block.data)
-        mono = block[:, 0] if mix == "first" else block.mean(axis=1, dtype=np.float32)
+        mono = block[:, 0] if mix == "first" else to_mono(block.T, info.layout)
         end = at + len(mono)
         while plan and plan[0][0] < end:
             start, stop = plan[0]
@@ -156,10 +157,10 @@ def _digest(rate: int, channels: int) -> hashlib._Hash:
 
 
 class _Gauge:
-    def __init__(self, rate: int, channels: int) -> None:
-        self.rate, self.channels = rate, channels
+    def __init__(self, rate: int, layout: Layout) -> None:
+        self.rate, self.layout, self.channels = rate, layout, len(layout)
         self.size = max(1, round(FRAME_S * rate))
-        self._digest = _digest(rate, channels)
+        self._digest = _digest(rate, self.channels)
         self._peak, self._flat = 0.0, 0
         self._energy = self._mono_energy = 0.0
         self._powers: list[NDArray[np.float64]] = []
@@ -175,7 +176,7 @@ class _Gauge:
             self._flat += sum(_flat_samples(channel) for channel in block.T)
         wide = block.astype(np.float64)
         power = (wide**2).mean(axis=1)
-        mono = wide.mean(axis=1)
+        mono = to_mono(wide.T, self.layout)
         self._energy += float(power.sum())
         self._mono_energy += float((mono**2).sum())
         starts = np.arange(0, len(power), self.size)
