@@ -64,6 +64,11 @@ history_mb = 20
         ("[sounds]\nhistory_mb = -1", "a number from 0 as history_mb"),
         ("[sounds]\nhistory_mb = nan", "history_mb must be a number"),
         ("[weights.sources]\nbark = 'x'", "must be a table"),
+        ("[weights]\ncache_dir = '~nosuchuser/x'", "no usable cache_dir: The home folder ~nosuch"),
+        ("[weights.sources.bark]\nfolder = '~nosuchuser'", "no usable folder"),
+        (f"x = {'[' * 500}{']' * 500}", "nested too deep"),
+        (f"x = {'[' * 200}{']' * 200}", "There is no setting 'x'"),
+        (f"x = {'9' * 5000}", "not TOML"),
         ("[weights.sources.bark]\nname = 'x'", "no setting 'name'"),
         ("[weights.sources.bark]\nfolder = 'x'\nrepo = 'a/b'", "both a folder and a repository"),
     ],
@@ -94,6 +99,13 @@ def test_a_file_that_is_no_text(write, tmp_path):
     (tmp_path / "config.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="Can't read"):
         load_config()
+
+
+def test_a_home_folder_of_nobody(monkeypatch):
+    monkeypatch.setenv("MILONGA_HOME", "~nosuchuser/milonga")
+    with pytest.raises(ConfigError, match="home folder ~nosuchuser isn't known") as caught:
+        data_folder()
+    assert caught.value.step
 
 
 def test_where_data_lives(monkeypatch, tmp_path):

@@ -1,11 +1,9 @@
 """Devices: which there are, which work, which is picked."""
 
-import psutil
 import pytest
 
 from milonga.errors import DeviceError
-from milonga.runtime.devices import device_names, fault_of, is_out_of_memory, pick_device
-from milonga.runtime.memory import available_memory, total_memory
+from milonga.runtime.devices import device_names, fault_of, pick_device
 
 
 def test_the_processor_is_always_there_and_works():
@@ -29,21 +27,3 @@ def test_a_device_that_is_not_there(name):
     with pytest.raises(DeviceError, match="no device") as caught:
         pick_device(name)
     assert "cpu" in caught.value.step
-
-
-def test_out_of_memory_is_recognised():
-    import torch
-
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**60, dtype=torch.float32)
-    assert is_out_of_memory(caught.value)
-    assert is_out_of_memory(MemoryError())
-    assert not is_out_of_memory(RuntimeError("shapes differ"))
-    assert not is_out_of_memory(ValueError("out of memory"))
-
-
-def test_memory_is_what_the_system_says():
-    machine = psutil.virtual_memory()
-    # A container's limit may be below what the machine has; psutil knows only the machine.
-    assert 0 < total_memory() <= machine.total
-    assert 0 < available_memory() <= machine.total

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from milonga.errors import Cancelled
-from milonga.runtime.bar import BarProgress
 from milonga.runtime.progress import LineProgress, Progress
+from milonga.runtime.terminal import BarProgress
 
 
 def test_a_callback_sees_the_start_each_step_and_the_end():

@@ -148,3 +148,27 @@ def test_arrays(tmp_path):
     (tmp_path / "many.npy").write_bytes(buffer.getvalue())
     with pytest.raises(DamagedFileError, match="collection"):
         load_array(tmp_path / "many.npy")
+
+
+@pytest.mark.parametrize("name", ["x.safetensors", "x.pt"])
+def test_a_lack_of_memory_is_not_called_damage(tmp_path, monkeypatch, name):
+    def full(*_, **__):
+        raise OSError(
+            "The paging file is too small for this operation to complete. (os error 1455)"
+        )
+
+    save_file(tensors(), tmp_path / "x.safetensors")
+    torch.save(tensors(), tmp_path / "x.pt")
+    monkeypatch.setattr("safetensors.torch.load_file", full)
+    monkeypatch.setattr(torch, "load", full)
+    with pytest.raises(MemoryError):
+        load_checkpoint(tmp_path / name)
+
+
+@pytest.mark.parametrize("depth", [100, 500, 100_000])
+def test_json_that_is_nested_without_end(tmp_path, depth):
+    for opening, closing in (("[", "]"), ('{"a":', "}")):
+        path = tmp_path / "config.json"
+        path.write_text(f'{{"x": {opening * depth}1{closing * depth}}}')
+        with pytest.raises(DamagedFileError, match="nested too deep"):
+            load_json(path)

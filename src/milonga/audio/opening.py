@@ -18,6 +18,7 @@ from milonga.audio.layout import Layout, ogg_layout, usual_layout
 from milonga.audio.mpeg import mended_mp3, scan_mp3
 from milonga.audio.piped import is_placeholder, mended_flac, mended_wav
 from milonga.errors import AudioError
+from milonga.runtime.memory import raise_if_short
 
 if TYPE_CHECKING:
     import soundfile
@@ -57,6 +58,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[soundfile.SoundFile]:
             _check_header(path, file)
             yield file
     except soundfile.LibsndfileError as error:
+        raise_if_short(error)
         reason = error.error_string.strip(" .")
         # It says so of any MP3 whose frames it doesn't find.
         if reason.startswith("File does not exist"):
@@ -147,6 +149,7 @@ def _check_file(path: Path) -> None:
     except IsADirectoryError:
         raise AudioError("This is a folder, not a recording.", where=path) from None
     except OSError as error:
+        raise_if_short(error)
         step = "Check its owner and permissions." if error.errno == errno.EACCES else None
         reason = error.strerror or str(error)
         raise AudioError(f"It can't be opened: {reason}.", where=path, step=step) from None

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import FrameType
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
 
 from milonga.runtime.files import dump_json
 from milonga.runtime.progress import LineProgress, Progress
+from milonga.runtime.terminal import use_utf8
+from milonga.runtime.words import printable
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
@@ -28,6 +27,7 @@ def print_json(value: Any) -> None:
     """Print plain values, an object with ``to_dict``, or a list of such as one JSON document."""
     if isinstance(value, (list, tuple)):
         value = [_plain(each) for each in value]
+    use_utf8()
     click.echo(dump_json(_plain(value)), nl=False)
 
 
@@ -43,9 +43,19 @@ def show(value: Any, as_json: bool, text: Callable[[], object]) -> None:
         text()
 
 
-def say(text: str = "") -> None:
+def put(text: object = "", *, mark: str = "") -> None:
+    """Print a line on standard output; what would steer a terminal is escaped.
+
+    Args:
+        text: the line.
+        mark: printed before it as it is, with its colours.
+    """
+    click.echo(mark + printable(text))
+
+
+def say(text: object = "", *, mark: str = "") -> None:
     """Print a line for people on standard error, so that ``--json`` stays clean."""
-    click.echo(text, err=True)
+    click.echo(mark + printable(text), err=True)
 
 
 def say_first(lines: Sequence[str], most: int, indent: str = "") -> None:
@@ -58,7 +68,7 @@ def say_first(lines: Sequence[str], most: int, indent: str = "") -> None:
 
 def say_error(text: object) -> None:
     """Print what failed on standard error."""
-    say(f"{click.style('error:', fg='red', bold=True)} {text}")
+    say(f" {text}", mark=click.style("error:", fg="red", bold=True))
 
 
 def print_table(
@@ -91,7 +101,7 @@ def print_table(
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     console = Console(highlight=False, soft_wrap=soft_wrap)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _PIPE_COLUMNS
@@ -101,7 +111,7 @@ def print_table(
 def make_progress() -> Progress:
     """Return a bar on a terminal, plain lines elsewhere; both on standard error."""
     if sys.stderr.isatty():
-        from milonga.runtime.bar import BarProgress
+        from milonga.runtime.terminal import BarProgress
 
         progress: Progress = BarProgress()
     else:
@@ -114,27 +124,3 @@ def cancel_running() -> None:
     """Ask all work that shows its progress to stop at its next check."""
     for progress in list(_RUNNING):
         progress.cancel()
-
-
-@contextlib.contextmanager
-def stop_between_steps(progress: Progress, what: str) -> Iterator[None]:
-    """Let the first Ctrl-C cancel a training after its step, so that its checkpoint is whole; a
-    second one ends it at once.
-
-    Args:
-        progress: the training's.
-        what: the thing that the same command goes on with.
-    """
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        if progress.cancelled:
-            raise KeyboardInterrupt
-        progress.cancel()
-        progress.message(f"Stopping. The same command goes on with {what}.")
-
-    before = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 import shlex
 import signal
 import sys
@@ -16,8 +15,9 @@ from typing import Any
 import click
 
 from milonga._version import __version__
-from milonga.errors import Cancelled, MilongaError
-from milonga.runtime import logs
+from milonga.cli.common import cancel_running, say, say_error
+from milonga.errors import Cancelled
+from milonga.runtime import logs, terminal
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "song": ("songs.sheet", "Start, check, import and export song sheets."),
@@ -112,6 +112,7 @@ def main(argv: list[str] | None = None) -> int:
         logs.LOG.info("milonga %s: %s", __version__, shlex.join(args))
         outcome = cli.main(args, prog_name="milonga", standalone_mode=False)
         status = outcome if isinstance(outcome, int) else 0
+        sys.stdout.flush()
         logs.LOG.info("exit status %d", status)
         return status
     except click.ClickException as error:
@@ -121,7 +122,7 @@ def main(argv: list[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt, Cancelled):
         logs.LOG.info("interrupted")
-        click.echo("\nInterrupted. What was finished is kept.", err=True)
+        say("\nInterrupted. What was finished is kept.")
         return 130
     except BrokenPipeError:
         return 1
@@ -129,7 +130,7 @@ def main(argv: list[str] | None = None) -> int:
         logs.log_failure(error, raised=debug)
         if debug:
             raise
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {_explained(error)}", err=True)
+        say_error(logs.explained(error))
         return 1
 
 
@@ -153,22 +154,7 @@ def _global_options(args: list[str]) -> tuple[list[str], bool, str | None]:
     return rest, debug, log
 
 
-def _explained(error: Exception) -> str:
-    if isinstance(error, MilongaError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return (
-            "This machine ran out of memory. Close other programs or use fewer seconds at a time."
-        )
-    return (
-        f"milonga failed in a way it did not expect ({type(error).__name__}: {error}).\n"
-        f"  {logs.details_hint()} Please report them."
-    )
-
-
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    from milonga.cli.common import cancel_running
-
     # Raised within a callback from C, such as libsndfile's, the exception would be dropped there.
     cancel_running()
     raise KeyboardInterrupt
@@ -176,8 +162,7 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 def entry() -> None:
     """The console script."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal without Unicode shows an escape where it would else end in an error.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    sys.exit(main())
+    terminal.prepare()
+    status = main()
+    terminal.drop_unwritten()
+    sys.exit(status)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from milonga.errors import ConfigError
-from milonga.runtime.places import config_file
+from milonga.runtime.places import config_file, expanded
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -131,13 +131,15 @@ def load_config(path: str | Path | None = None) -> Config:
         # As JSON, since a strict model takes no text for a path otherwise. A date becomes a list,
         # which no setting takes.
         document = json.dumps(tomllib.loads(text), default=lambda value: [str(value)])
-        return TypeAdapter(Config).validate_json(document)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        fault = "it is nested too deep" if isinstance(error, RecursionError) else error
         raise ConfigError(
-            f"This is not TOML: {error}.",
+            f"This is not TOML: {fault}.",
             where=path,
             step="Correct that line, or remove the file.",
         ) from error
+    try:
+        return TypeAdapter(Config).validate_json(document)
     except ValidationError as error:
         message, step = _explain(error.errors(include_url=False)[0])
         raise ConfigError(message, where=path, step=step) from error
@@ -157,6 +159,8 @@ def _explain(fault: ErrorDetails) -> tuple[str, str]:
         return f"{place} must be a table.", f"Write [{place}]."
     if kind == "value_error":
         return f"{place} {fault['msg'].removeprefix('Value error, ')}.", "Correct that."
+    if kind == "json_invalid":
+        return "It is nested too deep.", "Correct the file, or remove it."
     needed = "text in quotes" if kind.startswith("string") else "a number from 0"
     return f"{place} must be {needed}.", "Correct that value."
 
@@ -165,4 +169,7 @@ def _expand(section: object, *names: str) -> None:
     for name in names:
         folder = getattr(section, name)
         if folder is not None:
-            object.__setattr__(section, name, Path(folder).expanduser())
+            try:
+                object.__setattr__(section, name, expanded(folder))
+            except ConfigError as error:
+                raise ValueError(f"has no usable {name}: {error.message.rstrip('.')}") from None

@@ -84,13 +84,3 @@ def pick_device(wanted: str = "auto") -> str:
             step="Use auto or cpu; for a graphics card, update its driver and torch.",
         )
     return matching[0]
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell if ``error`` means that a device or the machine ran out of memory."""
-    if isinstance(error, MemoryError):
-        return True
-    if not isinstance(error, RuntimeError):
-        return False
-    text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text

@@ -5,16 +5,51 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from milonga.errors import MilongaError, ReceiptError
-from milonga.runtime.validation import first_error
 
-M = TypeVar("M", bound=BaseModel)
+if TYPE_CHECKING:
+    # Weights are found without pydantic, which takes long to import.
+    from pydantic import BaseModel
+
+M = TypeVar("M", bound="BaseModel")
 LIMIT = 4 << 20
 """Bytes; nothing that milonga writes as JSON is as large."""
+DEEPEST = 64
+"""Levels of lists and objects; nothing that milonga or a model hub writes has a third of them."""
+
+
+def parse_json(text: str | bytes, **hooks: Any) -> Any:
+    """Parse JSON text, or bytes in UTF-8 (with a byte order mark or without), 16 or 32.
+
+    Args:
+        text: one document.
+        hooks: for ``json.loads``.
+
+    Raises:
+        ValueError: it is not JSON, or nested too deep for the functions that walk through it.
+
+    >>> parse_json("[" * 500 + "]" * 500)
+    Traceback (most recent call last):
+    ValueError: it is nested too deep
+    """
+    try:
+        value = json.loads(text, **hooks)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return value
+    raise ValueError("it is nested too deep")
+
+
+def _inside(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def read_json(path: Path) -> Any:
@@ -28,10 +63,7 @@ def read_json(path: Path) -> Any:
         raw = handle.read(LIMIT + 1)
     if len(raw) > LIMIT:
         raise ValueError("it is larger than any that milonga writes")
-    try:
-        return json.loads(raw)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
+    return parse_json(raw)
 
 
 def read_receipt_file(
@@ -58,6 +90,10 @@ def read_receipt_file(
     Raises:
         ReceiptError: missing, damaged, or of a format that this version doesn't know.
     """
+    from pydantic import ValidationError
+
+    from milonga.runtime.validation import first_error
+
     try:
         document = read_json(path)
     except OSError as error:

@@ -14,8 +14,10 @@ import re
 import sys
 from pathlib import Path
 
-from milonga.errors import OutputError
+from milonga.errors import MilongaError, OutputError
 from milonga.runtime.files import output_error
+from milonga.runtime.memory import SHORT_OF_MEMORY, is_out_of_memory
+from milonga.runtime.places import expanded
 
 LOG = logging.getLogger("milonga")
 LOG.addHandler(logging.NullHandler())
@@ -51,10 +53,10 @@ def setup(file: str | os.PathLike[str] | None = None, *, tracebacks: bool = Fals
     stop()
     file = file or os.environ.get("MILONGA_LOG")
     if file:
-        path = Path(file).expanduser().absolute()
+        path = expanded(file).absolute()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _add(logging.FileHandler(path, encoding="utf-8", errors="backslashreplace"))
+            _add(_File(path, encoding="utf-8", errors="backslashreplace"))
         except OSError as error:
             raise output_error(error, path) from error
         LOG.setLevel(logging.INFO)
@@ -124,9 +126,28 @@ def details_hint() -> str:
     return "To see the details, run it again with --debug, or with --log FILE to keep them."
 
 
+def explained(error: BaseException) -> str:
+    """Return what a face says of a failure, whatever it is."""
+    if isinstance(error, MilongaError):
+        return str(error)
+    if is_out_of_memory(error):
+        return SHORT_OF_MEMORY
+    return (
+        f"milonga failed in a way it did not expect ({type(error).__name__}: {error}).\n"
+        f"  {details_hint()} Please report them."
+    )
+
+
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return without_secrets(super().format(record))
+
+
+class _File(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        LOG.removeHandler(self)
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"The log {self.baseFilename} can't be written any more.\n")
 
 
 class _Console(logging.Handler):

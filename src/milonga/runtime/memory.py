@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import sys
 from pathlib import Path
+
+from milonga.errors import MilongaError
 
 
 def total_memory() -> int:
@@ -43,6 +47,45 @@ def peak_memory() -> int | None:
 
     scale = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+SHORT_OF_MEMORY = "Memory ran out. Close other programs, or use fewer seconds at a time."
+"""The message where nothing better is known."""
+
+_SHORT = re.compile(
+    r"out of memory|not enough memory|(?:can't|cannot|unable to|fail(?:ed|ure) to) allocate"
+    r"|memory allocation (?:still )?fail|alloc_failed|out_of_memory|bad[_ ]alloc(?:ation)?"
+    r"|invalid buffer size|paging file is too small|os ?error 1455|winerror 1455|os error 12\b",
+    re.IGNORECASE,
+)
+"""How torch (on processors, CUDA, HIP and MPS), cuBLAS, cuDNN, C++, ONNX Runtime, OpenBLAS,
+safetensors and Windows say that there is no memory left."""
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell if a failure means that the machine or a device ran out of memory, also where a library
+    raised another error because of it."""
+    while error is not None:
+        if isinstance(error, MemoryError) or (
+            isinstance(error, OSError)
+            and (error.errno == errno.ENOMEM or getattr(error, "winerror", None) in (8, 14, 1455))
+        ):
+            return True
+        # A wrong value may quote any text, and what milonga explained is explained.
+        if not isinstance(error, (ValueError, MilongaError)) and _SHORT.search(str(error)):
+            return True
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return False
+
+
+def raise_if_short(error: BaseException) -> None:
+    """Ask this first of a failure, before it is taken for damage.
+
+    Raises:
+        MemoryError: memory ran out.
+    """
+    if is_out_of_memory(error):
+        raise MemoryError(str(error)) from error
 
 
 def return_freed() -> None:

@@ -5,6 +5,24 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from milonga.errors import ConfigError
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Put the home of the user, or of ``~NAME``, in place of the beginning of a path.
+
+    Raises:
+        ConfigError: there is no such home.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigError(
+            f"The home folder {Path(path).parts[0]} isn't known here.",
+            where=path,
+            step="Write the path from its root, without ~.",
+        ) from None
+
 
 def data_folder() -> Path:
     """Return the folder for sound models, presets, history and configuration; it may not exist yet.
@@ -13,7 +31,7 @@ def data_folder() -> Path:
     """
     home = os.environ.get("MILONGA_HOME")
     if home:
-        return Path(home).expanduser()
+        return expanded(home)
     from platformdirs import user_data_path
 
     return user_data_path("milonga", appauthor=False)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import FrameType
 from typing import TextIO
 
 from milonga.errors import Cancelled
-from milonga.runtime.words import size_text
+from milonga.runtime.words import printable, size_text
 
 _numbers = itertools.count(1)
 
@@ -139,7 +141,7 @@ class LineProgress(Progress):
 
     def message(self, text: str) -> None:
         with self._showing:
-            self._stream.write(text + "\n")
+            self._stream.write(printable(text) + "\n")
             self._stream.flush()
 
 
@@ -164,3 +166,27 @@ def _left(update: Update, elapsed: float) -> str:
         return ""
     seconds = elapsed * (update.total - update.done) / update.done
     return f", about {seconds:.0f} s left"
+
+
+@contextlib.contextmanager
+def stop_between_steps(progress: Progress, what: str) -> Iterator[None]:
+    """Let the first Ctrl-C cancel a training after its step, so that its checkpoint is whole; a
+    second one ends it at once.
+
+    Args:
+        progress: the training's.
+        what: the thing that the same command goes on with.
+    """
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if progress.cancelled:
+            raise KeyboardInterrupt
+        progress.cancel()
+        progress.message(f"Stopping. The same command goes on with {what}.")
+
+    before = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)

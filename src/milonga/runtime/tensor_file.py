@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from milonga.errors import MilongaError, MissingExtraError
+from milonga.runtime.documents import parse_json
 from milonga.runtime.files import atomic_path, write_bytes
+from milonga.runtime.memory import raise_if_short
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,6 +77,14 @@ class TensorFormat:
         first = (why.strip() or "no reason given").splitlines()[0].rstrip(".")
         problem = self.problem or f"This {self.name} is damaged"
         return self.error(f"{problem}: {first}.", where=path, step=self.repair)
+
+    def unreadable(self, path: Path, fault: OSError) -> MilongaError:
+        """The error of a file that the system doesn't let us read."""
+        return self.error(
+            f"This {self.name} can't be read: {fault.strerror or fault}.",
+            where=path,
+            step="Check its owner and permissions.",
+        )
 
     def save(
         self,
@@ -136,6 +146,7 @@ class TensorFormat:
         try:
             return header, load_file(path) if mapped else load(Path(path).read_bytes())
         except (SafetensorError, OSError, ValueError, KeyError) as error:
+            raise_if_short(error)
             raise self.damaged(path, str(error)) from error
 
     def read_head(self, path: Path) -> TensorHead:
@@ -155,12 +166,13 @@ class TensorFormat:
                 f"There is no such {self.name}.", where=path, step=self.missing
             ) from None
         except OSError as error:
-            raise self.damaged(path, f"it can't be read: {error.strerror or error}") from error
+            raise_if_short(error)
+            raise self.unreadable(path, error) from error
         try:
             layout = _json(block)
             text = (layout.pop("__metadata__", None) or {}).get(self.key)
             end = max((int(entry["data_offsets"][1]) for entry in layout.values()), default=0)
-        except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError) as e:
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as e:
             raise self.damaged(path, "its beginning is not that of a safetensors file") from e
         if not isinstance(text, str):
             raise self.error(
@@ -172,7 +184,7 @@ class TensorFormat:
             raise self.damaged(path, f"it holds {size - 8 - length} bytes of tensors, not {end}")
         try:
             header = _json(text)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise self.damaged(path, "its header can't be read") from error
         self._check_version(path, header)
         return TensorHead(header, layout, 8 + length)
@@ -224,7 +236,7 @@ def _json(text: str | bytes) -> dict[str, Any]:
             raise ValueError("an entry is there twice")
         return found
 
-    value = json.loads(text, parse_constant=refuse, object_pairs_hook=unique)
+    value = parse_json(text, parse_constant=refuse, object_pairs_hook=unique)
     if not isinstance(value, dict):
         raise ValueError("this is no JSON object")
     return value

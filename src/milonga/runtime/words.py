@@ -1,9 +1,14 @@
-"""Sizes and steps as people read them, and words to match."""
+"""Text as people read it on any terminal: sizes, steps, and words to match."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
+
+CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that steer a terminal: controls but for line ends and tabs, marks that turn the
+direction of writing, and halves of characters."""
 
 
 def size_text(size: float) -> str:
@@ -34,3 +39,12 @@ def without_accents(text: str) -> str:
 def plain(text: str) -> str:
     """Return lower case without diacritics, to match words: "Duración" gives "duracion"."""
     return without_accents(text.casefold())
+
+
+def printable(text: object) -> str:
+    r"""Escape what would steer a terminal.
+
+    >>> printable("a\x1b[2Jb")
+    'a\\x1b[2Jb'
+    """
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], str(text))

@@ -9,7 +9,6 @@ Source: https://docs.pytorch.org/docs/stable/notes/serialization.html#weights-on
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import re
@@ -20,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from milonga._installed import install_command
 from milonga.errors import DamagedFileError, MissingExtraError, UnsafeFileError, WeightsError
+from milonga.runtime.documents import parse_json
+from milonga.runtime.memory import raise_if_short
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,8 +65,9 @@ def load_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
+        raise_if_short(error)
         raise _damaged(path, f"This is no JSON file: {error}.") from error
     if not isinstance(document, dict):
         raise _damaged(path, "This holds no JSON object.")
@@ -86,6 +88,7 @@ def load_array(path: str | os.PathLike[str]) -> np.ndarray[Any, np.dtype[Any]]:
         with path.open("rb") as handle:
             array = np.load(handle, allow_pickle=False)
     except (OSError, EOFError, zipfile.BadZipFile) as error:
+        raise_if_short(error)
         raise _damaged(path, f"This array can't be read: {error}.") from error
     except ValueError as error:
         if "pickle" in str(error):
@@ -106,6 +109,7 @@ def _load_safetensors(path: Path) -> Any:
     try:
         return load_file(path, device="cpu")
     except (SafetensorError, OSError) as error:
+        raise_if_short(error)
         raise _damaged(path, f"This is no whole safetensors file: {error}.") from error
 
 
@@ -136,6 +140,7 @@ def _load_pickle(path: Path) -> Any:
         raise _damaged(path, "This is no checkpoint that torch knows.") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError,
             IndexError) as error:  # fmt: skip
+        raise_if_short(error)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise _damaged(path, f"This checkpoint can't be read: {reason.rstrip('.')}.") from error
 

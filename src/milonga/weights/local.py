@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from milonga.errors import DamagedFileError, DownloadError
+from milonga.runtime.documents import parse_json
 from milonga.runtime.progress import Progress
 from milonga.weights.cache import records
 from milonga.weights.cache.hashing import hash_file
@@ -174,7 +174,7 @@ def _listing(cache: RepoCache, commit: str) -> dict[str, str] | None:
     """Read the client's own note of a commit's files: etag by path."""
     try:
         text = (cache.folder / "trees" / f"{commit}.json").read_text(encoding="utf-8")
-        files = json.loads(text)["files"]
+        files = parse_json(text)["files"]
         found = {path: row.get("lfs_sha256") or row["blob_id"] for path, row in files.items()}
         for path, etag in found.items():
             cache.pointer(commit, path)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from milonga.runtime.config import WeightsConfig
+from milonga.runtime.places import expanded
 
 _TRUE = {"1", "ON", "YES", "TRUE"}
 Folder = str | os.PathLike[str]
@@ -56,7 +57,7 @@ def choose_cache(option: Folder | None, config: WeightsConfig) -> CacheChoice:
     """Choose the cache folder: the option, else the environment, else the configuration, else the
     Hugging Face cache that every tool shares."""
     if option is not None:
-        return CacheChoice(Path(option).expanduser().absolute(), "--cache-dir")
+        return CacheChoice(expanded(option).absolute(), "--cache-dir")
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if value := os.environ.get(name):
             return CacheChoice(_path(value), name)
@@ -76,4 +77,4 @@ def quiet_libraries() -> None:
 
 
 def _path(text: str) -> Path:
-    return Path(os.path.expandvars(text)).expanduser().absolute()
+    return expanded(os.path.expandvars(text)).absolute()

@@ -14,6 +14,7 @@ from milonga.generators.neural.checkpoint import (
     checkpoint_option,
     checkpoints_of,
 )
+from milonga.generators.neural.loading import loading_explained
 from milonga.generators.neural.outlook import RenderOutlook
 from milonga.runtime.progress import Progress
 
@@ -132,5 +133,13 @@ def test_a_failure_keeps_its_cause_and_says_how_to_fix_it(folder):
     assert caught.value.step == "Hum less."
     assert isinstance(caught.value.__cause__, RuntimeError)
     assert not caught.value.seed_may_help
+
+    class Heavy(Hummer):
+        def load(self, local, device):
+            with loading_explained("It", local.folder, "bark"):
+                raise OSError("El archivo de paginación es demasiado pequeño. (os error 1455)")
+
+    with pytest.raises(GeneratorError, match="not enough memory"):
+        Heavy(Hummer.Options(model=str(folder))).render(ask())
     with pytest.raises(GeneratorError, match=r"made 0.003 s in place of 1 s"):
         hummer(folder).exactly(Hum().samples(0), 1000, 1)

@@ -279,6 +279,8 @@ def test_json_that_isnt_is_refused(tmp_path, model):
         text.replace('"steps": 5', '"steps": Infinity'),
         text.replace('"steps": 5', '"steps": 5, "steps": 6'),
         text.replace('"steps": 5', '"steps": ' + "[" * 100_000),
+        text.replace('"steps": 5', '"steps": ' + "[" * 500 + "]" * 500),
+        text.replace('"steps": 5', '"steps": ' + '{"a":' * 200 + "1" + "}" * 200),
         text.replace('"steps": 5', '"steps": ' + "9" * 10_000),
         "[]",
         "",

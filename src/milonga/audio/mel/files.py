@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from milonga.audio.clip import all_finite
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import AudioError
+from milonga.runtime.documents import parse_json
 from milonga.runtime.files import write_bytes
+from milonga.runtime.memory import raise_if_short
 
 _FORMAT = "milonga-mel-1"
 
@@ -82,7 +84,7 @@ def read_mel(path: str | os.PathLike[str], spec: MelSpec | None = None) -> Mel:
                 return _bare(path, loaded, spec)
             with loaded:
                 values, text = loaded["mel"], str(loaded["header"])
-        header = json.loads(text)
+        header = parse_json(text)
         if header["format"] != _FORMAT:
             raise AudioError(f"It has the unknown format {header['format']!r}.")
         mel = Mel(values, MelSpec.from_dict(header["spec"]), header["samples"])
@@ -91,6 +93,7 @@ def read_mel(path: str | os.PathLike[str], spec: MelSpec | None = None) -> Mel:
     except AudioError as error:
         raise AudioError(error.message, where=path, step=error.step) from None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise_if_short(error)
         raise AudioError(
             f"This is not a mel file that milonga wrote ({error}).",
             where=path,

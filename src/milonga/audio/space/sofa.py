@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from milonga.audio.clip import check_rate
 from milonga.audio.space.binaural import HeadResponse, fractional_impulse
 from milonga.errors import AudioError, MissingExtraError
+from milonga.runtime.memory import raise_if_short
 
 if TYPE_CHECKING:
     import h5py
@@ -111,11 +112,13 @@ def read_sofa(path: str | os.PathLike[str]) -> SofaHead:
     except AudioError:
         raise
     except OSError as error:
+        raise_if_short(error)
         if error.errno:
             reason = error.strerror or os.strerror(error.errno)
             raise AudioError(f"The SOFA file can't be read: {reason}.", where=path) from None
         raise AudioError("It is not an HDF5 file, or is damaged.", where=path, step=_STEP) from None
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise_if_short(error)
         # What h5py raises where the file's own structure is broken.
         raise AudioError(f"The SOFA file is damaged ({error}).", where=path, step=_STEP) from None
 

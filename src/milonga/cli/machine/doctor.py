@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from milonga.cli.common import json_option, print_json
+from milonga.cli.common import json_option, print_json, put
 from milonga.cli.machine.weights import cache_option, offline_option
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def doctor(keys: tuple[str, ...], cache_dir: Path | None, offline: bool, as_json
         print_json({"status": worst, "findings": [finding.to_dict() for finding in findings]})
     else:
         _show(findings)
-        click.echo(f"\n{_count(problems, 'problem')}, {_count(warnings, 'warning')}.")
+        put(f"\n{_count(problems, 'problem')}, {_count(warnings, 'warning')}.")
     return 1 if problems else 0
 
 
@@ -45,10 +45,10 @@ def _show(findings: list[HealthFinding]) -> None:
     width = max(len(finding.check) for finding in findings)
     for finding in findings:
         mark = click.style(f"{finding.status:8}", fg=_STYLE[finding.status])
-        click.echo(f"{mark} {finding.check:{width}}  {finding.message}")
+        put(f" {finding.check:{width}}  {finding.message}", mark=mark)
         if finding.step:
             indent = " " * (width + 11)
-            click.echo("\n".join(indent + line.strip() for line in finding.step.splitlines()))
+            put("\n".join(indent + line.strip() for line in finding.step.splitlines()))
 
 
 def _count(number: int, what: str) -> str:

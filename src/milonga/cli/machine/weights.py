@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, print_table, say, show
+from milonga.cli.common import json_option, make_progress, print_json, print_table, put, say, show
 from milonga.runtime.words import size_text
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def path(key: str, revision: str | None, cache_dir: Path | None, as_json: bool) 
         raise NotDownloadedError(
             f"{key} is not on this machine, or not whole.", step=f"Run: milonga weights get {key}"
         ) from error
-    show(found, as_json, lambda: click.echo(found.folder))
+    show(found, as_json, lambda: put(found.folder))
 
 
 def _cells(row: InventoryRow) -> list[str]:
@@ -197,11 +197,11 @@ def _cells(row: InventoryRow) -> list[str]:
 def _show(result: Verification) -> None:
     name, count, faults = result.source.name, len(result.files), result.faults
     if faults:
-        click.echo(f"{name}: {len(faults)} of {count} files are wrong")
+        put(f"{name}: {len(faults)} of {count} files are wrong")
         for file in faults:
-            click.echo(f"  {file.path}: {file.state}{f' ({file.detail})' if file.detail else ''}")
+            put(f"  {file.path}: {file.state}{f' ({file.detail})' if file.detail else ''}")
         say(f"To fix it: milonga weights verify {name} --repair")
     elif any(file.state == "unchecked" for file in result.files):
-        click.echo(f"{name}: all {count} files are there; nothing to compare them with")
+        put(f"{name}: all {count} files are there; nothing to compare them with")
     else:
-        click.echo(f"{name}: all {count} files are what was downloaded")
+        put(f"{name}: all {count} files are what was downloaded")

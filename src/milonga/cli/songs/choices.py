@@ -40,7 +40,7 @@ def parse_choices(pairs: Iterable[str]) -> dict[str, str]:
     choices = {}
     for pair in pairs:
         layer, equals, take = pair.partition("=")
-        if not (equals and take and layer.partition("/")[0].isdigit()):
+        if not (equals and take and layer.partition("/")[0].isdecimal()):
             raise click.BadParameter(
                 f"{pair!r} is not SEGMENT[/ROLE]=TAKE, as in 18/vocals=guide-s1"
             )

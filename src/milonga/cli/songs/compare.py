@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, say, say_error
+from milonga.cli.common import json_option, make_progress, print_json, put, say, say_error
 
 _SHOW_PROGRESS_FROM = 8
 """Fewer recordings are done before a bar can be read."""
@@ -42,7 +42,7 @@ def compare(baseline: str, candidates: tuple[str, ...], as_json: bool, report: P
     else:
         from milonga.analysis.text import comparison_text
 
-        click.echo(comparison_text(comparison))
+        put(comparison_text(comparison))
     for candidate in comparison.failed:
         say_error(f"{candidate.path}: {candidate.error}")
     if comparison.report is not None:

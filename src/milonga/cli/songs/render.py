@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, say
+from milonga.cli.common import json_option, make_progress, print_json, put, say
 from milonga.cli.songs.choices import choose_option, options_option
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ def _list_options(ctx: click.Context, param: click.Parameter, wanted: bool) -> N
     from milonga.generators.registry import GENERATORS, describe_options
 
     for name, known in GENERATORS.items():
-        click.echo(f"{name}: {known.summary}")
+        put(f"{name}: {known.summary}")
         try:
             for key, default, text in describe_options(name):
-                click.echo(f"  {name}.{key}={default}  {text}")
+                put(f"  {name}.{key}={default}  {text}")
         except MissingExtraError as error:
-            click.echo(f"  not installed. {error.step}")
+            put(f"  not installed. {error.step}")
     ctx.exit(0)
 
 
@@ -111,7 +111,7 @@ def render(
         for line in song.summary:
             say(line)
         if song.report is not None:
-            click.echo(song.report)
+            put(song.report)
     return 0 if song.good else 1
 
 
@@ -148,7 +148,7 @@ def report(out: Path, as_json: bool) -> int:
     if as_json:
         print_json({"report": str(page)})
     else:
-        click.echo(page)
+        put(page)
     return 0
 
 
@@ -176,7 +176,7 @@ def replay(receipt: Path, out: Path | None, as_json: bool) -> int:
     else:
         made = result.receipt
         detail = f" ({result.detail})" if result.detail else ""
-        click.echo(f"{made.generator}, seed {made.seed_used}: {result.verdict}{detail}")
+        put(f"{made.generator}, seed {made.seed_used}: {result.verdict}{detail}")
         for change in result.changes:
             say(f"  {change}")
     return 1 if result.verdict == "different" else 0
@@ -206,4 +206,4 @@ def _show_mix(mixed: Mix) -> None:
     for line in mixed.contents:
         say(line)
     if mixed.path is not None:
-        click.echo(mixed.path)
+        put(mixed.path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import json_option, print_json, say
+from milonga.cli.common import json_option, print_json, put, say
 from milonga.cli.options import force_option
 from milonga.cli.songs.choices import options_option
 
@@ -134,21 +134,21 @@ def _show_prompts(prompts: tuple[LayerPrompts, ...]) -> None:
         say("No layer of this sheet is for these generators.")
     for index, layer in enumerate(prompts):
         if index:
-            click.echo()
-        click.echo(f"{layer.segment} {layer.name}, {layer.role}, {layer.generator}")
+            put()
+        put(f"{layer.segment} {layer.name}, {layer.role}, {layer.generator}")
         count = len(layer.prompts)
         for number, prompt in enumerate(layer.prompts, 1):
             if count > 1:
-                click.echo(f"  part {number} of {count}:")
+                put(f"  part {number} of {count}:")
             for line in prompt.splitlines():
-                click.echo(f"    {line}")
+                put(f"    {line}")
         if not count:
-            click.echo("    (no text)")
+            put("    (no text)")
         for note in layer.notes:
-            click.echo(f"  - {note}")
+            put(f"  - {note}")
         for problem in layer.problems:
             where = f"{problem.where}: " if problem.where else ""
-            click.echo(f"  ! {where}{problem.message} {problem.step}".rstrip())
+            put(f"  ! {where}{problem.message} {problem.step}".rstrip())
 
 
 def _show_overview(found: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from milonga.cli.common import json_option, make_progress, show
+from milonga.cli.common import json_option, make_progress, put, show
 from milonga.cli.sounds.options import (
     export_fields,
     export_options,
@@ -50,4 +50,4 @@ def blend(
         history=not no_history,
         progress=make_progress(),
     )
-    show(sound, as_json, lambda: click.echo(sound.path))
+    show(sound, as_json, lambda: put(sound.path))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, print_table, say, show
+from milonga.cli.common import json_option, make_progress, print_json, print_table, put, say, show
 from milonga.cli.main import LazyGroup
 from milonga.cli.sounds.options import export_fields, export_options, out_option
 from milonga.runtime.words import size_text
@@ -112,7 +112,7 @@ def replay(
     for note in () if as_json else again.notes:
         say(note)
     if as_json or out is not None:
-        show(again, as_json, lambda: click.echo(out))
+        show(again, as_json, lambda: put(out))
     return 1 if again.same is False else 0
 
 
@@ -136,7 +136,7 @@ def compare(first: int, others: tuple[int, ...], out: Path | None, as_json: bool
     if not set(others) - {first}:
         raise click.UsageError("Give two different numbers.")
     compared = compare_history((first, *others), out, progress=make_progress())
-    show(compared, as_json, lambda: click.echo(compared.page))
+    show(compared, as_json, lambda: put(compared.page))
 
 
 @click.command()
@@ -155,7 +155,7 @@ def use(numbers: tuple[int, ...], model: str, as_json: bool) -> None:
         print_json({"model": model, "files": [str(path) for path in added]})
         return
     for path in added:
-        click.echo(path)
+        put(path)
     say(f"The next training of {model!r} learns from them:")
     say(f"  milonga sound train --name {model!r} --add {str(added[0].parent)!r}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from milonga.cli.common import json_option, print_json, print_table, say, show
+from milonga.cli.common import json_option, print_json, print_table, put, say, show
 from milonga.cli.options import yes_option
 from milonga.runtime.words import size_text
 
@@ -164,13 +164,13 @@ def _describe(saved: SavedModel) -> None:
     }
     for label, value in rows.items():
         if value:
-            click.echo(f"{label + ':':13}{value}")
-    click.echo("recordings:")
+            put(f"{label + ':':13}{value}")
+    put("recordings:")
     for file in header.corpus.files[:_SHOWN]:
         mark = " (generated, never used for validation)" if file.generated else ""
-        click.echo(f"  {file.seconds:7.1f} s  {file.name}{mark}")
+        put(f"  {file.seconds:7.1f} s  {file.name}{mark}")
     if len(header.corpus.files) > _SHOWN:
-        click.echo(f"  and {len(header.corpus.files) - _SHOWN} more (--json lists all)")
+        put(f"  and {len(header.corpus.files) - _SHOWN} more (--json lists all)")
     _training(header)
     _controls(header)
 
@@ -187,7 +187,7 @@ def _training(header: ModelHeader) -> None:
         return
     error, constant, steps, seconds = numbers
     held = "held-out" if record.get("held_out") else "training"
-    click.echo(
+    put(
         f"training: {steps:.0f} steps in {seconds / 60:.1f} min, "
         f"{held} error {error:.2f} nats, {error / constant:.0%} of a constant's"
     )
@@ -198,7 +198,7 @@ def _controls(header: ModelHeader) -> None:
     working = header.enabled_controls
     if not working:
         return
-    click.echo("controls, from -4 to +4: change of each descriptor in spreads; rank correlation")
+    put("controls, from -4 to +4: change of each descriptor in spreads; rank correlation")
     right, rows = (*header.controls, "rank"), []
     for name in working:
         effect = header.controls[name].effect
@@ -212,7 +212,7 @@ def _controls(header: ModelHeader) -> None:
     print_table(("", *right), rows, right=right)
     for name, about in header.controls.items():
         if name not in working:
-            click.echo(f"no control {name}: {about.reason or ''}")
+            put(f"no control {name}: {about.reason or ''}")
 
 
 def _signed(value: float | None) -> str:

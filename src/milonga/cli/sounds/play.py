@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, say, say_error, show
+from milonga.cli.common import json_option, make_progress, print_json, put, say, say_error, show
 from milonga.cli.sounds.options import (
     export_fields,
     export_options,
@@ -89,7 +89,7 @@ def play(
         count,
         out,
         history=not no_history,
-        played=None if as_json else lambda sound: click.echo(sound.path),
+        played=None if as_json else lambda sound: put(sound.path),
         **chosen,
     )
     if as_json:
@@ -107,5 +107,5 @@ def _report(result: BatchResult, folder: Path, as_json: bool) -> int:
     if not as_json:
         counts = [f"{result.count(status)} {status}" for status in ("made", "kept", "failed")]
         say(f"{', '.join(counts)}.")
-    show(result, as_json, lambda: click.echo(folder))
+    show(result, as_json, lambda: put(folder))
     return 1 if failed else 0

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import json_option, make_progress, say, say_first, show, stop_between_steps
+from milonga.cli.common import json_option, make_progress, put, say, say_first, show
 from milonga.cli.options import device_option, seed_option
+from milonga.runtime.progress import stop_between_steps
 
 if TYPE_CHECKING:
     from milonga.runtime.progress import Progress
@@ -153,4 +154,4 @@ def _show(result: TrainingResult) -> None:
         if not about.enabled:
             say(f"  no control {control!r}: {about.reason or ''}")
     say(f"  play it: milonga sound play {name!r} -o out.wav")
-    click.echo(result.model.model_path)
+    put(result.model.model_path)

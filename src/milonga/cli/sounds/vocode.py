@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, say
+from milonga.cli.common import json_option, make_progress, print_json, put, say
 from milonga.cli.options import device_option, seed_option
 from milonga.vocoders.registry import VOCODERS
 
@@ -89,4 +89,4 @@ def vocode(
             f"{copied.clip.seconds:.1f} s in {copied.elapsed_s:.1f} s{speed} by "
             f"{done.vocoder.name} on {done.vocoder.device}{far}"
         )
-    click.echo(out)
+    put(out)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import json_option, make_progress, say, say_first, show, stop_between_steps
+from milonga.cli.common import json_option, make_progress, put, say, say_first, show
 from milonga.cli.options import device_option, seed_option
+from milonga.runtime.progress import stop_between_steps
 
 if TYPE_CHECKING:
     from milonga.sounds.instrument.vocoder_tuning import TunedVocoder
@@ -94,7 +95,7 @@ def _show(tuned: TunedVocoder) -> None:
         if found.model is not None:
             _duel("from mels of the model", found.model)
     say(tuned.preference.reason)
-    click.echo(tuned.path)
+    put(tuned.path)
 
 
 def _duel(label: str, duel: Duel) -> None:

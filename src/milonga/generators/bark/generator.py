@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -28,6 +27,7 @@ from milonga.generators.neural.checkpoint import (
 from milonga.generators.neural.loading import size_of
 from milonga.generators.neural.outlook import RenderOutlook
 from milonga.runtime.memory import total_memory
+from milonga.runtime.places import expanded
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
 from milonga.weights.cache.hashing import hash_file
@@ -205,7 +205,7 @@ class Bark(CheckpointGenerator[BarkEngine]):
         if voice == voices.NONE:
             return
         if voices.is_file(voice):
-            if not Path(voice).expanduser().is_file():
+            if not expanded(voice).is_file():
                 raise GeneratorError(
                     f"The voice {voice} is not there.", where="voice", step="Correct bark.voice."
                 )
@@ -249,7 +249,7 @@ class Bark(CheckpointGenerator[BarkEngine]):
         if name == voices.NONE or self._local is None:
             return None, {}
         if voices.is_file(name):
-            paths = [Path(name).expanduser()]
+            paths = [expanded(name)]
             voice = voices.read_voice(*paths)
             hashes = {paths[0].name: hash_file(paths[0]).sha256}
         else:

@@ -17,6 +17,7 @@ from milonga.errors import DamagedFileError, GeneratorError, NotDownloadedError,
 from milonga.generators.bark.notation import Phrase
 from milonga.generators.bark.parts import syllables
 from milonga.generators.words.directions import FEMALE_WORDS, MALE_WORDS, says
+from milonga.runtime.memory import raise_if_short
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import plain
 from milonga.weights import LocalWeights
@@ -209,6 +210,7 @@ def _collection(path: Path) -> list[np.ndarray]:
                 raise _damaged(path, f"This is no voice: it lacks {', '.join(lacking)}.")
             return [held[key] for key in _KEYS]
     except (OSError, EOFError, zipfile.BadZipFile, ValueError, TypeError, AttributeError) as error:
+        raise_if_short(error)
         if "pickle" in str(error) or "Object arrays" in str(error):
             raise UnsafeFileError(
                 "Reading this voice would mean letting it run code. It was not read.",

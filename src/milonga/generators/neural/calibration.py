@@ -7,7 +7,6 @@ shared) how fast it reads memory, and seconds per unit of work for what was rend
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import time
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from milonga.errors import OutputError
+from milonga.runtime.documents import parse_json
 from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.places import data_folder
 
@@ -89,7 +89,7 @@ def _machine() -> str:
 
 def _load() -> dict[str, Any]:
     try:
-        document = json.loads(calibration_file().read_text(encoding="utf-8"))
+        document = parse_json(calibration_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}

@@ -14,7 +14,7 @@ from typing import Any
 from milonga import weights
 from milonga.errors import GeneratorError, MilongaError
 from milonga.generators.base import Licence
-from milonga.runtime.devices import is_out_of_memory
+from milonga.runtime.memory import is_out_of_memory, raise_if_short
 from milonga.runtime.progress import Progress
 from milonga.runtime.seeding import seeded
 from milonga.weights import LocalWeights
@@ -166,9 +166,10 @@ def loading_explained(what: str, folder: Path, name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, MilongaError):
+    except MilongaError:
         raise
     except Exception as error:
+        raise_if_short(error)
         lines = str(error).strip().splitlines() or [type(error).__name__]
         # A list of faults begins with a line that names none.
         line = lines[-1] if lines[0].endswith(":") else lines[0]
@@ -192,7 +193,7 @@ def memory_explained(name: str, step: str) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
+    except Exception as error:
         if not is_out_of_memory(error):
             raise
         raise GeneratorError(f"There is not enough memory for {name}.", step=step) from error

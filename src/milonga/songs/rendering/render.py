@@ -16,6 +16,7 @@ from milonga.errors import AudioError, GeneratorError, MilongaError, OutputError
 from milonga.generators.base import Model
 from milonga.runtime.files import sweep_parts
 from milonga.runtime.logs import details_hint, log_failure
+from milonga.runtime.memory import SHORT_OF_MEMORY, is_out_of_memory
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.plan import Plan, PlannedTake
 from milonga.songs.rendering.receipts import (
@@ -138,7 +139,10 @@ def _rendered(planned: PlannedTake, progress: Progress, attempts: int) -> Outcom
             break
         except Exception as failure:  # noqa: BLE001 - a model's failure must not end the others
             log_failure(failure, planned.label)
-            error, details = f"{type(failure).__name__}: {failure}", details_hint()
+            if is_out_of_memory(failure):
+                error = SHORT_OF_MEMORY
+            else:
+                error, details = f"{type(failure).__name__}: {failure}", details_hint()
             break
         attempt.duration_s = time.perf_counter() - begun
         attempt.findings = _findings(planned, clip)

@@ -19,6 +19,7 @@ from milonga.audio import Clip
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import AudioError, CorpusError, SoundError
 from milonga.runtime.files import atomic_path, dump_json, sweep_parts, write_text
+from milonga.runtime.memory import raise_if_short
 from milonga.runtime.progress import Progress, Task
 from milonga.runtime.record import Record
 from milonga.sounds.corpus.augment import Augmenter
@@ -174,6 +175,7 @@ class MelStore:
                        for key in manifest.files]  # fmt: skip
             return cls(folder, manifest, entries)
         except (OSError, ValueError, AudioError) as error:
+            raise_if_short(error)
             raise SoundError(
                 f"The prepared recordings can't be used ({str(error).splitlines()[0]}).",
                 where=folder,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.errors import AudioError, CorpusError, Problem
+from milonga.runtime.documents import parse_json
 from milonga.runtime.files import atomic_path, dump_json, sweep_parts, write_text
 from milonga.runtime.progress import Progress
 from milonga.sounds.corpus.inspection import Corpus, CorpusFile
@@ -154,7 +154,7 @@ def _stretches(file: CorpusFile, part: SplitPart, target: Path) -> list[tuple[st
     """List the part and the array's name of each stretch; read the recording if need be."""
     done = target / f"{file.sha256[:32]}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
-        record = json.loads(done.read_text(encoding="utf-8"))
+        record = parse_json(done.read_text(encoding="utf-8"))
         names = [(str(kind), Path(name).name) for kind, name in record["stretches"]]
         if record["part"] == part and all((target / name).is_file() for _, name in names):
             return names

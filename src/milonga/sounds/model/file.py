@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 from milonga.errors import AudioError, ModelFileError
 from milonga.runtime.tensor_file import TensorFormat
 from milonga.runtime.validation import first_error
+from milonga.runtime.words import CONTROL
 from milonga.sounds.mel_spec import MEL_SPEC
 from milonga.sounds.model.architecture import Architecture
 from milonga.sounds.model.header import FORMAT, VERSION, ModelHeader
@@ -35,7 +35,6 @@ _FILE = TensorFormat(
     missing="milonga sound list shows your models.",
 )
 _MOST_TENSORS = 10_000
-_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def save(path: Path, header: ModelHeader, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -151,18 +150,12 @@ def _check_values(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
 def _printable(value: Any) -> Any:
     """Plain values without characters that could take over a terminal; line ends stay."""
     if isinstance(value, str):
-        return "".join("\ufffd" if _is_control(letter) else letter for letter in value)
+        return CONTROL.sub("\ufffd", value)
     if isinstance(value, dict):
         return {_printable(key): _printable(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [_printable(entry) for entry in value]
     return value
-
-
-def _is_control(letter: str) -> bool:
-    if letter in "\n\t":
-        return False
-    return unicodedata.category(letter) in ("Cc", "Cs") or letter in _OVERRIDES
 
 
 def _short(value: object) -> str:

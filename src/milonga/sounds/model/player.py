@@ -15,6 +15,7 @@ from milonga.audio import Clip
 from milonga.audio.limiter import limit
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import ModelFileError, SoundError, UnknownNameError
+from milonga.runtime.memory import raise_if_short
 from milonga.runtime.progress import Progress
 from milonga.sounds.controls.descriptors import NAMES
 from milonga.sounds.controls.reach import Reach
@@ -74,7 +75,8 @@ class SoundPlayer:
             raise ModelFileError(f"The model has no tensor {missing[0]!r}.")
         try:
             net.load_state_dict({name: tensors[name].float() for name in names})
-        except RuntimeError:
+        except RuntimeError as error:
+            raise_if_short(error)
             raise ModelFileError("The model's tensors don't fit its architecture.") from None
         self.net = net.eval()
         self.kept = CorpusLatents.from_tensors(tensors)

@@ -14,7 +14,8 @@ import torch
 
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import VocoderError
-from milonga.runtime.devices import is_out_of_memory, pick_device
+from milonga.runtime.devices import pick_device
+from milonga.runtime.memory import is_out_of_memory
 from milonga.runtime.progress import Progress
 from milonga.vocoders.base import Floats, VocoderBase
 from milonga.vocoders.bigvgan.chunks import ChunkPlan, plan_chunk

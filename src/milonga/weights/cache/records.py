@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from milonga.errors import MilongaError
+from milonga.runtime.documents import parse_json
 from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.places import data_folder
 from milonga.weights.cache.layout import COMMIT, SHA256, RepoCache, safe_path
@@ -131,7 +132,7 @@ def _name(revision: str, files: Files) -> str:
 def _read(path: Path, repo: str) -> DownloadRecord | None:
     # A damaged or newer record counts as none: the files are then checked anew.
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
         record = _parse(document)
     except (OSError, ValueError, KeyError, TypeError, MilongaError):
         return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from milonga.runtime import logs
+from milonga.runtime.places import expanded
 from milonga.weights.settings import hf_home, is_set
 
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
@@ -64,7 +65,7 @@ def find_token(*, renew: bool = False) -> Token | None:
 def token_file() -> Path:
     """Return the file in which ``hf auth login`` keeps the token."""
     if named := os.environ.get("HF_TOKEN_PATH"):
-        return Path(os.path.expandvars(named)).expanduser()
+        return expanded(os.path.expandvars(named))
     return hf_home() / "token"
 
 
