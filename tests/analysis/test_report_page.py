@@ -237,7 +237,7 @@ def test_nothing_stale_stays_and_nothing_foreign_goes(out):
     ]
     for path in foreign:
         path.write_bytes(b"mine")
-    (folder / "pictures" / ".part-1234-x.png").write_bytes(b"left by a killed run")
+    (folder / "pictures" / ".part-00001234-x.png").write_bytes(b"left by a killed run")
     audio.write(out / "takes" / "01-x" / "guide-s0.wav", tone(1000.0))
     section = ReportSection(
         "First", tracks=[ReportTrack("guide-s0", out / "takes" / "01-x" / "guide-s0.wav")]

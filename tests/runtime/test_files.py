@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -8,11 +9,13 @@ import time
 
 import pytest
 
-from milonga.errors import OutputError
+from milonga.errors import AudioError, OutputError
 from milonga.runtime.files import (
     atomic_path,
+    atomic_paths,
     dump_json,
     output_error,
+    part_folder,
     sweep_parts,
     write_bytes,
     write_text,
@@ -92,7 +95,7 @@ def test_a_full_disk_is_explained():
 
 def test_kill_9_while_writing_keeps_the_old_file(tmp_path):
     path = tmp_path / "receipt.json"
-    write_bytes(path, b"old")
+    path.write_bytes(b"old")
     script = textwrap.dedent(f"""
         import time
         from milonga.runtime.files import atomic_path
@@ -108,8 +111,81 @@ def test_kill_9_while_writing_keeps_the_old_file(tmp_path):
         os.kill(process.pid, signal.SIGKILL)
     assert path.read_bytes() == b"old"
     assert len(list(tmp_path.glob(".part-*"))) == 1
+    write_bytes(tmp_path / "another.json", b"new")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["another.json", "receipt.json"]
+    assert path.read_bytes() == b"old"
+
+
+def test_a_part_that_somebody_writes_is_never_swept(tmp_path):
+    code = "import sys; from pathlib import Path; from milonga.runtime.files import sweep_parts; "
+    code += f"sweep_parts(Path({str(tmp_path)!r}))"
+
+    def sweep_from_everywhere():
+        sweep_parts(tmp_path)
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+    with atomic_path(tmp_path / "song.wav") as part:
+        sweep_from_everywhere()
+        part.write_bytes(b"sound")
+        sweep_parts(tmp_path)
+    with part_folder(tmp_path) as folder:
+        (folder / "entry.json").write_text("{}")
+        sweep_from_everywhere()
+        (folder / "entry.json").rename(tmp_path / "entry.json")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["entry.json", "song.wav"]
+    assert (tmp_path / "song.wav").read_bytes() == b"sound"
+
+
+def test_only_parts_of_milonga_are_swept(tmp_path):
+    dead = [tmp_path / ".part-00c0ffee-a.wav", tmp_path / ".part-12345678-folder"]
+    others = [tmp_path / ".part-of-my-song.wav", tmp_path / "x.part-00c0ffee-a.wav"]
+    for path in (dead[0], *others):
+        path.write_bytes(b"x")
+    dead[1].mkdir()
+    (dead[1] / "x").write_bytes(b"x")
+    (tmp_path / ".part-abcdef01-link").symlink_to(others[0])
     sweep_parts(tmp_path)
-    assert [p.name for p in tmp_path.iterdir()] == ["receipt.json"]
+    assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
+@pytest.mark.parametrize("where", ["Windows", "a file system without locks"])
+def test_without_locks_only_old_parts_are_swept(tmp_path, monkeypatch, where):
+    if where == "Windows":
+        monkeypatch.setattr("milonga.runtime.files.fcntl", None)
+    else:
+
+        def refuse(*arguments):
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr("fcntl.flock", refuse)
+    with atomic_path(tmp_path / "song.wav") as part:
+        sweep_parts(tmp_path)
+        part.write_bytes(b"sound")
+    old = tmp_path / ".part-00c0ffee-a.wav"
+    old.write_bytes(b"x")
+    os.utime(old, (time.time() - 7200,) * 2)
+    sweep_parts(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["song.wav"]
+
+
+def test_files_that_belong_together_appear_together(tmp_path):
+    first, second = tmp_path / "a" / "x.json", tmp_path / "b" / "x.wav"
+
+    def fail_midway():
+        with atomic_paths(first, second) as parts:
+            write_text(parts[0], "whole")
+            raise AudioError("It is wrong.", where=parts[1])
+
+    with pytest.raises(AudioError) as caught:
+        fail_midway()
+    assert caught.value.where == str(second)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+    with atomic_paths(first, second) as parts:
+        for part in parts:
+            write_text(part, "whole")
+        assert not first.exists()
+    assert [first.read_text(), second.read_text()] == ["whole", "whole"]
+    assert len([p for p in tmp_path.rglob("*") if p.is_file()]) == 2
 
 
 def test_json_never_holds_nan():

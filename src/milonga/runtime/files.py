@@ -1,4 +1,8 @@
-"""Files that are whole or absent: written beside, flushed, renamed."""
+"""Files that are whole or absent: written beside, flushed, renamed.
+
+What a killed process leaves beside goes with the next write into that folder. A writer holds a
+lock on its part, which the system frees when the process ends: only parts of dead ones go.
+"""
 
 from __future__ import annotations
 
@@ -7,43 +11,91 @@ import errno
 import itertools
 import json
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from milonga.errors import OutputError
+from milonga.errors import MilongaError, OutputError
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_PART = re.compile(r"\.part-[0-9a-f]{8}-.+", re.DOTALL)
+_STALE_S = 3600.0
+"""Where files can't be locked, a part that nobody wrote to for so long is a dead one's."""
+_swept: set[Path] = set()
+"""Folders that this process has looked through: a folder of thousands is listed once."""
 
 
 @contextlib.contextmanager
 def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside ``target``; renamed onto it when the block ends well.
 
-    The temporary name keeps the suffix (libraries choose a format by it) and starts with
-    a dot and ``.part-``, so that a leftover of a killed process is recognised. On an error
-    it is removed and ``target`` is as before.
+    The temporary file is there, empty. Its name keeps the suffix (libraries choose a format by
+    it) and starts with a dot and ``.part-``. On an error it is removed and ``target`` is as
+    before. A ``target`` that is such a temporary path itself is given as it is.
 
     Raises:
         OutputError: the folder can't be made or written, or the disk is full.
     """
-    target = Path(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(error, target.parent) from error
-    temporary = target.with_name(f".part-{secrets.token_hex(4)}-{target.name}")
-    try:
+    if _PART.fullmatch(Path(target).name):
+        yield Path(target)
+        return
+    with atomic_paths(target) as (temporary,):
         yield temporary
-        # Without this a power cut can leave the new name on an empty file.
-        with open(temporary, "rb+") as handle:
-            os.fsync(handle.fileno())
-        os.replace(temporary, target)
+
+
+@contextlib.contextmanager
+def atomic_paths(*targets: str | os.PathLike[str]) -> Iterator[tuple[Path, ...]]:
+    """Give a temporary path for each of several files that belong together, as ``atomic_path``.
+
+    When the block ends well all of them are on the disk before the first is renamed; they are
+    renamed one right after the other, in this order.
+
+    Raises:
+        OutputError: a folder can't be made or written, or the disk is full.
+    """
+    parts: dict[Path, Path] = {}
+    with contextlib.ExitStack() as held:
+        try:
+            for target in map(Path, targets):
+                _make_and_sweep(target.parent)
+                parts[held.enter_context(_part(target, Path.touch))] = target
+            yield tuple(parts)
+            for part in parts:
+                # Without this a power cut can leave the new name on an empty file.
+                with open(part, "rb+") as handle:
+                    os.fsync(handle.fileno())
+            for part, target in parts.items():
+                os.replace(part, target)
+        except OSError as error:
+            raise output_error(error, targets[-1]) from error
+        except MilongaError as error:
+            # Nobody knows the part by its name.
+            if error.where and (named := parts.get(Path(error.where))) is not None:
+                error.where = str(named)
+            raise
+
+
+@contextlib.contextmanager
+def part_folder(place: Path) -> Iterator[Path]:
+    """Give a new folder in ``place`` to fill; what isn't moved away when the block ends goes.
+
+    Raises:
+        OutputError: ``place`` can't be made or written.
+    """
+    _make_and_sweep(place)
+    try:
+        with _part(place / "folder", Path.mkdir) as folder:
+            yield folder
     except OSError as error:
-        raise output_error(error, target) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        raise output_error(error, place) from error
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:
@@ -87,10 +139,70 @@ def dump_json(value: Any) -> str:
 
 
 def sweep_parts(folder: Path) -> None:
-    """Remove what killed writers left in ``folder``."""
-    for leftover in folder.glob(".part-*"):
-        with contextlib.suppress(OSError):
-            leftover.unlink()
+    """Remove what killed writers left in ``folder``; what is being written stays."""
+    for part in folder.glob(".part-*"):
+        if _PART.fullmatch(part.name):
+            with contextlib.suppress(OSError), _lock(part, wait=False) as locked:
+                if locked or time.time() - part.stat().st_mtime > _STALE_S:
+                    _remove(part)
+
+
+def _make_and_sweep(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(error, folder) from error
+    if (place := folder.absolute()) not in _swept:
+        sweep_parts(place)
+        _swept.add(place)
+
+
+@contextlib.contextmanager
+def _part(target: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """Make a part beside ``target`` and hold it, so that no sweep takes it."""
+    while True:
+        part = target.with_name(f".part-{secrets.token_hex(4)}-{target.name}")
+        make(part)
+        with _lock(part, wait=True):
+            # A sweep may have come before the lock.
+            if part.exists():
+                try:
+                    yield part
+                finally:
+                    _remove(part)
+                return
+
+
+@contextlib.contextmanager
+def _lock(part: Path, *, wait: bool) -> Iterator[bool]:
+    """Lock a part; False where files can't be locked.
+
+    Raises:
+        BlockingIOError: another process holds it, and ``wait`` is False.
+    """
+    if fcntl is None:
+        yield False
+        return
+    number = os.open(part, os.O_RDONLY if part.is_dir() else os.O_RDWR)
+    try:
+        locked = True
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise
+        except OSError:
+            locked = False
+        yield locked
+    finally:
+        os.close(number)
+
+
+def _remove(part: Path) -> None:
+    with contextlib.suppress(OSError):
+        if part.is_dir() and not part.is_symlink():
+            shutil.rmtree(part)
+        else:
+            part.unlink(missing_ok=True)
 
 
 def existing_part(folder: Path) -> Path:

@@ -14,6 +14,7 @@ import pytest
 from milonga import audio
 from milonga.audio.digest import samples_sha256
 from milonga.errors import Cancelled, ReceiptError
+from milonga.runtime.files import atomic_path
 from milonga.runtime.logs import details_hint
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.plan import Selection, make_plan
@@ -240,6 +241,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from conftest import make
+from milonga.runtime.files import atomic_path
 from milonga.runtime.logs import details_hint
 from milonga.runtime.progress import Progress
 from milonga.songs.sheet.model import Sheet
@@ -277,6 +279,15 @@ def test_kill_9_at_any_moment_loses_at_most_the_take_in_work(tmp_path, after):
     assert not list(out.rglob(".part-*"))
     for receipt in out.rglob("*.json"):
         assert intact_clip(read_receipt(receipt), receipt.parent) is not None
+
+
+def test_a_render_leaves_alone_what_another_one_writes(sheet, run):
+    """Two renders into one folder: one swept what the other was writing."""
+    (first,) = run(sheet())
+    with atomic_path(first.planned.folder / "tone-s1.wav") as theirs:
+        theirs.write_bytes(b"half a take")
+        assert run(sheet(), seed=2)[0].status == "rendered"
+        assert theirs.read_bytes() == b"half a take"
 
 
 def test_replay_identical_close_and_different(sheet, run, make_generator):

@@ -142,7 +142,7 @@ def test_what_is_damaged_or_unfinished_is_made_again(tmp_path):
     receipt_path(paths[0]).unlink()
     receipt_path(paths[1]).write_text("{")
     paths[2].write_bytes(whole[2][:-100])
-    (tmp_path / ".part-1234-x.flac").write_bytes(b"left by a killed process")
+    (tmp_path / ".part-00001234-x.flac").write_bytes(b"left by a killed process")
     result, _ = run(jobs, tmp_path)
     assert [outcome.status for outcome in result.outcomes] == ["made", "made", "made", "kept"]
     assert [path.read_bytes() for path in paths] == whole

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from milonga import audio
 from milonga.audio.files import Info
 from milonga.errors import OutputError
-from milonga.runtime.files import atomic_path, output_error, sweep_parts
+from milonga.runtime.files import atomic_path, output_error, part_folder, sweep_parts
 
 AUDIO, PICTURES = "audio", "pictures"
 
@@ -110,13 +110,11 @@ class Folder:
             changes.append(f"lowered by {-gain_db:.1f} dB, since its peaks exceed full scale")
             clip = clip.scaled(10 ** (gain_db / 20))
         # The name needs the digest, which needs the file: written first, named after.
-        draft = self.path / AUDIO / f".part-{_file_digest(source)}.flac"
-        audio.write(draft, clip)
-        name = f"{_stem(source)}.{_file_digest(draft)}.flac"
-        try:
+        with part_folder(self.path / AUDIO) as folder:
+            draft = folder / "draft.flac"
+            audio.write(draft, clip)
+            name = f"{_stem(source)}.{_file_digest(draft)}.flac"
             os.replace(draft, self.path / AUDIO / name)
-        except OSError as error:
-            raise output_error(error, self.path / AUDIO / name) from error
         return Playable(self._use(AUDIO, name), gain_db, "; ".join(changes) + ".")
 
     def picture(self, stem: str, data: bytes) -> str:

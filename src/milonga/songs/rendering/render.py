@@ -14,7 +14,7 @@ from milonga.audio.clip import Clip
 from milonga.audio.digest import samples_sha256
 from milonga.errors import AudioError, GeneratorError, MilongaError, OutputError
 from milonga.generators.base import Model
-from milonga.runtime.files import sweep_parts
+from milonga.runtime.files import atomic_paths, sweep_parts
 from milonga.runtime.logs import details_hint, log_failure
 from milonga.runtime.memory import SHORT_OF_MEMORY, is_out_of_memory
 from milonga.runtime.progress import Progress
@@ -188,22 +188,23 @@ def _written(planned: PlannedTake, clip: Clip, attempt: _Attempt) -> Outcome:
         comment=f"{planned.generator.name}, seed {attempt.seed_used}; made by a generative model",
     )
     set_aside(planned.sound_path, planned.receipt_path)
-    _, sound = write_take(clip, planned.sound_path, tags)
-    receipt = Receipt(
-        title=planned.title,
-        segment=planned.segment,
-        name=planned.segment_name,
-        generator=planned.generator.name,
-        request=planned.request,
-        model=model,
-        seed=planned.request.seed,
-        attempt=attempt.number,
-        seed_used=attempt.seed_used,
-        length=planned.generator.length,
-        started=attempt.started,
-        duration_s=round(attempt.duration_s, 3),
-        sound=sound,
-        findings=attempt.findings,
-    )
-    write_receipt(receipt, planned.receipt_path)
+    with atomic_paths(planned.sound_path, planned.receipt_path) as (sound_part, receipt_part):
+        _, sound = write_take(clip, sound_part, tags)
+        receipt = Receipt(
+            title=planned.title,
+            segment=planned.segment,
+            name=planned.segment_name,
+            generator=planned.generator.name,
+            request=planned.request,
+            model=model,
+            seed=planned.request.seed,
+            attempt=attempt.number,
+            seed_used=attempt.seed_used,
+            length=planned.generator.length,
+            started=attempt.started,
+            duration_s=round(attempt.duration_s, 3),
+            sound=sound.model_copy(update={"file": planned.sound_path.name}),
+            findings=attempt.findings,
+        )
+        write_receipt(receipt, receipt_part)
     return Outcome(planned, "rendered", receipt)
