@@ -1,6 +1,7 @@
 """Playing, blends, batches, presets and history in one call each."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,24 @@ def test_several_sounds_are_handed_over_one_by_one(library):
     sounds = play_sounds("tiny", 2, "x.wav", played=seen.append, history=False, **SHORT)
     assert [sound.path.name for sound in sounds] == ["x-s0.wav", "x-s1.wav"]
     assert seen == sounds
+
+
+def test_a_sound_that_cannot_be_written_is_not_lost(library):
+    path = Path("x.wav")
+
+    class InTheWay(Progress):
+        def task(self, name, *arguments):
+            if name == "Playing":
+                path.write_bytes(b"came while the sound was made")
+            return super().task(name, *arguments)
+
+    for play, models in ((play_sound, "tiny"), (blend_sounds, {"tiny": 1, "other": 1})):
+        with pytest.raises(OutputError) as caught:
+            play(models, path, progress=InTheWay(), **SHORT)
+        assert path.read_bytes().startswith(b"came")
+        (number,) = re.findall(r"replay (\d+) --kept -o FILE", str(caught.value))
+        assert replay_sound(int(number), f"{number}.wav", kept=True).clip.seconds > 0.2
+        path.unlink()
 
 
 def test_a_preset_is_saved_played_and_laid_under(library):

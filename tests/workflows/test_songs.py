@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from milonga import audio
-from milonga.errors import MilongaError, OutputError, PlanError, SheetError
+from milonga.errors import AudioError, MilongaError, OutputError, PlanError, SheetError
 from milonga.generators.registry import generator, make_generator
 from milonga.runtime.progress import Progress
 from milonga.songs.sheet.model import Sheet
@@ -64,6 +64,10 @@ def test_a_song_in_one_call_and_again(sheet, tmp_path):
     assert found.verdict == "identical"
     assert found.to_dict()["sha256"] == found.to_dict()["sha256_then"]
     assert audio.read(tmp_path / "again.wav") is not None
+    with pytest.raises(OutputError, match="already there"):
+        replay(take.sound_path, out=take.sound_path)
+    with pytest.raises(AudioError, match="suffix"):
+        replay(take.sound_path, out=tmp_path / "again.txt")
 
 
 def test_a_plan_writes_nothing_and_shows_itself(sheet, tmp_path):

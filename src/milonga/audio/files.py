@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,8 +24,8 @@ from milonga.audio.opening import (
     set_file_layout,
     truncated,
 )
-from milonga.errors import AudioError
-from milonga.runtime.files import atomic_path
+from milonga.errors import AudioError, OutputError
+from milonga.runtime.files import atomic_path, output_error
 from milonga.runtime.memory import available_memory
 
 Subtype = Literal["PCM_16", "PCM_24", "PCM_32", "FLOAT", "VORBIS", "OPUS", "MPEG_LAYER_III"]
@@ -219,12 +220,7 @@ def write(
     path = Path(path)
     if on_clip not in ("error", "warn", "level"):
         raise AudioError(f"on_clip is {on_clip!r}, not 'error', 'warn' or 'level'.")
-    if path.suffix.lower() not in _FORMATS:
-        raise AudioError(
-            f"No audio format has the suffix {path.suffix!r}.",
-            where=path,
-            step=f"Use one of: {' '.join(SUFFIXES)}.",
-        )
+    check_new_file(path, force=True)
     container, usual = _FORMATS[path.suffix.lower()]
     subtype = subtype or usual
     if not soundfile.check_format(container, subtype):
@@ -274,6 +270,40 @@ def write(
             ) from error
         if tags and container == "MP3" and (head := id3_tag(**asdict(tags))):
             temporary.write_bytes(head + temporary.read_bytes())
+
+
+def check_new_file(
+    path: str | os.PathLike[str],
+    *,
+    more: Sequence[str] = (),
+    force: bool = False,
+    step: str = "Add --force to replace it.",
+) -> None:
+    """Check the name of a recording before the work that makes it.
+
+    Args:
+        path: of the file to be written.
+        more: suffixes that are known beside ``SUFFIXES``.
+        force: it may be there.
+        step: what to do where it is there.
+
+    Raises:
+        AudioError: no format has its suffix.
+        OutputError: it is there, or its folder can't be looked into.
+    """
+    path, known = Path(path), (*SUFFIXES, *more)
+    if path.suffix.lower() not in known:
+        raise AudioError(
+            f"No audio format has the suffix {path.suffix!r}.",
+            where=path,
+            step=f"Use one of: {' '.join(known)}.",
+        )
+    try:
+        there = not force and path.exists()
+    except OSError as error:
+        raise output_error(error, path) from error
+    if there:
+        raise OutputError("It is already there.", where=path, step=step)
 
 
 def _within_full_scale(path: Path, clip: Clip, on_clip: str) -> Clip:

@@ -190,7 +190,7 @@ def _sound(history: History, item: HistoryItem, scratch: Path, progress: Progres
     for note in again.notes:
         progress.message(f"{item.number}: {note}")
     path = scratch / f"{item.number}.flac"
-    write(path, again.clip, subtype="PCM_16")
+    write(path, again.clip, subtype="PCM_16", on_clip="level")
     return path
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from milonga.audio.export.receipt import Provenance
 from milonga.audio.export.settings import ExportSettings
 from milonga.audio.export.write import ExportResult, check_target
 from milonga.audio.export.write import export as export_clip
@@ -169,13 +170,10 @@ def play_sounds(
     with progress.task("Sounds", count) as task:
         for one, path in turns:
             clip, made = instrument.play(one, progress), instrument.provenance(one)
-            result = export_clip(clip, path, target, made=made, force=force)
-            _tell(progress, *(f"{path}: {note}" for note in result.notes))
             own = settings.model_copy(update={"seed": one.seed})
-            number = None
-            if history:
-                models = [played_model(instrument.path, instrument.sha256, library=library)]
-                number = _keep(clip, models, own, target, result, "play", library, progress)
+            models = [played_model(instrument.path, instrument.sha256, library=library)]
+            keep = _Keep(models, own, made, "play", library, progress) if history else None
+            result, number = _written(clip, path, target, made, force, keep, progress)
             sound = PlayedSound(own, instrument.vocoder.name, result, number, choice.left_out)
             results.append(sound)
             if played is not None:
@@ -279,14 +277,11 @@ def blend_sounds(
                for name, lack in resolved.missing.items()]  # fmt: skip
     _tell(progress, blend.chosen_vocoder.note, blend.why, *missing)
     clip, made = blend.play(resolved, progress), blend.provenance(settings, resolved)
-    result = export_clip(clip, path, target, made=made, force=force)
-    _tell(progress, *(f"{path}: {note}" for note in result.notes))
-    number = None
-    if history:
-        played = [
-            played_model(p.instrument.path, p.instrument.sha256, p.weight, library) for p in parts
-        ]
-        number = _keep(clip, played, settings, target, result, "blend", library, progress)
+    played = [
+        played_model(p.instrument.path, p.instrument.sha256, p.weight, library) for p in parts
+    ]
+    keep = _Keep(played, settings, made, "blend", library, progress) if history else None
+    result, number = _written(clip, path, target, made, force, keep, progress)
     facts = {
         "models": {part.model: part.weight for part in parts},
         "blended": blend.how,
@@ -338,32 +333,56 @@ def _tell(progress: Progress, *texts: str) -> None:
             progress.message(text)
 
 
-def _keep(
-    clip: Clip,
-    models: Sequence[PlayedModel],
-    settings: PlaySettings,
-    export: ExportSettings,
-    result: ExportResult,
-    kind: Literal["play", "blend"],
-    library: Library,
-    progress: Progress,
-) -> int | None:
-    """Put what was played into the history; a history that fails must not cost the sound."""
-    from milonga.audio.pictures import clip_png
+@dataclass(frozen=True, slots=True)
+class _Keep:
+    """Puts what was played into the history; a history that fails must not cost the sound."""
 
+    models: Sequence[PlayedModel]
+    settings: PlaySettings
+    made: Provenance
+    kind: Literal["play", "blend"]
+    library: Library
+    progress: Progress
+
+    def __call__(
+        self, clip: Clip, export: ExportSettings, result: ExportResult | None
+    ) -> int | None:
+        from milonga.audio.pictures import clip_png
+
+        try:
+            kept = History(self.library).record(
+                clip,
+                models=self.models,
+                settings=self.settings,
+                made=self.made,
+                kind=self.kind,
+                export=export.model_dump(mode="json", exclude_defaults=True),
+                out=result.path if result else None,
+                receipt_id=result.receipt.id if result else None,
+                picture=clip_png(clip),
+            )
+        except MilongaError as error:
+            self.progress.message(f"The history couldn't keep this: {error.message}")
+            return None
+        return None if kept is None else kept.number
+
+
+def _written(
+    clip: Clip,
+    path: Path,
+    export: ExportSettings,
+    made: Provenance,
+    force: bool,
+    keep: _Keep | None,
+    progress: Progress,
+) -> tuple[ExportResult, int | None]:
+    """Write a sound and keep it in the history, all the more where it can't be written."""
     try:
-        kept = History(library).record(
-            clip,
-            models=models,
-            settings=settings,
-            made=result.receipt.made,
-            kind=kind,
-            export=export.model_dump(mode="json", exclude_defaults=True),
-            out=result.path,
-            receipt_id=result.receipt.id,
-            picture=clip_png(clip),
-        )
+        result = export_clip(clip, path, export, made=made, force=force)
     except MilongaError as error:
-        progress.message(f"The history couldn't keep this: {error.message}")
-        return None
-    return None if kept is None else kept.number
+        if keep is not None and (number := keep(clip, export, None)) is not None:
+            step = f"The sound is kept: milonga sound history replay {number} --kept -o FILE"
+            error.step = f"{error.step} {step}" if error.step else step
+        raise
+    _tell(progress, *(f"{path}: {note}" for note in result.notes))
+    return result, None if keep is None else keep(clip, export, result)

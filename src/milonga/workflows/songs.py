@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from milonga import audio
+from milonga.audio.files import check_new_file
 from milonga.generators.registry import make_generator
 from milonga.runtime import html
 from milonga.runtime.progress import Progress
@@ -229,8 +230,11 @@ def replay(
 
     Raises:
         ReceiptError: the receipt can't be read.
+        AudioError, OutputError: ``out`` has no known suffix, or is there.
         MilongaError: the take can't be rendered any more.
     """
+    if out is not None:
+        check_new_file(out, step="Choose another name.")
     path = receipt_path(receipt)
     found = read_receipt(path)
     generator = make_generator(found.generator, found.request.options)

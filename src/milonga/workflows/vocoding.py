@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from milonga._version import __version__
-from milonga.audio import SUFFIXES, Tags, probe, read, write
+from milonga.audio import Tags, probe, read, write
+from milonga.audio.files import check_new_file
 from milonga.audio.mel.files import Mel, read_mel, write_mel
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import (
-    AudioError,
     DownloadError,
     MissingExtraError,
     NotDownloadedError,
-    OutputError,
     VocoderError,
 )
 from milonga.runtime.progress import Progress
@@ -107,7 +106,7 @@ def vocode(
     from milonga.vocoders.copy_synthesis import analyse, render
 
     source, out = Path(source), Path(out)
-    _check_out(out, force)
+    check_new_file(out, more=(".npz",), force=force)
     given = _given_mel(source, convention)
     if given is not None and out.suffix.lower() == ".npz":
         raise VocoderError(
@@ -127,17 +126,6 @@ def vocode(
     if lowered:
         progress.message(f"note: lowered by {lowered:.1f} dB so that it does not clip.")
     return Vocoded(out, chosen, mel, copied, lowered)
-
-
-def _check_out(out: Path, force: bool) -> None:
-    if out.suffix.lower() not in (*SUFFIXES, ".npz"):
-        raise AudioError(
-            f"No audio format has the suffix {out.suffix!r}.",
-            where=out,
-            step=f"Use one of: {' '.join(SUFFIXES)}, or .npz for the mel.",
-        )
-    if out.exists() and not force:
-        raise OutputError("It is already there.", where=out, step="Add --force to replace it.")
 
 
 def _given_mel(source: Path, convention: str | None) -> Mel | None:

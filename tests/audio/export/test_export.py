@@ -39,6 +39,11 @@ CASES = [
 ]
 
 
+def check_and_read(path):
+    check_export(path)
+    return read(path)
+
+
 def tone(seconds=1.0, rate=44_100, level=0.5, channels=2):
     time = np.arange(round(seconds * rate)) / rate
     return Clip([level * np.sin(2 * np.pi * 330 * (c + 1) * time) for c in range(channels)], rate)
@@ -148,10 +153,14 @@ def test_nothing_is_replaced_without_force(tmp_path):
 def test_clipping_is_never_silent(tmp_path):
     loud = tone(level=1.5)
     for name in FORMATS:
-        with pytest.raises(AudioError, match=r"\+3\.5 dBFS, so it would clip") as caught:
-            export(loud, tmp_path / f"x.{name}")
-        assert "--level" in str(caught.value)
-    assert list(tmp_path.iterdir()) == []
+        result = export(loud, tmp_path / f"lowered.{name}")
+        assert result.notes[0].startswith("lowered by 3.5 dB so that it does not clip; --level")
+        (gain,) = [step for step in result.receipt.chain if step.name == "gain"]
+        assert gain.details["peak_db"] == pytest.approx(3.52, abs=0.01)
+        if not FORMATS[name].lossy:
+            # Nothing but the gain: the shape of the wave is that of the clip.
+            quiet = loud.scaled(10 ** (gain.details["gain_db"] / 20))
+            assert np.abs(check_and_read(result.path).samples - quiet.samples).max() < 1e-6
     result = export(loud, tmp_path / "x.flac", ExportSettings(level=True))
     assert true_peak_dbtp(read(tmp_path / "x.flac")) < -0.99
     assert [step.name for step in result.receipt.chain] == ["limit", "dither", "encode"]
@@ -224,16 +233,18 @@ def test_the_same_export_is_the_same_file_and_another_has_another_id(tmp_path):
     rate=st.sampled_from([8000, 22_050, 32_000, *RATES]),
     case=st.sampled_from(CASES),
     layout=st.sampled_from(["mono", "stereo", "binaural"]),
+    level=st.sampled_from([0.3, 1.0, 8.0]),
 )
-def test_any_clip(tmp_path_factory, frames, channels, rate, case, layout):
+def test_any_clip(tmp_path_factory, frames, channels, rate, case, layout, level):
     name, bits, out_rate = case
-    clip = Clip(0.3 * np.random.default_rng(frames).uniform(-1, 1, (channels, frames)), rate)
+    clip = Clip(level * np.random.default_rng(frames).uniform(-1, 1, (channels, frames)), rate)
     path = tmp_path_factory.mktemp("any") / f"x.{name}"
     settings = ExportSettings(bits=bits, rate=out_rate, channels=layout)
     if not round(frames * out_rate / rate):
         return
     export(clip, path, settings)
     back = read(path)
+    assert FORMATS[name].lossy or bits == 32 or back.peak <= 1.0
     assert back.n_samples == round(frames * out_rate / rate)
     assert check_export(path).sound.channels == back.channels == (1 if layout == "mono" else 2)
 
@@ -322,6 +333,41 @@ def test_a_killed_export_leaves_a_whole_file_that_its_receipt_may_not_know(tmp_p
     except ReceiptError as error:
         known = None if "changed since" in str(error) else error
     assert known in (None, 44_100, 400_000)
+
+
+@pytest.mark.parametrize("dies_at", [1, 2])
+def test_killed_between_sound_and_receipt_the_same_export_works(tmp_path, dies_at):
+    path = tmp_path / "x.flac"
+    code = textwrap.dedent(f"""
+        import os, signal, sys
+        import numpy as np
+        from milonga.audio import Clip
+        from milonga.audio.export.write import export
+        replace, done = os.replace, []
+        def dying(source, target):
+            done.append(target)
+            if len(done) == int(sys.argv[1]):
+                os.kill(os.getpid(), signal.SIGKILL)
+            replace(source, target)
+        os.replace = dying
+        export(Clip(np.full((1, 100), 0.1), 44100), {str(path)!r})
+    """)
+    subprocess.run([sys.executable, "-c", code, str(dies_at)], check=False)
+    assert not path.exists(), "a sound is never without its receipt"
+    assert list(tmp_path.glob(".part-*"))
+    check_target(path)
+    export(tone(), path)
+    assert check_export(path)
+    assert {p.name for p in tmp_path.iterdir()} == {"x.flac", "x.flac.json"}
+
+
+def test_what_isnt_the_receipt_of_the_missing_sound_is_not_replaced(tmp_path):
+    receipt_path(tmp_path / "x.flac").write_text('{"mine": 1}')
+    export(tone(), tmp_path / "y.wav")
+    receipt_path(tmp_path / "y.wav").rename(receipt_path(tmp_path / "z.wav"))
+    for name in ("x.flac", "z.wav"):
+        with pytest.raises(OutputError, match="already there"):
+            export(tone(), tmp_path / name)
 
 
 def test_a_receipt_of_version_1_is_still_read(tmp_path):

@@ -39,7 +39,7 @@ class Provenance(Record):
 class Step(Record):
     """One thing done to the sound, in the order of the receipt's ``chain``."""
 
-    name: Literal["channels", "resample", "loudness", "limit", "dither", "encode"]
+    name: Literal["channels", "resample", "loudness", "gain", "limit", "dither", "encode"]
     details: dict[str, JsonValue] = Field({})
 
 

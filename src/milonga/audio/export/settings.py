@@ -121,7 +121,7 @@ class ExportSettings(BaseModel):
         description="Bring the sound to this integrated loudness, true peaks under -1 dBTP.",
         json_schema_extra={"metavar": "LUFS"},
     )
-    level: bool = Field(False, description="Where it would clip, limit the sound to -1 dBTP.")
+    level: bool = Field(False, description="Where it would clip, limit its peaks to -1 dBTP.")
     dither: bool = Field(
         True,
         description="Add triangular dither on reduction to 16 or 24 bits.",

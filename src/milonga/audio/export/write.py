@@ -20,6 +20,7 @@ from milonga.audio.export.receipt import (
     Provenance,
     Step,
     described,
+    read_export_receipt,
     receipt_id,
     receipt_path,
     write_export_receipt,
@@ -31,10 +32,12 @@ from milonga.audio.loudness import loudness_lufs
 from milonga.audio.resampling import resample
 from milonga.audio.space.binaural import Head, SphericalHead, binaural
 from milonga.audio.space.stereo import widen
-from milonga.errors import AudioError, OutputError
-from milonga.runtime.files import dump_json
+from milonga.errors import AudioError, OutputError, ReceiptError
+from milonga.runtime.files import atomic_paths, dump_json
 
 _CEILING_DBTP = -1.0
+_FULL = 0.999
+"""Peak of a sound that was lowered, since it would clip; the rest is for dither."""
 _FAR_DEG = 10.0
 """A measured direction farther than this from the one asked for is reported."""
 
@@ -94,10 +97,18 @@ def check_target(
 def _check_path(path: Path, settings: ExportSettings, force: bool) -> None:
     settings.format_of(path)
     for there in (path, receipt_path(path)):
-        if there.exists() and not force:
+        if there.exists() and not force and not (there != path and _left_alone(path)):
             raise OutputError(
                 "It is already there.", where=there, step="Add --force to replace it."
             )
+
+
+def _left_alone(path: Path) -> bool:
+    """Whether the receipt of a sound that isn't there is what a killed export left."""
+    try:
+        return read_export_receipt(path).file == path.name
+    except ReceiptError:
+        return False
 
 
 def export(
@@ -112,6 +123,7 @@ def export(
     """Write a clip and, beside it, its receipt; both are whole or absent.
 
     In this order: fewer channels, another rate, more channels (width or a head), level, dither.
+    A sound that would clip is lowered, or limited where the settings say so, and a note tells.
 
     Args:
         clip: any level and rate, one or more channels.
@@ -124,8 +136,8 @@ def export(
         force: replace a file that is there.
 
     Raises:
-        AudioError: the clip is empty or would clip, the format can't hold what is asked for, or
-            the SOFA file can't be used.
+        AudioError: the clip is empty, the format can't hold what is asked for, or the SOFA file
+            can't be used.
         OutputError: the file is there, its folder can't be written, the disk is full.
         MissingExtraError: a SOFA file, and h5py isn't installed.
     """
@@ -139,7 +151,7 @@ def export(
     source = described(clip)
     chain: list[Step] = []
     clip = _shaped(clip, name, settings, head, chain)
-    clip = _levelled(clip, path, name, settings, chain)
+    clip = _levelled(clip, name, settings, chain, notes)
     _check_size(clip, path, name, settings)
     subtype = settings.subtype(name)
     dither = None
@@ -155,23 +167,26 @@ def export(
     identity = receipt_id(made, settings, source, tuple(chain), libraries)
     created = datetime.now(UTC).replace(microsecond=0)
     tags = _tags(tags or Tags(), made, identity, created)
-    write(path, clip, subtype=subtype, tags=tags, dither=dither, compression=compression)
-    stored = read(path)
-    if stored.peak > 1.0:
-        kind = "decoded, it" if FORMATS[name].lossy else "it"
-        notes.append(f"{kind} peaks at {_decibels(stored.peak):+.1f} dBFS; a player may clip it.")
-    receipt = ExportReceipt(
-        id=identity,
-        libraries=libraries,
-        made=made,
-        settings=settings,
-        source=source,
-        chain=tuple(chain),
-        created=created,
-        file=path.name,
-        sound=described(stored),
-    )
-    write_export_receipt(receipt, receipt_path(path))
+    # The receipt first: alone it is known as the leftover of a killed export, a sound is not.
+    with atomic_paths(receipt_path(path), path) as (receipt_part, part):
+        write(part, clip, subtype=subtype, tags=tags, dither=dither, compression=compression)
+        stored = read(part)
+        if stored.peak > 1.0:
+            kind = "decoded, it" if FORMATS[name].lossy else "it"
+            peak = f"{_decibels(stored.peak):+.1f} dBFS"
+            notes.append(f"{kind} peaks at {peak}; a player may clip it.")
+        receipt = ExportReceipt(
+            id=identity,
+            libraries=libraries,
+            made=made,
+            settings=settings,
+            source=source,
+            chain=tuple(chain),
+            created=created,
+            file=path.name,
+            sound=described(stored),
+        )
+        write_export_receipt(receipt, receipt_part)
     peak_db = _decibels(stored.peak) if stored.peak else None
     return ExportResult(path, receipt_path(path), receipt, peak_db, tuple(notes))
 
@@ -220,7 +235,7 @@ def _shaped(
 
 
 def _levelled(
-    clip: Clip, path: Path, name: str, settings: ExportSettings, chain: list[Step]
+    clip: Clip, name: str, settings: ExportSettings, chain: list[Step], notes: list[str]
 ) -> Clip:
     if settings.loudness is not None:
         before = loudness_lufs(clip)
@@ -229,15 +244,18 @@ def _levelled(
         chain.append(Step(name="loudness", details=details | {"before_lufs": before}))
     if settings.subtype(name) == "FLOAT" or clip.peak <= 1.0:
         return clip
-    if not settings.level:
-        raise AudioError(
-            f"Its peak is {_decibels(clip.peak):+.1f} dBFS, so it would clip.",
-            where=path,
-            step="Add --level (level=True), or write WAV with 32 bits.",
-        )
-    details = {"peak_db": round(_decibels(clip.peak), 3), "ceiling_dbtp": _CEILING_DBTP}
-    chain.append(Step(name="limit", details=details))
-    return limit(clip, _CEILING_DBTP)
+    peak_db = round(_decibels(clip.peak), 3)
+    if settings.level:
+        details = {"peak_db": peak_db, "ceiling_dbtp": _CEILING_DBTP}
+        chain.append(Step(name="limit", details=details))
+        return limit(clip, _CEILING_DBTP)
+    gain = _FULL / clip.peak
+    chain.append(Step(name="gain", details={"peak_db": peak_db, "gain_db": _decibels(gain)}))
+    notes.append(
+        f"lowered by {-_decibels(gain):.1f} dB so that it does not clip; --level limits its peaks "
+        "instead, WAV with 32 bits keeps them."
+    )
+    return clip.scaled(gain)
 
 
 def _check_size(clip: Clip, path: Path, name: str, settings: ExportSettings) -> None:
