@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import re
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from milonga.errors import DownloadError, NotDownloadedError
+from milonga.errors import CacheError, DownloadError, NotDownloadedError, WeightsError
 from milonga.runtime.config import Config, load_config
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import numbered
 from milonga.weights import local, settings
 from milonga.weights.cache import disk, records
-from milonga.weights.cache.layout import RepoCache
+from milonga.weights.cache.layout import RepoCache, is_safe, safe_path
 from milonga.weights.cache.records import DownloadRecord
 from milonga.weights.fetching import Fetcher
 from milonga.weights.hub.answers import RemoteFile
@@ -95,16 +98,22 @@ def locate(
 ) -> LocalWeights | None:
     """Return the weights if a complete download is on this machine; None otherwise.
 
-    Opens no connection and reads no weights.
+    Opens no connection and reads no weights. Hashes of what another tool downloaded aren't known.
     """
     config = load_config()
     source = find_source(key, config, like=like, revision=revision)
     if source.folder is not None:
         return local.from_folder(source)
-    for root in roots(cache_dir, config):
-        cache = RepoCache(root, source.repo)
+    caches = [RepoCache(root, source.repo) for root in roots(cache_dir, config)]
+    for cache in caches:
         if record := local.find(source, cache):
             return local.from_record(source, cache, record)
+    for cache in caches:
+        if records.load(cache, source.revision, source.files) is not None:
+            # Our own, and damaged: what other tools left is not looked at.
+            continue
+        for commit, _ in local.leftovers(source, cache, any_commit=settings.is_offline()):
+            return LocalWeights(source, cache.snapshot(commit), commit, {})
     return None
 
 
@@ -159,25 +168,43 @@ class EnsureRun:
         ]
         if not self._options.update:
             for cache in caches:
-                if found := local.find(self._source, cache) or self._adopt(cache):
-                    return local.from_record(self._source, cache, found)
+                record = local.find(self._source, cache) or self._adopt(cache, self._offline)
+                if record is not None:
+                    return local.from_record(self._source, cache, record)
         if self._offline:
             raise self._not_downloaded(caches)
-        cache = self._writable(caches)
+        try:
+            cache = self._writable(caches)
+        except CacheError as error:
+            return self._unchecked(caches, error)
         with cache.lock(Waiting(self._progress, self._source.name)):
             # Another process may have brought them while this one waited.
             found = None if self._options.update else local.find(self._source, cache)
-            record = found or self._download(cache)
-        return local.from_record(self._source, cache, record)
+            if found is None:
+                with Hub(self._progress, self._options.retry, find_token(renew=True)) as hub:
+                    try:
+                        commit, files = self._listed(hub, cache)
+                    except WeightsError as error:
+                        return self._unchecked(caches, error)
+                    found = self._download(hub, cache, commit, files)
+        return local.from_record(self._source, cache, found)
 
-    def _adopt(self, cache: RepoCache) -> DownloadRecord | None:
-        there = local.leftover(self._source, cache)
-        if there is None:
-            return None
-        commit, paths = there
-        return local.adopt(
-            self._source, cache, commit, paths, self._progress, unchecked=self._offline
-        )
+    def _unchecked(self, caches: list[RepoCache], error: WeightsError) -> LocalWeights:
+        """Use what another tool left here where the hub can't be asked; else raise ``error``."""
+        if not self._options.update:
+            for cache in caches:
+                if record := self._adopt(cache, unchecked=True):
+                    self._progress.message(f"note: {error.message}")
+                    return local.from_record(self._source, cache, record)
+        raise error
+
+    def _adopt(self, cache: RepoCache, unchecked: bool) -> DownloadRecord | None:
+        source = self._source
+        for commit, paths in local.leftovers(source, cache, any_commit=unchecked):
+            found = local.adopt(source, cache, commit, paths, self._progress, unchecked=unchecked)
+            if found is not None:
+                return found
+        return None
 
     def _writable(self, caches: list[RepoCache]) -> RepoCache:
         fault = disk.write_fault(caches[0])
@@ -217,15 +244,19 @@ class EnsureRun:
             ),
         )
 
-    def _download(self, cache: RepoCache) -> DownloadRecord:
+    def _listed(self, hub: Hub, cache: RepoCache) -> tuple[str, list[RemoteFile]]:
+        """The commit to have, and the files of it."""
+        commit = None
+        if not self._options.update:
+            commit = records.pinned_commit(cache, self._source.revision)
+        commit = commit or hub.commit(self._source.repo, self._source.revision)
+        return commit, self._choose(hub.files(self._source.repo, commit))
+
+    def _download(
+        self, hub: Hub, cache: RepoCache, commit: str, files: list[RemoteFile]
+    ) -> DownloadRecord:
         source, retry = self._source, self._options.retry
-        with Hub(self._progress, retry, find_token(renew=True)) as hub:
-            commit = None
-            if not self._options.update:
-                commit = records.pinned_commit(cache, source.revision)
-            commit = commit or hub.commit(source.repo, source.revision)
-            files = self._choose(hub.files(source.repo, commit))
-            record = Fetcher(hub, cache, source, commit, retry, self._progress).run(files)
+        record = Fetcher(hub, cache, source, commit, retry, self._progress).run(files)
         records.save(cache, record, source.files)
         cache.remember(source.revision, commit)
         return record
@@ -239,17 +270,29 @@ class EnsureRun:
                 where=self._source.repo,
                 step="Use another repository or revision.",
             )
+        needed = replace(self._source.files, wanted=()).choose(list(names))
+        for path in [path for path in chosen if not is_safe(path)]:
+            # What is merely good to have may be named as only some systems allow; who would leave
+            # the folder is refused.
+            safe_path(path if path in needed else re.sub(r'[:*?"<>|]', "_", path))
+            chosen.remove(path)
         return [names[path] for path in chosen]
 
 
 class Waiting:
-    """A wait for another process, which is announced once and can be cancelled."""
+    """A wait for another process, which is announced each minute and can be cancelled."""
 
     def __init__(self, progress: Progress, name: str) -> None:
-        self._progress, self._name, self._told = progress, name, False
+        self._progress, self._name, self._told = progress, name, -math.inf
 
-    def __call__(self) -> None:
-        if not self._told:
-            self._told = True
-            self._progress.message(f"Another process is downloading {self._name}; waiting for it.")
+    def __call__(self, holder: str) -> None:
+        if time.monotonic() - self._told > _TELL_EVERY_S:
+            self._told = time.monotonic()
+            self._progress.message(
+                f"Another process is downloading {self._name}; waiting for it ({holder}). If it is "
+                "gone, as after a crash on another computer, stop this and remove the lock."
+            )
         self._progress.check()
+
+
+_TELL_EVERY_S = 60.0

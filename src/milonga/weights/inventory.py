@@ -14,7 +14,7 @@ from milonga.runtime.config import Config, load_config
 from milonga.runtime.progress import Progress
 from milonga.weights import local, settings
 from milonga.weights.cache import disk, records
-from milonga.weights.cache.layout import RepoCache
+from milonga.weights.cache.layout import RepoCache, is_safe
 from milonga.weights.cache.records import DownloadRecord
 from milonga.weights.catalogue import CATALOGUE
 from milonga.weights.ensure import Waiting, roots
@@ -100,8 +100,7 @@ def row_of(source: ModelSource, config: Config, cache_dir: Folder | None = None)
         record = records.load(cache, source.revision, source.files)
         if record is not None:
             return _recorded(source, cache, record)
-        if there := local.leftover(source, cache):
-            commit, paths = there
+        for commit, paths in local.leftovers(source, cache, any_commit=settings.is_offline()):
             size = sum(_size(cache.pointer(commit, path)) for path in paths)
             return InventoryRow(source, "found", size, commit, cache.snapshot(commit))
         if parts := _files_in(cache.parts):
@@ -180,6 +179,7 @@ def _everything(source: ModelSource, cache: RepoCache) -> set[tuple[str, str]]:
             for path in folder.rglob("*")
             if path.is_file() or path.is_symlink()
         ]
+        names = [name for name in names if is_safe(name)]
         found |= {(folder.name, path) for path in source.files.choose(names)}
     return found
 

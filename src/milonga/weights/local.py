@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from milonga.errors import DamagedFileError, DownloadError
+from milonga.errors import DamagedFileError
 from milonga.runtime.documents import parse_json
 from milonga.runtime.progress import Progress
 from milonga.weights.cache import records
 from milonga.weights.cache.hashing import hash_file
-from milonga.weights.cache.layout import COMMIT, SHA256, RepoCache
+from milonga.weights.cache.layout import COMMIT, SHA256, RepoCache, is_safe
 from milonga.weights.cache.records import DownloadRecord, FileRecord
 from milonga.weights.catalogue import Licence
-from milonga.weights.sources import ModelSource
+from milonga.weights.sources import MAIN, ModelSource
 
 Tick = Callable[[int], None]
 
@@ -111,19 +111,31 @@ def find(source: ModelSource, cache: RepoCache) -> DownloadRecord | None:
     return None
 
 
-def leftover(source: ModelSource, cache: RepoCache) -> tuple[str, list[str]] | None:
-    """Find a complete set of files that other tools downloaded: commit and paths."""
-    commit = cache.commit_of(source.revision)
-    if commit is None or not cache.snapshot(commit).is_dir():
-        return None
-    names = cache.names_in(commit)
-    chosen = source.files.choose(names)
-    listed = _listing(cache, commit)
-    if listed is not None:
-        complete = set(source.files.choose(list(listed))) <= set(names)
-    else:
-        complete = not source.files.lacking(names)
-    return (commit, chosen) if chosen and complete else None
+def leftovers(
+    source: ModelSource, cache: RepoCache, *, any_commit: bool
+) -> Iterator[tuple[str, list[str]]]:
+    """Find complete sets of files that other tools downloaded: commit and paths.
+
+    Args:
+        source, cache: where to look.
+        any_commit: take other commits than the one that the revision stood for last, too, the
+            latest first: for when the hub can't be asked which it is.
+    """
+    commits = [cache.commit_of(source.revision)]
+    if any_commit and source.revision == MAIN:
+        commits += cache.commits()
+    for commit in dict.fromkeys(commits):
+        if commit is None or not cache.snapshot(commit).is_dir():
+            continue
+        names = cache.names_in(commit)
+        chosen = source.files.choose(names)
+        listed = _listing(cache, commit)
+        if listed is not None:
+            complete = set(source.files.choose(list(listed))) <= set(names)
+        else:
+            complete = not source.files.lacking(names)
+        if chosen and complete:
+            yield commit, chosen
 
 
 def adopt(source: ModelSource, cache: RepoCache, commit: str, paths: list[str], progress: Progress,
@@ -131,7 +143,7 @@ def adopt(source: ModelSource, cache: RepoCache, commit: str, paths: list[str], 
     """Take over files that other tools downloaded, where their hashes are right.
 
     Args:
-        source, cache, commit, paths: as ``leftover`` found them.
+        source, cache, commit, paths: as ``leftovers`` found them.
         progress: shows the bytes that are read.
         unchecked: take files without a known hash, too.
 
@@ -156,6 +168,11 @@ def adopt(source: ModelSource, cache: RepoCache, commit: str, paths: list[str], 
     except OSError:
         return None
     checked: Literal["hub", "found"] = "found" if None in etags.values() else "hub"
+    if checked == "found":
+        progress.message(
+            f"{source.name}: using the files that another tool left here (commit {commit[:7]}). "
+            "They could not be compared with the hub's."
+        )
     record = DownloadRecord(source.repo, source.revision, commit, files, checked)
     records.save(cache, record, source.files)
     return record
@@ -176,10 +193,8 @@ def _listing(cache: RepoCache, commit: str) -> dict[str, str] | None:
         text = (cache.folder / "trees" / f"{commit}.json").read_text(encoding="utf-8")
         files = parse_json(text)["files"]
         found = {path: row.get("lfs_sha256") or row["blob_id"] for path, row in files.items()}
-        for path, etag in found.items():
-            cache.pointer(commit, path)
-            if not (SHA256.fullmatch(etag) or COMMIT.fullmatch(etag)):
-                return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, DownloadError):
-        return None
-    return found
+        if all(SHA256.fullmatch(etag) or COMMIT.fullmatch(etag) for etag in found.values()):
+            return {path: etag for path, etag in found.items() if is_safe(path)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return None

@@ -119,10 +119,10 @@ def _of_folder(source: ModelSource) -> Verification:
 
 
 def _adopted(source: ModelSource, cache: RepoCache, progress: Progress) -> DownloadRecord | None:
-    there = local.leftover(source, cache)
-    if there is None:
-        return None
-    return local.adopt(source, cache, *there, progress, unchecked=True)
+    for there in local.leftovers(source, cache, any_commit=settings.is_offline()):
+        if record := local.adopt(source, cache, *there, progress, unchecked=True):
+            return record
+    return None
 
 
 def _compare(

@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from milonga.errors import DownloadError
+from milonga.errors import DownloadError, MilongaError
 from milonga.runtime.files import write_text
 from milonga.weights.settings import is_set
 
@@ -76,13 +78,24 @@ class RepoCache:
         if revision != commit and self.commit_of(revision) != commit:
             write_text(self.refs / safe_path(revision), commit)
 
+    def commits(self) -> list[str]:
+        """List the commits of which there are files, the latest to arrive first."""
+        try:
+            found = [path for path in self.snapshots.iterdir() if COMMIT.fullmatch(path.name)]
+            return [path.name for path in sorted(found, key=lambda p: -p.stat().st_mtime)]
+        except OSError:
+            return []
+
     def names_in(self, commit: str) -> list[str]:
-        """List the files of a commit that are there, unfinished and broken links left out."""
+        """List the files of a commit that are there; unfinished ones, broken links and names that
+        not every system can hold are left out."""
         folder = self.snapshot(commit)
         return sorted(
-            path.relative_to(folder).as_posix()
+            name
             for path in folder.rglob("*")
-            if path.is_file() and not path.name.startswith(".part-")
+            if path.is_file()
+            and not path.name.startswith(".part-")
+            and is_safe(name := path.relative_to(folder).as_posix())
         )
 
     def etag_of(self, pointer: Path) -> str | None:
@@ -136,9 +149,9 @@ class RepoCache:
         return True
 
     @contextlib.contextmanager
-    def lock(self, on_wait: Callable[[], None]) -> Iterator[None]:
+    def lock(self, on_wait: Callable[[str], None]) -> Iterator[None]:
         """Hold the repository for this process; ``on_wait`` is called twice a second while
-        another one has it, and may raise to give up."""
+        another one has it, is told which, and may raise to give up."""
         from filelock import FileLock, SoftFileLock, Timeout
 
         self.lock_file.parent.mkdir(parents=True, exist_ok=True)
@@ -149,14 +162,38 @@ class RepoCache:
                 lock.acquire(timeout=0.5)
                 break
             except Timeout:
-                on_wait()
+                on_wait(self._holder())
             except NotImplementedError:
                 # A file system without advisory locks.
                 lock = SoftFileLock(self.lock_file)
+        note = self.own / "holder"
+        with contextlib.suppress(MilongaError):
+            write_text(note, f"process {os.getpid()} on {platform.node()}")
         try:
             yield
         finally:
+            with contextlib.suppress(OSError):
+                note.unlink(missing_ok=True)
             lock.release()
+
+    def _holder(self) -> str:
+        """Describe the lock that is held: process, host, age, path."""
+        try:
+            path = self.own / "holder"
+            who, since = path.read_text(encoding="utf-8"), path.stat().st_mtime
+        except (OSError, UnicodeDecodeError):
+            return f"lock {self.lock_file}"
+        age = max(0, round((time.time() - since) / 60))
+        return f"{who[:100]}, for {age} min; lock {self.lock_file}"
+
+
+def is_safe(path: str) -> bool:
+    """Tell if a path of a hub's listing can be written on every system, within its folder."""
+    try:
+        safe_path(path)
+    except DownloadError:
+        return False
+    return True
 
 
 def safe_path(path: str) -> PurePosixPath:

@@ -134,7 +134,7 @@ def _read(path: Path, repo: str) -> DownloadRecord | None:
     try:
         document = parse_json(path.read_text(encoding="utf-8"))
         record = _parse(document)
-    except (OSError, ValueError, KeyError, TypeError, MilongaError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, MilongaError):
         return None
     return record if record.repo == repo else None
 

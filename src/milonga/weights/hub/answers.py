@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from milonga.errors import DownloadError, WeightsError
-from milonga.weights.cache.layout import COMMIT, SHA256, safe_path
+from milonga.weights.cache.layout import COMMIT, SHA256
 from milonga.weights.hub import network
 from milonga.weights.hub.access import Refusal
 from milonga.weights.hub.retries import PassingError
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     import httpx2
 
 _PASSING = (408, 429, 500, 502, 503, 504)
+_LARGEST_FILE = 1 << 53
+_LONGEST_PATH = 4096
+_LONGEST_ANSWER = 32 << 20
+_LONGEST_ANSWER_S = 120.0
+_SAID_IN = ("x-error-code", "x-error-message", "content-type")
 CHECK_ENDPOINT = (
     "Check HF_ENDPOINT if it is set; otherwise see https://status.huggingface.co and try later."
 )
@@ -52,6 +58,7 @@ def refusal_of(repo: str, response: httpx2.Response, token: Token | None) -> Ref
         PassingError: it may be gone at the next attempt.
         DownloadError: it won't.
     """
+    import httpx2
     from huggingface_hub import errors
     from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
@@ -60,13 +67,18 @@ def refusal_of(repo: str, response: httpx2.Response, token: Token | None) -> Ref
         raise PassingError(f"the hub answers {status}", wait_s=_wait_of(response))
     gated, message = False, ""
     try:
-        hf_raise_for_status(response)
+        body = read_answer(response)
+        whole = httpx2.Response(status, content=body, request=response.request)
+        whole.headers.update(
+            {name: value for name, value in response.headers.items() if name in _SAID_IN}
+        )
+        hf_raise_for_status(whole)
     except (errors.RevisionNotFoundError, errors.RemoteEntryNotFoundError) as error:
         raise _gone(repo, response, error) from error
     except errors.HfHubHTTPError as error:
         gated = isinstance(error, errors.GatedRepoError)
         message = error.server_message or ""
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError, RecursionError):
         # The client expects an object of JSON, or text, in the answer; a proxy may send else.
         message = ""
     if status in (401, 403, 404):
@@ -77,6 +89,23 @@ def refusal_of(repo: str, response: httpx2.Response, token: Token | None) -> Ref
         where=repo,
         step=CHECK_ENDPOINT,
     )
+
+
+def read_answer(response: httpx2.Response) -> bytes:
+    """Read what the hub answers, as far as an answer can go and as long as one may take.
+
+    Raises:
+        ValueError: it goes on.
+        PassingError: it takes too long.
+    """
+    text, began = bytearray(), time.monotonic()
+    for block in response.iter_bytes():
+        text += block
+        if len(text) > _LONGEST_ANSWER:
+            raise ValueError("the answer does not end")
+        if time.monotonic() - began > _LONGEST_ANSWER_S:
+            raise PassingError(f"an answer took more than {_LONGEST_ANSWER_S:.0f} s")
+    return bytes(text)
 
 
 def passing(error: Exception, endpoint: str) -> WeightsError | PassingError:
@@ -105,16 +134,17 @@ def _wait_of(response: httpx2.Response) -> float | None:
     )
 
     value = response.headers.get("retry-after", "").strip()
-    if value.isdigit():
+    if value.isdecimal():
         return float(value)
     if value:
         with contextlib.suppress(ValueError, TypeError):
             date = parsedate_to_datetime(value)
             now = parsedate_to_datetime(response.headers.get("date", ""))
             return max(0.0, (date - now).total_seconds())
-    limit = parse_ratelimit_headers(response.headers)
-    if response.status_code == 429 and limit is not None and limit.remaining == 0:
-        return float(limit.reset_in_seconds)
+    with contextlib.suppress(ValueError, OverflowError):
+        limit = parse_ratelimit_headers(response.headers)
+        if response.status_code == 429 and limit is not None and limit.remaining == 0:
+            return float(limit.reset_in_seconds)
     return None
 
 
@@ -150,22 +180,18 @@ def file_of(row: Any, endpoint: str) -> RemoteFile | None:
     """Read a row of the hub's listing; None for a folder.
 
     Raises:
-        DownloadError: it makes no sense, or names a place outside the repository.
+        DownloadError: it makes no sense.
     """
     try:
         if row["type"] != "file":
             return None
         large = row.get("lfs")
         sha256 = large["oid"].removeprefix("sha256:") if large else None
-        file = RemoteFile(
-            path=str(safe_path(row["path"])),
-            size=int(large["size"] if large else row["size"]),
-            etag=sha256 or row["oid"],
-            sha256=sha256,
-        )
+        path, size = row["path"], (large or row)["size"]
+        etag = sha256 or row["oid"]
+        sane = len(path) <= _LONGEST_PATH and 0 <= size <= _LARGEST_FILE and type(size) is int
+        if sane and isinstance(path, str) and (SHA256 if sha256 else COMMIT).fullmatch(etag):
+            return RemoteFile(path, size, etag, sha256)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise not_a_hub(endpoint) from error
-    pattern = SHA256 if file.sha256 else COMMIT
-    if file.size < 0 or not pattern.fullmatch(file.etag):
-        raise not_a_hub(endpoint)
-    return file
+    raise not_a_hub(endpoint)

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from milonga._version import __version__
 from milonga.errors import DownloadError
+from milonga.runtime.documents import parse_json
 from milonga.runtime.progress import Progress
 from milonga.weights import settings
 from milonga.weights.cache.layout import COMMIT
@@ -29,6 +30,7 @@ from milonga.weights.hub.answers import (
     file_of,
     not_a_hub,
     passing,
+    read_answer,
     refusal_of,
 )
 from milonga.weights.hub.retries import Attempts, PassingError, Retry
@@ -36,6 +38,10 @@ from milonga.weights.hub.tokens import Token
 
 if TYPE_CHECKING:
     import httpx2
+
+
+_MOST_PAGES = 300
+"""Of a listing; the public hub puts 1,000 files on a page and advises against more than 100,000."""
 
 
 class Hub:
@@ -91,17 +97,24 @@ class Hub:
 
     def files(self, repo: str, commit: str) -> list[RemoteFile]:
         """List every file of a commit."""
-        url: str | None = f"{self._endpoint}/api/models/{repo}/tree/{commit}?recursive=true"
-        files = []
-        while url is not None:
-            page, url = self._json(repo, url, repo)
+        url = f"{self._endpoint}/api/models/{repo}/tree/{commit}?recursive=true"
+        files: list[RemoteFile] = []
+        for _ in range(_MOST_PAGES):
+            page, following = self._json(repo, url, repo)
             if not isinstance(page, list):
                 raise not_a_hub(self._endpoint)
             for row in page:
                 file = file_of(row, self._endpoint)
                 if file is not None:
                     files.append(file)
-        return files
+            if following is None:
+                return files
+            url = following
+        raise DownloadError(
+            f"The hub's list of files goes on after {_MOST_PAGES} pages.",
+            where=repo,
+            step=CHECK_ENDPOINT,
+        )
 
     def check_access(self, repo: str, path: str, revision: str) -> None:
         """Ask for a file without its contents.
@@ -139,9 +152,8 @@ class Hub:
         while True:
             try:
                 with self._answer(repo, url) as response:
-                    response.read()
                     following = response.links.get("next", {}).get("url")
-                    document = response.json()
+                    document = parse_json(read_answer(response))
                 break
             except PassingError as error:
                 attempts.failed(error)
@@ -234,7 +246,8 @@ class Hub:
             raise
         except Exception as error:
             # What speaks SOCKS stops with errors of its own where a proxy does not.
-            raise httpx2.ProxyError(f"{type(error).__name__} {error}".rstrip(" .")) from error
+            kind = httpx2.ProxyError if network.proxy_of(url) else httpx2.RemoteProtocolError
+            raise kind(f"{type(error).__name__} {error}".rstrip(" .")) from error
         if response.is_success or response.status_code == 416:
             return response
         if response.has_redirect_location and not follow:
