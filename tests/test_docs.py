@@ -5,10 +5,10 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from warm_process import run_warm, warm_milonga
 
 ROOT = Path(__file__).parent.parent
 
@@ -27,13 +27,18 @@ EXAMPLES = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 def run(page: Path, folder: Path) -> None:
     """Run every sh and python block of a page in order, in one folder."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    # What the examples train and keep is no business of whoever runs the tests.
-    environment = {**os.environ, "PATH": path, "MILONGA_HOME": str(folder / ".milonga")}
-    for language, text in EXAMPLES.findall(page.read_text()):
-        command = ["bash", "-euc", text] if language == "sh" else [sys.executable, "-c", text]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{page.name}:\n{text}\n{done.stdout}\n{done.stderr}"
+    with warm_milonga() as commands:
+        path = f"{commands}{os.pathsep}{os.environ['PATH']}"
+        # What the examples train and keep is no business of whoever runs the tests.
+        env = {**os.environ, "PATH": path, "MILONGA_HOME": str(folder / ".milonga")}
+        for language, text in EXAMPLES.findall(page.read_text()):
+            if language == "python":
+                done = run_warm(["-c", text], cwd=folder, env=env)
+            else:
+                done = subprocess.run(
+                    ["bash", "-euc", text], cwd=folder, env=env, capture_output=True, text=True
+                )
+            assert done.returncode == 0, f"{page.name}:\n{text}\n{done.stdout}\n{done.stderr}"
 
 
 # A page is a dozen commands, one after the other, which may share the machine with others.
@@ -70,8 +75,6 @@ def test_dead_links_are_found(tmp_path):
 
 def test_the_examples_are_sheets_that_can_be_rendered(tmp_path):
     for sheet in (ROOT / "examples").rglob("*.yaml"):
-        command = [sys.executable, "-m", "milonga", "render", str(sheet), "--with", "guide"]
-        done = subprocess.run(
-            [*command, "--dry-run", "--out", str(tmp_path)], capture_output=True, text=True
-        )
+        command = ["-m", "milonga", "render", sheet, "--with", "guide", "--dry-run"]
+        done = run_warm([*command, "--out", tmp_path], cwd=tmp_path)
         assert done.returncode == 0, done.stderr

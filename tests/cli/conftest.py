@@ -2,13 +2,10 @@
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 
 import pytest
-
-MILONGA = [sys.executable, "-m", "milonga"]
+from warm_process import run_warm
 
 
 @dataclass
@@ -27,14 +24,8 @@ def milonga(tmp_path):
     """Runs milonga in ``tmp_path``; its own data lives there, too."""
 
     def run(*args, **env):
-        done = subprocess.run(
-            [*MILONGA, *map(str, args)],
-            cwd=tmp_path,
-            env={**os.environ, "MILONGA_HOME": str(tmp_path / "home"), "COLUMNS": "120", **env},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        home = {"MILONGA_HOME": str(tmp_path / "home"), "COLUMNS": "120"}
+        done = run_warm(["-m", "milonga", *args], cwd=tmp_path, env={**os.environ, **home, **env})
         assert "Traceback" not in done.stderr
         return Result(done.returncode, done.stdout, done.stderr)
 

@@ -2,12 +2,11 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
 import pytest
+from warm_process import WarmProcess
 
 from milonga.audio import probe
 from milonga.errors import Cancelled, CorpusError, SoundError
@@ -101,12 +100,12 @@ def test_a_killed_training_goes_on_to_the_same_model(trained, corpus, tmp_path):
         f"train_into_library('noises', Path({str(corpus)!r}), settings=settings,\n"
         f"    library=Library(Path({str(library.folder)!r})))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code])
+    process = WarmProcess(["-c", code])
     checkpoint = library.folder / "noises" / "training" / "checkpoint.safetensors"
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.002)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert library.model("noises").header is None
     assert library.model("noises").in_training
     made = train_into_library("noises", corpus, settings=SETTINGS, library=library)

@@ -3,13 +3,12 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from warm_process import WarmProcess
 
 from milonga import audio
 from milonga.audio import loudness_lufs, true_peak_dbtp
@@ -225,11 +224,8 @@ def test_folders_that_hold_no_song(milonga, tmp_path):
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_render_goes_on(milonga, song, out, tmp_path, kind):
     many = ["render", str(song), "--out", str(out), "--takes", "5"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "milonga", *many],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    process = WarmProcess(
+        ["-m", "milonga", *many],
         cwd=tmp_path,
         env={**os.environ, "MILONGA_HOME": str(tmp_path / "home")},
     )
@@ -237,7 +233,7 @@ def test_an_interrupted_render_goes_on(milonga, song, out, tmp_path, kind):
     while len(list(out.rglob("guide-*.json"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(kind)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate()
     assert process.returncode == (-9 if kind == signal.SIGKILL else 130)
     assert "Traceback" not in stderr
     finished = list(out.rglob("guide-*.json"))

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from warm_process import WarmProcess
 
 from milonga.audio import probe, read
 from milonga.audio.export.receipt import check_export
@@ -190,17 +190,12 @@ def test_a_batch_and_what_is_refused_before_it(run, tmp_path):
 
 def test_a_killed_batch_goes_on(run, tmp_path):
     args = ["sound", "play", "tiny", "--seeds", "0:7", "--format", "flac", "-o", "many", *SHORT]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "milonga", *args],
-        env={**os.environ},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = WarmProcess(["-m", "milonga", *args], cwd=tmp_path)
     folder = tmp_path / "many"
     while len(list(folder.glob("tiny*.json"))) < 2 and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    process.wait(300)
+    process.communicate()
     whole = len(list(folder.glob("tiny*.json")))
     out, _ = run(*args[1:], "--json")
     document = json.loads(out)

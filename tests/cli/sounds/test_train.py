@@ -1,12 +1,12 @@
 import importlib.util
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from warm_process import WarmProcess
 
 from milonga.audio import Clip, write
 
@@ -71,18 +71,15 @@ def test_wrong_usage(milonga, tmp_path, args, status, word):
 
 def test_a_training_is_interrupted_resumed_and_repeated(milonga, corpus, tmp_path):
     """Ctrl-C while it trains; the same command goes on; then there is nothing to do."""
-    command = [sys.executable, "-m", "milonga", "sound", "train", str(corpus), "--name", "noise"]
+    command = ["-m", "milonga", "sound", "train", str(corpus), "--name", "noise"]
     environment = os.environ | {"MILONGA_HOME": str(tmp_path / "home")}
-    process = subprocess.Popen(
-        [*command, *QUICK], env=environment, stderr=subprocess.PIPE, text=True
-    )
+    process = WarmProcess([*command, *QUICK], cwd=tmp_path, env=environment)
     for line in process.stderr:
         if line.startswith("Training"):
             process.send_signal(signal.SIGINT)
             break
-    rest = process.stderr.read()
-    process.stderr.close()
-    assert process.wait() == 130
+    _, rest = process.communicate()
+    assert process.returncode == 130
     assert "goes on with 'noise'" in rest
     assert "Traceback" not in rest
     (entry,) = milonga("sound", "list", "--json").json

@@ -5,12 +5,11 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
+from warm_process import run_warm
 
 from milonga import audio
 from milonga.errors import Cancelled, GeneratorError, MilongaError
@@ -79,10 +78,7 @@ def test_from_a_sheet_to_a_song_and_again(hub, make_bark, tmp_path):
     (tmp_path / "song.yaml").write_text(SHEET)
 
     def milonga(*args, **env):
-        return subprocess.run(
-            [sys.executable, "-m", "milonga", *args], cwd=tmp_path, env={**os.environ, **env},
-            capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
+        return run_warm(["-m", "milonga", *args], cwd=tmp_path, env={**os.environ, **env})
 
     done = milonga("render", "song.yaml", "--no-report", "--json")
     assert done.returncode == 0, done.stderr
@@ -306,14 +302,13 @@ def test_as_many_rows_as_the_machine_has_memory_for():
 
 def test_song_check_shows_the_prompts(tmp_path):
     (tmp_path / "song.yaml").write_text(SHEET)
-    command = [sys.executable, "-m", "milonga", "song", "check", "song.yaml", "--with", "bark"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    command = ["-m", "milonga", "song", "check", "song.yaml", "--with", "bark"]
+    done = run_warm(command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for line in ("10 Susurra Conmigo, vocals, bark", "    [laughs]",
                  "    ♪ We whisper, susurra conmigo ♪", "Voice v2/en_speaker_6"):  # fmt: skip
         assert line in done.stdout
-    done = subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True, text=True,
-                          timeout=120)  # fmt: skip
+    done = run_warm([*command, "--json"], cwd=tmp_path)
     (layer,) = json.loads(done.stdout)["prompts"]
     assert len(layer["prompts"]) > 1
     assert layer["problems"] == []

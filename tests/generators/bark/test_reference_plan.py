@@ -2,9 +2,9 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
+
+from warm_process import run_warm
 
 from milonga import audio
 from milonga.songs.rendering.receipts import read_receipt
@@ -32,14 +32,11 @@ def test_the_example_song(hub, make_bark, make_stable_audio, tmp_path):
     # MusicGen has a test of its own.
     (tmp_path / "song.yaml").write_text(SHEET.read_text().replace("musicgen, ", ""))
     command = [
-        sys.executable, "-m", "milonga", "render", "song.yaml", "--json", "--no-report",
+        "-m", "milonga", "render", "song.yaml", "--json", "--no-report",
         "--segment", "7", "--segment", "10", "--segment", "18",
         "--option", "stable-audio.steps=3", "--option", "bark.part_s=3",
     ]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "HF_TOKEN": "hf_good"}, capture_output=True,
-        text=True, timeout=300,
-    )  # fmt: skip
+    done = run_warm(command, cwd=tmp_path, env={**os.environ, "HF_TOKEN": "hf_good"})
     assert done.returncode == 0, done.stderr
     # One load of each model for all takes of the run.
     for model in ("bark-small", "stable-audio"):

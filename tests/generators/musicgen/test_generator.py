@@ -6,14 +6,13 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 
 import numpy as np
 import pytest
 import torch
+from warm_process import WarmProcess, run_warm
 
 from milonga import audio
 from milonga.errors import Cancelled, GeneratorError, MilongaError
@@ -71,10 +70,7 @@ def test_from_a_sheet_to_a_song_and_again(hub, make_musicgen, tmp_path):
     (tmp_path / "song.yaml").write_text(SHEET)
 
     def milonga(*args, **env):
-        return subprocess.run(
-            [sys.executable, "-m", "milonga", *args], cwd=tmp_path, env={**os.environ, **env},
-            capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
+        return run_warm(["-m", "milonga", *args], cwd=tmp_path, env={**os.environ, **env})
 
     done = milonga("render", "song.yaml", "--takes", "2", "--no-report", "--json")
     assert done.returncode == 0, done.stderr
@@ -253,23 +249,19 @@ def test_a_clip_beyond_the_window_goes_on_and_is_as_long_as_asked(tiny):
 def test_an_interrupted_render_keeps_its_takes_and_goes_on(make_musicgen, tmp_path):
     (tmp_path / "song.yaml").write_text(SHEET.replace("seconds: 0.77", "seconds: 60"))
     command = [
-        sys.executable, "-m", "milonga", "render", "song.yaml", "--no-report", "--json",
+        "-m", "milonga", "render", "song.yaml", "--no-report", "--json",
         "--option", f"musicgen.model={make_musicgen(1)}",
     ]  # fmt: skip
-    process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    lines = []
+    process = WarmProcess(command, cwd=tmp_path)
     for line in process.stderr:
-        lines.append(line)
         if line.startswith("MusicGen, 60 s"):
             break
     process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=120)
-    assert process.returncode == 130, "".join(lines) + rest
-    assert "Traceback" not in rest
+    _, whole = process.communicate()
+    assert process.returncode == 130, whole
+    assert "Traceback" not in whole
     (tmp_path / "song.yaml").write_text(SHEET)
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = run_warm(command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     takes = json.loads(done.stdout)["takes"]
     assert [take["status"] for take in takes] == ["kept", "rendered"]

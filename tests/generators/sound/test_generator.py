@@ -1,10 +1,9 @@
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import soundfile
+from warm_process import run_warm
 
 from milonga.analysis.take_checks import check_take
 from milonga.audio import Clip, write
@@ -171,10 +170,7 @@ def test_a_song_sheet_is_rendered_and_replayed(library, tmp_path):
     )
 
     def milonga(*args):
-        return subprocess.run(
-            [sys.executable, "-m", "milonga", *args],
-            cwd=tmp_path, capture_output=True, text=True,
-        )  # fmt: skip
+        return run_warm(["-m", "milonga", *args], cwd=tmp_path)
 
     done = milonga("render", "song.yaml", "--out", "out", "--no-report")
     assert done.returncode == 0, done.stderr

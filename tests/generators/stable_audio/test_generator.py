@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from warm_process import WarmProcess, run_warm
 
 from milonga import audio
 from milonga.errors import Cancelled, GeneratorError, MilongaError
@@ -77,10 +76,7 @@ def test_from_a_sheet_to_a_song_and_again(hub, make_stable_audio, tmp_path):
     (tmp_path / "song.yaml").write_text(SHEET)
 
     def milonga(*args, **env):
-        return subprocess.run(
-            [sys.executable, "-m", "milonga", *args], cwd=tmp_path, env={**os.environ, **env},
-            capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
+        return run_warm(["-m", "milonga", *args], cwd=tmp_path, env={**os.environ, **env})
 
     command = ["render", "song.yaml", "--takes", "2", "--no-report", "--json",
                "--option", "stable-audio.steps=4"]  # fmt: skip
@@ -273,23 +269,19 @@ def test_an_interrupted_render_keeps_its_takes_and_goes_on(make_stable_audio, tm
     long = SHEET + "    options: {stable-audio: {steps: 1000}}\n"
     (tmp_path / "song.yaml").write_text(long)
     command = [
-        sys.executable, "-m", "milonga", "render", "song.yaml", "--no-report", "--json",
+        "-m", "milonga", "render", "song.yaml", "--no-report", "--json",
         "--option", f"stable-audio.model={make_stable_audio()}",
     ]  # fmt: skip
-    process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    lines = []
+    process = WarmProcess(command, cwd=tmp_path)
     for line in process.stderr:
-        lines.append(line)
         if line.startswith("Stable Audio, 1000 steps"):
             break
     process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=120)
-    assert process.returncode == 130, "".join(lines) + rest
-    assert "Traceback" not in rest
+    _, whole = process.communicate()
+    assert process.returncode == 130, whole
+    assert "Traceback" not in whole
     (tmp_path / "song.yaml").write_text(long.replace("1000", "5"))
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = run_warm(command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     takes = json.loads(done.stdout)["takes"]
     assert [take["status"] for take in takes] == ["kept", "rendered"]

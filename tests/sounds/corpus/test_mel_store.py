@@ -3,14 +3,13 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from warm_process import WarmProcess
 
 from milonga.audio import Clip, read, write
 from milonga.errors import Cancelled, CorpusError, SoundError
@@ -119,11 +118,11 @@ def test_a_killed_build_goes_on_to_the_same_store(recordings, tmp_path):
         f"corpus = Corpus.inspect(Path({str(recordings)!r}))\n"
         f"MelStore.build(corpus, Path({str(tmp_path / 'cut')!r}))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code])
+    process = WarmProcess(["-c", code])
     while not list((tmp_path / "cut").glob("*.npy")) and process.poll() is None:
         time.sleep(0.002)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert not (tmp_path / "cut" / "store.json").exists()
     with pytest.raises(SoundError):
         MelStore.open(tmp_path / "cut")

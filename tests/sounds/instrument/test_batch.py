@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 import textwrap
 import time
 
@@ -8,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from warm_process import WarmProcess
 
 from milonga.audio import Clip, read
 from milonga.audio.export.receipt import Provenance, check_export, receipt_path
@@ -237,8 +236,8 @@ PROGRAM = textwrap.dedent("""
 
 
 def started(folder, pause):
-    command = [sys.executable, "-c", PROGRAM, str(folder), str(pause)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    command = ["-c", PROGRAM, folder, pause]
+    return WarmProcess(command)
 
 
 @pytest.mark.parametrize("wait", [0.0, 0.01, 0.03])

@@ -3,12 +3,11 @@
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
+from warm_process import run_warm
 
 from milonga.audio import Clip, read, write
 from milonga.errors import (
@@ -315,18 +314,16 @@ def test_another_process_keeps_it_out(entry):
 
 def test_the_command(home):
     # The training is done: it goes on by one step.
-    command = [sys.executable, "-m", "milonga", "sound", "fine-tune-vocoder"]
+    command = ["-m", "milonga", "sound", "fine-tune-vocoder"]
     run = [*command, "bells", "--again", "--size", "tiny", "--steps", "1", "--batch", "1", "--json"]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=300)
+    done = run_warm(run)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["steps"] == 1
     assert document["preferred"] is False
     assert "million parameters" in done.stderr
-    both = subprocess.run([*command, "bells", "--steps", "1", "--minutes", "1"],
-                          capture_output=True, text=True, timeout=300)  # fmt: skip
+    both = run_warm([*command, "bells", "--steps", "1", "--minutes", "1"])
     assert both.returncode == 2
-    none = subprocess.run([*command, "nobody"], capture_output=True, text=True,
-                          timeout=300)  # fmt: skip
+    none = run_warm([*command, "nobody"])
     assert none.returncode == 1
     assert "no model 'nobody'" in none.stderr

@@ -3,14 +3,13 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save as pack
+from warm_process import WarmProcess
 
 from milonga.errors import Cancelled, CorpusError, SoundError
 from milonga.runtime.progress import Progress
@@ -135,9 +134,7 @@ while True:
 
 def test_a_kill_while_a_checkpoint_is_written_does_no_harm(tmp_path):
     for wait in (0.0, 0.004, 0.011):
-        process = subprocess.Popen(
-            [sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
-        )
+        process = WarmProcess(["-c", _WRITER, tmp_path])
         for _ in range(2):
             process.stdout.readline()
         time.sleep(wait)

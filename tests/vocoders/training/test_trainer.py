@@ -1,13 +1,12 @@
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from warm_process import WarmProcess
 
 from milonga.errors import Cancelled, VocoderError
 from milonga.runtime.progress import Progress
@@ -220,8 +219,8 @@ def _same(one, other):
 
 
 def _process(folder, steps):
-    command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(folder), str(steps)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    command = ["-c", KILLED, Path(__file__).parent, folder, steps]
+    return WarmProcess(command)
 
 
 def _finish(folder, steps):
