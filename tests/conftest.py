@@ -1,11 +1,11 @@
 """Fixtures for every folder of tests."""
 
-import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import loopback_hub
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -25,18 +25,6 @@ settings.register_profile("milonga", suppress_health_check=[HealthCheck.too_slow
 settings.load_profile("milonga")
 
 
-def _support(name):
-    path = Path(__file__).parent / "support" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"milonga_test_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-_hub = _support("loopback_hub")
-
-
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A model hub on this machine; everything in this process and its children uses it.
@@ -45,14 +33,14 @@ def hub(tmp_path, monkeypatch):
     misbehave, ``hub.requests`` and ``hub.bytes_served`` tell what came (see
     support/loopback_hub.py).
     """
-    for name in _hub.ENVIRONMENT:
+    for name in loopback_hub.ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
-    with _hub.LoopbackHub() as hub:
+    with loopback_hub.LoopbackHub() as hub:
         for name, value in hub.environment(tmp_path).items():
             monkeypatch.setenv(name, value)
         hub.cache = tmp_path / "huggingface" / "hub"
         hub.home = tmp_path
-        hub.account = _hub.Account
+        hub.account = loopback_hub.Account
         yield hub
 
 

@@ -1,9 +1,6 @@
 """Corpora made here, on disk and in memory, and a tiny model trained on one."""
 
-import importlib.util
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,18 +11,12 @@ from milonga.audio.mel.spec import MelSpec
 RATE = 44_100
 
 
-def _support():
-    path = Path(__file__).parents[1] / "support" / "sound_models.py"
-    spec = importlib.util.spec_from_file_location("milonga_test_sound_models", path)
-    module = sys.modules.setdefault(spec.name, importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def sound_models():
     """The module support/sound_models.py."""
-    return _support()
+    import sound_models
+
+    return sound_models
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 """Playing, blends, batches, presets and history in one call each."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+from sound_models import small_model
 
 from milonga.audio.export.receipt import check_export
 from milonga.errors import (
@@ -39,17 +39,8 @@ class Told(Progress):
         self.lines.append(text)
 
 
-@pytest.fixture(scope="session")
-def small_model():
-    path = Path(__file__).parents[1] / "support" / "sound_models.py"
-    spec = importlib.util.spec_from_file_location("milonga_test_workflow_sound_models", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.small_model
-
-
 @pytest.fixture
-def library(tmp_path, monkeypatch, small_model):
+def library(tmp_path, monkeypatch):
     monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     library = Library()

@@ -1,6 +1,5 @@
 """play with presets and in batches, blend, preset and history, as a user types them."""
 
-import importlib.util
 import json
 import signal
 import subprocess
@@ -9,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from sound_models import small_model
 from warm_process import WarmProcess
 
 from milonga.audio import probe, read
@@ -21,17 +21,8 @@ from milonga.sounds.library.presets import Presets
 SHORT = ("--seconds", "0.3", "--vocoder", "griffin-lim")
 
 
-@pytest.fixture(scope="session")
-def small_model():
-    path = Path(__file__).parents[2] / "support" / "sound_models.py"
-    spec = importlib.util.spec_from_file_location("milonga_test_cli_sound_models", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.small_model
-
-
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys, small_model):
+def run(tmp_path, monkeypatch, capsys):
     """Runs a command in this process; status, standard output and standard error."""
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
@@ -88,7 +79,7 @@ def test_a_preset_that_can_not_be_played_is_not_saved(run):
     assert Presets("tiny").all() == {}
 
 
-def test_after_another_training_the_preset_plays_with_what_is_left(run, small_model):
+def test_after_another_training_the_preset_plays_with_what_is_left(run):
     run("preset", "save", "tiny", "hall", "--set", "pulse=1", "--set", "brightness=1", *SHORT)
     Library().save("tiny", *small_model("tiny", seed=3, disabled=("pulse",)))
     out, err = run("play", "tiny", "--preset", "hall", "--json")

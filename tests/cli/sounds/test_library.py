@@ -1,11 +1,7 @@
-import importlib.util
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
-
-SUPPORT = Path(__file__).parents[2] / "support" / "sound_models.py"
+from sound_models import small_model
 
 
 @pytest.fixture(scope="module")
@@ -13,11 +9,8 @@ def file(tmp_path_factory):
     """A model's file, as somebody might send it."""
     from milonga.sounds.model.file import save
 
-    spec = importlib.util.spec_from_file_location("milonga_test_sound_models", SUPPORT)
-    module = sys.modules.setdefault(spec.name, importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
     path = tmp_path_factory.mktemp("shared") / "theirs.safetensors"
-    save(path, *module.small_model("río"))
+    save(path, *small_model("río"))
     return path
 
 

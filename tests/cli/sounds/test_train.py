@@ -1,25 +1,20 @@
-import importlib.util
 import os
 import signal
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sound_models import steady_corpus
 from warm_process import WarmProcess
 
 from milonga.audio import Clip, write
 
-SUPPORT = Path(__file__).parents[2] / "support" / "sound_models.py"
 QUICK = ("--size", "small", "--epochs", "1")
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    spec = importlib.util.spec_from_file_location("milonga_test_sound_models", SUPPORT)
-    module = sys.modules.setdefault(spec.name, importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
-    return module.steady_corpus(tmp_path_factory.mktemp("steady"))
+    return steady_corpus(tmp_path_factory.mktemp("steady"))
 
 
 def test_the_corpus_is_inspected_and_reported(milonga, tmp_path):
