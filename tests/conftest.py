@@ -9,6 +9,8 @@ import loopback_hub
 import pytest
 from hypothesis import HealthCheck, settings
 
+from milonga.runtime.progress import Progress
+
 # librosa compiles with numba when first used. Two workers that write one cache at a time can
 # leave machine code in it that crashes every process after them.
 os.environ["NUMBA_CACHE_DIR"] = str(
@@ -66,3 +68,69 @@ def run_python(tmp_path):
         return done.stdout
 
     return run
+
+
+class Mac:
+    """A device "mps" as some systems of Apple's have it, here on the processor: convolutions
+    of more than ``limit`` samples are refused until the network moves to the processor.
+
+    Source: github.com/pytorch/pytorch/issues/129207 and the reports that quote it.
+    """
+
+    limit = 65_536
+    refused = 0
+
+    def __init__(self, monkeypatch):
+        import torch
+        from torch.nn import functional
+
+        self.on = True
+        for name in ("conv1d", "conv_transpose1d"):
+            monkeypatch.setattr(functional, name, self.refusing(getattr(functional, name)))
+        moved = torch.nn.Module.to
+
+        def to(module, device=None, *args, **kwargs):
+            self.on = self.on and str(device) != "cpu"
+            return moved(module, device, *args, **kwargs)
+
+        monkeypatch.setattr(torch.nn.Module, "to", to)
+
+    def device_of(self, module=None):
+        return "mps" if self.on else "cpu"
+
+    def refusing(self, convolution):
+        def convolve(*args, **kwargs):
+            found = convolution(*args, **kwargs)
+            if self.on and found.shape[-1] > self.limit:
+                self.refused += 1
+                raise NotImplementedError(
+                    "Output channels > 65536 not supported at the MPS device. As a temporary fix, "
+                    "you can set the environment variable `PYTORCH_ENABLE_MPS_FALLBACK=1` to use "
+                    "the CPU as a fallback for this op. WARNING: this will be slower than running "
+                    "natively on MPS."
+                )
+            return found
+
+        return convolve
+
+
+@pytest.fixture
+def mac(monkeypatch):
+    """A fake of Apple's device, which refuses long convolutions."""
+    return Mac(monkeypatch)
+
+
+class Messages(Progress):
+    """A progress that keeps its messages."""
+
+    def __init__(self):
+        super().__init__()
+        self.texts = []
+
+    def message(self, text):
+        self.texts.append(text)
+
+
+@pytest.fixture
+def messages():
+    return Messages()

@@ -11,7 +11,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from milonga.runtime.progress import Progress
 from milonga.vocoders import VocoderError
 from milonga.vocoders.bigvgan import chunks
 from milonga.vocoders.bigvgan.chunks import block_reach, plan_chunk, recomputed_share
@@ -148,26 +147,33 @@ class Cramped:
         return self.engine.chunk(mel, plan)
 
 
-class Messages(Progress):
-    def __init__(self):
-        super().__init__()
-        self.texts = []
-
-    def message(self, text):
-        self.texts.append(text)
-
-
 @pytest.mark.parametrize(("most", "device"), [(60, "cuda"), (0, "cpu")])
-def test_a_full_device_means_smaller_chunks_then_the_cpu(most, device):
+def test_a_full_device_means_smaller_chunks_then_the_cpu(messages, most, device):
     vocoder = make("torch")
     mel = np.random.default_rng(0).normal(-4, 2, (1, 10, 150)).astype(np.float32)
     expected = vocoder.mel_to_waveform(mel)
     vocoder._engine, vocoder._device = Cramped(vocoder._engine, most), "cuda"
-    messages = Messages()
     found = vocoder.mel_to_waveform(mel, progress=messages)
     assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
     assert vocoder.device == device
     assert "ran out of memory" in messages.texts[0]
+    assert (device == "cpu") == any("on the CPU" in text for text in messages.texts)
+
+
+@pytest.mark.parametrize(("limit", "device"), [(1000, "mps"), (20, "cpu")])
+def test_a_mac_that_refuses_long_convolutions_goes_on(mac, messages, limit, device):
+    vocoder = make("torch")
+    mel = np.random.default_rng(0).normal(-4, 2, (1, 10, 150)).astype(np.float32)
+    mac.on = False
+    expected = vocoder.mel_to_waveform(mel)
+    mac.on, mac.limit, vocoder._device = True, limit, "mps"
+    # On the processor the refusals end.
+    move = vocoder._move
+    vocoder._move = lambda engine: (move(engine), setattr(mac, "on", False))[0]
+    found = vocoder.mel_to_waveform(mel, progress=messages)
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert vocoder.device == device
+    assert "mps can't compute so much at once (Output channels > 65536" in messages.texts[0]
     assert (device == "cpu") == any("on the CPU" in text for text in messages.texts)
 
 
@@ -219,7 +225,7 @@ def test_one_vocoder_serves_several_threads(engine):
         assert np.array_equal(wave, expected[index % 4])
 
 
-def test_threads_that_run_out_of_memory_at_once_all_go_on_and_say_so_once():
+def test_threads_that_run_out_of_memory_at_once_all_go_on_and_say_so_once(messages):
     vocoder = make("torch")
     draw = np.random.default_rng(0)
     mels = [draw.normal(-4, 2, (1, 10, n)).astype(np.float32) for n in (15, 12, 9, 16)]
@@ -234,7 +240,6 @@ def test_threads_that_run_out_of_memory_at_once_all_go_on_and_say_so_once():
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     vocoder._engine, vocoder._device = Full(), "cuda"
-    messages = Messages()
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda mel: vocoder.mel_to_waveform(mel, progress=messages), mels))
     for wave, whole in zip(found, expected, strict=True):
@@ -260,7 +265,7 @@ def test_a_retreat_leaves_alone_what_another_thread_computes():
         running = pool.submit(vocoder.mel_to_waveform, mel)
         assert inside.wait(30)
         vocoder._device = "cuda"
-        vocoder._retreat(vocoder._engine, 1, RuntimeError("out of memory"), Progress())
+        vocoder._move(vocoder._engine)
         moved.set()
         wave = running.result(60)
     assert np.abs(wave - expected).max() <= 1e-5 * np.abs(expected).max()

@@ -8,9 +8,28 @@ on it agreed with the processor's.
 from __future__ import annotations
 
 import functools
+import re
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from typing import TYPE_CHECKING, TypeVar
 
 from milonga.errors import DeviceError, MissingExtraError
+from milonga.runtime.memory import is_out_of_memory
+from milonga.runtime.progress import Progress
+
+if TYPE_CHECKING:
+    import torch
+
+Piece = TypeVar("Piece")
+
+_SHORT, _LONG = 64, 70_000
+"""Samples of the trials: some systems of Apple's refuse, or get wrong, convolutions of more than
+65,536."""
+
+_REFUSED = re.compile(
+    r"\bMPS\b|canUse32BitIndexMath|CUDNN_STATUS_NOT_SUPPORTED|invalid configuration argument"
+)
+"""How torch says that a device has no code for this, or none for this length."""
 
 
 def torch_installed() -> bool:
@@ -43,18 +62,21 @@ def fault_of(device: str) -> str | None:
     """
     import torch
 
-    try:
-        generator = torch.Generator().manual_seed(0)
-        signal = torch.randn(1, 4, 64, generator=generator)
-        kernel = torch.randn(4, 4, 5, generator=generator)
+    generator = torch.Generator().manual_seed(0)
+    kernel = torch.randn(4, 4, 5, generator=generator)
+    for length in (_SHORT, _LONG):
+        signal = torch.randn(1, 4, length, generator=generator)
         expected = torch.nn.functional.conv1d(signal, kernel)
-        found = torch.nn.functional.conv1d(signal.to(device), kernel.to(device)).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return first.rstrip(".")
-    # Accelerators may compute in TF32, which keeps about three decimal digits.
-    if not torch.allclose(found, expected, rtol=1e-2, atol=1e-2):
-        return "it computes wrong results"
+        try:
+            found = torch.nn.functional.conv1d(signal.to(device), kernel.to(device)).cpu()
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            if length == _LONG and is_refused(error):
+                # Whoever computes something as long goes on in chunks.
+                return None
+            return _first_line(error)
+        # Accelerators may compute in TF32, which keeps about three decimal digits.
+        if not torch.allclose(found, expected, rtol=1e-2, atol=1e-2):
+            return "it computes wrong results"
     return None
 
 
@@ -84,3 +106,72 @@ def pick_device(wanted: str = "auto") -> str:
             step="Use auto or cpu; for a graphics card, update its driver and torch.",
         )
     return matching[0]
+
+
+def is_refused(error: BaseException) -> bool:
+    """Tell if an accelerator can't compute something, or not at this length; the processor can."""
+    return isinstance(error, (NotImplementedError, RuntimeError, TypeError)) and (
+        _REFUSED.search(str(error)) is not None and not is_out_of_memory(error)
+    )
+
+
+def in_chunks(
+    total: int,
+    chunk: int,
+    smallest: int,
+    compute: Callable[[int, int], Piece],
+    device: Callable[[], str],
+    to_processor: Callable[[], object],
+    progress: Progress,
+) -> Iterator[tuple[int, int, Piece]]:
+    """Compute a whole chunk by chunk: shorter ones where a device can't do more at once, and at
+    last on the processor. Every such step is a message.
+
+    Args:
+        total: frames of the whole.
+        chunk: frames to begin with.
+        smallest: frames of a chunk that is not divided further.
+        compute: makes the frames from the first to before the second.
+        device: where that computes now.
+        to_processor: moves it to the processor; False where another thread had done so.
+        progress: gets the messages.
+
+    Yields:
+        The first frame, the one behind the last, and what they became.
+    """
+    at, size = 0, chunk
+    while at < total:
+        stop, used = min(at + size, total), device()
+        try:
+            piece = compute(at, stop)
+        except Exception as error:
+            # A processor refuses nothing.
+            if not (is_out_of_memory(error) or (used != "cpu" and is_refused(error))):
+                raise
+            short = stop - at <= smallest
+            if short and used == "cpu":
+                raise
+            reason = "ran out of memory"
+            if not is_out_of_memory(error):
+                reason = f"can't compute so much at once ({_first_line(error)})"
+        else:
+            yield at, stop, piece
+            at = stop
+            continue
+        # The error, which holds the memory of what failed, is gone here.
+        if short:
+            size = chunk
+            if to_processor() is not False:
+                progress.message(f"{used} {reason}; going on on the CPU.")
+        else:
+            size = max(smallest, (stop - at) // 2)
+            progress.message(f"{used} {reason}; going on in chunks of {size} frames.")
+
+
+def device_of(module: torch.nn.Module) -> str:
+    """Return the device that a network is on."""
+    return str(next(module.parameters()).device)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

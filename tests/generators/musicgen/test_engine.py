@@ -118,3 +118,22 @@ def test_decoding_in_pieces_is_decoding(engine, frames):
     assert pieces.shape == whole.shape == (2, 1, frames * 640)
     # Float32 in another order of sums.
     torch.testing.assert_close(pieces, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
+
+
+@pytest.mark.parametrize(("limit", "left"), [(65_536, "mps"), (300, "cpu")])
+def test_a_mac_that_refuses_long_convolutions_decodes_all_the_same(
+    engine, mac, messages, monkeypatch, limit, left
+):
+    codes = torch.randint(0, 64, (1, 4, 260), generator=torch.Generator().manual_seed(0))
+    codec = engine.model.audio_encoder
+    mac.on = False
+    whole = decode(codec, codes, Progress())
+    mac.on, mac.limit = True, limit
+    monkeypatch.setattr("milonga.generators.neural.codec.device_of", mac.device_of)
+    found = decode(codec, codes, messages)
+    assert mac.refused
+    assert mac.device_of() == left
+    torch.testing.assert_close(found, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
+    assert "mps can't compute so much at once (Output channels > 65536 not" in messages.texts[0]
+    assert "in chunks of 125 frames" in messages.texts[0] + messages.texts[-1]
+    assert (left == "cpu") == messages.texts[-1].endswith("going on on the CPU.")

@@ -58,6 +58,9 @@ class Hummer(CheckpointGenerator[Hum]):
     def make(self, engine, request, progress):
         if request.seed == 13:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+        if request.seed == 14:
+            raise NotImplementedError("The operator 'aten::hum' is not currently implemented for "
+                                      "the MPS device.")  # fmt: skip
         with self.learning("hum", request.seconds):
             return self.exactly(engine.samples(request.seconds), 1000, request.seconds)
 
@@ -133,6 +136,10 @@ def test_a_failure_keeps_its_cause_and_says_how_to_fix_it(folder):
     assert caught.value.step == "Hum less."
     assert isinstance(caught.value.__cause__, RuntimeError)
     assert not caught.value.seed_may_help
+
+    with pytest.raises(GeneratorError, match="aten::hum") as caught:
+        hummer(folder).render(ask(seed=14))
+    assert caught.value.step == "Set bark.device=cpu."
 
     class Heavy(Hummer):
         def load(self, local, device):

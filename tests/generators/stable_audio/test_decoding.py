@@ -104,3 +104,19 @@ def test_cancelling_stops_within_a_tile():
     hook.remove()
     unit.remove()
     assert len(calls) == 3
+
+
+@pytest.mark.parametrize(("limit", "left"), [(65_536, "mps"), (30_000, "cpu")])
+def test_a_mac_that_refuses_long_convolutions_decodes_all_the_same(
+    mac, messages, monkeypatch, limit, left
+):
+    vae, latents = VAES[REAL], latents_of(60)
+    mac.on = False
+    whole = decode(vae.decoder, latents, 60 * 2048, REAL, Progress())
+    mac.on, mac.limit = True, limit
+    monkeypatch.setattr("milonga.generators.stable_audio.decoding.device_of", mac.device_of)
+    found = decode(vae.decoder, latents, 60 * 2048, REAL, messages)
+    assert mac.device_of() == left
+    torch.testing.assert_close(found, whole, rtol=0, atol=1e-6 * float(whole.abs().max()))
+    assert "going on in chunks of 30 frames" in messages.texts[0]
+    assert (left == "cpu") == messages.texts[-1].endswith("going on on the CPU.")

@@ -19,7 +19,7 @@ from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Problem
 from milonga.generators.base import Assessment, Generator, Model, Request, problem_of, refuse
 from milonga.generators.neural.calibration import learn_speed
-from milonga.generators.neural.loading import hashes_of, licence_of, memory_explained
+from milonga.generators.neural.loading import hashes_of, licence_of, machine_explained
 from milonga.generators.neural.outlook import (
     RenderOutlook,
     access_problem,
@@ -193,7 +193,8 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
 
     def render(self, request: Request, progress: Progress | None = None) -> Clip:
         progress = progress or Progress()
-        with memory_explained(self.options.model, self.less_memory):
+        elsewhere = f"Set {self.name}.device=cpu."
+        with machine_explained(self.options.model, self.less_memory, elsewhere):
             engine = self._engine
             if engine is None:
                 refuse(self.problems(request, self.find()))

@@ -7,8 +7,10 @@ piece, and the stages after it, which look only a few frames around, get pieces 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from milonga.runtime.devices import device_of, in_chunks
 from milonga.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 PIECE = 250
 """Frames at a time: 5 s at 50 frames a second."""
+
+_SMALLEST = 8
+"""Frames of a piece that is not divided further."""
 
 MARGIN = 8
 """Frames that a piece sees on both sides. A transposed convolution reaches one frame, the others
@@ -31,7 +36,8 @@ def decode(codec: Any, codes: torch.Tensor, progress: Progress) -> torch.Tensor:
         progress: asked between the pieces whether to stop.
 
     Returns:
-        ``[batch, channels, frames * hop]``, within rounding the same as ``codec.decode``.
+        ``[batch, channels, frames * hop]`` on the processor, within rounding the same as
+        ``codec.decode``.
 
     Raises:
         Cancelled: the user stopped it.
@@ -39,15 +45,42 @@ def decode(codec: Any, codes: torch.Tensor, progress: Progress) -> torch.Tensor:
     import torch
 
     layers = list(codec.decoder.layers)
+    # A norm over time sees everything at once.
     known = len(layers) > 2 and hasattr(layers[1], "lstm")
+    known = known and codec.config.norm_type == "weight_norm"
+
+    def on_device(
+        total: int, chunk: int, compute: Callable[[int, int], torch.Tensor]
+    ) -> torch.Tensor:
+        found = in_chunks(
+            total, chunk, _SMALLEST, compute, lambda: device_of(codec), lambda: codec.to("cpu"),
+            progress,
+        )  # fmt: skip
+        return torch.cat([piece.cpu() for _, _, piece in found], dim=-1)
+
+    def whole(start: int, stop: int) -> torch.Tensor:
+        there = codes.to(codec.device)
+        if not known:
+            audio: torch.Tensor = codec.decode(there[None], [None]).audio_values
+            return audio
+        hidden: torch.Tensor = layers[0](codec.quantizer.decode(there.transpose(0, 1)))
+        return _recurrent(layers[1].lstm, hidden, progress)
+
     with torch.inference_mode():
-        if not known or codec.config.norm_type != "weight_norm":
-            # A norm over time sees everything at once.
-            whole: torch.Tensor = codec.decode(codes[None], [None]).audio_values
-            return whole
-        hidden = layers[0](codec.quantizer.decode(codes.transpose(0, 1)))
-        hidden = _recurrent(layers[1].lstm, hidden, progress)
-        return _convolved(layers[2:], hidden, progress)
+        hidden = on_device(1, 1, whole)
+        if not known:
+            return hidden
+
+        def convolved(start: int, stop: int) -> torch.Tensor:
+            low, high = max(0, start - MARGIN), min(hidden.shape[-1], stop + MARGIN)
+            piece: torch.Tensor = hidden[..., low:high].to(codec.device)
+            for layer in layers[2:]:
+                progress.check()
+                piece = layer(piece)
+            hop = piece.shape[-1] // (high - low)
+            return piece[..., (start - low) * hop : (stop - low) * hop]
+
+        return on_device(hidden.shape[-1], PIECE, convolved)
 
 
 def _recurrent(lstm: Any, hidden: torch.Tensor, progress: Progress) -> torch.Tensor:
@@ -59,19 +92,3 @@ def _recurrent(lstm: Any, hidden: torch.Tensor, progress: Progress) -> torch.Ten
         found, state = lstm(piece, state)
         pieces.append(found + piece)
     return torch.cat(pieces).permute(1, 2, 0)
-
-
-def _convolved(layers: list[Any], hidden: torch.Tensor, progress: Progress) -> torch.Tensor:
-    import torch
-
-    frames, pieces = hidden.shape[-1], []
-    for start in range(0, frames, PIECE):
-        stop = min(start + PIECE, frames)
-        low, high = max(0, start - MARGIN), min(frames, stop + MARGIN)
-        piece = hidden[..., low:high]
-        for layer in layers:
-            progress.check()
-            piece = layer(piece)
-        hop = piece.shape[-1] // (high - low)
-        pieces.append(piece[..., (start - low) * hop : (stop - low) * hop])
-    return torch.cat(pieces, dim=-1)

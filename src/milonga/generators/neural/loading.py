@@ -14,6 +14,7 @@ from typing import Any
 from milonga import weights
 from milonga.errors import GeneratorError, MilongaError
 from milonga.generators.base import Licence
+from milonga.runtime.devices import is_refused
 from milonga.runtime.memory import is_out_of_memory, raise_if_short
 from milonga.runtime.progress import Progress
 from milonga.runtime.seeding import seeded
@@ -181,19 +182,27 @@ def loading_explained(what: str, folder: Path, name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def memory_explained(name: str, step: str) -> Iterator[None]:
-    """Turn running out of memory into an error for the user.
+def machine_explained(name: str, less: str, elsewhere: str) -> Iterator[None]:
+    """Turn what this machine or its device can't do into an error for the user.
 
     Args:
         name: of the model.
-        step: how to need less.
+        less: how to need less memory.
+        elsewhere: how to compute on the processor.
 
     Raises:
-        GeneratorError: the block ran out of memory.
+        GeneratorError: the block ran out of memory, or a device has no code for it.
     """
     try:
         yield
+    except MilongaError:
+        raise
     except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        raise GeneratorError(f"There is not enough memory for {name}.", step=step) from error
+        if is_out_of_memory(error):
+            raise GeneratorError(f"There is not enough memory for {name}.", step=less) from error
+        if is_refused(error):
+            raise GeneratorError(
+                f"The device can't compute {name}: {str(error).splitlines()[0].rstrip('.')}.",
+                step=elsewhere,
+            ) from error
+        raise

@@ -14,8 +14,7 @@ import torch
 
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import VocoderError
-from milonga.runtime.devices import pick_device
-from milonga.runtime.memory import is_out_of_memory
+from milonga.runtime.devices import in_chunks, pick_device
 from milonga.runtime.progress import Progress
 from milonga.vocoders.base import Floats, VocoderBase
 from milonga.vocoders.bigvgan.chunks import ChunkPlan, plan_chunk
@@ -127,48 +126,36 @@ class BigVGAN(VocoderBase):
 
     def _chunks(self, mel: Floats, chunk_frames: int, progress: Progress) -> Iterator[Floats]:
         frames = mel.shape[2]
-        with progress.task("vocoding", frames, "frames") as task:
-            at = 0
-            while at < frames:
-                stop = min(at + chunk_frames, frames)
-                engine = self._engine
-                plan = plan_chunk(self.config, at, stop, frames)
-                seen = np.ascontiguousarray(mel[:, :, plan.mel.start : plan.mel.stop])
-                try:
-                    piece = engine.chunk(seen, plan)
-                except (RuntimeError, MemoryError) as error:
-                    if not is_out_of_memory(error):
-                        raise
-                    chunk_frames = self._retreat(engine, stop - at, error, progress)
-                    continue
-                yield piece
-                task.advance(stop - at)
-                at = stop
+        engine = self._engine
 
-    def _retreat(
-        self, engine: BigVGANEngine, frames: int, error: BaseException, progress: Progress
-    ) -> int:
-        """Choose the chunk after one that ran out of memory: a smaller one, then the CPU.
+        def compute(start: int, stop: int) -> Floats:
+            nonlocal engine
+            engine = self._engine
+            plan = plan_chunk(self.config, start, stop, frames)
+            seen = np.ascontiguousarray(mel[:, :, plan.mel.start : plan.mel.stop])
+            return engine.chunk(seen, plan)
+
+        with progress.task("vocoding", frames, "frames") as task:
+            for start, stop, piece in in_chunks(
+                frames, chunk_frames, _SMALLEST_CHUNK, compute, lambda: self._device,
+                lambda: self._move(engine), progress,
+            ):  # fmt: skip
+                yield piece
+                task.advance(stop - start)
+
+    def _move(self, engine: BigVGANEngine) -> bool:
+        """Go on on the processor after an engine that failed; False if that is done already.
 
         Safe with threads: another one that is still computing keeps the generator it began with,
         and of several that fail at once the first moves all of them.
         """
-        if frames > _SMALLEST_CHUNK:
-            smaller = max(_SMALLEST_CHUNK, frames // 2)
-            progress.message(
-                f"{self._device} ran out of memory; going on in chunks of {smaller} frames."
-            )
-            return smaller
         with self._moving:
             if engine is not self._engine:
-                return self.default_chunk_frames
-            if self._device == "cpu":
-                raise error
-            progress.message(f"{self._device} has too little memory; going on on the CPU.")
-            self._device = "cpu"
+                return False
             self._generator = _on_cpu(self._generator)
+            self._device = "cpu"
             self._engine = self._make_engine("auto")
-        return self.default_chunk_frames
+            return True
 
 
 def _on_cpu(generator: BigVGANGenerator) -> BigVGANGenerator:
