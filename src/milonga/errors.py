@@ -188,7 +188,13 @@ class UnknownNameError(MilongaError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.name = name
         self.known = sorted(known)
-        super().__init__(f"There is no {kind} {name!r}.", step=f"Known: {', '.join(self.known)}.")
+        # Only this error needs it, and every import of milonga would wait for it.
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, self.known, n=1, cutoff=0.75)
+        meant = f"Did you mean {near[0]}? " if near else ""
+        step = f"{meant}Known: {', '.join(self.known)}."
+        super().__init__(f"There is no {kind} {name!r}.", step=step)
 
 
 @dataclass(frozen=True, slots=True)

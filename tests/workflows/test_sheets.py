@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from milonga.errors import MilongaError, OutputError, SheetError
+from milonga.errors import OutputError, PlanError, SheetError
 from milonga.songs.sheet.load import load_sheet
 from milonga.workflows.sheets import check_sheet, export_sheet, import_sheet, new_sheet
+from milonga.workflows.songs import plan_song
 
 WHISPERS = Path(__file__).parents[2] / "examples" / "whispers"
 
@@ -50,8 +51,9 @@ def test_the_prompts_of_a_generator():
     assert sung.prompts
     document = json.loads(json.dumps(found.to_dict()))
     assert len(document["prompts"]) == len(found.prompts)
-    with pytest.raises(MilongaError, match="no generator"):
-        check_sheet(WHISPERS / "song.yaml", generators="nope")
+    refused = check_sheet(WHISPERS / "song.yaml", generators="nope")
+    assert refused.prompts is None
+    assert "no generator 'nope'" in refused.problems[0].message
 
 
 def test_import_and_export(tmp_path):
@@ -64,3 +66,43 @@ def test_import_and_export(tmp_path):
     with pytest.raises(OutputError, match="a file already"):
         export_sheet(sheet, tmp_path / "song.md")
     assert json.loads(json.dumps(imported.to_dict()))["unplaced"]
+
+
+REFUSED = {
+    "key: Z minor": "key",
+    "lyrics: " + "canto la melodia de la noche " * 4: "syllables",
+    "generators: [guidde]": "Did you mean guide?",
+    "baseline: nowhere.wav": "no such file",
+    "options: {guide: {lead: kazoo}}": "no lead instrument",
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+@pytest.mark.parametrize("named", [[], ["guide"]])
+def test_check_refuses_what_render_refuses(tmp_path, line, named):
+    path = tmp_path / "song.yaml"
+    fields = {"number": "1", "name": "a", "section": "verse", "seconds": "4"}
+    name, _, value = line.partition(": ")
+    fields[name] = value
+    path.write_text("title: a\nsegments:\n- " + "\n  ".join(f"{k}: {v}" for k, v in fields.items()))
+    found = check_sheet(path, generators=named)
+    try:
+        plan_song(path, tmp_path / "out", generators=named)
+        refused = ()
+    except PlanError as error:
+        refused = error.problems
+    assert found.problems == refused
+    assert found.good == (not refused) == bool(named and name == "generators")
+    if refused:
+        assert REFUSED[line] in refused[0].message + refused[0].step
+        assert "How to fix it" in found._repr_html_()
+        assert found.overview["title"] == "a"
+
+
+def test_what_the_guide_reads(tmp_path):
+    (vocals, *_) = [
+        layer
+        for layer in check_sheet(WHISPERS / "song.yaml", generators="guide").prompts
+        if layer.role == "vocals"
+    ]
+    assert "We whisper, (susurra conmigo)" in vocals.prompts[0]

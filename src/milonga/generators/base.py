@@ -105,6 +105,8 @@ class Generator(ABC):
 
     name: ClassVar[str]
     roles: ClassVar[frozenset[Role]]
+    seldom: ClassVar[frozenset[Role]] = frozenset()
+    """Those of its roles that it plays only where a layer names it, or no other generator can."""
     length: ClassVar[Literal["exact", "natural"]]
     """"exact": as long as asked (within 20 ms); "natural": as long as the model makes it."""
 

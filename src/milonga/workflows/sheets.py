@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from milonga.errors import OutputError, Problem, SheetError
+from milonga.errors import MilongaError, OutputError, PlanError, Problem, SheetError
 from milonga.generators.registry import GENERATORS, make_generator
 from milonga.runtime import html
 from milonga.runtime.files import write_text
@@ -18,6 +19,7 @@ from milonga.songs.sheet.load import load_sheet, parse_sheet
 from milonga.songs.sheet.model import Sheet
 from milonga.songs.sheet.overview import overview
 from milonga.songs.sheet.starter import starter
+from milonga.workflows.songs import plan_song
 
 StrPath = str | os.PathLike[str]
 
@@ -40,17 +42,17 @@ class SheetCheck:
     """The result of a check.
 
     Attributes:
-        sheet: None where something is wrong with it.
+        sheet: None where it can't be read.
         overview: the sheet with everything filled in, totals and notes, as plain values.
         prompts: by layer, where generators were named.
-        error: explains everything that is wrong; None for a good sheet.
+        error: explains everything that a render would refuse; None for a good sheet.
     """
 
     path: Path
     sheet: Sheet | None = None
     overview: Mapping[str, Any] | None = None
     prompts: tuple[LayerPrompts, ...] | None = None
-    error: SheetError | None = None
+    error: SheetError | PlanError | None = None
 
     @property
     def good(self) -> bool:
@@ -70,10 +72,14 @@ class SheetCheck:
         return {**found, **prompts, "problems": [asdict(problem) for problem in self.problems]}
 
     def _repr_html_(self) -> str:
-        if self.sheet is None or self.overview is None:
-            rows = ((p.line, p.where, p.message, p.step) for p in self.problems)
-            return html.table(("Line", "Where", "Problem", "How to fix it"), rows, str(self.path))
-        return self.sheet._repr_html_() + html.paragraphs(self.overview["notes"])
+        page = ""
+        if self.sheet is not None and self.overview is not None:
+            page = self.sheet._repr_html_() + html.paragraphs(self.overview["notes"])
+        if self.good:
+            return page
+        rows = ((p.line, p.where, p.message, p.step) for p in self.problems)
+        headings = ("Line", "Where", "Problem", "How to fix it")
+        return page + html.table(headings, rows, str(self.path))
 
 
 def check_sheet(
@@ -82,26 +88,33 @@ def check_sheet(
     generators: Iterable[str] = (),
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> SheetCheck:
-    """Read a sheet and tell what it will render, or everything that is wrong with it.
+    """Read a sheet and tell what it will render, or everything that ``plan_song`` refuses.
 
     Args:
         path: of the sheet.
-        generators: also give the texts that the models of these generators will get.
-        options: of those generators, over those of the sheet.
-
-    Raises:
-        MilongaError: an unknown generator or option, or a missing extra.
+        generators: check for these instead of the layers' own, and give the texts that they read.
+        options: of the generators, over those of the sheet.
     """
     try:
         sheet = load_sheet(path)
     except SheetError as error:
         return SheetCheck(Path(path), error=error)
     names = (generators,) if isinstance(generators, str) else tuple(generators)
-    prompts = tuple(
-        found for name in names for found in layer_prompts(sheet, name, (options or {}).get(name))
-    )
-    shown = prompts if names else None
-    return SheetCheck(Path(path), sheet, overview(sheet, GENERATORS), shown)
+    found, error, prompts = overview(sheet, GENERATORS), None, None
+    try:
+        plan = plan_song(sheet, generators=names, options=options)
+        found["notes"] += plan.about_song
+    except PlanError as refused:
+        error = refused
+    if names:
+        # The plan has named what keeps a generator from being made.
+        with suppress(MilongaError):
+            prompts = tuple(
+                each
+                for name in names
+                for each in layer_prompts(sheet, name, (options or {}).get(name))
+            )
+    return SheetCheck(Path(path), sheet, found, prompts, error)
 
 
 def layer_prompts(

@@ -59,13 +59,15 @@ class TestCheck:
         ):  # fmt: skip
             assert text in done.out
 
-    def test_names_of_later_versions_are_noted(self, milonga, tmp_path):
+    def test_names_of_later_versions_are_refused(self, milonga, tmp_path):
         (tmp_path / "song.yaml").write_text(
             "title: a\nsegments:\n- {number: 1, name: b, section: verse, seconds: 2, "
             "generators: [guidde, bark]}\n"
         )
-        notes = milonga("song", "check", "song.yaml", "--json").json["notes"]
-        assert "guidde is not available in this version. Did you mean guide?" in notes
+        done = milonga("song", "check", "song.yaml")
+        assert done.status == 1
+        assert "There is no generator 'guidde'." in done.err
+        assert "(guidde), bark" in done.out
 
     def test_json(self, milonga):
         done = milonga("song", "check", WHISPERS / "song.yaml", "--json")
@@ -112,7 +114,7 @@ class TestCheck:
         assert found[0]["seconds"] > 0.1
         assert found[0]["problem"] is None
         assert all(baseline["problem"] for baseline in found[1:])
-        assert sum("its baseline" in note for note in document["notes"]) == 3
+        assert sum("baseline" in problem["where"] for problem in document["problems"]) == 3
 
     def test_notes_of_words(self, milonga, tmp_path):
         (tmp_path / "song.yaml").write_text(

@@ -117,3 +117,35 @@ def test_a_full_disk_is_found_before_the_work(sheet, make_generator, tmp_path, m
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10, 9, 1))
     with pytest.raises(PlanError, match="0 MB free on the disk"):
         make_plan(sheet(), tmp_path / "deep" / "out", Selection(), make_generator)
+
+
+def test_a_role_that_a_generator_plays_seldom(sheet, make_generator, tmp_path):
+    class Singer(make_generator("tone", {}).__class__):
+        name = "singer"
+        seldom = frozenset({"backing"})
+
+    def make(name, options):
+        return Singer() if name == "singer" else make_generator(name, options)
+
+    def plan(backing, *wanted):
+        layers = [{"role": "vocals"}, {"role": "backing", "generators": [*backing]}]
+        song = sheet({"lyrics": "la", "layers": layers})
+        found = make_plan(song, tmp_path, Selection(generators=wanted), make)
+        played = [t.generator.name for t in found.takes if t.request.role == "backing"]
+        return played, [note for note in found.notes if "left out" in note]
+
+    played, notes = plan(["tone"], "singer", "tone")
+    assert played == ["tone"]
+    assert notes == [
+        "segment 1, backing: singer is left out; its backing is made only for layers that name it "
+        "in the sheet."
+    ]
+    assert plan(["singer"], "singer", "tone") == (["singer", "tone"], [])
+    assert plan(["tone"], "singer") == (["singer"], [])
+    assert plan(["singer"]) == (["singer"], [])
+
+
+def test_notes_of_a_take_stay_with_it(sheet, make_generator, tmp_path):
+    plan = make_plan(sheet(), tmp_path, Selection(), make_generator)
+    assert plan.takes[0].notes == ("a plain tone",)
+    assert plan.notes == plan.about_song == ("segment 1: a plain tone",)

@@ -52,27 +52,26 @@ def new(path: Path, title: str, force: bool) -> None:
     "generators",
     multiple=True,
     metavar="GENERATOR",
-    help="Also show the texts that this generator's model will be given; may be repeated.",
+    help="Check for this generator instead of the layers' own, and show the texts that it reads; "
+    "may be repeated.",
 )
 @options_option
 @json_option
 def check(
     sheet: Path, generators: tuple[str, ...], options: dict[str, dict[str, Any]], as_json: bool
 ) -> None:
-    """Show what a sheet will render, or everything that is wrong with it."""
+    """Show what a sheet will render, and everything that milonga render would refuse."""
     from milonga.workflows.sheets import check_sheet
 
     found = check_sheet(sheet, generators=generators, options=options)
     if as_json:
         print_json(found.to_dict())
-    if found.error is not None:
-        raise found.error
-    if as_json:
-        return
-    if found.prompts is not None:
+    elif found.prompts is not None:
         _show_prompts(found.prompts)
     elif found.overview is not None:
         _show_overview(found.overview)
+    if found.error is not None:
+        raise found.error
 
 
 @song.command("import")
@@ -143,7 +142,7 @@ def _show_prompts(prompts: tuple[LayerPrompts, ...]) -> None:
             for line in prompt.splitlines():
                 put(f"    {line}")
         if not count:
-            put("    (no text)")
+            put("    (reads no text)")
         for note in layer.notes:
             put(f"  - {note}")
         for problem in layer.problems:

@@ -51,6 +51,7 @@ class Bark(CheckpointGenerator[BarkEngine]):
     title: ClassVar[str] = "Bark"
     like: ClassVar[str] = "bark-small"
     roles: ClassVar[frozenset[Role]] = frozenset(("vocals", "backing"))
+    seldom: ClassVar[frozenset[Role]] = frozenset(("backing",))  # it sings, where a band is meant
     length: ClassVar[Literal["exact", "natural"]] = "natural"
     less_memory: ClassVar[str] = (
         "Set bark.batch=1, use bark-small, or set bark.device=cpu; on a graphics card, "

@@ -107,6 +107,12 @@ class Guide(Generator):
             problems=tuple(problems), notes=tuple(notes), estimate_s=0.5 + pace * request.seconds
         )
 
+    def prompts(self, request: Request) -> tuple[str, ...]:
+        words = [", ".join(filter(None, (request.style, request.mood)))]
+        if request.role == "vocals":
+            words += [line.text for line in request.sung]
+        return ("\n".join(filter(None, words)),)
+
     def score(self, request: Request) -> Score:
         """Write the score that will be played.
 

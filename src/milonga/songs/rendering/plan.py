@@ -56,6 +56,8 @@ class PlannedTake:
     folder: Path
     name: str
     estimate_s: float | None = None
+    notes: tuple[str, ...] = ()
+    """What the generator says of this request beforehand."""
 
     @property
     def sound_path(self) -> Path:
@@ -83,6 +85,7 @@ class PlannedTake:
             "key": self.request.key,
             "path": str(self.sound_path),
             "estimate_s": self.estimate_s,
+            "notes": list(self.notes),
         }
 
 
@@ -94,7 +97,8 @@ class Plan:
         sheet: the song.
         out: the output folder.
         takes: what will be rendered.
-        notes: what the user should know before.
+        about_song: notes on segments and their takes.
+        about_models: notes on the generators, whatever they render.
         bytes_needed: on the disk of ``out``, about.
         generators: those that this run names instead of the layers' own, in order.
     """
@@ -102,9 +106,15 @@ class Plan:
     sheet: Sheet
     out: Path
     takes: tuple[PlannedTake, ...]
-    notes: tuple[str, ...]
+    about_song: tuple[str, ...]
+    about_models: tuple[str, ...]
     bytes_needed: int
     generators: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know before."""
+        return (*self.about_models, *self.about_song)
 
     @property
     def seconds(self) -> float:
@@ -195,8 +205,9 @@ def make_plan(
             planner.problems,
             where=sheet.source,
         )
-    notes = tuple(dict.fromkeys(planner.notes))
-    return Plan(sheet, out, tuple(planner.takes), notes, planner.bytes_needed, selection.generators)
+    about_song, about_models = map(tuple, map(dict.fromkeys, (planner.notes, planner.general)))
+    takes, size = tuple(planner.takes), planner.bytes_needed
+    return Plan(sheet, out, takes, about_song, about_models, size, selection.generators)
 
 
 class _Planner:
@@ -208,6 +219,7 @@ class _Planner:
         self._made: dict[str, Generator | None] = {}
         self.takes: list[PlannedTake] = []
         self.problems: list[Problem] = []
+        self.general: list[str] = []
         self.notes: list[str] = []
 
     def check_seeds(self) -> None:
@@ -237,7 +249,7 @@ class _Planner:
         if len(segment.layers) > 1:
             where += f", {layer.role}"
         names = self.selection.generators or layer.generators
-        usable = 0
+        able = []
         for name in names:
             options = self._options(segment, name)
             generator = self._generator(name, options, where)
@@ -247,12 +259,21 @@ class _Planner:
                 roles = ", ".join(sorted(generator.roles))
                 self.notes.append(f"{name} makes {roles}, no {layer.role}: left out there.")
                 continue
-            usable += 1
-            self._add_takes(segment, layer, generator, options, where)
-        if not usable and not self.problems:
+            able.append((generator, options))
+        if not able and not self.problems:
             self.problems.append(
-                Problem(f"None of {', '.join(names)} can make {layer.role}.", where)
-            )
+                Problem(f"None of {', '.join(names)} can make {layer.role}.", where,
+                        step="Add one that can, as in --with guide, or choose other segments.")
+            )  # fmt: skip
+        fitting = [g for g, _ in able if layer.role not in g.seldom or g.name in layer.generators]
+        for generator, options in able:
+            if not fitting or generator in fitting:
+                self._add_takes(segment, layer, generator, options, where)
+            else:
+                self.notes.append(
+                    f"{where}: {generator.name} is left out; its {layer.role} is made only for "
+                    "layers that name it in the sheet."
+                )
 
     def _add_takes(
         self,
@@ -281,6 +302,7 @@ class _Planner:
                         folder, take_name(generator.name, options, seed), generator.name, request
                     ),
                     estimate_s=assessment.estimate_s,
+                    notes=assessment.notes,
                 )
             )
 
@@ -289,7 +311,7 @@ class _Planner:
         for problem in assessment.problems:
             place = ", ".join(p for p in (where, generator.name, problem.where) if p)
             self.problems.append(Problem(problem.message, place, step=problem.step))
-        self.notes.extend(assessment.general)
+        self.general.extend(assessment.general)
         self.notes.extend(f"{where}: {note}" for note in assessment.notes)
         return None if assessment.problems else assessment
 

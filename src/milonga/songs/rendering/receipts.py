@@ -64,6 +64,8 @@ class Receipt(Record):
     duration_s: float
     sound: TakeSound
     findings: tuple[TakeDefect, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the plan said of it, such as words that the generator doesn't follow."""
 
     @property
     def good(self) -> bool:

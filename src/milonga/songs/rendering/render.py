@@ -205,6 +205,7 @@ def _written(planned: PlannedTake, clip: Clip, attempt: _Attempt) -> Outcome:
             duration_s=round(attempt.duration_s, 3),
             sound=sound.model_copy(update={"file": planned.sound_path.name}),
             findings=attempt.findings,
+            notes=planned.notes,
         )
         write_receipt(receipt, receipt_part)
     return Outcome(planned, "rendered", receipt)

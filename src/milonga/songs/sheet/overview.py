@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def overview(sheet: Sheet, known: Collection[str]) -> dict[str, Any]:
             "directions": sum(len(line.directions) for line in lines),
             "words": sum(word_count(text) for text in texts),
         },
-        "notes": list(dict.fromkeys(_notes(sheet, known, segments))),
+        "notes": list(dict.fromkeys(_notes(sheet))),
     }
 
 
@@ -93,30 +92,15 @@ def _baseline(path: Path | None) -> dict[str, Any] | None:
         return {**found, "problem": f"can't be used: {error.message}"}
 
 
-def _notes(sheet: Sheet, known: Collection[str], segments: list[dict[str, Any]]) -> Iterator[str]:
-    names = dict.fromkeys(n for s in sheet.segments for la in s.layers for n in la.generators)
-    for name in names:
-        if name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=0.75)
-            meant = f" Did you mean {near[0]}?" if near else ""
-            yield f"{name} is not available in this version.{meant}"
-    for segment, shown in zip(sheet.segments, segments, strict=True):
+def _notes(sheet: Sheet) -> Iterator[str]:
+    for segment in sheet.segments:
         where = f"segment {segment.number}"
-        for layer in segment.layers:
-            if not any(name in known for name in layer.generators):
-                yield (
-                    f"{where}, {layer.role}: none of its generators is available; "
-                    "render with --with guide."
-                )
         yield from (f"{where}: {note}" for note in _lyric_notes(segment))
         if section_named(segment.section) is None:
             yield (
                 f"{where}: {segment.section!r} is no section that is known here "
                 f"({', '.join(SECTIONS)}); generators may take it for a verse."
             )
-        baseline = shown["baseline"]
-        if baseline and baseline["problem"]:
-            yield f"{where}: its baseline {baseline['path']} {baseline['problem']}"
 
 
 def _lyric_notes(segment: Segment) -> Iterator[str]:
