@@ -2,12 +2,16 @@
 
 import importlib.metadata
 import json
+import re
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from milonga._installed import install_command
 from milonga.errors import MissingExtraError
+from milonga.generators.registry import GENERATORS
 
 
 @pytest.fixture
@@ -74,3 +78,12 @@ def test_windows_and_a_path_with_spaces(installed, monkeypatch):
     monkeypatch.setattr(sys, "executable", r"C:\Users\Ana Maria\python.exe")
     expected = r'"C:\Users\Ana Maria\python.exe" -m pip install "milonga[web]"'
     assert install_command("web") == expected
+
+
+def test_every_extra_is_needed_by_something():
+    root = Path(__file__).parents[1]
+    declared = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    source = "".join(path.read_text() for path in (root / "src").rglob("*.py"))
+    named = set(re.findall(r'MissingExtraError\(\s*f?"[^"]*",\s*"(\w+)"', source))
+    named |= {generator.extra for generator in GENERATORS.values()}
+    assert named == set(declared["optional-dependencies"]) - {"all"}

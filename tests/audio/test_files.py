@@ -178,7 +178,7 @@ def test_a_small_file_of_many_hours_is_refused_before_memory_is_asked_for(tmp_pa
     monkeypatch.setattr("milonga.audio.files.available_memory", lambda: 100_000_000)
     monkeypatch.setattr(np, "empty", None)
     with pytest.raises(
-        AudioError, match=r"0\.1 hours, .* 0\.2 GB of memory; 0\.1 GB are"
+        AudioError, match=r"lasts 6\.9 min, .* 160 MB of memory; 100 MB are"
     ) as caught:
         read(path)
     assert str(path) in str(caught.value)

@@ -31,6 +31,11 @@ def test_version(milonga):
     ("args", "words"),
     [
         (["rendr"], "Did you mean 'render'?"),
+        (["song", "render", "x.yaml"], "Did you mean 'milonga render'?"),
+        (["sound", "weights"], "Did you mean 'milonga weights'?"),
+        (["sound", "preset", "train"], "Did you mean 'milonga sound train'?"),
+        (["weights", "doctor"], "Did you mean 'milonga doctor'?"),
+        (["check", "x.yaml"], "Did you mean 'milonga song check'?"),
         (["render"], "Missing argument 'SHEET'"),
         (["render", "x.yaml", "--takes", "0"], "0 is not in the range"),
         (["render", "x.yaml", "--nonsense"], "No such option"),

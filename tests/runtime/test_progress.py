@@ -193,3 +193,17 @@ def test_a_message_within_an_update_does_not_wait_for_itself():
     with Interrupted(stream).task("work", 1) as task:
         task.advance()
     assert stream.getvalue().count("interrupted") == 3
+
+
+def test_a_place_before_the_labels_and_rounded_amounts():
+    stream = io.StringIO()
+    progress = LineProgress(stream, every_s=0)
+    with progress.task("Rendering"):
+        with progress.about("Segment 2, vocals"), progress.task("singing", 180, "s") as task:
+            task.advance(5.7945)
+        with progress.task("Mixing"):
+            pass
+    lines = stream.getvalue().splitlines()
+    assert lines[1] == "Segment 2, vocals: singing"
+    assert lines[2].startswith("Segment 2, vocals: singing: 6 of 180 s, about ")
+    assert lines[4] == "Mixing"

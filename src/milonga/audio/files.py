@@ -27,6 +27,7 @@ from milonga.audio.opening import (
 from milonga.errors import AudioError, OutputError
 from milonga.runtime.files import atomic_path, output_error
 from milonga.runtime.memory import available_memory
+from milonga.runtime.words import size_text, time_text
 
 Subtype = Literal["PCM_16", "PCM_24", "PCM_32", "FLOAT", "VORBIS", "OPUS", "MPEG_LAYER_III"]
 
@@ -153,8 +154,8 @@ def _check_memory(path: Path, needed: int, seconds: float) -> None:
     """Refuse what can't be held: a small file may expand to gigabytes, or claim hours."""
     if needed > _ALWAYS_FREE and needed > (free := available_memory()):
         raise AudioError(
-            f"By its header it lasts {seconds / 3600:.1f} hours, which takes "
-            f"{needed / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are free.",
+            f"By its header it lasts {time_text(seconds)}, which takes "
+            f"{size_text(needed)} of memory; {size_text(free)} are free.",
             where=path,
             step="Cut it into shorter files.",
         )

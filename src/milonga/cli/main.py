@@ -43,9 +43,11 @@ class LazyGroup(click.Group):
             another name than the command, and its line in the overview.
     """
 
-    def __init__(self, *args: Any, lazy: dict[str, tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, lazy: dict[str, tuple[str, str]] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._lazy = lazy
+        self._lazy = lazy or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self._lazy, *super().list_commands(ctx)]
@@ -59,6 +61,8 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if not self._lazy:
+            return super().format_commands(ctx, formatter)
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in self._lazy.items()])
 
@@ -69,10 +73,20 @@ class LazyGroup(click.Group):
         if name and not name.startswith("-") and name not in self.list_commands(ctx):
             from difflib import get_close_matches
 
-            near = get_close_matches(name, self.list_commands(ctx), n=1)
+            near = get_close_matches(name, self.list_commands(ctx), n=1) or _elsewhere(ctx, name)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"There is no command {name!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _elsewhere(ctx: click.Context, name: str) -> list[str]:
+    """Find commands of this name above and in other groups."""
+    found = [f"milonga {name}"] if name in COMMANDS else []
+    for group in COMMANDS:
+        command = cli.get_command(ctx, group)
+        if isinstance(command, click.Group) and name in command.list_commands(ctx):
+            found.append(f"milonga {group} {name}")
+    return found
 
 
 @click.group(

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TextIO
 
 from milonga.errors import Cancelled
-from milonga.runtime.words import printable, size_text
+from milonga.runtime.words import printable, size_text, time_text
 
 _numbers = itertools.count(1)
 
@@ -60,6 +60,7 @@ class Progress:
         self._cancelled = threading.Event()
         # An interrupt's handler may send a message while its own thread shows an update.
         self._showing = threading.RLock()
+        self._about = ""
 
     def cancel(self) -> None:
         """Ask the work to stop at its next check; may be called from any thread."""
@@ -86,12 +87,21 @@ class Progress:
     @contextlib.contextmanager
     def task(self, label: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
         """Begin a piece of work with a length: ``with progress.task("takes", 12) as task``."""
-        task = Task(self, label, total, unit)
+        task = Task(self, self._about + label, total, unit)
         task._show()
         try:
             yield task
         finally:
             task._show(finished=True)
+
+    @contextlib.contextmanager
+    def about(self, what: str) -> Iterator[None]:
+        """Put ``what`` before the labels of all tasks that begin in the block."""
+        before, self._about = self._about, f"{self._about}{what}: "
+        try:
+            yield
+        finally:
+            self._about = before
 
 
 class Task:
@@ -151,8 +161,8 @@ def _amount(update: Update) -> str:
         return done if update.total is None else f"{done} of {size_text(update.total)}"
     unit = f" {update.unit}" if update.unit else ""
     if update.total is None:
-        return f"{update.done:g}{unit}"
-    return f"{update.done:g} of {update.total:g}{unit}"
+        return f"{update.done:.0f}{unit}"
+    return f"{update.done:.0f} of {update.total:.0f}{unit}"
 
 
 def _speed(update: Update, elapsed: float) -> str:
@@ -165,7 +175,7 @@ def _left(update: Update, elapsed: float) -> str:
     if update.finished or not update.total or not update.done:
         return ""
     seconds = elapsed * (update.total - update.done) / update.done
-    return f", about {seconds:.0f} s left"
+    return f", about {time_text(round(seconds))} left"
 
 
 @contextlib.contextmanager

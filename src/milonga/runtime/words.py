@@ -1,4 +1,4 @@
-"""Text as people read it on any terminal: sizes, steps, and words to match."""
+"""Text as people read it on any terminal: sizes, times, steps, and words to match."""
 
 from __future__ import annotations
 
@@ -22,6 +22,24 @@ def size_text(size: float) -> str:
             return f"{size:.0f} {unit}"
         size /= 1000
     return f"{size:.1f} GB"
+
+
+def time_text(seconds: float) -> str:
+    """Write a length of time in the unit that fits.
+
+    >>> time_text(0.0032), time_text(4), time_text(95), time_text(150), time_text(117105)
+    ('0.003 s', '4 s', '95 s', '2.5 min', '33 h')
+    """
+    value, unit = seconds, "s"
+    for longer in ("min", "h"):
+        if value < 119.5:
+            break
+        value, unit = value / 60, longer
+    if value < 0.95:
+        number = f"{value:.1g}"
+    else:
+        number = f"{value:.1f}".removesuffix(".0") if value < 9.95 else f"{value:.0f}"
+    return f"{number} {unit}"
 
 
 def numbered(steps: Sequence[str]) -> str:

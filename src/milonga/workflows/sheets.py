@@ -100,12 +100,12 @@ def check_sheet(
     except SheetError as error:
         return SheetCheck(Path(path), error=error)
     names = (generators,) if isinstance(generators, str) else tuple(generators)
-    found, error, prompts = overview(sheet, GENERATORS), None, None
+    found, fault, prompts = overview(sheet, GENERATORS), None, None
     try:
         plan = plan_song(sheet, generators=names, options=options)
         found["notes"] += plan.about_song
     except PlanError as refused:
-        error = refused
+        fault = refused
     if names:
         # The plan has named what keeps a generator from being made.
         with suppress(MilongaError):
@@ -114,7 +114,7 @@ def check_sheet(
                 for name in names
                 for each in layer_prompts(sheet, name, (options or {}).get(name))
             )
-    return SheetCheck(Path(path), sheet, found, prompts, error)
+    return SheetCheck(Path(path), sheet, found, prompts, fault)
 
 
 def layer_prompts(

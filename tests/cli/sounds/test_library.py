@@ -59,7 +59,13 @@ def test_the_library_is_shown_without_torch(milonga, home, run_python):
 
 def test_info_of_a_name_and_of_a_file(milonga, home, file):
     done = milonga("sound", "info", "río")
-    for text in ("drone ñ.wav", "5 steps", "50% of a constant's", "rank", "no control tension"):
+    for text in (
+        "drone ñ.wav",
+        "5 steps",
+        "to 50% (0% is a steady sound",
+        "rank",
+        "no control tension",
+    ):
         assert text in done.out
     about = milonga("sound", "info", file, "--json").json
     assert about["name"] == "río"

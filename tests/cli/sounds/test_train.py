@@ -24,10 +24,10 @@ def test_the_corpus_is_inspected_and_reported(milonga, tmp_path):
         write(tmp_path / "in" / f"{index} ñ.wav", Clip(samples, rate))
     (tmp_path / "in" / "broken.mp3").write_bytes(b"x")
     (tmp_path / "in" / "notes.txt").write_text("x")
-    done = milonga("sound", "train", "in", "--name", "x", "--inspect")
+    done = milonga("sound", "train", "in", "--inspect")
     assert done.status == 0, done.err
     for text in (
-        "2 recordings, 12.0 s",
+        "2 recordings, 12 s",
         "44100 Hz (1), 48000 Hz (1)",
         "broken.mp3: Not a",
         "1 .txt",
@@ -51,6 +51,7 @@ def test_too_little_is_an_error_that_says_how_much(milonga, tmp_path):
     [
         (["--name", "x"], 2, "folder that holds your recordings"),
         (["in", "--name", "x", "--minutes", "1", "--epochs", "1"], 2, "not both"),
+        (["in"], 2, "Missing option '--name'"),
         (["in", "--name", "a/b"], 1, "can't be the name"),
         (["nowhere", "--name", "x"], 1, "no such folder"),
         (["in", "--name", "x", "--minutes", "0"], 2, "0"),

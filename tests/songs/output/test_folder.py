@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -318,6 +319,10 @@ def test_comparison_and_page(rendered, tmp_path):
     assert len(second["candidates"]) == 1 + 4 + 2
     assert third["candidates"] == []
     html = page.read_text()
+    # In the song's pictures a mark for each segment that is in it, where it starts.
+    marks = re.findall(r'<text x="([\d.]+)%" dx="4" y="12">(\d+)</text>', html)
+    assert [number for _, number in marks] == ["1", "2"]
+    assert [float(at) for at, _ in marks] == pytest.approx([0, 27.95], abs=0.1)
     assert "<script>alert(1)" not in html
     assert "the model fell over" in html
     # A second report finds everything where it was.

@@ -4,7 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga.audio import Clip, loudness_lufs, read, true_peak_dbtp
-from milonga.songs.output.mix import CROSSFADE_S, MIX_RATE, MixInput, balance, join, layer, mixdown
+from milonga.songs.output.mix import (
+    CROSSFADE_S,
+    MIX_RATE,
+    MixInput,
+    balance,
+    join,
+    layer,
+    mixdown,
+    starts,
+)
 
 
 def tone(seconds=3.0, level=0.3, rate=44100, frequency=440.0, channels=1):
@@ -106,3 +115,17 @@ def test_a_join_has_no_click():
     steps = np.abs(np.diff(join(parts).samples[0]))
     # A 100 Hz sine of 0.3 moves 0.0043 a sample; two in a crossfade at most 1.5 times that.
     assert steps.max() < 0.0065
+
+
+@pytest.mark.parametrize("lengths", [[2.0], [1.0, 0.05, 3.0], [0.5, 0.5, 0.5]])
+def test_where_segments_start_in_the_song(lengths):
+    places = starts(lengths)
+    parts = [Clip(np.ones((1, round(length * MIX_RATE))), MIX_RATE) for length in lengths]
+    assert places[0] == 0
+    assert join(parts).seconds == pytest.approx(places[-1] + lengths[-1], abs=1e-4)
+    # A part alone stands at its place.
+    for index, place in enumerate(places):
+        alone = [part.scaled(float(i == index)) for i, part in enumerate(parts)]
+        sounding = np.flatnonzero(join(alone).samples[0])
+        assert sounding[0] / MIX_RATE == pytest.approx(place, abs=1e-4)
+    assert starts([]) == []

@@ -115,7 +115,7 @@ def test_a_full_disk_is_found_before_the_work(sheet, make_generator, tmp_path, m
 
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10, 9, 1))
-    with pytest.raises(PlanError, match="0 MB free on the disk"):
+    with pytest.raises(PlanError, match="1 B free on the disk"):
         make_plan(sheet(), tmp_path / "deep" / "out", Selection(), make_generator)
 
 

@@ -26,6 +26,7 @@ class ReportTrack:
         features: as ``milonga compare`` gives them.
         receipt: how the take was made.
         note: a line shown under the label.
+        marks: places in its pictures, as (seconds, label).
     """
 
     label: str
@@ -38,6 +39,7 @@ class ReportTrack:
     features: Mapping[str, Any] | None = None
     receipt: Mapping[str, Any] | None = None
     note: str = ""
+    marks: Sequence[tuple[float, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from milonga import audio
 from milonga.analysis.figures import match_gains, number
-from milonga.analysis.report.axes import hertz_ticks, note_ticks, time_ticks
+from milonga.analysis.report.axes import Tick, hertz_ticks, note_ticks, time_ticks
 from milonga.analysis.report.media import Folder
 from milonga.analysis.report.model import ReportTrack
 from milonga.analysis.report.views import (
@@ -65,7 +65,8 @@ def group(
         letter = chr(ord("A") + index) if index < 26 else str(index + 1)
         picture = None
         if isinstance(one, _Measured):
-            picture = _picture(f"{name}-{index}", one, span, top_db, full_scale, place)
+            marks = [Tick(round(100 * at / span, 3), text) for at, text in track.marks]
+            picture = _picture(f"{name}-{index}", one, span, top_db, full_scale, place, marks)
         views.append(_track_view(f"{name}-{index}", letter, track, one, gain, picture))
     centres = picture_hertz().tolist()
     axes = Axes(
@@ -113,7 +114,13 @@ def _measure(track: ReportTrack, span: float, place: Folder) -> _Measured:
 
 
 def _picture(
-    name: str, one: _Measured, span: float, top_db: float, full_scale: float, place: Folder
+    name: str,
+    one: _Measured,
+    span: float,
+    top_db: float,
+    full_scale: float,
+    place: Folder,
+    marks: list[Tick],
 ) -> Picture:
     peak, rms = pictures.wave_paths(one.wave, full_scale)
     mel = pictures.spectrogram_png(one.mel, one.seconds, span, top_db)
@@ -127,6 +134,7 @@ def _picture(
         chroma=place.picture(f"{name}-chroma", chroma),
         chroma_height=12 * pictures.CHROMA_ROW,
         width=pictures.WIDTH,
+        marks=marks,
     )
 
 

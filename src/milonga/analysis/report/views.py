@@ -39,6 +39,7 @@ class Picture:
     chroma: str
     chroma_height: int
     width: int
+    marks: list[Tick]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, print_table, put, say, show
+from milonga.cli.main import LazyGroup
 from milonga.runtime.words import size_text
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _revision_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 def weights() -> None:
     """List, download, verify and remove the files of models.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from milonga.cli.common import json_option, print_json, put, say
+from milonga.cli.main import LazyGroup
 from milonga.cli.options import force_option
 from milonga.cli.songs.choices import options_option
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 def song() -> None:
     """Start, check, import and export song sheets.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, print_table, say
+from milonga.runtime.words import size_text
 
 if TYPE_CHECKING:
     from milonga.songs.output.take_list import TakeList
@@ -43,7 +44,7 @@ def takes(out: Path, prune: bool, yes: bool, as_json: bool) -> int:
     if as_json:
         print_json({"removed": removed.to_dict()})
     else:
-        say(f"Removed {len(removed)} stale takes, {removed.size / 1e6:.1f} MB.")
+        say(f"Removed {len(removed)} stale takes, {size_text(removed.size)}.")
     return 0
 
 

@@ -10,7 +10,7 @@ import click
 
 from milonga.cli.common import json_option, print_json, print_table, put, say, show
 from milonga.cli.options import yes_option
-from milonga.runtime.words import size_text
+from milonga.runtime.words import size_text, time_text
 
 if TYPE_CHECKING:
     from milonga.sounds.library.library import SavedModel
@@ -179,18 +179,10 @@ _SHOWN = 12
 
 
 def _training(header: ModelHeader) -> None:
-    record = header.training
-    keys = ("error", "error_of_constant", "steps", "seconds")
     # A stranger's record may hold anything.
-    numbers = [float(v) for v in map(record.get, keys) if isinstance(v, (int, float))]
-    if len(numbers) < len(keys) or not numbers[1]:
-        return
-    error, constant, steps, seconds = numbers
-    held = "held-out" if record.get("held_out") else "training"
-    put(
-        f"training: {steps:.0f} steps in {seconds / 60:.1f} min, "
-        f"{held} error {error:.2f} nats, {error / constant:.0%} of a constant's"
-    )
+    if (record := header.record) is not None:
+        time = time_text(record.seconds)
+        put(f"training: {record.steps} steps in {time}; {record.verdict}")
 
 
 def _controls(header: ModelHeader) -> None:

@@ -10,6 +10,7 @@ import click
 from milonga.cli.common import json_option, make_progress, put, say, say_first, show
 from milonga.cli.options import device_option, seed_option
 from milonga.runtime.progress import stop_between_steps
+from milonga.runtime.words import time_text
 
 if TYPE_CHECKING:
     from milonga.runtime.progress import Progress
@@ -22,7 +23,7 @@ _MOST_LISTED = 20
 
 @click.command()
 @click.argument("folder", type=_FOLDER, required=False)
-@click.option("--name", required=True, metavar="NAME", help="What the model is called.")
+@click.option("--name", metavar="NAME", help="What the model is called.")
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),
@@ -46,11 +47,11 @@ _MOST_LISTED = 20
     help="Go on with the model that is there, on these recordings, too.",
 )
 @click.option("--restart", is_flag=True, help="Begin anew; an earlier model NAME is replaced.")
-@click.option("--inspect", is_flag=True, help="Only show what is in FOLDER; NAME isn't used.")
+@click.option("--inspect", is_flag=True, help="Only show what is in FOLDER.")
 @json_option
 def train(
     folder: Path | None,
-    name: str,
+    name: str | None,
     minutes: float | None,
     epochs: int | None,
     add: tuple[Path, ...],
@@ -73,6 +74,8 @@ def train(
     if inspect:
         _inspect(folder or add[0], progress, as_json)
         return
+    if name is None:
+        raise click.UsageError("Missing option '--name': what is the model called?")
     from milonga.sounds.library.names import check_name
 
     check_name(name)
@@ -105,8 +108,8 @@ def show_corpus(corpus: Corpus) -> None:
     """Show what was found, for people."""
     about = corpus.to_dict()
     say(
-        f"{len(corpus.files)} recordings, {_length(corpus.seconds)}, of which "
-        f"{_length(corpus.usable_s)} can be used; {about['silent_share'] or 0:.0%} is silence"
+        f"{len(corpus.files)} recordings, {time_text(corpus.seconds)}, of which "
+        f"{time_text(corpus.usable_s)} can be used; {about['silent_share'] or 0:.0%} is silence"
     )
     for label, key, unit in (("rates", "rates", " Hz"), ("channels", "channels", "")):
         if len(about[key]) > 1:
@@ -128,26 +131,16 @@ def _listed(label: str, lines: list[str]) -> None:
         say_first(lines, _MOST_LISTED, "    ")
 
 
-def _length(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 def _show(result: TrainingResult) -> None:
     name, record = result.model.name, result.record
     if not result.trained:
         say(f"{name!r} has been trained on these recordings already; nothing to do.")
-    say(
-        f"{name!r}: held-out error {record.error:.2f} nats "
-        f"({record.share_of_constant:.0%} of a constant's), "
-        f"{record.steps} steps in {_length(record.seconds)}"
-    )
+    say(f"{name!r}: {record.steps} steps in {time_text(record.seconds)}; {record.verdict}")
     if earlier := record.earlier_recordings:
-        change = "better" if earlier.error_after < earlier.error_before else "worse"
+        change = earlier.error_after / earlier.error_before - 1 if earlier.error_before else 0.0
         say(
-            f"  the recordings before: {earlier.error_before:.2f} nats, "
-            f"now {earlier.error_after:.2f} ({change})"
+            "  the recordings from before are followed "
+            f"{'better' if change < 0 else 'worse'}: their error changed by {change:+.0%}"
         )
     header = result.model.header
     for control, about in (header.controls if header is not None else {}).items():

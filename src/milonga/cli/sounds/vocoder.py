@@ -10,6 +10,7 @@ import click
 from milonga.cli.common import json_option, make_progress, put, say, say_first, show
 from milonga.cli.options import device_option, seed_option
 from milonga.runtime.progress import stop_between_steps
+from milonga.runtime.words import time_text
 
 if TYPE_CHECKING:
     from milonga.sounds.instrument.vocoder_tuning import TunedVocoder
@@ -87,10 +88,10 @@ def _show(tuned: TunedVocoder) -> None:
         say("Recordings that were not used:")
         lines = [f"{name}: {reason}" for name, reason in tuned.left_out.items()]
         say_first(lines, _MOST_LISTED, "  ")
-    say(f"{header.steps} steps in {header.training.get('seconds', 0):.0f} s")
+    say(f"{header.steps} steps in {time_text(header.training.get('seconds', 0))}")
     if header.evaluation is not None:
         found = header.evaluation
-        say(f"On {found.seconds:.0f} s of held-out recordings, against {found.against}:")
+        say(f"On {time_text(found.seconds)} of held-out recordings, against {found.against}:")
         _duel("from mels of the recordings", found.clean)
         if found.model is not None:
             _duel("from mels of the model", found.model)

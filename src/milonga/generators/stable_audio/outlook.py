@@ -6,6 +6,7 @@ from milonga.generators.neural.calibration import compute_speed
 from milonga.generators.neural.outlook import RenderOutlook, speed_on, weights_size
 from milonga.generators.stable_audio.checkpoints import StableAudioShape
 from milonga.generators.stable_audio.engine import Settings
+from milonga.runtime.words import time_text
 from milonga.weights import LocalWeights
 
 _OVERHEAD = 1.3
@@ -72,16 +73,10 @@ def foresee(
 def _saving(name: str, settings: Settings, tera: float, step_s: float) -> str:
     kind = "a guided step" if settings.guided else "a step"
     text = (
-        f"{name}: {kind} computes {tera:.2g} TFLOP, about {_time(step_s)} here, and a take has "
+        f"{name}: {kind} computes {tera:.2g} TFLOP, about {time_text(step_s)} here, and a take has "
         f"{settings.steps} of them"
     )
     fewer = settings.steps // 2
     if fewer < 10:
         return f"{text}."
-    return f"{text}; stable-audio.steps={fewer} would save {_time(step_s * fewer)} a take."
-
-
-def _time(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"{text}; stable-audio.steps={fewer} would save {time_text(step_s * fewer)} a take."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,10 +98,7 @@ def join(parts: Sequence[Clip]) -> Clip:
     """Join clips of one rate and layout, crossfaded with equal power."""
     if not parts:
         return Clip(np.zeros((2, 0), dtype=np.float32), MIX_RATE)
-    overlaps = [
-        min(round(CROSSFADE_S * MIX_RATE), before.n_samples // 4, after.n_samples // 4)
-        for before, after in pairwise(parts)
-    ]
+    overlaps = _overlaps([part.n_samples for part in parts])
     frames = sum(part.n_samples for part in parts) - sum(overlaps)
     song = np.zeros((parts[0].channels, frames), dtype=np.float32)
     at = 0
@@ -113,6 +110,19 @@ def join(parts: Sequence[Clip]) -> Clip:
         )
         at += part.n_samples - fade_out
     return Clip(song, MIX_RATE)
+
+
+def starts(lengths_s: Sequence[float]) -> list[float]:
+    """Return where segments of these lengths start in the song, in seconds."""
+    frames = [round(length * MIX_RATE) for length in lengths_s]
+    moves = [length - overlap for length, overlap in zip(frames, _overlaps(frames), strict=False)]
+    return [at / MIX_RATE for at in accumulate(moves, initial=0)][: len(frames)]
+
+
+def _overlaps(lengths: Sequence[int]) -> list[int]:
+    """Return the samples that neighbours share."""
+    usual = round(CROSSFADE_S * MIX_RATE)
+    return [min(usual, before // 4, after // 4) for before, after in pairwise(lengths)]
 
 
 def _envelope(frames: int, fade_in: int, fade_out: int) -> NDArray[np.float32]:

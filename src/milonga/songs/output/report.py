@@ -23,7 +23,7 @@ from milonga.generators.base import Licence
 from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.progress import Progress
 from milonga.songs.output.folder import SONG, LayerTakes, OutputFolder
-from milonga.songs.output.mix import mix_segment
+from milonga.songs.output.mix import mix_segment, starts
 from milonga.songs.output.mixed import stale_words
 from milonga.songs.rendering.receipts import intact_clip
 from milonga.songs.rendering.render import Outcome
@@ -80,7 +80,7 @@ def write_song_report(
         title=folder.sheet.title,
         subtitle=folder.sheet.artist or "",
         sections=sections,
-        song=ReportTrack("The song", song, features=writer.features(song))
+        song=ReportTrack("The song", song, features=writer.features(song), marks=writer.marks())
         if song.exists()
         else None,
         licences=[licence.model_dump() for licence in licences(folder.layers())],
@@ -134,6 +134,11 @@ class _Writer:
         self.folder = folder
         self.documents: list[dict[str, Any]] = []
         self.warnings: list[str] = []
+        self.lengths: dict[int, float] = {}
+
+    def marks(self) -> list[tuple[float, str]]:
+        """Where each segment starts in the song."""
+        return list(zip(starts([*self.lengths.values()]), map(str, self.lengths), strict=True))
 
     def features(self, path: Path) -> dict[str, Any] | None:
         try:
@@ -147,6 +152,8 @@ class _Writer:
         mixed = self._mixed(segment, layers, recordings)
         if mixed is not None:
             recordings.insert(0, mixed)
+        if lengths := [r.clip.seconds for r in recordings if r.chosen]:
+            self.lengths[segment.number] = max(lengths)
         path, baseline = self._baseline(segment)
         compared = compare_clips(baseline, {r.label: r.clip for r in recordings}).to_dict()
         del compared["format_version"]

@@ -11,6 +11,7 @@ from milonga.errors import ReceiptError
 from milonga.runtime import html
 from milonga.runtime.files import output_error
 from milonga.runtime.progress import Progress
+from milonga.runtime.words import size_text
 from milonga.songs.output.folder import LayerTakes, OutputFolder
 from milonga.songs.output.mixed import stale_words
 from milonga.songs.rendering.plan import layer_folder
@@ -57,7 +58,7 @@ class ListedTake:
         ]
         state = ", ".join([self.state, *marks])
         about = "; ".join(text for text in (self.made_for, self.detail) if text)
-        return self.path, state, f"{self.size / 1e6:.1f} MB", about
+        return self.path, state, size_text(self.size), about
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class TakeList:
         states = [take.state for take in self.takes]
         known: Sequence[State] = ("current", "stale", "damaged", "orphan")
         counts = [f"{states.count(state)} {state}" for state in known if state in states]
-        return f"Takes: {', '.join(counts) or 'none'}, {self.size / 1e6:.1f} MB"
+        return f"Takes: {', '.join(counts) or 'none'}, {size_text(self.size)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the list as plain values."""

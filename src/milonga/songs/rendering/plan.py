@@ -12,6 +12,7 @@ from milonga.errors import MilongaError, PlanError, Problem
 from milonga.generators.base import Assessment, Generator, Request
 from milonga.runtime import html
 from milonga.runtime.files import free_space
+from milonga.runtime.words import size_text, time_text
 from milonga.songs.rendering.takes import numbered_name, segment_folder, take_name
 from milonga.songs.sheet.model import Layer, Segment, Sheet
 
@@ -66,6 +67,11 @@ class PlannedTake:
     @property
     def receipt_path(self) -> Path:
         return self.folder / f"{self.name}.json"
+
+    @property
+    def place(self) -> str:
+        """The take's name where there is little room."""
+        return f"Segment {self.segment}, {self.request.role}, {self.name}"
 
     @property
     def label(self) -> str:
@@ -131,9 +137,10 @@ class Plan:
     def summary(self) -> str:
         """One line on the work ahead."""
         known = self.estimate_s
-        work = "" if known is None else f", about {max(1, known):.0f} s of work"
+        work = "" if known is None else f", about {time_text(max(1.0, known))} of work"
         return (
-            f"{self.seconds:g} s of audio{work}, {self.bytes_needed / 1e6:.0f} MB, into {self.out}"
+            f"{time_text(self.seconds)} of audio{work}, {size_text(self.bytes_needed)}, "
+            f"into {self.out}"
         )
 
     def rows(self) -> Iterator[tuple[str, ...]]:
@@ -357,12 +364,8 @@ class _Planner:
         if free is not None and free < self.bytes_needed:
             self.problems.append(
                 Problem(
-                    f"The output needs about {_megabytes(self.bytes_needed)}, "
-                    f"there are {_megabytes(free)} free on the disk of {self.out}.",
+                    f"The output needs about {size_text(self.bytes_needed)}, "
+                    f"there are {size_text(free)} free on the disk of {self.out}.",
                     step="Free some space or choose another --out.",
                 )
             )
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.0f} MB"

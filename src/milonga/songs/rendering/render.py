@@ -96,7 +96,8 @@ def iter_render(
     with progress.task("Rendering", len(plan.takes), "takes") as task:
         for planned in plan.takes:
             progress.check()
-            outcome = _kept(planned) or _rendered(planned, progress, attempts)
+            with progress.about(planned.place):
+                outcome = _kept(planned) or _rendered(planned, progress, attempts)
             if not outcome.good:
                 failed = "failed. " if outcome.status == "failed" else ""
                 details = f"\n  {outcome.details}" if outcome.details else ""

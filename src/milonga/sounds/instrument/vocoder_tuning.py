@@ -20,6 +20,7 @@ from milonga.errors import (
 )
 from milonga.runtime.memory import return_freed
 from milonga.runtime.progress import Progress
+from milonga.runtime.words import time_text
 from milonga.sounds.instrument.own_vocoder import Preference, default_vocoder, preference
 from milonga.sounds.instrument.vocoder_recordings import Recordings, gather
 from milonga.sounds.library.library import Library, SavedModel, open_model
@@ -178,7 +179,8 @@ class _Tuning:
         pairs = Pairs(recordings.train, spec, remaker)
         held_out = Pairs(recordings.held_out, spec, remaker)
         self._tell(
-            f"{pairs.seconds:.0f} s of sound to train on, {held_out.seconds:.0f} s held out."
+            f"{time_text(pairs.seconds)} of sound to train on, "
+            f"{time_text(held_out.seconds)} held out."
         )
         generator, config, origin, settings = self._start(pairs, changes, start, size)
         training = VocoderTraining(

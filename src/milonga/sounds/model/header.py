@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 
 from milonga.audio.mel.spec import MelSpec
 from milonga.runtime.record import Record
+from milonga.runtime.words import time_text
 from milonga.sounds.controls.report import ControlReport
 from milonga.sounds.model.training_record import TrainingRecord
 
@@ -104,8 +105,7 @@ class ModelHeader(Record):
     def corpus_text(self) -> str:
         """The length of the corpus in words: ``12 min in 8 files``."""
         seconds, files = self.corpus.seconds, len(self.corpus.files)
-        length = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
-        return f"{length} in {files} file{'' if files == 1 else 's'}"
+        return f"{time_text(seconds)} in {files} file{'' if files == 1 else 's'}"
 
     @property
     def record(self) -> TrainingRecord | None:

@@ -9,6 +9,11 @@ from pydantic import BaseModel, ConfigDict
 from milonga.runtime.record import Record
 
 
+def followed(share_of_constant: float) -> str:
+    """Write an error relative to that of a constant prediction as what it leaves, in percent."""
+    return f"{max(0.0, 1 - share_of_constant):.0%}"
+
+
 class EarlierRecordings(Record):
     """Held-out errors, nats, on a model's own recordings before and after it learnt from more."""
 
@@ -64,6 +69,15 @@ class TrainingRecord(BaseModel):
     def share_of_constant(self) -> float:
         """The error relative to that of a constant prediction."""
         return self.error / self.error_of_constant if self.error_of_constant else 1.0
+
+    @property
+    def verdict(self) -> str:
+        """How close it comes to recordings, for people."""
+        heard = "it never heard" if self.held_out else "it learnt from"
+        return (
+            f"it follows recordings that {heard} to {followed(self.share_of_constant)} "
+            "(0% is a steady sound, 100% the recording itself)"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that are known, ready for JSON."""

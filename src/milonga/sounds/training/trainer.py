@@ -28,6 +28,7 @@ from milonga.sounds.corpus.segments import MelTracks, Segments, consecutive
 from milonga.sounds.folder import CHECKPOINT
 from milonga.sounds.model.architecture import Architecture
 from milonga.sounds.model.network import SoundNet
+from milonga.sounds.model.training_record import followed
 from milonga.sounds.training import checkpoint
 from milonga.sounds.training.evaluation import Evaluation, latent_track
 from milonga.sounds.training.linear_code import fit_code, fit_prediction
@@ -227,8 +228,8 @@ class Trainer:
                 self._settle()
         share = found["likeness"] / self.evaluation.constant
         self.progress.message(
-            f"step {self.step}: held-out error {found['likeness']:.3f} nats "
-            f"({share:.0%} of a constant's), controls {found['asked']:.2f} spreads off"
+            f"step {self.step}: recordings are followed to {followed(share)}, "
+            f"controls are {found['asked']:.2f} spreads off"
         )
 
     @torch.no_grad()

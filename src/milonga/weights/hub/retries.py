@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from milonga.errors import DownloadError
 from milonga.runtime.logs import LOG
 from milonga.runtime.progress import Progress
-from milonga.runtime.words import numbered
+from milonga.runtime.words import numbered, time_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Attempts:
         if error.wait_s is not None:
             if error.wait_s > self._retry.patience_s:
                 raise DownloadError(
-                    f"The hub asks to wait {error.wait_s / 60:.0f} minutes ({error.reason}).",
+                    f"The hub asks to wait {time_text(error.wait_s)} ({error.reason}).",
                     where=self._what,
                     step="Run the same command again then: it goes on where it stopped. With "
                     "hf auth login the hub allows more.",
@@ -84,7 +84,7 @@ class Attempts:
         else:
             # Spread, so that machines that failed together don't come back together.
             pause *= 0.75 + 0.5 * random.random()
-        text = f"{error.reason}; trying again in {pause:.0f} s"
+        text = f"{error.reason}; trying again in {time_text(pause)}"
         LOG.info(f"{self._what}: {text}")
         self._progress.message(text)
         until = time.monotonic() + pause
