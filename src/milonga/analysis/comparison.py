@@ -14,7 +14,8 @@ from milonga.analysis import yardsticks
 from milonga.analysis.differences import Differences, differences
 from milonga.analysis.features import Features, features
 from milonga.audio.clip import Clip
-from milonga.errors import MilongaError
+from milonga.audio.reading.opening import decoder
+from milonga.errors import ComparisonError, MilongaError
 from milonga.runtime.progress import Progress
 
 FORMAT_VERSION = 2
@@ -46,27 +47,39 @@ class Reference:
         path: its file, or a name.
         features: its figures.
         yardsticks: ``self``, ``silence``, ``noise`` and ``shuffled``.
+        decoder: the program that read it, where that wasn't milonga.
     """
 
     path: str
     features: Features
     yardsticks: Mapping[str, Yardstick]
+    decoder: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON; the yardsticks have a place of their own."""
+        by = {"decoder": self.decoder} if self.decoder else {}
+        return {"path": self.path, **by, "features": self.features.to_dict()}
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A recording that was compared, or the ``error`` that kept it from being."""
+    """A recording that was compared, or the ``error`` that kept it from being.
+
+    Attributes:
+        decoder: the program that read it, where that wasn't milonga.
+    """
 
     path: str
     features: Features | None = None
     differences: Differences | None = None
     error: str | None = None
+    decoder: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
         if self.features is None:
             return {"path": self.path, "error": self.error}
-        document = {"path": self.path, "features": self.features.to_dict()}
+        document = Reference(self.path, self.features, {}, self.decoder).to_dict()
         if self.differences is not None:
             document["differences"] = asdict(self.differences)
         return document
@@ -103,7 +116,7 @@ class Comparison:
         known = self.baseline
         return {
             "format_version": FORMAT_VERSION,
-            "baseline": known and {"path": known.path, "features": known.features.to_dict()},
+            "baseline": known and known.to_dict(),
             "candidates": [candidate.to_dict() for candidate in self.candidates],
             "yardsticks": known and {n: y.to_dict() for n, y in known.yardsticks.items()},
         }
@@ -129,6 +142,7 @@ def compare(
 
     Raises:
         AudioError: the baseline can't be read.
+        ComparisonError: two of them are standard input (``-``).
         Cancelled: the user stopped it.
 
     Examples:
@@ -147,12 +161,14 @@ def compare(
     progress = progress or Progress()
     if isinstance(candidates, str | os.PathLike):
         candidates = [candidates]
+    if [os.fspath(path) for path in (baseline, *candidates)].count("-") > 1:
+        raise ComparisonError("Standard input (-) holds one recording, and is named twice.")
     with (
         _Pool(workers) as pool,
         progress.task("Comparing", 1 + len(candidates), "recordings") as task,
     ):
         clip = audio.read(baseline)
-        reference = _start_reference(clip, os.fspath(baseline), pool)
+        reference = _start_reference(clip, os.fspath(baseline), pool, decoder(baseline))
         del clip
         waiting = [pool.start(_measured, os.fspath(path)) for path in candidates]
         known = reference()
@@ -229,7 +245,9 @@ class _Pool:
         self._threads.shutdown(cancel_futures=True)
 
 
-def _start_reference(clip: Clip, path: str, pool: _Pool) -> Callable[[], Reference]:
+def _start_reference(
+    clip: Clip, path: str, pool: _Pool, decoder: str = ""
+) -> Callable[[], Reference]:
     made = {
         "silence": pool.start(_of_yardstick, yardsticks.silence, clip),
         "noise": pool.start(_of_yardstick, yardsticks.noise, clip),
@@ -246,7 +264,7 @@ def _start_reference(clip: Clip, path: str, pool: _Pool) -> Callable[[], Referen
                 found[name] = Yardstick(reason=measured)
             else:
                 found[name] = Yardstick(measured, differences(known, measured))
-        return Reference(path, known, found)
+        return Reference(path, known, found, decoder)
 
     return finish
 
@@ -261,7 +279,7 @@ def _of_yardstick(make: Callable[[Clip], Clip], clip: Clip) -> Features | str:
 
 def _measured(path: str) -> Candidate:
     try:
-        return Candidate(path, features(audio.read(path)))
+        return Candidate(path, features(audio.read(path)), decoder=decoder(path))
     except MilongaError as error:
         return Candidate(path, error=f"{error.message} {error.step or ''}".strip())
 
@@ -269,6 +287,4 @@ def _measured(path: str) -> Candidate:
 def _against(known: Reference | None, candidate: Candidate) -> Candidate:
     if known is None or candidate.features is None:
         return candidate
-    return Candidate(
-        candidate.path, candidate.features, differences(known.features, candidate.features)
-    )
+    return replace(candidate, differences=differences(known.features, candidate.features))

@@ -109,6 +109,8 @@ def _overview(baseline: Reference, read: Sequence[Candidate], names: Sequence[st
             reasons.append(f"No yardstick “{text}”: {yardstick.reason}")
         else:
             lines.append(_figures(text, yardstick.differences))
+    decoders = [baseline.decoder, *(candidate.decoder for candidate in read)]
+    reasons += [f"{n} was decoded by {by}." for n, by in zip(names, decoders, strict=True) if by]
     text = _aligned(lines)
     return "\n".join([text, *(["", *reasons] if reasons else []), "", _READING])
 

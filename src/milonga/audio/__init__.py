@@ -3,7 +3,7 @@
 from milonga.audio.clip import Clip
 from milonga.audio.files import Tags, probe, read, write
 from milonga.audio.loudness import loudness_lufs, true_peak_dbtp
-from milonga.audio.opening import SUFFIXES
+from milonga.audio.reading.opening import SUFFIXES
 from milonga.audio.resampling import resample
 
 __all__ = [

@@ -16,8 +16,9 @@ from milonga.audio.clip import Clip
 from milonga.audio.dither import quantised
 from milonga.audio.id3 import id3_tag
 from milonga.audio.layout import Layout, ogg_layout, usual_layout, wave_order
-from milonga.audio.opening import (
+from milonga.audio.reading.opening import (
     SUFFIXES,
+    decoder,
     encoded_name,
     file_layout,
     opened,
@@ -64,7 +65,13 @@ class Tags:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """The header of a recording, as ``probe`` finds it without reading the samples."""
+    """The header of a recording, as ``probe`` finds it without reading the samples.
+
+    Attributes:
+        format: libsndfile's name, or the suffix and the program that decoded it.
+        subtype: sample format; empty where another program decoded it.
+        layout: the loudspeakers, in the order of the file.
+    """
 
     sample_rate: int
     channels: int
@@ -97,21 +104,23 @@ def probe(path: str | os.PathLike[str]) -> Info:
         tags = Tags(
             **{name: _plain(getattr(file, field)) for name, field in _fields(file.format).items()}
         )
+        by = decoder(path)
         return Info(
             file.samplerate,
             file.channels,
             file.frames,
-            file.format,
-            file.subtype or "",
+            f"{Path(path).suffix[1:].upper()} by {by}".strip() if by else file.format,
+            "" if by else file.subtype or "",
             tags,
             file_layout(file),
         )
 
 
 def read(path: str | os.PathLike[str]) -> Clip:
-    """Read a whole recording: WAV, FLAC, OGG, Opus, MP3 or AIFF.
+    """Read a whole recording: WAV, FLAC, OGG, Opus, MP3, AIFF, and by ffmpeg M4A, AAC, WMA.
 
-    Samples keep their level: a float file that peaks above 1.0 comes out as it is.
+    ``-`` is standard input. Samples keep their level: a float file that peaks above 1.0 comes out
+    as it is.
 
     Raises:
         AudioError: the file is missing, unreadable, empty, truncated, not audio, holds NaN or

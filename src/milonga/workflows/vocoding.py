@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from milonga._version import __version__
 from milonga.audio import Tags, probe, read, write
 from milonga.audio.files import check_new_file
-from milonga.audio.mel.files import Mel, read_mel, write_mel
+from milonga.audio.mel.files import Mel, is_mel, read_mel, write_mel
 from milonga.audio.mel.spec import MelSpec
+from milonga.audio.reading.opening import decoder
 from milonga.errors import (
     DownloadError,
     MissingExtraError,
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from milonga.sounds.library.library import Library
     from milonga.vocoders import VocoderBase
     from milonga.vocoders.copy_synthesis import CopySynthesis
-
-_MEL_SUFFIXES = (".npz", ".npy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,8 @@ def vocode(
     """Turn a mel-spectrogram into sound, or take a recording apart and rebuild it.
 
     Args:
-        source: a recording, or a mel file (.npz as milonga writes it; .npy with ``convention``).
+        source: a recording, or a mel file (.npz as milonga writes it; .npy with ``convention``);
+            ``-`` is standard input.
         out: the recording to write; with the suffix .npz the mel of ``source``.
         vocoder: "bigvgan" or "griffin-lim"; by default the first, or the second where its weights
             can't be had.
@@ -115,6 +115,8 @@ def vocode(
     progress = progress or Progress()
     chosen = _choose(vocoder, model, device, seed, given, progress)
     mel = given if given is not None else analyse(read(source), chosen.mel_spec)
+    if given is None and (by := decoder(source)):
+        progress.message(f"note: {source} was decoded by {by}.")
     if out.suffix.lower() == ".npz":
         write_mel(out, mel)
         return Vocoded(out, chosen, mel)
@@ -130,7 +132,7 @@ def vocode(
 
 def _given_mel(source: Path, convention: str | None) -> Mel | None:
     """The mel in a file; None where it is a recording, which is known to be one then."""
-    if source.suffix.lower() in _MEL_SUFFIXES:
+    if is_mel(source):
         return read_mel(source, MelSpec.preset(convention) if convention is not None else None)
     if convention is not None:
         raise VocoderError("A convention is for mel files (.npy).", where=source)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from milonga import audio
 from milonga.audio.files import Info
+from milonga.audio.reading.opening import on_disk
 from milonga.errors import OutputError
 from milonga.runtime.files import atomic_path, output_error, part_folder, sweep_parts
 
@@ -72,7 +73,7 @@ class Folder:
             AudioError: it can't be read.
             OutputError: the folder can't be written.
         """
-        source = source.resolve()
+        source = on_disk(source).resolve()
         if source not in self._made:
             self._made[source] = self._make(source)
         return self._made[source]
@@ -97,7 +98,8 @@ class Folder:
 
     def _convert(self, source: Path, info: Info) -> Playable:
         clip = audio.read(source)
-        changes = [f"{info.format} {info.subtype} became FLAC, which every browser plays"]
+        kind = f"{info.format} {info.subtype}".strip()
+        changes = [f"{kind} became FLAC, which every browser plays"]
         if clip.channels > 2:
             clip = clip.with_channels(2)
             changes.append(f"{info.channels} channels became 2")

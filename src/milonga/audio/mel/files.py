@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from milonga.audio.clip import all_finite
 from milonga.audio.mel.spec import MelSpec
+from milonga.audio.reading.opening import on_disk
+from milonga.audio.reading.standard_input import DASH
 from milonga.errors import AudioError
 from milonga.runtime.documents import parse_json
 from milonga.runtime.files import write_bytes
 from milonga.runtime.memory import raise_if_short
 
 _FORMAT = "milonga-mel-1"
+_SUFFIXES, _MAGIC = (".npz", ".npy"), (b"PK\x03\x04", b"\x93NUMPY")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -65,12 +68,20 @@ def write_mel(path: str | os.PathLike[str], mel: Mel) -> None:
     write_bytes(path, buffer.getvalue())
 
 
+def is_mel(path: str | os.PathLike[str]) -> bool:
+    """Tell a mel file from a recording: by its suffix, or what comes through standard input (-)."""
+    if Path(path) != DASH:
+        return Path(path).suffix.lower() in _SUFFIXES
+    with open(on_disk(path), "rb") as handle:
+        return handle.read(6).startswith(_MAGIC)
+
+
 def read_mel(path: str | os.PathLike[str], spec: MelSpec | None = None) -> Mel:
     """Read a mel file.
 
     Args:
         path: ``.npz`` as ``write_mel`` makes it, or a bare array ``.npy`` of
-            ``[n_mels, frames]`` or ``[channels, n_mels, frames]``.
+            ``[n_mels, frames]`` or ``[channels, n_mels, frames]``; ``-`` is standard input.
         spec: the convention of a bare array; one of a ``.npz`` must agree with it.
 
     Raises:
@@ -78,7 +89,7 @@ def read_mel(path: str | os.PathLike[str], spec: MelSpec | None = None) -> Mel:
     """
     path = Path(path)
     try:
-        with open(path, "rb") as handle:
+        with open(on_disk(path), "rb") as handle:
             loaded = np.load(handle, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return _bare(path, loaded, spec)

@@ -56,12 +56,13 @@ def vocode(
     writes it, or .npy with --convention. With --json: seconds, real-time factor (seconds of work
     for a second of sound), peak memory, and the log-mel distance between INPUT and OUT.
     """
+    from milonga.audio.mel.files import is_mel
     from milonga.workflows import vocoding
 
-    is_mel = source.suffix.lower() in (".npz", ".npy")
-    if is_mel and out.suffix.lower() == ".npz":
+    from_mel = is_mel(source)
+    if from_mel and out.suffix.lower() == ".npz":
         raise click.UsageError("INPUT is a mel already; give OUT the suffix of a recording.")
-    if convention is not None and not is_mel:
+    if convention is not None and not from_mel:
         raise click.UsageError("--convention is for mel files (.npy); INPUT is a recording.")
     if vocoder == "griffin-lim" and model is not None:
         raise click.UsageError("--model is for bigvgan; griffin-lim has no weights.")

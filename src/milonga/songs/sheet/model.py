@@ -243,6 +243,9 @@ class Sheet(_Part):
         """Return the path of the segment's baseline; the file need not exist."""
         if segment.baseline is None:
             return None
+        if segment.baseline == "-":
+            # A file of that name: standard input has no place in a sheet.
+            return self.folder.absolute() / segment.baseline
         try:
             return self.folder / Path(segment.baseline).expanduser()
         except RuntimeError:  # no such user

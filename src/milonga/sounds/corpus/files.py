@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from milonga.audio import SUFFIXES
+from milonga.audio.reading.foreign import FOREIGN_SUFFIXES
+from milonga.audio.reading.standard_input import DASH
 from milonga.errors import CorpusError
+
+_RECORDINGS = (*SUFFIXES, *FOREIGN_SUFFIXES)
 
 
 @dataclass(slots=True)
@@ -36,7 +40,12 @@ def find_recordings(folder: Path) -> Found:
         CorpusError: there is no such folder, it can't be listed, or is no recording either.
     """
     found = Found()
-    if folder.is_file() and folder.suffix.lower() in SUFFIXES:
+    if folder == DASH:
+        raise CorpusError(
+            "A model is not trained on standard input: it goes back to its recordings later.",
+            step="Give the folder that holds your recordings.",
+        )
+    if folder.is_file() and folder.suffix.lower() in _RECORDINGS:
         found.recordings[folder.name] = folder
         return found
     if not folder.is_dir():
@@ -63,7 +72,7 @@ def _walk(top: Path, folder: Path, found: Found, seen: set[tuple[int, int]]) -> 
     for entry in entries:
         path = Path(entry.path)
         name = _name(top, path)
-        recording = path.suffix.lower() in SUFFIXES
+        recording = path.suffix.lower() in _RECORDINGS
         try:
             is_folder = entry.is_dir()
         except OSError as error:

@@ -216,7 +216,7 @@ class _Inspection:
                 "This folder holds no recordings.",
                 hidden,
                 where=self._folder,
-                step="Recordings end in .wav, .flac, .ogg, .mp3, .aiff or .aif.",
+                step="Recordings end in .wav, .flac, .ogg, .mp3, .aiff, .m4a and the like.",
             )
         self._skipped.update(found.passed_over)
         sizes = {name: _size(path) for name, path in found.recordings.items()}

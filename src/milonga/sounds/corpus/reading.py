@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from milonga.audio import Clip, probe, resample
 from milonga.audio.clip import all_finite
 from milonga.audio.layout import Layout, to_mono
-from milonga.audio.opening import opened
+from milonga.audio.reading.opening import opened
 from milonga.errors import AudioError
 
 FRAME_S = 0.05

@@ -133,6 +133,10 @@ class Presets:
                 model can't be read.
         """
         _check(name)
+        if "-" in (settings.like, settings.to):
+            raise SoundError(
+                "A preset can't keep what comes through standard input (-).", step="Give a file."
+            )
         with self._library.locked():
             entry = self._entry()
             header = entry.readable

@@ -16,6 +16,8 @@ from pydantic import (
 )
 
 from milonga.audio import Clip, read, resample
+from milonga.audio.reading.opening import decoder
+from milonga.audio.reading.standard_input import DASH, LABEL
 from milonga.errors import SoundError
 from milonga.sounds.model.resolved_play import ResolvedPlay
 
@@ -102,6 +104,9 @@ class PlaySettings(BaseModel):
             text = getattr(self, name)
             if text is not None and Path(text).is_file():
                 changes[name] = str(Path(text).absolute())
+            elif text == "-":
+                # It can't be read a second time.
+                changes[name] = LABEL
         return self.model_copy(update=changes)
 
     def resolve(self, player: SoundPlayer) -> ResolvedPlay:
@@ -112,6 +117,8 @@ class PlaySettings(BaseModel):
             UnknownNameError: no such control or axis.
             AudioError: a recording can't be read.
         """
+        if self.like == self.to == "-":
+            raise SoundError("Standard input (-) holds one recording, and is named twice.")
         values: dict[str, Any] = {}
         recordings: dict[str, dict[str, Any]] = {}
         for field, text in {"start": self.like, "to": self.to}.items():
@@ -146,7 +153,7 @@ def _recording(text: str, player: SoundPlayer) -> tuple[str | NDArray[np.float32
     path = Path(text)
     if text in player.files and player.kept.of_file(player.files.index(text)) is not None:
         return f"corpus:{text}", {"corpus": text}
-    if not path.is_file():
+    if not path.is_file() and path != DASH:
         if text in player.files:
             raise SoundError(
                 f"The model keeps nothing of {text!r}: it was held out for testing, or left out "
@@ -164,4 +171,8 @@ def _recording(text: str, player: SoundPlayer) -> tuple[str | NDArray[np.float32
     if clip.n_samples < player.spec.hop:
         clip = clip.fitted(player.spec.hop)
     mel = player.spec.analyse(clip)
-    return mel, {"recording": path.name, "mel_sha256": hashlib.sha256(mel.data).hexdigest()}
+    said = {
+        "recording": LABEL if path == DASH else path.name,
+        "mel_sha256": hashlib.sha256(mel.data).hexdigest(),
+    }
+    return mel, said | ({"decoder": by} if (by := decoder(path)) else {})

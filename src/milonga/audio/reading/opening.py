@@ -6,7 +6,6 @@ import errno
 import io
 import os
 import re
-import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +14,11 @@ from typing import TYPE_CHECKING
 
 from milonga.audio.clip import MAX_CHANNELS, check_rate
 from milonga.audio.layout import Layout, ogg_layout, usual_layout
-from milonga.audio.mpeg import mended_mp3, scan_mp3
-from milonga.audio.piped import is_placeholder, mended_flac, mended_wav
+from milonga.audio.reading import foreign
+from milonga.audio.reading.mpeg import mended_mp3, scan_mp3
+from milonga.audio.reading.piped import is_placeholder, mended_flac, mended_wav
+from milonga.audio.reading.silence import no_stray_messages
+from milonga.audio.reading.standard_input import DASH, LABEL, standard_input
 from milonga.errors import AudioError
 from milonga.runtime.memory import raise_if_short
 
@@ -37,6 +39,7 @@ _CHANNEL_MAP = (
 )
 """libsndfile's numbers for loudspeakers (SF_CHANNEL_MAP in sndfile.h)."""
 
+_MP3_IN_WAV = b"\x55\0"
 _LONGEST_S = 24 * 3600
 
 
@@ -49,27 +52,61 @@ def opened(path: str | os.PathLike[str]) -> Iterator[soundfile.SoundFile]:
     """
     import soundfile
 
-    path = Path(path)
-    _check_file(path)
+    path, given = on_disk(path), Path(path)
     try:
-        source = _source(path)
-        name = encoded_name(source) if isinstance(source, Path) else source
-        with soundfile.SoundFile(name) as file:
+        _check_file(path)
+        with no_stray_messages(), _sound_file(path) as file:
             _check_header(path, file)
             yield file
+    except AudioError as error:
+        if given == DASH:
+            error.where = LABEL
+        raise
     except soundfile.LibsndfileError as error:
         raise_if_short(error)
         reason = error.error_string.strip(" .")
         # It says so of any MP3 whose frames it doesn't find.
         if reason.startswith("File does not exist"):
             reason = ""
+        label = LABEL if given == DASH else path
         if path.suffix.lower() == ".flac" and error.code > 40:
             raise truncated(path, "its last blocks can't be decoded") from error
         raise AudioError(
             f"Not a recording that can be read{f' ({reason})' if reason else ''}.",
-            where=path,
+            where=label,
             step=f"Use one of: {' '.join(SUFFIXES)}.",
         ) from error
+
+
+def on_disk(path: str | os.PathLike[str]) -> Path:
+    """Return the file that holds a recording: of ``-``, what came through standard input."""
+    return standard_input() if Path(path) == DASH else Path(path)
+
+
+def decoder(path: str | os.PathLike[str]) -> str:
+    """Name the program that decoded a recording which was read before; "" for milonga itself."""
+    return foreign.decoder(on_disk(path))
+
+
+@contextmanager
+def _sound_file(path: Path) -> Iterator[soundfile.SoundFile]:
+    import soundfile
+
+    source: Path | io.BufferedIOBase = _source(path)
+    try:
+        file = soundfile.SoundFile(encoded_name(source) if isinstance(source, Path) else source)
+        # Its length would be an estimate.
+        other = file.subtype in ("MPEG_LAYER_I", "MPEG_LAYER_II")
+    except soundfile.LibsndfileError:
+        if not foreign.is_foreign(path):
+            raise
+        other = True
+    if other:
+        # The WAV is there as long as this object.
+        decoded = foreign.decoded(path)
+        file = soundfile.SoundFile(encoded_name(decoded.sound))
+    with file:
+        yield file
 
 
 def file_layout(file: soundfile.SoundFile) -> Layout:
@@ -102,9 +139,12 @@ def encoded_name(path: Path) -> bytes | str:
 def _source(path: Path) -> Path | io.BufferedIOBase:
     """Find what to open: the file itself, or one with a better header."""
     with open(path, "rb") as handle:
-        head = handle.read(4)
+        start = handle.read(22)
+    head = start[:4]
     layer_3 = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2
     named_so = path.suffix.lower() == ".mp3" and head not in _MAGIC
+    if head == b"RIFF" and start[8:16] == b"WAVEfmt " and start[20:22] == _MP3_IN_WAV:
+        return _mp3(path)
     if head in (b"RIFF", b"RF64"):
         return mended_wav(path)
     if head == b"fLaC":
@@ -126,7 +166,7 @@ def _mp3(path: Path) -> Path | io.BufferedIOBase:
         raise AudioError(
             "Its sampling rate or its channels change on the way: several files are joined here.",
             where=path,
-            step=_convert(path),
+            step=f"Convert it: {foreign.conversion(path)}",
         )
     return path if mp3.is_exact else mended_mp3(content, mp3)
 
@@ -139,7 +179,7 @@ def _check_file(path: Path) -> None:
             raise AudioError(
                 "This is a pipe or a device, not a file.",
                 where=path,
-                step="Write the sound into a file first, and give that.",
+                step="Give - and pipe the sound into the command, or write it into a file first.",
             )
         with open(path, "rb") as handle:
             head = handle.read(16)
@@ -155,6 +195,12 @@ def _check_file(path: Path) -> None:
         raise AudioError(f"It can't be opened: {reason}.", where=path, step=step) from None
     if not size:
         raise AudioError("The file is empty (0 bytes).", where=path)
+    if path.suffix.lower() == ".raw":
+        raise AudioError(
+            "Bare samples don't say their rate, channels and format.",
+            where=path,
+            step="Convert it, for example: ffmpeg -f s16le -ar 44100 -ac 2 -i FILE.raw FILE.wav",
+        )
     _check_wav_format(path, head)
 
 
@@ -193,7 +239,9 @@ def _check_header(path: Path, file: soundfile.SoundFile) -> None:
             raise truncated(path, "its last page is missing")
         if _ogg_is_chained(path):
             raise AudioError(
-                "Several Ogg streams are joined in this file.", where=path, step=_convert(path)
+                "Several Ogg streams are joined in this file.",
+                where=path,
+                step=f"Convert it: {foreign.conversion(path)}",
             )
     if file.format == "FLAC" and file.frames >= _UNKNOWN:
         raise truncated(path, "its last block is not whole")
@@ -227,12 +275,6 @@ def _ogg_is_chained(path: Path) -> bool:
             begun = begun or not begins
             handle.seek(sum(handle.read(page[26])), os.SEEK_CUR)
     return False
-
-
-def _convert(path: Path) -> str:
-    """Make the step that turns any recording into one that can be read."""
-    names = (shlex.quote(str(each)) for each in (path, path.with_suffix(".wav")))
-    return "Convert it: ffmpeg -i {} {}".format(*names)
 
 
 def truncated(path: Path, detail: str) -> AudioError:

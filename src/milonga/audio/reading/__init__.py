@@ -1,0 +1,1 @@
+"""Recordings found and opened, whoever wrote them."""
