@@ -274,7 +274,8 @@ def test_a_part_that_came_out_empty_is_an_error_and_a_full_one_is_told(make_bark
 
     class Telling(Progress):
         def message(self, text):
-            said.append(text)
+            # The tiny vocabulary lacks some of the words, which is said, too.
+            said.extend([] if "has no sign for" in text else [text])
 
     make(make_bark(), min_eos_p=0).render(ask(), Telling())
     assert said == [] or "words may lack" in said[0]

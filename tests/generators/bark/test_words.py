@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from milonga.generators.bark import Bark
 from milonga.generators.bark.notation import Phrase, clean, manner_of, phrases, read_directions
 from milonga.generators.bark.parts import estimate_s, split, tokens_at_most
 from milonga.generators.bark.script import script_of
@@ -210,3 +211,38 @@ def test_nothing_is_lost_reordered_or_too_long(lines, part_s, voice, bert_tokeni
 def test_cleaned_text_holds_no_signs_and_all_letters(text):
     assert letters(clean(text)) == letters(text)
     assert not set("♪[]()") & set(clean(text))
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("Περπατώ μέσα στη νύχτα\nμε την καρδιά μου", "Greek"),
+        ("أمشي في الليل\nوقلبي معك", "Arabic"),
+        ("Ik loop door de nacht\nhet licht is niet meer van ons\nmaar mijn hart blijft", "Dutch"),
+        ("Jag går genom natten\ndet är inte som förut\nmitt hjärta för dig", "Swedish"),
+        ("เดินในคืนนี้", "Thai"),
+    ],
+)
+def test_languages_that_bark_does_not_know_are_said(words, name):
+    notes = " ".join(Bark().assess(ask(words)).notes)
+    assert f"Bark doesn't know {name}" in notes
+    assert "It knows Chinese, English, French, German, Hindi, Italian" in notes
+
+
+def test_a_language_that_the_sheet_names_counts():
+    lines = (LyricLine(text="kall natt", language="sv-SE"),)
+    assert "Bark doesn't know Swedish" in " ".join(Bark().assess(ask(lines)).notes)
+
+
+@pytest.mark.parametrize(
+    ("words", "voice"),
+    [
+        ("We laugh at the chaos, we play\nTiro los dados", "v2/en"),
+        ("Idę przez noc\nto nie jest już tak jak dawniej\nserce tylko dla ciebie", "v2/pl"),
+        ("Gece yürüyorum ve seni düşünüyorum\nartık eskisi gibi değil\nsenin için çok", "v2/tr"),
+    ],
+)
+def test_languages_that_it_knows_get_their_voice_and_no_note(words, voice):
+    found = Bark().assess(ask(words))
+    assert "doesn't know" not in " ".join(found.notes)
+    assert script_of(ask(words), "auto", 13).voice.startswith(voice)

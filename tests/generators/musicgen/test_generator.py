@@ -328,3 +328,26 @@ def test_a_checkpoint_that_wants_to_run_code_is_refused(make_musicgen, tmp_path)
     torch.save({"lm_heads": Evil()}, folder / "pytorch_model.bin")
     with pytest.raises(GeneratorError, match="can't be loaded"):
         MusicGen(MusicGen.Options(model=str(folder))).render(ask(), Progress())
+
+
+def test_letters_that_the_model_cannot_read_are_said_in_plan_and_take(make_musicgen, messages):
+    generator = make_generator("musicgen", {"model": str(make_musicgen())})
+    request = ask(style="明るいギター, trap beats")
+    (note,) = [note for note in generator.assess(request).notes if "no sign for" in note]
+    assert "明るいギター" in note
+    assert "English" in note
+    generator.render(request, messages)
+    assert note in messages.texts
+    assert note in generator.model().notes
+    # Not said of the next take, which has none.
+    generator.render(ask(style="calm piano"), messages)
+    assert "明るい" not in "".join(generator.model().notes)
+    # Two styles that give one sound are told apart before that: neither is read.
+    other = generator.assess(ask(style="静かなピアノ, trap beats")).notes
+    assert any("静かなピアノ" in note for note in other)
+
+
+def test_before_the_download_the_plan_warns_of_other_scripts(hub):
+    notes = make_generator("musicgen", {}).assess(ask(style="тихий piano")).notes
+    assert any("no sign for тихий" in note for note in notes)
+    assert not make_generator("musicgen", {}).assess(ask(style="bandoneón")).notes

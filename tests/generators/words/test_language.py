@@ -1,7 +1,12 @@
 import pytest
 
 from milonga.generators.base import LyricLine
-from milonga.generators.words.language import language_code, line_languages, runs
+from milonga.generators.words.language import (
+    language_code,
+    line_languages,
+    other_language,
+    runs,
+)
 
 LINES = {
     "en": (
@@ -86,3 +91,24 @@ def test_mixed_lines_change_voice_where_two_words_or_more_say_so(text, language,
     found = runs(text.split(), language)
     assert [(code, stop - first) for first, stop, code in found] == expected
     assert sum(stop - first for first, stop, _ in found) == len(text.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("Ik loop door de nacht\nhet licht is niet meer van ons\nmaar mijn hart", "nl"),
+        ("Jag går genom natten\ndet är inte som förut\nmitt hjärta för dig", "sv"),
+        ("Jeg går gennem natten\ndet er ikke som før\nmit hjerte for dig", "da"),
+        ("Idę przez noc\nto nie jest już tak jak dawniej\nserce tylko dla ciebie", "pl"),
+        ("Merg prin noapte\nnu mai este ca înainte\ninima mea pentru tine", "ro"),
+        ("Tiro los dados, la noche contesta\nla vida es un sueño", ""),
+        ("We laugh at the chaos, we play with the luck", ""),
+        ("Je t'aime dans la nuit\nje ne sais pas pourquoi tu pars", ""),
+        ("Ich liebe dich in der Nacht\nmein Herz brennt für dich", ""),
+        ("Meu coração é teu\nnão vá embora na noite", ""),
+        ("oh no no\nla la la", ""),
+        ("", ""),
+    ],
+)
+def test_languages_without_a_voice_here_are_named_where_they_are_clear(words, code):
+    assert other_language(words.splitlines()) == code

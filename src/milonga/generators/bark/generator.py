@@ -26,11 +26,14 @@ from milonga.generators.neural.checkpoint import (
 )
 from milonga.generators.neural.loading import size_of
 from milonga.generators.neural.outlook import RenderOutlook
+from milonga.generators.words.language import language_name
 from milonga.runtime.memory import total_memory
 from milonga.runtime.places import expanded
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
 from milonga.weights.cache.hashing import hash_file
+
+_LANGUAGES = ", ".join(sorted(map(language_name, voices.LANGUAGES)))
 
 LONGEST_S = 600.0
 """Of a layer's words, as estimated."""
@@ -53,6 +56,7 @@ class Bark(CheckpointGenerator[BarkEngine]):
     roles: ClassVar[frozenset[Role]] = frozenset(("vocals", "backing"))
     seldom: ClassVar[frozenset[Role]] = frozenset(("backing",))  # it sings, where a band is meant
     length: ClassVar[Literal["exact", "natural"]] = "natural"
+    multilingual: ClassVar[bool] = True
     less_memory: ClassVar[str] = (
         "Set bark.batch=1, use bark-small, or set bark.device=cpu; on a graphics card, "
         "bark.offload=true."
@@ -139,7 +143,7 @@ class Bark(CheckpointGenerator[BarkEngine]):
     def model(self) -> Model:
         model = super().model()
         files = model.files | self._voice_files
-        return model.model_copy(update={"files": files, "notes": self._notes})
+        return model.model_copy(update={"files": files, "notes": (*self._notes, *model.notes)})
 
     def prompts(self, request: Request) -> tuple[str, ...]:
         return tuple(self._script(request).prompts)
@@ -311,6 +315,11 @@ def _notes(request: Request, script: Script, rows: int) -> Iterable[str]:
     if script.unsent:
         listed = ", ".join(f"[{direction}]" for direction in script.unsent)
         yield f"Bark has no sign for {listed}; it isn't told of that."
+    for language in script.unknown:
+        yield (
+            f"Bark doesn't know {language_name(language)}: it sings that as if it were another "
+            f"language, in the voice {script.voice}. It knows {_LANGUAGES}."
+        )
     if script.sex == "woman" and script.voice == voices.usual_voice("pt", "man"):
         yield "Bark has no woman's preset for Portuguese; name one in bark.voice."
     if request.negative.strip():

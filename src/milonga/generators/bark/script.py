@@ -8,6 +8,7 @@ from milonga.generators.bark import voices
 from milonga.generators.bark.notation import phrases
 from milonga.generators.bark.parts import MOST_TOKENS, ScriptPart, split, tokens_at_most
 from milonga.generators.base import Request
+from milonga.generators.words.language import other_language
 
 _HINTS = {"man": "[MAN]", "woman": "[WOMAN]"}
 
@@ -22,6 +23,7 @@ class Script:
         language: that of most syllables.
         sex: as the sheet says, if it does.
         unsent: stage directions that Bark has no sign for.
+        unknown: languages of the words that Bark doesn't know.
     """
 
     parts: tuple[ScriptPart, ...]
@@ -29,6 +31,7 @@ class Script:
     language: str
     sex: str | None
     unsent: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
     @property
     def prompts(self) -> list[str]:
@@ -58,8 +61,13 @@ def script_of(request: Request, voice: str, part_s: float) -> Script:
     # Of a backing's answers alone, the language might be another than the lead's.
     whole, _ = phrases(request.model_copy(update={"role": "vocals"}))
     language, sex = voices.main_language(whole), voices.sex_of(request.voice)
+    looks_like = other_language([line.text for line in request.lyrics if not line.language])
+    if looks_like in voices.LANGUAGES:
+        language = looks_like
     if voice == voices.AUTO:
         voice = voices.usual_voice(language, sex)
     most = MOST_TOKENS - tokens_at_most(_HINTS["woman"])
     parts = split(found, longest_s=part_s, most_tokens=most)
-    return Script(tuple(parts), voice, language, sex, tuple(unsent))
+    codes = [phrase.language.split("-")[0] for phrase in found if phrase.words]
+    unknown = [c for c in dict.fromkeys([*codes, looks_like]) if c and c not in voices.LANGUAGES]
+    return Script(tuple(parts), voice, language, sex, tuple(unsent), tuple(unknown))

@@ -48,6 +48,9 @@ _USUAL: dict[str, tuple[int, int | None]] = {
 }
 """A man's and a woman's preset by language; of Portuguese there is no woman's."""
 
+LANGUAGES = tuple(_USUAL)
+"""Codes of the languages that Bark was trained on."""
+
 KNOWN = tuple(f"v2/{language}_speaker_{n}" for language in _USUAL for n in range(10))
 """The presets of Suno's repositories, version 2."""
 

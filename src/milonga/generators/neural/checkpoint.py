@@ -26,6 +26,7 @@ from milonga.generators.neural.outlook import (
     notes_of,
     offline_problem,
 )
+from milonga.generators.neural.reading import unread, unread_note
 from milonga.runtime.devices import pick_device
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
@@ -79,6 +80,10 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
     """Advice where memory is short."""
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     loading: ClassVar[str] = "Loading"
+    tokenizer: ClassVar[str] = "tokenizer.json"
+    """File of the model that tells which letters it can read."""
+    multilingual: ClassVar[bool] = False
+    """True where that file alone can tell."""
 
     class Options(Generator.Options):
         """Settings that every such generator has."""
@@ -98,6 +103,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
         self._engine: EngineT | None = None
         self._local: LocalWeights | None = None
         self._model: Model | None = None
+        self._dropped: tuple[str, ...] = ()
         self._access: tuple[Problem | None, str | None] | None = None
 
     # What a subclass says.
@@ -186,7 +192,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
         seen = self.outlook(request, local)
         licence = licence_of(local, name, self.like)
         return Assessment(
-            notes=tuple(self.notes(request, local)),
+            notes=(*self.notes(request, local), *self._unread(request, local)),
             general=(*notes_of(name, local, licence, self.options.device, seen), *general),
             estimate_s=seen.estimate_s,
         )
@@ -200,10 +206,14 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
                 refuse(self.problems(request, self.find()))
                 engine = self._load(progress)
             refuse(self.problems(request, self._local))
+            self._dropped = self._unread(request, self._local)
+            for note in self._dropped:
+                progress.message(note)
             return self.make(engine, request, progress)
 
     def model(self) -> Model:
-        return self._model or Model(name=self.options.model)
+        model = self._model or Model(name=self.options.model)
+        return model.model_copy(update={"notes": (*model.notes, *self._dropped)})
 
     @contextmanager
     def learning(self, work: str, units: float) -> Iterator[None]:
@@ -224,6 +234,14 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
                 f"{self.title} made {samples.shape[1] / rate:g} s in place of {seconds:g} s."
             )
         return Clip(samples[:, :wanted], rate)
+
+    def _unread(self, request: Request, local: LocalWeights | None) -> tuple[str, ...]:
+        """Say what of a request's texts the model can't read."""
+        path = None if local is None else local.folder / self.tokenizer
+        if self.multilingual and (path is None or not path.is_file()):
+            return ()
+        pieces = unread(path, self.prompts(request))
+        return (unread_note(self.title, pieces),) if pieces else ()
 
     def _use(self) -> str:
         return self.use or f"Use one of: {', '.join(checkpoints_of(self.name))}."

@@ -42,6 +42,7 @@ class StableAudio(CheckpointGenerator[StableAudioEngine]):
     less_memory: ClassVar[str] = "Close other programs, or set stable-audio.device=cpu."
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers", "diffusers", "torchsde")
     loading: ClassVar[str] = "Preparing"
+    tokenizer: ClassVar[str] = "tokenizer/tokenizer.json"
 
     class Options(CheckpointGenerator.Options):
         """Settings of Stable Audio Open."""

@@ -102,7 +102,53 @@ _SCRIPTS = {
     "TAMIL": "ta",
     "GEORGIAN": "ka",
     "ARMENIAN": "hy",
+    "THAI": "th",
+    "TELUGU": "te",
+    "GUJARATI": "gu",
+    "KANNADA": "kn",
+    "MALAYALAM": "ml",
+    "GURMUKHI": "pa",
+    "SINHALA": "si",
+    "KHMER": "km",
+    "LAO": "lo",
+    "MYANMAR": "my",
+    "ETHIOPIC": "am",
 }
+
+_CODES = {
+    "en": "English", "es": "Spanish", "pt": "Portuguese", "fr": "French", "it": "Italian",
+    "de": "German", "ru": "Russian", "el": "Greek", "ja": "Japanese", "zh": "Chinese",
+    "ko": "Korean", "ar": "Arabic", "he": "Hebrew", "hi": "Hindi", "bn": "Bengali", "ta": "Tamil",
+    "ka": "Georgian", "hy": "Armenian", "th": "Thai", "pl": "Polish", "tr": "Turkish",
+    "nl": "Dutch", "sv": "Swedish", "da": "Danish or Norwegian", "fi": "Finnish", "cs": "Czech",
+    "hu": "Hungarian", "ro": "Romanian", "vi": "Vietnamese", "id": "Indonesian",
+}  # fmt: skip
+
+_OTHERS: dict[str, str] = {
+    "nl": "het een niet ik jij je dat wij zij van maar ook naar voor met mijn jouw nog waar hoe "
+    "alles geen zonder als hart liefde nacht dans weer wil kan ben bent heb hebt ons",
+    "sv": "jag du och inte är det som på för med att en ett vi har kan ska mig dig min din hjärta "
+    "kärlek natt när där här nu aldrig alltid utan vill",
+    "da": "jeg du og ikke er det som på for med at et vi har kan skal meg mig deg dig min din "
+    "hjerte kjærlighet kærlighed natt nat når der her nå aldri aldrig alltid altid uten uden vil",
+    "fi": "minä sinä ja ei on se että kun niin mutta vain mun sun sinun minun rakkaus sydän yö "
+    "olen olet kanssa ilman aina koskaan tule",
+    "pl": "ja ty i nie jest to że się na do ze jak ale już tylko mnie ciebie mój twój serce miłość "
+    "noc gdy tam nigdy zawsze bez jestem",
+    "cs": "já ty a není je to že se na do jak ale už jen mě tebe můj tvůj srdce láska noc když tam "
+    "nikdy vždy bez jsem jsi",
+    "hu": "én te és nem az egy hogy van volt csak már meg ha mint szív szerelem éjszaka soha "
+    "mindig vagyok vagy velem nélkül",
+    "ro": "eu tu și nu este că să în pe cu dar mai doar mine tine meu tău inima inimă dragoste "
+    "noapte când niciodată mereu fără sunt ești",
+    "tr": "ben sen ve değil bir bu şu için ama çok gibi kadar beni seni benim senin kalp aşk gece "
+    "ne zaman asla her yok var",
+    "vi": "tôi anh em và không là của có trong đi yêu tình đêm trái tim người với một những cho",
+    "id": "aku kamu dan tidak yang di ini itu untuk dengan cinta hati malam kita dari selalu bila "
+    "kau takkan jangan",
+}
+"""Common words of languages that are only named: no voice here follows from them."""
+_OTHER_SETS = {code: frozenset(words.split()) for code, words in _OTHERS.items()}
 
 _NONSENSE = re.compile(r"\b(la|na|da|do|no|oh|ah|hey|sha|du)(?:\W+\1)+\b")
 """Syllables that are sung in any language."""
@@ -114,6 +160,25 @@ def language_code(said: str) -> str:
     """The code for what a sheet says: "es", "es_AR" (as es-ar), "Spanish" or "español"."""
     name = plain(said).strip().replace("_", "-")
     return _NAMES.get(name, name)
+
+
+def language_name(code: str) -> str:
+    """The English name of a language's code, as far as it is known."""
+    return _CODES.get(code, code)
+
+
+def other_language(texts: Sequence[str]) -> str:
+    """The code of a language that ``line_languages`` can't tell, if the words are clearly of one.
+
+    Three different common words that none of its languages has, and as many of that language as
+    of any of those.
+    """
+    words = {word for text in texts for word in _WORD.findall(text.casefold())}
+    usual = set().union(*_SETS.values())
+    counts = {code: len(words & (members - usual)) for code, members in _OTHER_SETS.items()}
+    best = max(counts, key=lambda code: (counts[code], len(words & _OTHER_SETS[code])))
+    most = max(len(words & members) for members in _SETS.values())
+    return best if counts[best] >= 3 and len(words & _OTHER_SETS[best]) >= most else ""
 
 
 def line_languages(lines: Sequence[LyricLine]) -> list[str]:
