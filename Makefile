@@ -1,6 +1,6 @@
 # make setup   everything for development into .venv
 # make demo    render the example song and its report (installs only what that needs)
-# make test    run the tests (test-all: repetitions, too)
+# make test    run the tests (test-slow: those that take long; test-all: both)
 # make check   lint, types, import contracts
 # make docs    API reference in build/docs        make pictures   draw the architecture anew
 # make bench   measure, write docs/benchmarks.md
@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 DEMO := demo-out
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test test-all check docs pictures bench mutate clean
+.PHONY: setup demo test test-slow test-all check docs pictures bench mutate clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.all
@@ -41,6 +41,9 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.all
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-slow: $(VENV)/.all
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 test-all: $(VENV)/.all
 	$(BIN)/python -m pytest -n 2 --dist worksteal

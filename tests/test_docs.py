@@ -41,11 +41,19 @@ def run(page: Path, folder: Path) -> None:
             assert done.returncode == 0, f"{page.name}:\n{text}\n{done.stdout}\n{done.stderr}"
 
 
+# These train a model of their own.
+TRAINS = ("sounds.md", "sound-instruments.md")
+
+
 # A page is a dozen commands, one after the other, which may share the machine with others.
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "page",
-    [p for p in PAGES if EXAMPLES.search(p.read_text())],
+    [
+        pytest.param(page, marks=pytest.mark.slow if page.name in TRAINS else ())
+        for page in PAGES
+        if EXAMPLES.search(page.read_text())
+    ],
     ids=lambda p: str(p.relative_to(ROOT)),
 )
 def test_examples_run(page, tmp_path):

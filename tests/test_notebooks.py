@@ -60,7 +60,12 @@ SHOWN = {
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path",
+    # The musician's trains a model.
+    [pytest.param(p, marks=pytest.mark.slow if p.stem == "musician" else ()) for p in NOTEBOOKS],
+    ids=lambda p: p.stem,
+)
 def test_a_notebook_runs_and_shows_its_objects(path, tmp_path, jupyter_home):
     notebook = run(nbformat.read(path, as_version=4), tmp_path)
     for ending, words in SHOWN[path.stem]:
