@@ -41,9 +41,15 @@ MUTATIONS: tuple[Mutation, ...] = (
         "tests/runtime/test_files.py",
         (
             "write-not-atomic",
-            'temporary = target.with_name(f".part-{secrets.token_hex(4)}-{target.name}")',
-            "temporary = target",
+            'part = target.with_name(f".part-{secrets.token_hex(4)}-{target.name}")',
+            "part = target",
             "A killed process leaves half a file where a whole one was.",
+        ),
+        (
+            "live-parts-swept",
+            "if locked or time.time() - part.stat().st_mtime > _STALE_S:",
+            "if True:",
+            "Two runs in one folder: one removes what the other is writing.",
         ),
         (
             "write-not-flushed",
@@ -333,16 +339,32 @@ MUTATIONS: tuple[Mutation, ...] = (
         "audio/clip.py",
         "tests/audio/test_clip.py",
         (
-            "downmix-drops-centre",
-            "self.samples[:2] + self.samples[2:].mean(axis=0)",
-            "self.samples[:2] + 0 * self.samples[2:].mean(axis=0)",
-            "The voice in the centre of a 5.1 file is not heard in stereo.",
-        ),
-        (
             "nan-accepted",
             "if not all_finite(kept):",
             "if False:",
             "NaN spreads through mixes and comparisons.",
+        ),
+    ),
+    *_faults(
+        "audio/layout.py",
+        "tests/audio/test_layout.py tests/audio/test_loudness_oracle.py",
+        (
+            "downmix-drops-centre",
+            'left, right = "L" in place, "R" in place',
+            'left, right = "L" in place, "L" not in place',
+            "The voice in the centre of a 5.1 file is heard on the right alone.",
+        ),
+        (
+            "lfe-in-the-loudness",
+            '0.0 if place == "LFE" else ',
+            "",
+            "A film's bass effects make its mix seem louder than it is.",
+        ),
+        (
+            "surround-weights",
+            "_SURROUND = 1.41",
+            "_SURROUND = 1.0",
+            "Surround files are measured too quiet.",
         ),
     ),
     *_faults(
@@ -381,12 +403,6 @@ MUTATIONS: tuple[Mutation, ...] = (
             "_shelf(hertz) * _high_pass(hertz, sample_rate)",
             "_shelf(hertz)",
             "Bass counts too much in the loudness.",
-        ),
-        (
-            "surround-weights",
-            "_WEIGHTS = (1.0, 1.0, 1.0, 1.41, 1.41)",
-            "_WEIGHTS = (1.0, 1.0, 1.0, 1.0, 1.0)",
-            "Surround files are measured too quiet.",
         ),
         (
             "true-peak-of-samples",
