@@ -49,6 +49,12 @@ MUTATIONS: tuple[Mutation, ...] = (
             "live-parts-swept",
             "if locked or time.time() - part.stat().st_mtime > _STALE_S:",
             "if True:",
+            "Where files can't be locked, one run removes what another is writing.",
+        ),
+        (
+            "parts-not-locked-apart",
+            "fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB)",
+            "fcntl.LOCK_SH | (0 if wait else fcntl.LOCK_NB)",
             "Two runs in one folder: one removes what the other is writing.",
         ),
         (

@@ -160,6 +160,7 @@ def test_without_locks_only_old_parts_are_swept(tmp_path, monkeypatch, where):
         monkeypatch.setattr("fcntl.flock", refuse)
     with atomic_path(tmp_path / "song.wav") as part:
         sweep_parts(tmp_path)
+        assert part.exists()
         part.write_bytes(b"sound")
     old = tmp_path / ".part-00c0ffee-a.wav"
     old.write_bytes(b"x")
