@@ -2,11 +2,13 @@ import json
 import os
 import shutil
 import signal
+import textwrap
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from warm_process import WarmProcess
+from warm_process import WarmProcess, run_warm
 
 from milonga.audio import probe
 from milonga.errors import Cancelled, CorpusError, SoundError
@@ -52,11 +54,27 @@ class Stop(Progress):
 
     def __init__(self, label, done):
         super().__init__()
-        self.label, self.done = label, done
+        self.label, self.done, self.seen = label, done, []
 
     def show(self, update):
+        if update.label == "Training":
+            self.seen.append(update.done)
         if update.label == self.label and update.done >= self.done:
             self.cancel()
+
+
+def program(library, corpus, more=""):
+    """The same training, for another process."""
+    return (
+        "from pathlib import Path\n"
+        "from milonga.sounds import Library, TrainSettings, train_into_library\n"
+        "from milonga.sounds.model.architecture import Architecture\n"
+        f"shape = Architecture({', '.join(f'{k}={v!r}' for k, v in TINY.to_dict().items())})\n"
+        "settings = TrainSettings(steps=6, batch=2, frames=64, evaluate_every=3,\n"
+        "    architecture=shape, checkpoint_s=0.0, device='cpu')\n"
+        f"train_into_library('noises', Path({str(corpus)!r}), settings=settings, {more}\n"
+        f"    library=Library(Path({str(library.folder)!r})))"
+    )
 
 
 def test_a_trained_model_is_in_the_library_and_plays(trained, corpus):
@@ -82,7 +100,7 @@ def test_a_cancelled_training_goes_on_to_the_same_model(trained, corpus, tmp_pat
             train_into_library(
                 "noises", corpus, settings=SETTINGS, library=library, progress=Stop(*stop)
             )
-        assert library.model("noises").header is None
+        assert [entry.header for entry in library.models()] == [None] * (stop[0][0] != "I")
     made = train_into_library("noises", corpus, settings=SETTINGS, library=library)
     assert made.trained
     assert sound_hash(made.model.model_path) == sound_hash(trained.model_path("noises"))
@@ -90,17 +108,7 @@ def test_a_cancelled_training_goes_on_to_the_same_model(trained, corpus, tmp_pat
 
 def test_a_killed_training_goes_on_to_the_same_model(trained, corpus, tmp_path):
     library = Library(tmp_path / "library")
-    code = (
-        "from pathlib import Path\n"
-        "from milonga.sounds import Library, TrainSettings, train_into_library\n"
-        "from milonga.sounds.model.architecture import Architecture\n"
-        f"shape = Architecture({', '.join(f'{k}={v!r}' for k, v in TINY.to_dict().items())})\n"
-        "settings = TrainSettings(steps=6, batch=2, frames=64, evaluate_every=3,\n"
-        "    architecture=shape, checkpoint_s=0.0)\n"
-        f"train_into_library('noises', Path({str(corpus)!r}), settings=settings,\n"
-        f"    library=Library(Path({str(library.folder)!r})))"
-    )
-    process = WarmProcess(["-c", code])
+    process = WarmProcess(["-c", program(library, corpus)])
     checkpoint = library.folder / "noises" / "training" / "checkpoint.safetensors"
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.002)
@@ -145,12 +153,18 @@ def test_an_unfinished_training_that_differs_says_in_what(corpus, tmp_path, soun
     with pytest.raises(Cancelled):
         train_into_library(
             "noises", others, settings=SETTINGS, library=library, restart=True,
-            progress=Stop("Training", 1), on_corpus=seen.append,
+            progress=Stop("Training", 2), on_corpus=seen.append,
         )  # fmt: skip
-    # The new one goes on now, and the old one doesn't.
     assert seen[0].folders == (str(others),)
-    with pytest.raises(SoundError, match="recordings are others"):
-        train_into_library("noises", corpus, settings=SETTINGS, library=library)
+    # Each goes on by its own command.
+    for folder, restart in ((corpus, False), (others, True)):
+        again = Stop("Training", 3)
+        with pytest.raises(Cancelled):
+            train_into_library(
+                "noises", folder, settings=SETTINGS, library=library, restart=restart,
+                progress=again,
+            )  # fmt: skip
+        assert 1 not in again.seen, "it went on where it was"
 
 
 def test_more_recordings_go_on_from_the_model(own, corpus, tmp_path, sound_models):
@@ -176,20 +190,40 @@ def test_nothing_new_to_learn_is_an_error(own, corpus):
         train_into_library("noises", add=[corpus], settings=SETTINGS, library=own)
 
 
-def test_adding_to_a_strangers_model(trained, tmp_path, sound_models):
-    """Its recordings aren't here, so only the new ones are learnt from."""
+def test_adding_to_a_strangers_model(trained, corpus, tmp_path, sound_models):
+    """Its recordings aren't here, so only the new ones are learnt from; the model names all."""
     library = Library(tmp_path / "library")
-    library.add(trained.model_path("noises"), "theirs")
+    theirs = library.add(trained.model_path("noises"), "theirs").header.corpus
+    library.annotate("theirs", licence="CC-BY-4.0", tags=["theirs"])
+    with pytest.raises(CorpusError, match="hasn't learnt"):
+        train_into_library("theirs", add=[corpus], settings=SETTINGS, library=library)
     more = sound_models.steady_corpus(tmp_path / "more", files=4, seed=9)
+    shutil.copy(corpus / "noise 0.wav", more / "known.wav")
     seen = []
     with pytest.raises(Cancelled):
         train_into_library(
             "theirs", add=[more], settings=SETTINGS, library=library,
             progress=Stop("Training", 1), on_corpus=seen.append,
         )  # fmt: skip
-    assert len(seen[0].files) == 4
+    assert len(seen[0].files) == 5
     start = library.folder / "theirs" / "training" / "start.safetensors"
     assert sound_hash(start) == sound_hash(trained.model_path("noises"))
+    library.annotate("theirs", tags=["written meanwhile"])
+    made = train_into_library("theirs", add=[more], settings=SETTINGS, library=library)
+    header, path = made.model.header, made.model.model_path
+    learnt = header.corpus
+    assert {file.sha256 for file in learnt.files} >= {file.sha256 for file in theirs.files}
+    assert [file.absent for file in learnt.files] == [False] * 5 + [True] * 3
+    assert learnt.seconds == pytest.approx(sum(file.seconds for file in learnt.files), abs=0.01)
+    assert learnt.usable_seconds == pytest.approx(
+        seen[0].usable_s + 0.75 * theirs.usable_seconds, rel=0.05
+    )
+    assert learnt.fingerprint not in (theirs.fingerprint, seen[0].fingerprint)
+    assert header.licence == "CC-BY-4.0; not stated for 4 recordings"
+    assert header.tags == ("written meanwhile",)
+    # The names that it can be played like are those of its own tracks.
+    player = open_model(path)
+    assert list(player.files[:5]) == learnt.names
 
 
 def test_adding_to_nothing(corpus, tmp_path):
@@ -205,7 +239,7 @@ def test_too_little_audio_trains_nothing(tmp_path, make_corpus):
     library = Library(tmp_path / "library")
     with pytest.raises(CorpusError, match="at least 10 s"):
         train_into_library("x", folder, settings=SETTINGS, library=library)
-    assert library.model("x").header is None
+    assert library.models() == []
 
 
 def test_previews_are_written_on_the_way(corpus, tmp_path):
@@ -227,15 +261,123 @@ def test_records_of_a_training_are_json(trained):
         json.loads((folder / name).read_text())
 
 
-def test_restarting_forgets_what_was_there(own, corpus):
-    training = own.folder / "noises" / "training"
-    stored = next((training / "store").glob("*.npy"))
+def contents(folder, without="restart"):
+    """Every file of a folder with its bytes."""
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and without not in path.relative_to(folder).parts
+    }
+
+
+def test_a_restart_takes_the_place_of_what_was_there_when_it_is_done(own, corpus):
+    folder = own.folder / "noises"
+    stored = next((folder / "training" / "store").glob("*.npy"))
     stored.unlink()
     stored.with_name("stray.npy").touch()
-    result = train_into_library("noises", corpus, settings=SETTINGS, library=own, restart=True)
+    (folder / "training" / "vocoder").mkdir()
+    (folder / "vocoder.safetensors").write_bytes(b"of the old model")
+    (folder / "presets.json").write_text("{}")
+    own.annotate("noises", notes="keep me", licence="CC0")
+    before = contents(folder)
+    for stop in (("Inspecting recordings", 1), ("Preparing", 4), ("Training", 3)):
+        with pytest.raises(Cancelled):
+            train_into_library(
+                "noises", corpus, settings=SETTINGS, library=own, restart=True,
+                progress=Stop(*stop),
+            )  # fmt: skip
+        assert contents(folder) == before
+    assert own.model("noises").in_training
+    again = Stop("", 0)
+    result = train_into_library(
+        "noises", corpus, settings=SETTINGS, library=own, restart=True, progress=again
+    )
     assert result.trained
+    assert 1 not in again.seen, "it went on where it was"
     assert stored.exists()
-    assert not stored.with_name("stray.npy").exists()
+    names = {path.name for path in folder.rglob("*")}
+    assert not names & {"stray.npy", "vocoder.safetensors", "vocoder", "restart", "start"}
+    assert (result.model.header.notes, result.model.header.licence) == ("keep me", "CC0")
+    assert (folder / "presets.json").exists()
+    assert not train_into_library("noises", corpus, settings=SETTINGS, library=own).trained
+    assert not list(own.folder.glob(".deleted-*"))
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("fault", ["typo", "empty", "too little"])
+def test_a_refused_training_leaves_no_trace(own, tmp_path, make_corpus, restart, fault):
+    folder = tmp_path / "recordings"
+    if fault == "too little":
+        make_corpus(folder, files=1, seconds=2.0)
+    elif fault == "empty":
+        folder.mkdir()
+    before = contents(own.folder, ".locks")
+    for name in ("noises", "new"):
+        with pytest.raises(CorpusError):
+            train_into_library(name, folder, settings=SETTINGS, library=own, restart=restart)
+    assert contents(own.folder, ".locks") == before
+    assert [entry.name for entry in own.models()] == ["noises"]
+
+
+def test_a_restart_after_kill_9(own, corpus):
+    folder = own.folder / "noises"
+    before = contents(folder)
+    process = WarmProcess(["-c", program(own, corpus, "restart=True,")])
+    checkpoint, seen = folder / "restart" / "checkpoint.safetensors", set()
+    while len(seen) < 2 and process.poll() is None:
+        with suppress(FileNotFoundError):
+            seen.add(checkpoint.stat().st_mtime_ns)
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+    assert contents(folder) == before
+    again = Stop("Training", 2)
+    with pytest.raises(Cancelled):
+        train_into_library(
+            "noises", corpus, settings=SETTINGS, library=own, restart=True, progress=again
+        )
+    assert 1 not in again.seen
+
+
+@pytest.mark.parametrize("dies_at", range(1, 6))
+def test_killed_while_it_takes_its_place_a_restart_is_finished_by_the_next_run(
+    own, corpus, dies_at
+):
+    folder = own.folder / "noises"
+    shutil.copytree(folder / "training", folder / "restart")
+    (folder / "restart" / "new").touch()
+    shutil.copy(folder / "model.safetensors", folder / "restart")
+    own.annotate("noises", notes="the old one")
+    (folder / "vocoder.safetensors").write_bytes(b"of the old model")
+    code = textwrap.dedent(f"""
+        import os, signal, sys
+        from pathlib import Path
+        from milonga.sounds.library.library import Library
+        calls = []
+        def dying(name):
+            real = getattr(Path, name)
+            def call(*args, **more):
+                calls.append(name)
+                if len(calls) == int(sys.argv[1]):
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return real(*args, **more)
+            setattr(Path, name, call)
+        library = Library({str(own.folder)!r})
+        dying("rename"), dying("replace")
+        with library.training("noises"):
+            print(len(calls))
+    """)
+    done = run_warm(["-c", code, dies_at])
+    assert done.stdout == ("4\n" if dies_at == 5 else ""), done.stderr
+    assert own.model("noises").header is not None, "one of both can be played at any time"
+    if dies_at < 5:
+        result = train_into_library("noises", corpus, settings=SETTINGS, library=own, restart=True)
+        assert not result.trained, "it was done"
+    assert own.model("noises").header.notes == ""
+    assert (folder / "training" / "new").exists()
+    assert not (folder / "restart").exists()
+    assert not (folder / "vocoder.safetensors").exists()
+    assert not list(own.folder.glob(".deleted-*"))
 
 
 def test_a_training_of_version_0_1_is_known(own, corpus):

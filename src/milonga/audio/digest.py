@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -18,3 +19,8 @@ def samples_sha256(clip: Clip) -> str:
         block = np.ascontiguousarray(clip.samples[:, at : at + _BLOCK].T, dtype="<f4")
         digest.update(block.tobytes())
     return digest.hexdigest()
+
+
+def set_sha256(hashes: Iterable[str]) -> str:
+    """Compute one hash for a set of sounds, in any order, from their own."""
+    return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()

@@ -35,7 +35,8 @@ def train_model(
         name: of the model.
         add: recordings with which the model of that name goes on.
         settings: budget, size of the network, seed, device; by default ten minutes.
-        restart: begin anew; an earlier model of that name is replaced.
+        restart: begin anew; an earlier model of that name stays until the new one is done, then
+            it is replaced together with its vocoder.
         library: by default the user's.
         progress: shows it, and may cancel.
         on_corpus: is given the inspected recordings before the training starts.

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tinytag import TinyTag
+from warm_process import run_warm
 
 from milonga._version import __version__
 from milonga.audio import Clip, Tags, loudness_lufs, read, resample, true_peak_dbtp
@@ -352,7 +353,7 @@ def test_killed_between_sound_and_receipt_the_same_export_works(tmp_path, dies_a
         os.replace = dying
         export(Clip(np.full((1, 100), 0.1), 44100), {str(path)!r})
     """)
-    subprocess.run([sys.executable, "-c", code, str(dies_at)], check=False)
+    run_warm(["-c", code, dies_at])
     assert not path.exists(), "a sound is never without its receipt"
     assert list(tmp_path.glob(".part-*"))
     check_target(path)

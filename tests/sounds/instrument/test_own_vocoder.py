@@ -307,6 +307,15 @@ def test_the_model_remakes_mels(entry):
     assert not np.allclose(made, mel, atol=0.1)
 
 
+def test_starting_over_forgets_nothing_before_it_can_begin(entry):
+    checkpoint = entry.folder / "training" / "vocoder" / "checkpoint.safetensors"
+    checkpoint.write_bytes(b"hours of work")
+    (entry.folder / "training" / "corpus.json").unlink()
+    with pytest.raises(CorpusError, match="none is left"):
+        fine_tune_vocoder("bells", changes=QUICK, size="tiny", again=True)
+    assert checkpoint.read_bytes() == b"hours of work"
+
+
 def test_another_process_keeps_it_out(entry):
     with Library().training("bells"), pytest.raises(SoundError, match="Another process"):
         fine_tune_vocoder("bells", changes=QUICK, size="tiny")

@@ -1,7 +1,9 @@
+import contextlib
 import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -116,7 +118,7 @@ def test_deleting_removes_all_of_it(library, file):
     library.add(file, "b")
     assert library.delete("a").name == "a"
     assert [each.name for each in library.models()] == ["b"]
-    assert {path.name for path in library.folder.iterdir()} == {"b", ".lock"}
+    assert {path.name for path in library.folder.iterdir()} == {"b", ".lock", ".locks"}
     with pytest.raises(SoundError, match="no model"):
         library.delete("a")
 
@@ -245,11 +247,31 @@ def test_a_model_in_training_is_neither_moved_nor_trained_twice(library, file):
     assert library.rename("busy", "other").name == "other"
 
 
+def test_no_training_begins_while_a_model_is_moved_or_removed(library, file, monkeypatch):
+    """The lock was looked at, and let go before the change."""
+    rename, tried = Path.rename, []
+
+    def watched(path, target):
+        for name in ("a", "b"):
+            with contextlib.suppress(SoundError), library.training(name):
+                tried.append(name)
+        return rename(path, target)
+
+    library.add(file, "a")
+    monkeypatch.setattr(Path, "rename", watched)
+    library.rename("a", "b")
+    assert tried == []
+    library.delete("b")
+    assert tried == ["a"], "nobody moves that one"
+    with library.training("c"), pytest.raises(SoundError, match="Another process trains"):
+        library.add(file, "c")
+
+
 def test_a_process_killed_while_it_held_the_lock_locks_nobody_out(library, file):
     code = (
         "import os; from milonga.sounds import Library\n"
         "library = Library()\n"
-        "with library._locked():\n"
+        "with library.locked():\n"
         "    os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code])

@@ -168,6 +168,7 @@ def _describe(saved: SavedModel) -> None:
     put("recordings:")
     for file in header.corpus.files[:_SHOWN]:
         mark = " (generated, never used for validation)" if file.generated else ""
+        mark += " (by an earlier training, elsewhere)" if file.absent else ""
         put(f"  {file.seconds:7.1f} s  {file.name}{mark}")
     if len(header.corpus.files) > _SHOWN:
         put(f"  and {len(header.corpus.files) - _SHOWN} more (--json lists all)")

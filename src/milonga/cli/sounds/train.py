@@ -46,7 +46,7 @@ _MOST_LISTED = 20
     metavar="FOLDER",
     help="Go on with the model that is there, on these recordings, too.",
 )
-@click.option("--restart", is_flag=True, help="Begin anew; an earlier model NAME is replaced.")
+@click.option("--restart", is_flag=True, help="Begin anew; when it is done it replaces model NAME.")
 @click.option("--inspect", is_flag=True, help="Only show what is in FOLDER.")
 @json_option
 def train(

@@ -191,7 +191,7 @@ class SoundGenerator(Generator):
 
     def _like_problems(self, header: ModelHeader) -> Iterable[Problem]:
         like = self.options.like
-        if like is None or any(file.name == like for file in header.corpus.files):
+        if like is None or like in header.corpus.names:
             return
         if not Path(like).is_file():
             yield Problem(

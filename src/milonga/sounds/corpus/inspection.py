@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from milonga.audio.digest import set_sha256
 from milonga.errors import AudioError, CorpusError, Problem
 from milonga.runtime.progress import Progress, Task
 from milonga.runtime.record import Record
@@ -135,8 +135,7 @@ class Corpus(Record):
     @property
     def fingerprint(self) -> str:
         """A hash of the sounds, whatever the files are called or where they lie."""
-        hashes = sorted(file.sha256 for file in self.files)
-        return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+        return set_sha256(file.sha256 for file in self.files)
 
     def check(self) -> None:
         """Check that there is enough to learn from.

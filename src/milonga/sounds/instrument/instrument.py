@@ -124,6 +124,7 @@ class Instrument:
                 "corpus": self.header.corpus.fingerprint,
                 "files": len(self.header.corpus.files),
                 "generated": sum(file.generated for file in self.header.corpus.files),
+                "by_others": sum(file.absent for file in self.header.corpus.files),
             },
             "vocoder": {
                 "name": self.vocoder.name,

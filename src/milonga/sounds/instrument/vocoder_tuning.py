@@ -145,13 +145,12 @@ def fine_tune_vocoder(
     entry = library.model(name)
     if entry.header is None:
         raise SoundError(entry.problem, where=entry.folder)
-    with library.training(entry.name) as training:
-        work = entry.files.vocoder_training
-        if again:
-            entry.files.vocoder_checkpoint.unlink(missing_ok=True)
+    with library.training(entry.name) as folder:
+        # A model that was about to take its place has done so.
+        entry, work = library.model(entry.name), folder.vocoder_training
         tuning = _Tuning(entry, work, device, progress or Progress(), tell or (lambda line: None))
-        recordings = gather(entry, training, work / "audio", corpus, progress)
-        return tuning.run(recordings, changes or {}, start, size)
+        recordings = gather(entry, folder.training, work / "audio", corpus, progress)
+        return tuning.run(recordings, changes or {}, start, size, again)
 
 
 class _Tuning:
@@ -171,6 +170,7 @@ class _Tuning:
         changes: Mapping[str, Any],
         start: START,
         size: str,
+        again: bool,
     ) -> TunedVocoder:
         from milonga.vocoders.training.pairs import Pairs
         from milonga.vocoders.training.trainer import VocoderTraining
@@ -183,6 +183,9 @@ class _Tuning:
             f"{time_text(held_out.seconds)} held out."
         )
         generator, config, origin, settings = self._start(pairs, changes, start, size)
+        if again:
+            # Not before: what would be refused has been by now.
+            self._entry.files.vocoder_checkpoint.unlink(missing_ok=True)
         training = VocoderTraining(
             generator,
             pairs,

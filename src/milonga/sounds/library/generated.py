@@ -39,8 +39,8 @@ def use(numbers: Sequence[int], model: str, history: History | None = None) -> l
     history = history or History()
     library: Library = history.library
     entry = library.model(model)
-    state = TrainingState.read(entry.files)
-    if state is not None and not state.done:
+    states = [TrainingState.read(folder) for folder in (entry.files, entry.files.beside)]
+    if any(state is not None and not state.done for state in states):
         raise SoundError(
             f"An unfinished training of {entry.name!r} is there, which could not go on with more "
             "recordings.",

@@ -4,6 +4,8 @@
 
     sounds/NAME/model.safetensors       the model; all that is needed to play it
     sounds/NAME/training/               what an interrupted or later training goes on from
+    sounds/NAME/restart/                a training that will replace model and training when done
+    sounds/.locks/NAME                  held by the process that trains NAME
     sounds/NAME/...                     presets, history, a vocoder of its own
 
 A folder that lacks its model (half copied, or its first training isn't done) is shown as such and
@@ -31,13 +33,14 @@ from milonga.sounds.library.names import check_name, same_name
 from milonga.sounds.model.file import load, read_header, sound_hash
 from milonga.sounds.model.file import save as write_model
 from milonga.sounds.model.header import ModelHeader
+from milonga.sounds.training.run_state import TrainingState
 
 if TYPE_CHECKING:
     import torch
 
     from milonga.sounds.model.player import SoundPlayer
 
-_LOCK = ".lock"
+_LOCK, _LOCKS = ".lock", ".locks"
 _WAIT_S = 10.0
 
 
@@ -203,7 +206,7 @@ class Library:
             header=read_header(path),
             size=path.stat().st_size,
             problem="",
-            in_training=files.training.is_dir(),
+            in_training=files.in_training,
             model_path=path,
         )
 
@@ -239,7 +242,7 @@ class Library:
             check_name(wanted)
         except SoundError as error:
             raise SoundError(error.message, where=file, step="Choose one with --name.") from error
-        with self.locked():
+        with self.training(wanted), self.locked():
             self._check_free(wanted)
             folder = self.folder / wanted
             write_model(
@@ -254,11 +257,14 @@ class Library:
             SoundError: there is no such model, or the new name is taken or can't be used.
         """
         check_name(new)
-        with self.locked():
+        with contextlib.ExitStack() as held:
+            # The new name's, too: its first training may have begun with an inspection.
+            for each in {same_name(known) for known in (self.model(name).name, new)}:
+                held.enter_context(self.training(each))
+            held.enter_context(self.locked())
             entry = self.model(name)
             if same_name(new) != same_name(entry.name):
                 self._check_free(new)
-            self._check_idle(entry)
             target = ModelFolder(self.folder / new)
             try:
                 entry.folder.rename(target.path)
@@ -278,16 +284,10 @@ class Library:
             SoundError: there is no such model.
             OutputError: it can't be removed.
         """
-        with self.locked():
+        with self.training(self.model(name).name), self.locked():
             entry = self.model(name)
-            self._check_idle(entry)
             # Out of sight with one rename: a kill in between leaves no half model behind.
-            hidden = self.folder / f".deleted-{secrets.token_hex(4)}"
-            try:
-                entry.folder.rename(hidden)
-                shutil.rmtree(hidden)
-            except OSError as error:
-                raise output_error(error, entry.folder) from error
+            self._discard(entry.folder)
             return entry
 
     def annotate(
@@ -312,36 +312,66 @@ class Library:
             write_model(entry.model_path, header.model_copy(update=wanted), tensors)
             return _saved(entry.folder)
 
-    def _check_idle(self, entry: SavedModel) -> None:
-        """Refuse while a training runs, which would make the folder of the old name again."""
-        if entry.in_training:
-            with self.training(entry.name):
-                pass
-
     @contextlib.contextmanager
-    def training(self, name: str) -> Iterator[Path]:
-        """Open the training folder of a name, for this process alone.
+    def training(self, name: str) -> Iterator[ModelFolder]:
+        """Hold the training of a name, whose folder need not exist, for this process alone.
 
         Raises:
             SoundError: another process trains that model.
         """
         from filelock import FileLock, Timeout
 
-        folder = ModelFolder(self.path_of(name)).training
-        _make(folder)
-        lock = FileLock(folder / _LOCK, timeout=0)
+        folder = ModelFolder(self.path_of(name))
+        # Not in the model's folder: that may be renamed or not be there yet.
+        _make(self.folder / _LOCKS)
+        lock = FileLock(self.folder / _LOCKS / same_name(name), timeout=0)
         try:
             lock.acquire()
         except Timeout as error:
             raise SoundError(
                 f"Another process trains {name!r} right now.",
-                where=folder,
+                where=folder.path,
                 step="Wait for it or stop it; or choose another --name.",
             ) from error
         try:
+            self.take_place(name)
             yield folder
         finally:
             lock.release()
+
+    def take_place(self, name: str) -> None:
+        """Put a model whose training began anew, and is done, in the place of the one before.
+
+        The vocoder of its own and the training of the model before go with it. Killed in between,
+        the next use of the training finishes it.
+
+        Raises:
+            OutputError: it can't be written.
+        """
+        folder = ModelFolder(self.path_of(name))
+        beside, state = folder.beside, TrainingState.read(folder.beside)
+        if state is None or not state.done:
+            return
+        with self.locked():
+            try:
+                if beside.made.exists():
+                    beside.made.replace(folder.model)
+                for gone in (folder.vocoder, folder.training):
+                    if gone.exists():
+                        self._discard(gone)
+                beside.training.rename(folder.training)
+            except OSError as error:
+                raise output_error(error, folder.path) from error
+
+    def _discard(self, path: Path) -> None:
+        """Remove a file or a folder: out of sight with one rename, first of all."""
+        hidden = self.folder / f".deleted-{secrets.token_hex(4)}"
+        try:
+            hidden.mkdir()
+            path.rename(hidden / path.name)
+            shutil.rmtree(hidden)
+        except OSError as error:
+            raise output_error(error, path) from error
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -441,7 +471,7 @@ def models_html(models: Iterable[SavedModel]) -> str:
 
 
 def _saved(folder: Path) -> SavedModel:
-    path, training = ModelFolder(folder).model, ModelFolder(folder).training.is_dir()
+    path, training = ModelFolder(folder).model, ModelFolder(folder).in_training
     header, problem, size = None, "", 0
     # Twice: the file may have come between the first look and the second.
     for _ in range(2):

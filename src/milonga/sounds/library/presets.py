@@ -240,7 +240,7 @@ def fit(preset: Preset, header: ModelHeader, sha256: str) -> FittedPreset:
         why = "The model was trained again since, and its free axes are other ones now."
         left_out |= dict.fromkeys(settings.axes, why)
         changes["axes"] = {}
-    names = {file.name for file in header.corpus.files}
+    names = header.corpus.names
     for field in ("like", "to"):
         recording = getattr(settings, field)
         if recording is not None and recording not in names and not Path(recording).is_file():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
+from milonga.audio.digest import set_sha256
 from milonga.audio.mel.spec import MelSpec
 from milonga.runtime.record import Record
 from milonga.runtime.words import time_text
@@ -28,12 +29,15 @@ class LearntFile(Record):
     Attributes:
         sha256: of its decoded samples.
         generated: whether a sound model made it.
+        absent: whether only an earlier model learnt from it, which this one goes on from: the
+            training that made this one did not have it.
     """
 
     name: Annotated[str, Field(max_length=5_000)]
     seconds: float = Field(ge=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     generated: bool = False
+    absent: bool = False
 
 
 class LearntCorpus(Record):
@@ -45,22 +49,42 @@ class LearntCorpus(Record):
     files: tuple[LearntFile, ...]
 
     @classmethod
-    def of(cls, corpus: Corpus) -> LearntCorpus:
-        """Describe a corpus for a model's file."""
+    def of(cls, corpus: Corpus, earlier: LearntCorpus | None = None) -> LearntCorpus:
+        """Describe a corpus for a model's file.
+
+        Args:
+            earlier: what the model had learnt from that the training went on from. What isn't in
+                ``corpus`` is listed last, as absent.
+        """
+        files = [
+            LearntFile(
+                name=file.name,
+                seconds=round(file.seconds, 3),
+                sha256=file.sha256,
+                generated=file.generated,
+            )
+            for file in corpus.files
+        ]
+        seconds, usable = corpus.seconds, corpus.usable_s
+        here = {file.sha256 for file in files}
+        before = earlier.files if earlier else ()
+        if earlier and (gone := [file for file in before if file.sha256 not in here]):
+            absent = sum(file.seconds for file in gone)
+            files += [file.model_copy(update={"absent": True}) for file in gone]
+            seconds += absent
+            # Of single recordings no file says how much of them can be used.
+            usable += earlier.usable_seconds * absent / max(earlier.seconds, absent, 1e-9)
         return cls(
-            fingerprint=corpus.fingerprint,
-            seconds=round(corpus.seconds, 3),
-            usable_seconds=round(corpus.usable_s, 3),
-            files=tuple(
-                LearntFile(
-                    name=file.name,
-                    seconds=round(file.seconds, 3),
-                    sha256=file.sha256,
-                    generated=file.generated,
-                )
-                for file in corpus.files
-            ),
+            fingerprint=set_sha256(file.sha256 for file in files),
+            seconds=round(seconds, 3),
+            usable_seconds=round(usable, 3),
+            files=tuple(files),
         )
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the recordings that the model can play like."""
+        return [file.name for file in self.files if not file.absent]
 
 
 class ModelHeader(Record):
