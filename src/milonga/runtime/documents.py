@@ -1,4 +1,5 @@
-"""JSON files of ours: bounded in size, with a format version, explained where they are wrong."""
+"""Documents of ours: JSON, bounded in size, with a format version, explained where it is wrong; and
+tables."""
 
 from __future__ import annotations
 
@@ -64,6 +65,14 @@ def read_json(path: Path) -> Any:
     if len(raw) > LIMIT:
         raise ValueError("it is larger than any that milonga writes")
     return parse_json(raw)
+
+
+def read_table(package: str, name: str) -> dict[str, Any]:
+    """Read a table of ours: a TOML file beside the modules of a package."""
+    import tomllib
+    from pkgutil import get_data
+
+    return tomllib.loads((get_data(package, name) or b"").decode())
 
 
 def read_receipt_file(

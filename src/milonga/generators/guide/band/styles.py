@@ -19,33 +19,6 @@ from milonga.generators.guide.score import dice
 from milonga.generators.guide.sections import SHAPES, section_kind
 from milonga.runtime.words import plain
 
-# In the order in which they are looked for; ``_style_names`` decides which one rules.
-_GENRES: tuple[tuple[str, str], ...] = (
-    (r"reggaeton|regueton|dembow|perreo|neoperreo", "reggaeton"),
-    (r"drum ?(and|n|&|'n'|y) ?bass|dnb|jungle|breakbeats?", "drum and bass"),
-    (r"trap|drill|808s?", "trap"),
-    (r"milonga", "milonga"),
-    (r"tango", "tango"),
-    (r"cumbia|vallenato", "cumbia"),
-    (r"salsa|son cubano|mambo|guaracha|timba|merengue|bachata", "salsa"),
-    (r"bossa( ?nova)?|samba", "bossa"),
-    (r"flamenco|rumba|bulerias?", "flamenco"),
-    (r"techno|house|edm|electro ?pop|trance|dance|club|synth ?(pop|wave)|disco|rave", "house"),
-    (r"lo[- ]?fi|chill ?hop|downtempo|chill ?out|trip[- ]?hop", "lo-fi"),
-    (r"hip[- ]?hop|boom[- ]?bap|rap|r ?& ?b|neo[- ]soul|urban[oa]?", "hip-hop"),
-    (r"metal|punk|hard ?rock|grunge", "rock"),
-    (r"rock|indie|alternative|rocanrol", "rock"),
-    (r"funk|motown|soul", "funk"),
-    (r"reggae|dub|ska", "reggae"),
-    (r"jazz|swing|blues|big ?band", "jazz"),
-    (r"folk|country|singer[- ]songwriter|americana|acoustic|acustic[oa]|zamba|chacarera", "folk"),
-    (r"ambient(al|e)?|drone|atmospheric|atmosferic[oa]|meditat(ion|ive)|soundscapes?", "ambient"),
-    (r"cinematic|orchestral|epic|classical|soundtrack|cinematografic[oa]", "cinematic"),
-    (r"ballads?|balada|bolero|romantic[oa]?|slow jam|torch", "ballad"),
-    (r"electro(nic[oa]?)?", "electronic"),
-    (r"pop|latin[oa]?|world", "pop"),
-)
-
 _LIVELY = (
     r"energetic|energic[oa]|upbeat|euphoric|driving|powerful|aggressive|intense|anthemic|party"
     r"|fiesta|explosive|epic|hype|fast|danceable|bailable|urgent|wild"
@@ -138,10 +111,11 @@ def _style_names(style: str, negative: str, seed: int) -> tuple[str, ...]:
     words, refused = split_refusals(style)
     refused += " , " + plain(negative)
     found: dict[str, int] = {}
-    for pattern, name in _GENRES:
-        match = re.search(rf"\b(?:{pattern})\b", words)
-        if match and not re.search(rf"\b(?:{pattern})\b", refused):
-            found.setdefault(name, match.start())
+    for name, groove in GROOVES.items():
+        for pattern in groove.words:
+            match = re.search(rf"\b(?:{pattern})\b", words)
+            if match and not _has(pattern, refused):
+                found.setdefault(name, match.start())
     if not found:
         return (_SEED_GENRES[int(dice(seed, "genre").integers(len(_SEED_GENRES)))],)
     order = sorted(found, key=lambda name: found[name])
