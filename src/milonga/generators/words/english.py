@@ -8,63 +8,15 @@ from __future__ import annotations
 
 import re
 
-from milonga.generators.words.spelling import cut, digits, divide, lowered, nuclei_of, words
+from milonga.generators.words.spelling import cut, digits, divide, lowered, nuclei_of
+from milonga.runtime.documents import read_table
 
-_ONSETS = frozenset(
-    words(
-        "bl br ch cl cr dr dw fl fr gl gr kl kn kr ph pl pr qu sc sh sk sl sm sn sp st sw th tr "
-        "tw wh wr chr phr sch scr shr spl spr squ str thr"
-    )
-)
-_WEAK_WORDS = frozenset(
-    words(
-        "a an the and or but nor of to in on at for from by with as is are was were be been am "
-        "do does did has have had will would can could shall should may might must that than if "
-        "so my your his her its our their i you he she it we they me him us them i'm i'll you're "
-        "we're it's we'll they're this"
-    )
-)
-_PREFIXES = frozenset(
-    words("a be de re con com ex im in un for to pre pro dis en em sur per se up mis")
-)
-_STRESSED_FIRST = frozenset(
-    words(
-        "any after under image inner infant instant into index expert extra empty angel apple "
-        "answer ashes only open other ending enter entry engine promise process profit present "
-        "prison person perfect desert distance demon rebel reason ready real really comet comic "
-        "common comfort concert constant content contact agent acid actor action album alley "
-        "army anger ancient absent access second season upper until income insect insight inside "
-        "forward fortune forest better being beauty beautiful begging inches recipe record"
-    )
+_LISTS = {name: text.split() for name, text in read_table(__package__, "english.toml").items()}
+_ONSETS, _WEAK_WORDS, _PREFIXES, _STRESSED_FIRST = (
+    frozenset(_LISTS[name]) for name in ("onsets", "weak", "prefixes", "stressed_first")
 )
 _KNOWN = {
-    word.replace("-", ""): tuple(word.split("-"))
-    for word in words(
-        # The spelling has more vowels than are sung.
-        "ev-ery ev-ery-thing ev-ery-one ev-ery-bod-y ev-ery-where some-thing some-where "
-        "some-times some-bod-y some-day some-how some-one some-what none-the-less there-fore "
-        "else-where love-ly lone-ly lone-li-ness life-time base-line time-out time-zone "
-        "fore-ground fire-light fire-works fire-fly note-book gate-way safe-ty nine-ty "
-        "hope-less-ly home-town house-hold stage-coach choc-o-late dif-f'rent bus-i-ness "
-        "beau-ti-ful peo-ple aisle queue league tongue vague u-nique ma-chine guide quite are "
-        "were gone done none come one once where there here more heart eye eyes friend friends "
-        "friend-ly friend-ship goes shoes toes does our your you're we're they're real meant "
-        "clean mean gui-tar be-cause mid-dle-aged lan-guage yield field shield al-though "
-        "wave-form name-less grace-ful-ly care-ful-ly peace-ful for-give-ness bare-foot "
-        "side-walk live-li-hood bride-groom wide-spread spe-cial-ly es-pe-cial-ly i-ni-tial-ly "
-        "es-sen-tial-ly so-cial-ly"
-        # It has fewer, or hides them.
-        "cha-os cha-ot-ic po-et po-et-ry po-em i-de-a i-de-al re-al-ly re-al-i-ty cre-ate "
-        "cre-at-ed cre-a-tion cre-a-tor cre-a-tive cru-el du-el fu-el qui-et li-on ri-ot "
-        "vi-o-let vi-o-lin ge-ni-us so-ci-e-ty va-ri-e-ty sci-ence a-re-a the-a-ter ra-di-us "
-        "eve-ning el-e-ment mem-o-ry e-ven na-ked wick-ed sa-cred hun-dred rug-ged jag-ged "
-        "crook-ed be-lov-ed bless-ed kin-dred re-ci-pe ca-fe ka-ra-o-ke fi-an-ce may-be ru-in "
-        "ru-ined ne-on ge-om-e-try the-o-ry the-o-rem vid-e-o ro-de-o ster-e-o na-ive be-ing "
-        "see-ing flee-ing a-gree-ing cy-an cli-ent di-et o-a-sis du-o tri-o o-bey buoy-ant "
-        "co-or-di-nate co-or-di-nates pre-am-ble re-use re-u-nite a-pos-tro-phe hy-per-bo-le "
-        "e-pit-o-me a-do-be si-mi-le cha-me-le-on me-te-or beau-te-ous to-ward choir ea-si-er "
-        "ea-si-est co-me-di-an"
-    )
+    word.replace("-", ""): tuple(word.split("-")) for word in _LISTS["fewer"] + _LISTS["more"]
 }
 _HIATUS = re.compile(
     r"ia(?!l$|ls$|lly$|n$|ns$|ge|r$|liz)|(?<![cgstx])i(?=al|an|ar)"

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from milonga.generators.base import LyricLine
+from milonga.runtime.documents import read_table
 from milonga.runtime.words import plain
 
 DEFAULT = "en"
@@ -19,136 +20,20 @@ _USUAL = ("en", "es")
 _LEAST = 1.0
 """Evidence that another language than the usual ones needs in a line."""
 
-_WORDS: dict[str, str] = {
-    "en": "the a an and or but not of to in on at for from with by as if so i you he she it we "
-    "they me my your his her our us them is are was were be been am do does did don't can can't "
-    "will would could won't i'm you're it's let's that this there here what when where who why how "
-    "all no oh up down out over under again never ever away back come go let take make feel know "
-    "want love heart night light fire dream dreams baby rain time life song city little one "
-    "through just like into hold run dance tell give say said dancing alone every more",
-    "es": "el la los las un una unos unas y o pero no de del al en con por para sin sobre entre mi "
-    "tu su mis tus sus me te se nos le lo les yo ella nosotros ellos que quien como cuando donde "
-    "porque si es son eres soy somos está estás estoy fue ser hay ven vas voy vamos va quiero "
-    "quieres quiere puedo tengo tiene dame dale dime baila bailar bailamos canta cantar susurra "
-    "amor corazón corazon noche vida luz fuego cuerpo alma sueño sueños mar sol cielo calle ciudad "
-    "caos suerte más mas muy ya hoy siempre nunca nada todo toda solo sólo conmigo contigo ay "
-    "eterna cada esta este eso aquí así mami corre desde hasta mano amo vos",
-    "pt": "o a os as um uma e ou mas não nao de do da dos das em no na nos com por para sem meu "
-    "minha teu tua seu sua me te se eu ele ela nós você voce que quem como quando onde porque é "
-    "são sou foi ser há vem vou vai quero coração saudade noite vida luz fogo mar sol céu mais "
-    "muito já sempre nunca nada tudo só comigo faz dança",
-    "fr": "le la les un une des du de et ou mais ne pas à au aux en dans avec pour par sans sur "
-    "mon ma mes ton ta tes son sa ses je j'ai tu il elle nous vous ils c'est qui que quoi où quand "
-    "comme si est sont suis es était être amour cœur coeur nuit vie lumière feu rose rien tout "
-    "toujours jamais plus moi toi l'amour d'amour danse",
-    "it": "il lo la i gli le un una uno e o ma non di del della dei delle a al alla in nel nella "
-    "con per da dal su mio mia tuo tua suo sua mi ti si ci vi io lui lei noi che chi cosa come "
-    "quando dove perché se è sono sei siamo era essere ho hai ha amore cuore notte vita luce fuoco "
-    "mare sole cielo più mai sempre niente tutto solo andare via vuoi me bella",
-    "de": "der die das den dem des ein eine einen einem und oder aber nicht kein von zu im in am "
-    "auf mit für ohne aus bei mein meine dein deine sein seine ich du er sie es wir ihr mich dich "
-    "sich uns ist sind bin bist war sein hab habe hat was wer wie wenn wo weil liebe herz nacht "
-    "leben licht feuer traum meer sonne himmel immer nie nur alles nichts kalt dunkel mehr",
-}
-_SETS = {code: frozenset(words.split()) for code, words in _WORDS.items()}
-
-_SHAPES: tuple[tuple[str, str, float], ...] = (
-    ("es", r"[ñ¿¡]", 2.0),
-    ("es", r"[áíóú]", 0.6),
-    ("es", r"(?:ción|ando|iendo|dad|mente|ill[oa]|it[oa]|eza|anza|[aei]rse|[ae]mos)s?$", 0.7),
-    ("es", r"[aeiou]j[aeo]", 0.4),
-    ("es", r"(?:ll|rr)[aeiou]|[ao]s?$", 0.15),
-    ("pt", r"[ãõ]|ç|nh[aeo]|lh[aeo]|ção$", 1.2),
-    ("fr", r"[œèùûîâë]|^[cjldmnst]'|eau|oux?$|ez$", 0.9),
-    ("it", r"gli|[cg]hi|zion[ei]$|[àèìòù]$|[lrnt]{2}[aeio]$", 0.6),
-    ("de", r"[äöß]|sch|cht|^ge\w+t$|keit$|ung$", 1.0),
-    ("en", r"th|sh|wh|ck|gh|oo|ee|w|k|[bcdfgjkpqtvwxyz]$|'(?:s|t|re|ll|m|ve|d)$", 0.5),
-    ("en", r"(?:ing|tion|ous|er|ines?)$", 0.5),
-)
+_TABLE = read_table(__package__, "language.toml")
+_SETS = {code: frozenset(entry["words"].split()) for code, entry in _TABLE["languages"].items()}
 _TELLING = 0.5
 """Weight from which a shape says something of a word by itself."""
 
-_PATTERNS = tuple((code, re.compile(shape), weight) for code, shape, weight in _SHAPES)
-
-_NAMES = {
-    "english": "en",
-    "ingles": "en",
-    "spanish": "es",
-    "espanol": "es",
-    "castellano": "es",
-    "castilian": "es",
-    "portuguese": "pt",
-    "portugues": "pt",
-    "french": "fr",
-    "frances": "fr",
-    "italian": "it",
-    "italiano": "it",
-    "german": "de",
-    "deutsch": "de",
-    "aleman": "de",
+_PATTERNS = [
+    (code, re.compile(shape), weight)
+    for code, entry in _TABLE["languages"].items()
+    for shape, weight in entry["shapes"]
+]
+_NAMES: dict[str, str] = {
+    name: code for code, entry in _TABLE["languages"].items() for name in entry["names"]
 }
-
-_SCRIPTS = {
-    "CYRILLIC": "ru",
-    "GREEK": "el",
-    "HIRAGANA": "ja",
-    "KATAKANA": "ja",
-    "CJK": "zh",
-    "HANGUL": "ko",
-    "ARABIC": "ar",
-    "HEBREW": "he",
-    "DEVANAGARI": "hi",
-    "BENGALI": "bn",
-    "TAMIL": "ta",
-    "GEORGIAN": "ka",
-    "ARMENIAN": "hy",
-    "THAI": "th",
-    "TELUGU": "te",
-    "GUJARATI": "gu",
-    "KANNADA": "kn",
-    "MALAYALAM": "ml",
-    "GURMUKHI": "pa",
-    "SINHALA": "si",
-    "KHMER": "km",
-    "LAO": "lo",
-    "MYANMAR": "my",
-    "ETHIOPIC": "am",
-}
-
-_CODES = {
-    "en": "English", "es": "Spanish", "pt": "Portuguese", "fr": "French", "it": "Italian",
-    "de": "German", "ru": "Russian", "el": "Greek", "ja": "Japanese", "zh": "Chinese",
-    "ko": "Korean", "ar": "Arabic", "he": "Hebrew", "hi": "Hindi", "bn": "Bengali", "ta": "Tamil",
-    "ka": "Georgian", "hy": "Armenian", "th": "Thai", "pl": "Polish", "tr": "Turkish",
-    "nl": "Dutch", "sv": "Swedish", "da": "Danish or Norwegian", "fi": "Finnish", "cs": "Czech",
-    "hu": "Hungarian", "ro": "Romanian", "vi": "Vietnamese", "id": "Indonesian",
-}  # fmt: skip
-
-_OTHERS: dict[str, str] = {
-    "nl": "het een niet ik jij je dat wij zij van maar ook naar voor met mijn jouw nog waar hoe "
-    "alles geen zonder als hart liefde nacht dans weer wil kan ben bent heb hebt ons",
-    "sv": "jag du och inte är det som på för med att en ett vi har kan ska mig dig min din hjärta "
-    "kärlek natt när där här nu aldrig alltid utan vill",
-    "da": "jeg du og ikke er det som på for med at et vi har kan skal meg mig deg dig min din "
-    "hjerte kjærlighet kærlighed natt nat når der her nå aldri aldrig alltid altid uten uden vil",
-    "fi": "minä sinä ja ei on se että kun niin mutta vain mun sun sinun minun rakkaus sydän yö "
-    "olen olet kanssa ilman aina koskaan tule",
-    "pl": "ja ty i nie jest to że się na do ze jak ale już tylko mnie ciebie mój twój serce miłość "
-    "noc gdy tam nigdy zawsze bez jestem",
-    "cs": "já ty a není je to že se na do jak ale už jen mě tebe můj tvůj srdce láska noc když tam "
-    "nikdy vždy bez jsem jsi",
-    "hu": "én te és nem az egy hogy van volt csak már meg ha mint szív szerelem éjszaka soha "
-    "mindig vagyok vagy velem nélkül",
-    "ro": "eu tu și nu este că să în pe cu dar mai doar mine tine meu tău inima inimă dragoste "
-    "noapte când niciodată mereu fără sunt ești",
-    "tr": "ben sen ve değil bir bu şu için ama çok gibi kadar beni seni benim senin kalp aşk gece "
-    "ne zaman asla her yok var",
-    "vi": "tôi anh em và không là của có trong đi yêu tình đêm trái tim người với một những cho",
-    "id": "aku kamu dan tidak yang di ini itu untuk dengan cinta hati malam kita dari selalu bila "
-    "kau takkan jangan",
-}
-"""Common words of languages that are only named: no voice here follows from them."""
-_OTHER_SETS = {code: frozenset(words.split()) for code, words in _OTHERS.items()}
+_OTHER_SETS = {code: frozenset(words.split()) for code, words in _TABLE["others"].items()}
 
 _NONSENSE = re.compile(r"\b(la|na|da|do|no|oh|ah|hey|sha|du)(?:\W+\1)+\b")
 """Syllables that are sung in any language."""
@@ -164,7 +49,7 @@ def language_code(said: str) -> str:
 
 def language_name(code: str) -> str:
     """The English name of a language's code, as far as it is known."""
-    return _CODES.get(code, code)
+    return str(_TABLE["english"].get(code, code))
 
 
 def other_language(texts: Sequence[str]) -> str:
@@ -280,4 +165,4 @@ def _script(text: str) -> str:
     if counts["HIRAGANA"] + counts["KATAKANA"]:
         return "ja"
     name = counts.most_common(1)[0][0]
-    return _SCRIPTS.get(name, "")
+    return str(_TABLE["scripts"].get(name, ""))

@@ -6,7 +6,7 @@ hiatus and the written accent.
 
 from __future__ import annotations
 
-from milonga.generators.words.spelling import digits, divide, lowered, nuclei_of, words
+from milonga.generators.words.spelling import digits, divide, lowered, nuclei_of
 from milonga.runtime.words import plain
 
 _STRONG, _ACCENTED_WEAK = "aeoáéóàèò", "íú"
@@ -14,11 +14,9 @@ _VOWELS = _STRONG + _ACCENTED_WEAK + "iuüy"
 _ONSETS = frozenset(
     f"{first}{second}" for first in "pbfcgtkdv" for second in "rl" if first + second != "dl"
 ) | {"ch", "ll", "rr", "qu"}
-_WEAK_WORDS = frozenset(
-    words(
-        "el la los las un una de del al y e o u que en con por para sin mi tu su mis tus sus me "
-        "te se lo le nos os les"
-    )
+_WEAK_WORDS = (
+    "el la los las un una de del al y e o u que en con por para sin mi tu su mis tus sus me te se "
+    "lo le nos os les"
 )
 
 
@@ -60,7 +58,7 @@ def _hiatus(word: str, index: int) -> bool:
 
 def stress(word: str, parts: list[str]) -> int | None:
     """The index of the stressed syllable; None for words that carry none."""
-    if word.casefold() in _WEAK_WORDS:
+    if word.casefold() in _WEAK_WORDS.split():
         return None
     for index, part in enumerate(parts):
         if set(part.casefold()) & set("áéíóú"):

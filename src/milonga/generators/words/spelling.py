@@ -8,11 +8,6 @@ from itertools import pairwise
 from milonga.runtime.words import plain
 
 
-def words(text: str) -> list[str]:
-    """A word list written as running text."""
-    return text.split()
-
-
 def lowered(word: str, *, accents: bool) -> str:
     """The word in small letters, as many as it has, with or without its diacritics."""
     return "".join((c.lower() if accents else plain(c) or c)[0] for c in word)
