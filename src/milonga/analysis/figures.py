@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from milonga.runtime.documents import read_table
+
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 
 YARDSTICKS: dict[str, tuple[str, str]] = {
@@ -30,8 +32,8 @@ class Column:
     Attributes:
         label: its heading.
         about: what it tells, for a tooltip.
-        value: key among the features; empty for similarities.
         difference: key among the differences.
+        value: key among the features; empty for similarities.
         unit: of both, unless ``difference_unit`` says otherwise.
         decimals: of the value and its difference.
         percent: key of the difference in percent, where there is one.
@@ -40,8 +42,8 @@ class Column:
 
     label: str
     about: str
-    value: str
     difference: str
+    value: str = ""
     unit: str = ""
     decimals: int = 0
     difference_unit: str | None = None
@@ -49,105 +51,7 @@ class Column:
     undefined: str = "Not defined for this recording."
 
 
-_SILENT = "Not defined: one of the two recordings is silent."
-_SPECTRUM = "Not defined: silence has no spectrum."
-
-COLUMNS: tuple[Column, ...] = (
-    Column("Length", "Duration in seconds.", "duration_s", "duration_diff_s", "s", 2),
-    Column(
-        "Tempo",
-        "Estimated beats per minute. Half and double tempo are easily confused.",
-        "tempo_bpm",
-        "tempo_diff_bpm",
-        "BPM",
-        1,
-        undefined="Not defined: no beat was found.",
-    ),
-    Column(
-        "MFCC",
-        "Cosine similarity of the 13 mean MFCCs. The first, which follows the level, outweighs "
-        "the others.",
-        "",
-        "mfcc_similarity",
-        "",
-        3,
-        undefined=_SILENT,
-    ),
-    Column(
-        "Timbre",
-        "The same without the first coefficient: 1 is the same average tone colour at any level.",
-        "",
-        "timbre_similarity",
-        "",
-        3,
-        undefined=_SILENT,
-    ),
-    Column(
-        "Harmony",
-        "Cosine similarity of the mean chroma: 1 is the same balance of the twelve notes.",
-        "",
-        "chroma_similarity",
-        "",
-        3,
-        undefined=_SILENT,
-    ),
-    Column(
-        "Centroid",
-        "Spectral centroid: the centre of gravity of the spectrum. Higher sounds brighter.",
-        "spectral_centroid_hz",
-        "spectral_centroid_diff_hz",
-        "Hz",
-        percent="spectral_centroid_diff_pct",
-        undefined=_SPECTRUM,
-    ),
-    Column(
-        "Bandwidth",
-        "Spectral bandwidth: how far the spectrum spreads around its centroid.",
-        "spectral_bandwidth_hz",
-        "spectral_bandwidth_diff_hz",
-        "Hz",
-        percent="spectral_bandwidth_diff_pct",
-        undefined=_SPECTRUM,
-    ),
-    Column(
-        "Rolloff",
-        "Spectral rolloff: 85 % of the spectrum lies below this frequency.",
-        "spectral_rolloff_hz",
-        "spectral_rolloff_diff_hz",
-        "Hz",
-        percent="spectral_rolloff_diff_pct",
-        undefined=_SPECTRUM,
-    ),
-    Column(
-        "Zero crossings",
-        "Share of samples where the wave changes sign: high for hiss, low for bass.",
-        "zcr_mean",
-        "zcr_diff",
-        "",
-        4,
-    ),
-    Column("RMS", "Mean level of the wave, full scale 1.", "rms_mean", "rms_diff", "", 4),
-    Column(
-        "Loudness",
-        "Integrated loudness (ITU-R BS.1770).",
-        "loudness_lufs",
-        "loudness_diff_lu",
-        "LUFS",
-        1,
-        "LU",
-        undefined="Not defined: under 0.4 s, or too quiet to measure.",
-    ),
-    Column(
-        "True peak",
-        "Highest peak, between samples too.",
-        "true_peak_dbtp",
-        "true_peak_diff_db",
-        "dBTP",
-        1,
-        "dB",
-        undefined="Not defined: silence has no peak.",
-    ),
-)
+COLUMNS = tuple(Column(**entry) for entry in read_table(__package__, "figures.toml")["columns"])
 
 
 @dataclass(frozen=True, slots=True)
