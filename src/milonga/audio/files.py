@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from milonga.audio.clip import Clip
+from milonga.audio.clip import Clip, all_finite
 from milonga.audio.dither import quantised
 from milonga.audio.id3 import id3_tag
 from milonga.audio.layout import Layout, ogg_layout, usual_layout, wave_order
@@ -119,8 +120,7 @@ def probe(path: str | os.PathLike[str]) -> Info:
 def read(path: str | os.PathLike[str]) -> Clip:
     """Read a whole recording: WAV, FLAC, OGG, Opus, MP3, AIFF, and by ffmpeg M4A, AAC, WMA.
 
-    ``-`` is standard input. Samples keep their level: a float file that peaks above 1.0 comes out
-    as it is.
+    ``-`` is standard input. Samples keep their level: a float file that peaks above 1.0 stays so.
 
     Raises:
         AudioError: the file is missing, unreadable, empty, truncated, not audio, holds NaN or
@@ -157,6 +157,35 @@ def read(path: str | os.PathLike[str]) -> Clip:
             return Clip(samples, file.samplerate, copy=False, layout=named)
         except AudioError as error:
             raise AudioError(error.message, where=path, step="Export it again.") from None
+
+
+def blocks(path: str | os.PathLike[str], size: int = _BLOCK) -> Iterator[NDArray[np.float32]]:
+    """Read a recording in blocks ``[time, channels]``, channels in the order of the file.
+
+    Raises:
+        AudioError: as ``read`` does.
+    """
+    with opened(path) as file:
+        at = 0
+        while len(block := file.read(size, dtype="float32", always_2d=True)):
+            if not all_finite(block):
+                raise AudioError("Samples hold NaN or infinite values.", where=path)
+            at += len(block)
+            yield block
+        if at < file.frames:
+            raise truncated(Path(path), f"its header promises {file.frames} samples, it holds {at}")
+
+
+def check(path: str | os.PathLike[str]) -> None:
+    """Read a recording to its end and keep nothing, to know that ``read`` will do.
+
+    Raises:
+        AudioError: as ``read`` does.
+    """
+    info = probe(path)
+    _check_memory(Path(path), info.channels * info.n_samples * 4, info.seconds)
+    for _ in blocks(path):
+        pass
 
 
 def _check_memory(path: Path, needed: int, seconds: float) -> None:

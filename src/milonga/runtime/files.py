@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from milonga.errors import MilongaError, OutputError
+from milonga.runtime.words import HALF, readable, unreadable
 
 try:
     import fcntl
@@ -99,15 +100,21 @@ def part_folder(place: Path) -> Iterator[Path]:
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:
-    """Write UTF-8 text atomically."""
+    """Write UTF-8 text atomically; names that are not UTF-8 in readable form."""
     with atomic_path(target) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(readable(text), encoding="utf-8", newline="\n")
 
 
 def write_bytes(target: str | os.PathLike[str], data: bytes) -> None:
     """Write bytes atomically."""
     with atomic_path(target) as temporary:
         temporary.write_bytes(data)
+
+
+def named_path(name: str) -> Path:
+    """Return the path of a file by its name, which may be one that ``words.readable`` wrote."""
+    path = Path(name)
+    return path if path.exists() else Path(unreadable(name))
 
 
 def rename_apart(files: Sequence[Path], folder: Path) -> None:
@@ -132,10 +139,13 @@ def rename_apart(files: Sequence[Path], folder: Path) -> None:
 def dump_json(value: Any) -> str:
     """Return JSON for people and programs: indented, UTF-8, and never NaN.
 
+    A name that is not UTF-8 stands there in readable form (``words.readable``).
+
     Raises:
         ValueError: a float is NaN or infinite (undefined values are None in milonga).
     """
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return HALF.sub(lambda found: json.dumps(readable(found[0]))[1:-1], text)
 
 
 def sweep_parts(folder: Path) -> None:

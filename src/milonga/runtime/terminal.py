@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from milonga.errors import OutputError
 from milonga.runtime.progress import Progress, Update
-from milonga.runtime.words import printable
+from milonga.runtime.words import READABLE, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -58,7 +58,7 @@ def prepare() -> None:
         elif isinstance(old, io.TextIOWrapper):
             encoding, lines, direct = old.encoding, old.line_buffering, old.write_through
             stream = kind(
-                old.detach(), encoding, "backslashreplace", line_buffering=lines,
+                old.detach(), encoding, READABLE, line_buffering=lines,
                 write_through=direct,
             )  # fmt: skip
             setattr(sys, name, stream)
@@ -67,8 +67,7 @@ def prepare() -> None:
 def use_utf8() -> None:
     """Write UTF-8 on standard output from now on, whatever the terminal has."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name that isn't UTF-8 holds halves of characters, which JSON can only escape.
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+        sys.stdout.reconfigure(encoding="utf-8", errors=READABLE)
 
 
 def drop_unwritten() -> None:

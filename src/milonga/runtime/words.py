@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Sequence
 
+READABLE = "milonga-readable"
+"""The error handler of a stream that shows every text, as ``readable`` does."""
+
+HALF = re.compile("[\ud800-\udfff]")
+_BYTE = re.compile(r"\\x([89a-f][0-9a-f])")
 CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Characters that steer a terminal: controls but for line ends and tabs, marks that turn the
 direction of writing, and halves of characters."""
@@ -59,10 +65,45 @@ def plain(text: str) -> str:
     return without_accents(text.casefold())
 
 
+def readable(text: str) -> str:
+    r"""Write the bytes of a file's name that are not UTF-8 as ``\xf3``, all else as it is.
+
+    Python has such a name with halves of characters in it, which no UTF-8 text can hold.
+
+    >>> readable("canci\udcf3n")
+    'canci\\xf3n'
+    """
+    return HALF.sub(_readable_half, text)
+
+
+def unreadable(text: str) -> str:
+    r"""Return the name that ``readable`` wrote, as Python opens it.
+
+    >>> unreadable("canci\\xf3n") == "canci\udcf3n"
+    True
+    """
+    return _BYTE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), text)
+
+
+def _readable_half(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return rf"\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else rf"\u{code:04x}"
+
+
 def printable(text: object) -> str:
     r"""Escape what would steer a terminal.
 
     >>> printable("a\x1b[2Jb")
     'a\\x1b[2Jb'
     """
-    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], str(text))
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], readable(str(text)))
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = readable(error.object[error.start : error.end])
+    return text.encode("ascii", "backslashreplace").decode(), error.end
+
+
+codecs.register_error(READABLE, _escaped)

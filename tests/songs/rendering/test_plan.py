@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import soundfile
 
 from milonga import audio
 from milonga.errors import PlanError
@@ -102,6 +103,32 @@ def test_a_damaged_baseline_stops_the_plan(sheet, make_generator, tmp_path):
     (tmp_path / "base.wav").write_text("this is text")
     with pytest.raises(PlanError, match="Not a recording"):
         make_plan(sheet({"baseline": "base.wav"}), tmp_path, Selection(), make_generator)
+
+
+@pytest.mark.parametrize("fault", ["cut", "NaN", "damaged", "folder"])
+def test_a_baseline_is_read_to_its_end_before_the_work(sheet, make_generator, tmp_path, fault):
+    path = tmp_path / "base.flac"
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, 40_000)
+    audio.write(path, audio.Clip(sound, 8000))
+    content = bytearray(path.read_bytes())
+    if fault == "cut":
+        path.write_bytes(content[:-2000])
+    elif fault == "damaged":
+        content[60_000:60_500] = bytes(500)
+        path.write_bytes(content)
+    elif fault == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        sound[-1] = np.nan
+        soundfile.write(path, sound, 8000, format="WAV", subtype="FLOAT")
+    song = sheet({"baseline": "base.flac"}, {"baseline": "base.flac"})
+    with pytest.raises(PlanError, match="nothing was started") as caught:
+        make_plan(song, tmp_path / "out", Selection(), make_generator)
+    assert [problem.where for problem in caught.value.problems] == [
+        "segment 1, baseline",
+        "segment 2, baseline",
+    ]
 
 
 def test_a_good_baseline_beside_the_sheet(sheet, make_generator, tmp_path):

@@ -19,7 +19,7 @@ from milonga.analysis.report.recordings import group
 from milonga.analysis.report.views import Axes, TrackView, section_view, tally
 from milonga.analysis.scales import MEASURES
 from milonga.audio import pictures
-from milonga.runtime.files import sweep_parts, write_text
+from milonga.runtime.files import named_path, sweep_parts, write_text
 from milonga.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def write_comparison_report(
     tracks = [
         ReportTrack(
             label=label,
-            path=Path(one["path"]),
+            path=named_path(one["path"]),
             kind="baseline" if one is baseline else "take",
             features=one.get("features"),
             differences=one.get("differences"),

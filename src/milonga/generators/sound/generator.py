@@ -25,6 +25,7 @@ from milonga.generators.base import (
 )
 from milonga.generators.neural.loading import licence_of
 from milonga.generators.sound.words import moves_of
+from milonga.runtime.files import named_path
 from milonga.runtime.progress import Progress
 from milonga.sounds.library.library import Library
 from milonga.sounds.model.file import read_header
@@ -193,7 +194,7 @@ class SoundGenerator(Generator):
         like = self.options.like
         if like is None or like in header.corpus.names:
             return
-        if not Path(like).is_file():
+        if not named_path(like).is_file():
             yield Problem(
                 f"There is no recording {like!r}.",
                 "sound.like",

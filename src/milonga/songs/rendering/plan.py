@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from milonga import audio
+from milonga.audio.files import check
+from milonga.audio.reading.opening import decoder
 from milonga.errors import MilongaError, PlanError, Problem
 from milonga.generators.base import Assessment, Generator, Request
 from milonga.runtime import html
@@ -224,6 +225,7 @@ class _Planner:
         self.sheet, self.out, self.selection = sheet, out, selection
         self._make = make_generator
         self._made: dict[str, Generator | None] = {}
+        self._baselines: dict[Path, MilongaError | None] = {}
         self.takes: list[PlannedTake] = []
         self.problems: list[Problem] = []
         self.general: list[str] = []
@@ -340,18 +342,21 @@ class _Planner:
         path = self.sheet.baseline_path(segment)
         if path is None:
             return
-        try:
-            audio.probe(path)
-        except MilongaError as error:
-            if needed:
-                step = "Put it there, take the line out of the sheet, or pass --no-report."
-                self.problems.append(
-                    Problem(
-                        f"{path}: {error.message}", f"segment {segment.number}, baseline", step=step
-                    )
-                )
-            else:
-                self.notes.append(f"segment {segment.number}: its baseline {path} can't be used.")
+        where = f"segment {segment.number}"
+        if path not in self._baselines:
+            self._baselines[path] = _fault(path)
+        error = self._baselines[path]
+        if error is None:
+            if by := decoder(path):
+                self.notes.append(f"{where}: its baseline is decoded by {by}.")
+        elif needed:
+            step = "Put it there, take the line out of the sheet, or pass --no-report."
+            step = f"{error.step} Or: {step}" if error.step else step
+            self.problems.append(
+                Problem(f"{path}: {error.message}", f"{where}, baseline", step=step)
+            )
+        else:
+            self.notes.append(f"{where}: its baseline {path} can't be used.")
 
     @property
     def bytes_needed(self) -> int:
@@ -369,3 +374,12 @@ class _Planner:
                     step="Free some space or choose another --out.",
                 )
             )
+
+
+def _fault(recording: Path) -> MilongaError | None:
+    """What keeps a recording from being read, to its last sample."""
+    try:
+        check(recording)
+    except MilongaError as error:
+        return error
+    return None

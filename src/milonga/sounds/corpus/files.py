@@ -11,6 +11,7 @@ from milonga.audio import SUFFIXES
 from milonga.audio.reading.foreign import FOREIGN_SUFFIXES
 from milonga.audio.reading.standard_input import DASH
 from milonga.errors import CorpusError
+from milonga.runtime.words import readable
 
 _RECORDINGS = (*SUFFIXES, *FOREIGN_SUFFIXES)
 
@@ -46,7 +47,7 @@ def find_recordings(folder: Path) -> Found:
             step="Give the folder that holds your recordings.",
         )
     if folder.is_file() and folder.suffix.lower() in _RECORDINGS:
-        found.recordings[folder.name] = folder
+        found.recordings[readable(folder.name)] = folder
         return found
     if not folder.is_dir():
         what = "This is no recording." if folder.exists() else "There is no such folder."
@@ -91,5 +92,4 @@ def _walk(top: Path, folder: Path, found: Found, seen: set[tuple[int, int]]) -> 
 
 def _name(top: Path, path: Path) -> str:
     # A name that isn't UTF-8 must still go into JSON; the path itself stays as it is.
-    raw = path.relative_to(top).as_posix()
-    return raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return readable(path.relative_to(top).as_posix())

@@ -12,8 +12,10 @@ from pydantic import Field
 
 from milonga.audio.digest import set_sha256
 from milonga.errors import AudioError, CorpusError, Problem
+from milonga.runtime.files import named_path
 from milonga.runtime.progress import Progress, Task
 from milonga.runtime.record import Record
+from milonga.runtime.words import readable
 from milonga.sounds.corpus import reading
 from milonga.sounds.corpus.files import find_recordings
 
@@ -32,7 +34,7 @@ class CorpusFile(Record):
 
     Attributes:
         name: path within the corpus folder, with ``/``; unique in a corpus.
-        path: where it was found.
+        path: where it was found; a name that is not UTF-8 in readable form (``words.readable``).
         size: bytes.
         modified_ns: when it was last changed; with ``size`` it tells that it is still the same.
         sha256: of the decoded samples: two files of the same sound have the same.
@@ -58,6 +60,11 @@ class CorpusFile(Record):
     sounding: tuple[tuple[float, float], ...]
     outline: tuple[int, ...]
     generated: bool = False
+
+    @property
+    def place(self) -> Path:
+        """Its path, as it is opened."""
+        return named_path(self.path)
 
     @property
     def usable_s(self) -> float:
@@ -224,7 +231,7 @@ class _Inspection:
                 self._one(name, path, sizes[name], task)
         files = tuple(self._files.values())
         return Corpus(
-            folders=(str(self._folder.absolute()),),
+            folders=(readable(str(self._folder.absolute())),),
             files=files,
             skipped=tuple(Skipped(name=n, reason=r) for n, r in sorted(self._skipped.items())),
             others=dict(sorted(found.others.items())),
@@ -234,13 +241,9 @@ class _Inspection:
     def _one(self, name: str, path: Path, size: int, task: Task) -> None:
         before = task.done
         try:
-            # A model's file lists its recordings by name, in UTF-8.
-            str(path).encode()
             file = self._read(name, path, size, task)
         except AudioError as error:
             self._skipped[name] = error.message.rstrip(".")
-        except UnicodeEncodeError:
-            self._skipped[name] = "its name is not valid text: rename it"
         except OSError as error:
             self._skipped[name] = f"it can't be read: {error.strerror or error}"
         else:
@@ -248,7 +251,7 @@ class _Inspection:
         task.advance(before + size - task.done)
 
     def _read(self, name: str, path: Path, size: int, task: Task) -> CorpusFile:
-        place = str(path.absolute())
+        place = readable(str(path.absolute()))
         changed = path.stat().st_mtime_ns if path.exists() else 0
         if (earlier := self._known.get((place, size, changed))) is not None:
             return earlier.model_copy(update={"name": name})

@@ -252,7 +252,7 @@ class _Build:
         stretches: list[_Stretch] = []
         frames, sums, squares = 0, np.zeros(MEL_SPEC.n_mels), np.zeros(MEL_SPEC.n_mels)
         rate = MEL_SPEC.sample_rate
-        for start_s, samples in pieces(Path(file.path), file.sounding, file.mix, rate, file.sha256):
+        for start_s, samples in pieces(file.place, file.sounding, file.mix, rate, file.sha256):
             for which, first, last in parts_of(part, len(samples), rate):
                 piece = samples[first:last]
                 number = len(stretches)

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.audio import Clip, probe, resample
-from milonga.audio.clip import all_finite
+from milonga.audio.files import blocks
 from milonga.audio.layout import Layout, to_mono
-from milonga.audio.reading.opening import opened
 from milonga.errors import AudioError
 
 FRAME_S = 0.05
@@ -80,16 +79,10 @@ def measure(path: Path) -> Iterator[float | Measured]:
     info = probe(path)
     gauge = _Gauge(info.sample_rate, info.layout)
     done = 0
-    for block in _blocks(path, gauge.size * 40):
+    for block in blocks(path, gauge.size * 40):
         gauge.take(block)
         done += len(block)
         yield done / info.n_samples
-    if done < info.n_samples:
-        raise AudioError(
-            f"The file is truncated: its header promises {info.n_samples} samples, "
-            f"it holds {done}.",
-            where=path,
-        )
     yield gauge.result(done, info.format)
 
 
@@ -118,7 +111,7 @@ def pieces(
         for start, stop in _cut(sounding)
     ]
     at, kept = 0, [np.empty(0, np.float32)]
-    for block in _blocks(path, 1 << 16):
+    for block in blocks(path, 1 << 16):
         digest.update(block.data)
         mono = block[:, 0] if mix == "first" else to_mono(block.T, info.layout)
         end = at + len(mono)
@@ -141,15 +134,6 @@ def _cut(sounding: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float
         count = max(1, int(np.ceil((stop - start) / PIECE_S)))
         edges = np.linspace(start, stop, count + 1)
         yield from pairwise(edges.tolist())
-
-
-def _blocks(path: Path, size: int) -> Iterator[Floats]:
-    """Samples ``[time, channels]``."""
-    with opened(path) as file:
-        while len(block := file.read(size, dtype="float32", always_2d=True)):
-            if not all_finite(block):
-                raise AudioError("It holds NaN or infinite samples.", where=path)
-            yield block
 
 
 def _digest(rate: int, channels: int) -> hashlib._Hash:

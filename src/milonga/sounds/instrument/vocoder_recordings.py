@@ -127,7 +127,7 @@ def _find(
             found.left_out[learnt.name] = "a sound model made it"
         elif learnt.sha256 not in places:
             found.left_out[learnt.name] = "it isn't known where it is"
-        elif not Path(places[learnt.sha256].path).is_file():
+        elif not places[learnt.sha256].place.is_file():
             found.left_out[learnt.name] = f"it is gone from {places[learnt.sha256].path}"
         else:
             files.append(places[learnt.sha256])
@@ -161,7 +161,7 @@ def _stretches(file: CorpusFile, part: SplitPart, target: Path) -> list[tuple[st
     done.unlink(missing_ok=True)
     stretches: list[tuple[str, str]] = []
     rate = MEL_SPEC.sample_rate
-    for _, samples in pieces(Path(file.path), file.sounding, file.mix, rate, file.sha256):
+    for _, samples in pieces(file.place, file.sounding, file.mix, rate, file.sha256):
         for kind, first, last in parts_of(part, len(samples), rate):
             name = f"{file.sha256[:32]}-{len(stretches):05d}.npy"
             with atomic_path(target / name) as temporary:

@@ -74,7 +74,7 @@ def marked(corpus: Corpus, folder: Path) -> Corpus:
     place = ModelFolder(folder).generated.absolute()
     files = tuple(
         file.model_copy(update={"generated": True})
-        if Path(file.path).absolute().is_relative_to(place)
+        if file.place.absolute().is_relative_to(place)
         else file
         for file in corpus.files
     )

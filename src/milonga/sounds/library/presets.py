@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from milonga.errors import MilongaError, SoundError, UnknownNameError
 from milonga.runtime import html
-from milonga.runtime.files import dump_json, write_text
+from milonga.runtime.files import dump_json, named_path, write_text
 from milonga.sounds.controls.report import ControlReport
 from milonga.sounds.library.library import Library, SavedModel
 from milonga.sounds.library.names import check_name
@@ -243,7 +243,7 @@ def fit(preset: Preset, header: ModelHeader, sha256: str) -> FittedPreset:
     names = header.corpus.names
     for field in ("like", "to"):
         recording = getattr(settings, field)
-        if recording is not None and recording not in names and not Path(recording).is_file():
+        if recording is not None and recording not in names and not named_path(recording).is_file():
             left_out[field] = f"There is no recording {recording!r} any more."
             changes[field] = None
     return FittedPreset(settings.model_copy(update=changes), preset.export, left_out, tuple(notes))

@@ -19,6 +19,8 @@ from milonga.audio import Clip, read, resample
 from milonga.audio.reading.opening import decoder
 from milonga.audio.reading.standard_input import DASH, LABEL
 from milonga.errors import SoundError
+from milonga.runtime.files import named_path
+from milonga.runtime.words import readable
 from milonga.sounds.model.resolved_play import ResolvedPlay
 
 if TYPE_CHECKING:
@@ -150,7 +152,7 @@ def _recording(text: str, player: SoundPlayer) -> tuple[str | NDArray[np.float32
         SoundError: there is neither.
         AudioError: the recording can't be read.
     """
-    path = Path(text)
+    path, text = named_path(text), readable(text)
     if text in player.files and player.kept.of_file(player.files.index(text)) is not None:
         return f"corpus:{text}", {"corpus": text}
     if not path.is_file() and path != DASH:
