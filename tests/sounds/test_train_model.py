@@ -300,7 +300,7 @@ def test_a_restart_takes_the_place_of_what_was_there_when_it_is_done(own, corpus
     assert (result.model.header.notes, result.model.header.licence) == ("keep me", "CC0")
     assert (folder / "presets.json").exists()
     assert not train_into_library("noises", corpus, settings=SETTINGS, library=own).trained
-    assert not list(own.folder.glob(".deleted-*"))
+    assert not list(own.folder.glob(".part-*"))
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -377,7 +377,7 @@ def test_killed_while_it_takes_its_place_a_restart_is_finished_by_the_next_run(
     assert (folder / "training" / "new").exists()
     assert not (folder / "restart").exists()
     assert not (folder / "vocoder.safetensors").exists()
-    assert not list(own.folder.glob(".deleted-*"))
+    assert not list(own.folder.glob(".part-*"))
 
 
 def test_a_training_of_version_0_1_is_known(own, corpus):

@@ -1,10 +1,12 @@
 """History: whole entries whatever happens, within bounds."""
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,7 +75,8 @@ def test_numbers_run_through_all_models_and_are_never_given_twice(models):
     history.prune(keep=0)
     assert numbers(history) == []
     assert put(history).number == 5
-    with pytest.raises(SoundError, match="no number 4"):
+    assert history.last("tiny").number == 5
+    with pytest.raises(SoundError, match=r"no number 4\.\s+The last one is 5"):
         history.get(4)
 
 
@@ -179,6 +182,83 @@ def test_a_half_copied_library_keeps_counting(models):
     put(history)
     shutil.rmtree(models.folder / ".history")
     assert put(history).number == 3
+
+
+def test_a_library_of_version_0_1_keeps_counting(models):
+    """It kept the last number alone, and its leftovers beside the entries."""
+    history = History()
+    put(history, picture=b"PNG")
+    place = models.folder / "tiny" / "history"
+    shutil.rmtree(models.folder / ".history")
+    (models.folder / ".history").mkdir()
+    (models.folder / ".history" / "last").write_text("41\n")
+    for leftover in (".making-0011", ".deleted-0011"):
+        (place / leftover).mkdir()
+    assert numbers(history) == [1]
+    assert put(history).number == 42
+    assert {folder.name for folder in place.iterdir()} == {"000001", "000042"}
+
+
+def test_what_others_change_in_the_folders_is_counted(models, tmp_path):
+    """Entries come with a copied folder, and go with a removed one."""
+    history = History()
+    one = put(history).size
+    copied = models.folder / "copied" / "history" / "000070"
+    shutil.copytree(history.get(1).folder, copied)
+    entry = copied / ENTRY
+    entry.write_text(entry.read_text().replace('"number": 1,', '"number": 70,'))
+    assert numbers(history) == [1, 70]
+    assert put(History(limit=4.5 * one)).number == 71
+    shutil.rmtree(copied.parent.parent)
+    # Of the 4.5 there are two: nothing has to go.
+    assert put(History(limit=4.5 * one)).number == 72
+    assert [kept.number for kept in history.entries() if kept.sound] == [1, 71, 72]
+    # A number far off (whoever made that folder) holds nobody up.
+    (models.folder / "tiny" / "history" / "999999999").mkdir()
+    limited = put(History(limit=2.5 * one))
+    assert limited.number == 1_000_000_000
+    assert [kept.number for kept in history.entries() if kept.sound] == [72, 1_000_000_000]
+
+
+def test_an_entry_that_is_pinned_no_longer_may_go_again(models):
+    one = put(History()).size
+    history = History(limit=2.5 * one)
+    history.pin(1)
+    for _ in range(3):
+        put(history)
+    assert [kept.number for kept in history.entries() if kept.sound] == [1, 4]
+    history.pin(1, False)
+    put(history)
+    assert [kept.number for kept in history.entries() if kept.sound] == [4, 5]
+
+
+def test_recording_reads_no_other_entry(models, monkeypatch):
+    """5,000 entries: 3 s for each more, under the lock of the library."""
+    history = History()
+    one = put(history).size
+    template = history.get(1).folder
+    for number in range(2, 400):
+        shutil.copytree(template, template.with_name(f"{number:06d}"))
+    history = History(limit=401.5 * one)
+    put(history)
+    looked = []
+    for name in ("scandir", "listdir"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda path, real=real: looked.append(str(path)) or real(path)
+        )
+    # The first two fit, then the oldest go.
+    for _ in range(4):
+        put(history)
+    assert not any(path.endswith("history") for path in looked)
+    assert len({path for path in looked if Path(path).name.isdecimal()}) <= 4
+    gone = [
+        number
+        for number in range(1, 405)
+        if not (template.with_name(f"{number:06d}") / "sound.flac").exists()
+    ]
+    assert gone[:3] == [1, 2, 3][: len(gone)]
+    assert gone
 
 
 RECORDER = """

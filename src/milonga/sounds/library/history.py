@@ -4,7 +4,7 @@
 
     sounds/NAME/history/000012/      entry.json, sound.flac, picture.png, pinned
     sounds/.history/000013/          blends, and models from outside the library
-    sounds/.history/last             the last number given: none is given twice
+    sounds/.history/state/           the ledger, and entries on their way in or out
 
 An entry appears with one rename and goes with one, so a killed process leaves nothing half.
 Beyond the limit, the oldest sounds go first (their settings stay, they can be played again), then
@@ -14,10 +14,6 @@ the oldest entries; what is pinned stays whole.
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
-import shutil
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +26,7 @@ from milonga.audio.digest import samples_sha256
 from milonga.audio.export.receipt import Provenance
 from milonga.errors import MilongaError, SoundError
 from milonga.runtime.config import load_config
-from milonga.runtime.files import dump_json, output_error, write_text
+from milonga.runtime.files import dump_json, output_error, part_folder, write_text
 from milonga.sounds.library.history_entry import (
     ENTRY,
     PICTURE,
@@ -39,13 +35,14 @@ from milonga.sounds.library.history_entry import (
     HistoryEntry,
     HistoryItem,
     PlayedModel,
-    Pruned,
 )
+from milonga.sounds.library.history_ledger import Ledger, Pruned, folder_size, numbered
 from milonga.sounds.library.library import Library
 from milonga.sounds.model.play_settings import PlaySettings
 
-_OUTSIDE, _FOLDER, _LAST = ".history", "history", "last"
-_STALE_S = 3600.0
+_OUTSIDE, _FOLDER, _STATE = ".history", "history", "state"
+_LAST = "last"
+"""Where milonga 0.1 kept the last number that it gave."""
 _LARGEST = 1 << 20
 
 
@@ -100,27 +97,21 @@ class History:
             seconds=round(clip.seconds, 6),
             lufs=loudness_lufs(clip),
         )
-        place = self._place(entry)
-        making = place / f".making-{secrets.token_hex(4)}"
-        try:
-            # Not its parents: a model that was deleted meanwhile must not come back.
-            place.mkdir(exist_ok=True)
-            making.mkdir()
+        owner = self._owner(entry)
+        with part_folder(self._state) as making:
             dither = np.random.default_rng(0)
             write(making / SOUND, clip, subtype="PCM_16", dither=dither, on_clip="level")
             if picture is not None:
                 (making / PICTURE).write_bytes(picture)
             with self.library.locked():
-                number = self._next()
-                entry = entry.model_copy(update={"number": number})
+                ledger = self._ledger(owner)
+                entry = entry.model_copy(update={"number": ledger.last + 1})
                 write_text(making / ENTRY, dump_json(_document(entry)))
-                making.rename(place / f"{number:06d}")
-                self._prune(self.limit, None, keep_number=number)
-        except OSError as error:
-            raise output_error(error, place) from error
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
-        return self.get(number)
+                size = folder_size(making)
+                ledger.make_room(self.limit - size)
+                folder = ledger.put(owner or "", making)
+                ledger.save()
+        return HistoryItem(entry, folder, owner, size)
 
     def entries(self, model: str | None = None) -> list[HistoryItem]:
         """List what is kept, in the order it was played; what can't be read is left out.
@@ -141,10 +132,11 @@ class History:
         Raises:
             SoundError: there is none.
         """
+        for owner, place in self._places():
+            folder = place / f"{number:06d}"
+            if (entry := _read(folder)) is not None:
+                return HistoryItem(entry, folder, owner, folder_size(folder))
         found = self.entries()
-        for kept in found:
-            if kept.number == number:
-                return kept
         last = f"The last one is {found[-1].number}. " if found else ""
         raise SoundError(
             f"The history has no number {number}.", step=f"{last}milonga sound history lists them."
@@ -156,10 +148,12 @@ class History:
         Raises:
             SoundError: nothing is kept of it.
         """
-        found = [kept for kept in self.entries(model) if kept.entry.kind == "play"]
-        if not found:
-            raise SoundError(f"The history holds nothing that {model!r} played.")
-        return found[-1]
+        name = self.library.model(model).name
+        place = self.library.folder / name / _FOLDER
+        for folder in sorted(numbered(place), key=lambda each: int(each.name), reverse=True):
+            if (entry := _read(folder)) is not None and entry.kind == "play":
+                return HistoryItem(entry, folder, name, folder_size(folder))
+        raise SoundError(f"The history holds nothing that {model!r} played.")
 
     def clip(self, number: int) -> Clip:
         """Read the kept sound of an entry.
@@ -182,6 +176,10 @@ class History:
             path = kept.folder / PINNED
             try:
                 path.touch() if pinned else path.unlink(missing_ok=True)
+                if not pinned:
+                    ledger = self._ledger()
+                    ledger.reach(number)
+                    ledger.save()
             except OSError as error:
                 raise output_error(error, path) from error
         return self.get(number)
@@ -195,58 +193,31 @@ class History:
         """
         limit = self.limit if max_bytes is None and keep is None else max_bytes
         with self.library.locked():
-            return self._prune(limit, keep)
+            ledger = self._ledger()
+            kept = Pruned() if keep is None else ledger.keep(keep)
+            room = Pruned() if limit is None else ledger.make_room(limit)
+            ledger.save()
+        return Pruned(room.sounds, tuple(sorted({*kept.entries, *room.entries})))
 
-    def _prune(
-        self, max_bytes: float | None, keep: int | None, keep_number: int | None = None
-    ) -> Pruned:
-        self._sweep()
-        found = sorted(self._all(), key=lambda kept: kept.number)
-        loose = [kept for kept in found if not kept.pinned and kept.number != keep_number]
-        removed: list[int] = []
-        sounds: list[int] = []
-        if keep is not None:
-            stay = {kept.number for kept in found[max(0, len(found) - keep) :]}
-            for kept in loose:
-                if kept.number not in stay:
-                    _remove(kept.folder)
-                    removed.append(kept.number)
-        if max_bytes is not None:
-            gone = set(removed)
-            left = [kept for kept in loose if kept.number not in gone]
-            total = sum(kept.size for kept in found if kept.number not in gone)
-            sizes = {kept.number: kept.size for kept in left}
-            for kept in left:
-                if total > max_bytes and kept.sound is not None:
-                    size = kept.sound.stat().st_size
-                    kept.sound.unlink(missing_ok=True)
-                    total, sizes[kept.number] = total - size, sizes[kept.number] - size
-                    sounds.append(kept.number)
-            for kept in left:
-                if total > max_bytes:
-                    _remove(kept.folder)
-                    total -= sizes[kept.number]
-                    removed.append(kept.number)
-        return Pruned(tuple(n for n in sounds if n not in removed), tuple(sorted(removed)))
+    @property
+    def _state(self) -> Path:
+        return self.library.folder / _OUTSIDE / _STATE
 
-    def _place(self, entry: HistoryEntry) -> Path:
-        """The folder that an entry belongs into."""
-        if entry.kind == "play" and not Path(entry.models[0].model).is_absolute():
-            return self.library.path_of(entry.models[0].model) / _FOLDER
-        outside = self.library.folder / _OUTSIDE
-        outside.mkdir(parents=True, exist_ok=True)
-        return outside
-
-    def _next(self) -> int:
-        path = self.library.folder / _OUTSIDE / _LAST
+    def _ledger(self, owner: str | None = None) -> Ledger:
         last = 0
         with contextlib.suppress(OSError, ValueError):
-            last = int(path.read_text(encoding="utf-8"))
-        # The file is lost when somebody copies the models' folders alone.
-        there = max((int(f.name) for _, f in self._folders()), default=0)
-        number = max(last, there) + 1
-        write_text(path, f"{number}\n")
-        return number
+            last = int((self.library.folder / _OUTSIDE / _LAST).read_text(encoding="utf-8"))
+        places = {owner or "": place for owner, place in self._places()}
+        if owner is not None:
+            places.setdefault(owner, self.library.folder / owner / _FOLDER)
+        return Ledger(self._state / "ledger.json", places, last)
+
+    def _owner(self, entry: HistoryEntry) -> str | None:
+        """The model in whose folder an entry belongs; None for those outside."""
+        model = entry.models[0].model
+        if entry.kind == "play" and not Path(model).is_absolute():
+            return self.library.path_of(model).name
+        return None
 
     def _places(self) -> Iterator[tuple[str | None, Path]]:
         yield None, self.library.folder / _OUTSIDE
@@ -255,28 +226,11 @@ class History:
                 if not folder.name.startswith("."):
                     yield folder.name, folder / _FOLDER
 
-    def _folders(self) -> Iterator[tuple[str | None, Path]]:
-        for owner, place in self._places():
-            with contextlib.suppress(OSError):
-                for folder in place.iterdir():
-                    if len(folder.name) >= 6 and folder.name.isdecimal():
-                        yield owner, folder
-
     def _all(self) -> Iterator[HistoryItem]:
-        for owner, folder in self._folders():
-            if (entry := _read(folder)) is not None:
-                yield HistoryItem(entry, folder, owner, _size(folder))
-
-    def _sweep(self) -> None:
-        """Remove what a killed process left."""
-        for _, place in self._places():
-            for leftover in place.glob(".deleted-*"):
-                shutil.rmtree(leftover, ignore_errors=True)
-            for leftover in place.glob(".making-*"):
-                with contextlib.suppress(OSError):
-                    # A younger one may be at work.
-                    if time.time() - leftover.stat().st_mtime > _STALE_S:
-                        shutil.rmtree(leftover, ignore_errors=True)
+        for owner, place in self._places():
+            for folder in numbered(place):
+                if (entry := _read(folder)) is not None:
+                    yield HistoryItem(entry, folder, owner, folder_size(folder))
 
 
 def _document(entry: HistoryEntry) -> dict[str, Any]:
@@ -293,20 +247,3 @@ def _read(folder: Path) -> HistoryEntry | None:
     except (OSError, ValueError, MilongaError):
         return None
     return entry if entry.models and entry.number == int(folder.name) else None
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    with contextlib.suppress(OSError):
-        for item in os.scandir(folder):
-            total += item.stat().st_size
-    return total
-
-
-def _remove(folder: Path) -> None:
-    hidden = folder.with_name(f".deleted-{secrets.token_hex(4)}")
-    try:
-        folder.rename(hidden)
-    except OSError as error:
-        raise output_error(error, folder) from error
-    shutil.rmtree(hidden, ignore_errors=True)

@@ -144,14 +144,6 @@ class HistoryItem:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """The result of a pruning: entries that lost their sounds, and entries that are gone."""
-
-    sounds: tuple[int, ...] = ()
-    entries: tuple[int, ...] = ()
-
-
 def played_model(
     path: Path, sha256: str, weight: float = 1.0, library: Library | None = None
 ) -> PlayedModel:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from milonga.errors import ModelFileError, SoundError
 from milonga.runtime import html
-from milonga.runtime.files import output_error
+from milonga.runtime.files import output_error, part_folder, sweep_parts
 from milonga.runtime.places import data_folder
 from milonga.runtime.words import size_text
 from milonga.sounds.folder import ModelFolder
@@ -365,13 +364,8 @@ class Library:
 
     def _discard(self, path: Path) -> None:
         """Remove a file or a folder: out of sight with one rename, first of all."""
-        hidden = self.folder / f".deleted-{secrets.token_hex(4)}"
-        try:
-            hidden.mkdir()
+        with part_folder(self.folder) as hidden:
             path.rename(hidden / path.name)
-            shutil.rmtree(hidden)
-        except OSError as error:
-            raise output_error(error, path) from error
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -395,6 +389,8 @@ class Library:
             ) from error
 
     def _sweep(self) -> None:
+        sweep_parts(self.folder)
+        # The name that milonga 0.1 gave them.
         for leftover in self.folder.glob(".deleted-*"):
             shutil.rmtree(leftover, ignore_errors=True)
 
