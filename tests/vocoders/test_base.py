@@ -68,3 +68,13 @@ def test_wrong_mels_are_refused_before_any_work(vocoder, mel, change, message):
 def test_a_chunk_needs_a_frame(vocoder, mel):
     with pytest.raises(VocoderError, match="0 frames"):
         vocoder.stream(mel(8), 0)
+
+
+def test_a_mel_that_was_scaled_to_between_0_and_1_is_named(vocoder):
+    drawn = np.random.default_rng(0)
+    for values in (drawn.uniform(0, 1, (1, 20, 9)), drawn.uniform(0.1, 0.7, (1, 20, 9))):
+        with pytest.raises(VocoderError, match="between 0 and 1") as caught:
+            vocoder.mel_to_waveform(values.astype(np.float32))
+        assert "MelAdapter" in str(caught.value)
+    # A constant says nothing of its convention.
+    assert vocoder.mel_to_waveform(np.full((1, 20, 3), 0.5, np.float32)).shape == (1, 1, 48)

@@ -1,6 +1,7 @@
 """Our generator against NVIDIA's own code, with the same random weights."""
 
 import json
+import random
 import warnings
 
 import numpy as np
@@ -136,6 +137,86 @@ def test_impossible_configs_are_refused(folder, changes, message):
     (path / "config.json").write_text(json.dumps(config | changes))
     with pytest.raises(VocoderError, match=message):
         load_generator(path)
+
+
+ABSURD = [
+    ({"upsample_initial_channel": 1 << 40}, "larger than any can be"),
+    ({"upsample_kernel_sizes": [1 << 40, 4, 4]}, "larger than any can be"),
+    ({"resblock_dilation_sizes": [[1 << 40, 3, 5]] * 3}, "larger than any can be"),
+    ({"resblock_dilation_sizes": [[0, 3, 5]] * 3}, "less than 1"),
+    ({"upsample_rates": [-4, -2, 2]}, "less than 1"),
+    ({"num_mels": 1 << 40}, "n_mels"),
+    ({"fmin": 10**400}, "damaged"),
+    ({"hop_size": float("inf")}, "damaged"),
+]
+
+
+def test_absurd_configs_are_refused(folder):
+    path, _ = folder()
+    config = json.loads((path / "config.json").read_text())
+    for changes, message in ABSURD:
+        (path / "config.json").write_text(json.dumps(config | changes))
+        with pytest.raises(VocoderError, match=message):
+            load_generator(path)
+
+
+def test_a_config_with_a_byte_order_mark_is_read(folder):
+    path, _ = folder()
+    text = (path / "config.json").read_bytes()
+    (path / "config.json").write_bytes(b"\xef\xbb\xbf" + text)
+    assert load_generator(path).config.channels == 64
+
+
+NOT_WHOLE = [
+    (lambda w: w.pop("conv_post.weight_g"), r"conv_post\.weight_v .*weight_g is missing"),
+    (lambda w: w.update({"conv_post.weight_g": torch.ones(7)}), r"weight_g is of shape \[7\]"),
+    (lambda w: w.pop("conv_post.weight_v"), r"missing: conv_post\.weight"),
+    (lambda w: w.update({5: torch.ones(1)}), "holds no generator"),
+    (lambda w: w.update(x="text"), "holds no generator"),
+    (lambda w: w.update(x=torch.ones(2, 2).to_sparse()), "holds no generator"),
+    (lambda w: w.update({"conv_post.weight_v": torch.ones(())}), "conv_post"),
+]
+
+
+def test_weights_that_are_not_whole_are_named(folder):
+    path, model = folder()
+    for change, message in NOT_WHOLE:
+        weights = dict(model.state_dict())
+        change(weights)
+        torch.save({"generator": weights}, path / "bigvgan_generator.pt")
+        with pytest.raises(VocoderError, match=message) as caught:
+            load_generator(path)
+        assert caught.value.where == str(path / "bigvgan_generator.pt")
+
+
+def test_nothing_is_computed_of_weights_that_do_not_fit(folder, monkeypatch):
+    """A config of a larger model: its shapes are compared before memory is asked for."""
+    path, _ = folder()
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | {"upsample_initial_channel": 4096}))
+    norms = []
+    norm = torch.Tensor.norm
+    monkeypatch.setattr(
+        torch.Tensor, "norm", lambda self, *a, **k: norms.append(self.device) or norm(self, *a, **k)
+    )
+    with pytest.raises(VocoderError, match="wrong shape"):
+        load_generator(path)
+    assert {device.type for device in norms} == {"meta"}
+
+
+ODD = [0, -1, 1, None, "x", [], [1], {}, 1e308, 10**400, 1 << 62, float("nan"), True, 100_000, 3]
+
+
+def test_any_config_ends_in_a_named_error(folder):
+    path, _ = folder()
+    config, chance = json.loads((path / "config.json").read_text()), random.Random(0)
+    for _ in range(60):
+        changes = {chance.choice(list(config)): chance.choice(ODD) for _ in range(2)}
+        (path / "config.json").write_text(json.dumps(config | changes))
+        try:
+            load_generator(path)
+        except VocoderError as error:
+            assert error.where.startswith(str(path))  # noqa: PT017 - or the entry doesn't matter
 
 
 def test_weights_that_are_not_here_are_an_error_when_offline(tmp_path, monkeypatch):

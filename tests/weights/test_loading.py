@@ -4,11 +4,13 @@ import io
 import json
 import os
 import pickle
+import struct
 import zipfile
 
 import numpy as np
 import pytest
 import torch
+from damage import damaged
 from safetensors.torch import save_file
 
 from milonga.errors import DamagedFileError, UnsafeFileError
@@ -172,3 +174,34 @@ def test_json_that_is_nested_without_end(tmp_path, depth):
         path.write_text(f'{{"x": {opening * depth}1{closing * depth}}}')
         with pytest.raises(DamagedFileError, match="nested too deep"):
             load_json(path)
+
+
+def test_any_damage_of_a_checkpoint_ends_in_a_named_error(tmp_path):
+    save_file(tensors(), tmp_path / "x.safetensors")
+    torch.save({"generator": tensors(), "steps": 5}, tmp_path / "x.pt")
+    torch.save(tensors(), tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    for name in ("x.safetensors", "x.pt", "old.pt"):
+        whole = (tmp_path / name).read_bytes()
+        path = tmp_path / f"bad{name[-3:]}" if name.endswith(".pt") else tmp_path / f"bad-{name}"
+        for seed in range(80):
+            path.write_bytes(damaged(whole, seed))
+            try:
+                load_checkpoint(path)
+            except (DamagedFileError, UnsafeFileError) as error:
+                assert error.where == str(path)  # noqa: PT017 - or the damage does no harm
+
+
+def test_a_failure_of_any_kind_is_damage(tmp_path, monkeypatch):
+    torch.save(tensors(), tmp_path / "x.pt")
+    save_file(tensors(), tmp_path / "x.safetensors")
+    kinds = [struct.error("unpack"), zipfile.BadZipFile("bad"), AssertionError(), ValueError("x")]
+    for failure in [*kinds, OverflowError("large"), NotImplementedError(), LookupError("x")]:
+
+        def fail(*_, failure=failure, **__):
+            raise failure
+
+        monkeypatch.setattr(torch, "load", fail)
+        monkeypatch.setattr("safetensors.torch.load_file", fail)
+        for name in ("x.pt", "x.safetensors"):
+            with pytest.raises(DamagedFileError, match=r"can't be read|no whole"):
+                load_checkpoint(tmp_path / name)

@@ -11,8 +11,7 @@ from pydantic import BaseModel, Field
 from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, Problem
 from milonga.runtime.progress import Progress
-from milonga.runtime.record import Record
-from milonga.runtime.validation import ExplainedRecord
+from milonga.runtime.record import ExplainedRecord, Record
 
 Role = Literal["vocals", "backing", "instrumental", "texture"]
 """Purpose of a layer: sung words, music under them, music alone, a bed of sound."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from milonga.errors import MilongaError, MissingExtraError, UnknownNameError
-from milonga.runtime.validation import first_error
+from milonga.runtime.record import first_error
 
 if TYPE_CHECKING:
     from milonga.generators.base import Generator

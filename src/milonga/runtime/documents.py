@@ -101,7 +101,7 @@ def read_receipt_file(
     """
     from pydantic import ValidationError
 
-    from milonga.runtime.validation import first_error
+    from milonga.runtime.record import first_error
 
     try:
         document = read_json(path)

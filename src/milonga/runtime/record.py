@@ -1,11 +1,47 @@
-"""Strict records: the parts of milonga's own JSON documents."""
+"""Strict records: the parts of milonga's own JSON documents, and what is wrong with one."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from milonga.errors import MilongaError
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
 
 class Record(BaseModel):
     """An unchangeable set of fields; an unknown one is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def first_error(error: ValidationError) -> tuple[str, str]:
+    """Return the field and the message of the first fault, as in ``("model.name", "...")``."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return field, first["msg"].removeprefix("Value error, ")
+
+
+class _Explaining(ModelMetaclass):
+    def __call__(cls, *args: Any, **fields: Any) -> Any:
+        try:
+            return super().__call__(*args, **fields)
+        except ValidationError as error:
+            field, message = first_error(error)
+            raises = getattr(cls, "raises", MilongaError)
+            raise raises(f"{message}.", where=f"{cls.__name__}, {field}") from None
+
+
+class ExplainedRecord(Record, metaclass=_Explaining):
+    """A record that people make in Python: calling it with wrong values raises a ``MilongaError``.
+
+    ``model_validate``, which readers of files use, still gives every fault that pydantic finds.
+    """
+
+    raises: ClassVar[type[MilongaError]] = MilongaError
+    """The error of wrong values."""

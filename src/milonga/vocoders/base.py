@@ -133,6 +133,13 @@ def _check_convention(spec: MelSpec, low: float, high: float) -> None:
     floor = np.log(spec.floor) if spec.compression == "log" else np.log10(spec.floor)
     # A full-scale sine sums to n_fft / 2 in its band at most; e^6 beyond that is no sound.
     ceiling = float(np.log(spec.n_fft) * spec.power) + 6.0
+    # No sound keeps every band, at every time, between 1 and e; a constant may.
+    if 0.0 <= low <= high - 0.2 and high <= 1.0:
+        raise VocoderError(
+            f"The mel lies between {low:.3g} and {high:.3g}: it was scaled to lie between 0 and 1 "
+            f"(or is no logarithm), and {spec.compression!r} mels reach from {floor:.3g} up.",
+            step="Undo the scaling that made it, or convert it with MelAdapter.",
+        )
     if low < floor * 2 or high > ceiling or low > ceiling / 2:
         raise VocoderError(
             f"The mel lies between {low:.3g} and {high:.3g}; {spec.compression!r} mels lie "

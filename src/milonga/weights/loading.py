@@ -81,34 +81,28 @@ def load_array(path: str | os.PathLike[str]) -> np.ndarray[Any, np.dtype[Any]]:
         UnsafeFileError: it holds Python objects.
         DamagedFileError: it isn't there, or no array.
     """
-    import numpy as np
+    from milonga.runtime.arrays import HoldsObjectsError, NoArrayError, read_arrays
 
     path = Path(path)
     try:
-        with path.open("rb") as handle:
-            array = np.load(handle, allow_pickle=False)
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
-        raise_if_short(error)
+        array = read_arrays(path, ())
+    except HoldsObjectsError as error:
+        raise _unsafe(path, "") from error
+    except (NoArrayError, FileNotFoundError) as error:
         raise _damaged(path, f"This array can't be read: {error}.") from error
-    except ValueError as error:
-        if "pickle" in str(error):
-            raise _unsafe(path, "") from error
-        raise _damaged(path, f"This array can't be read: {error}.") from error
-    if not isinstance(array, np.ndarray):
-        array.close()
+    if isinstance(array, dict):
         raise _damaged(path, "This is a collection of arrays, not one.")
     return array
 
 
 def _load_safetensors(path: Path) -> Any:
     try:
-        from safetensors import SafetensorError
         from safetensors.torch import load_file
     except ModuleNotFoundError as error:
         raise MissingExtraError("Loading a model", "models") from error
     try:
         return load_file(path, device="cpu")
-    except (SafetensorError, OSError) as error:
+    except Exception as error:
         raise_if_short(error)
         raise _damaged(path, f"This is no whole safetensors file: {error}.") from error
 
@@ -138,8 +132,8 @@ def _load_pickle(path: Path) -> Any:
         if found and (mapped or _starts_as_pickle(path)):
             raise _unsafe(path, found[1] or found[2] or "") from error
         raise _damaged(path, "This is no checkpoint that torch knows.") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError,
-            IndexError) as error:  # fmt: skip
+    except Exception as error:
+        # Of damage, torch, pickle, struct and zipfile each raise errors of their own.
         raise_if_short(error)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise _damaged(path, f"This checkpoint can't be read: {reason.rstrip('.')}.") from error

@@ -1,7 +1,12 @@
 """Mel files carry their convention and are refused when they don't fit."""
 
+import io
+import json
+import random
+
 import numpy as np
 import pytest
+from damage import damaged
 
 from milonga.audio.mel.files import Mel, read_mel, write_mel
 from milonga.audio.mel.spec import MelSpec
@@ -66,3 +71,53 @@ def test_values_are_checked():
     broken[0, 0, 0] = np.nan
     with pytest.raises(AudioError, match="NaN"):
         Mel(broken, SPEC)
+    with pytest.raises(AudioError, match=r"\(0, 80, 7\)"):
+        Mel(values()[:0], SPEC)
+    for samples in (-1, "1700", 1.5, True):
+        with pytest.raises(AudioError, match="samples"):
+            Mel(values(), SPEC, samples)
+
+
+def test_any_damage_ends_in_a_named_error(tmp_path):
+    write_mel(tmp_path / "a.npz", Mel(values(), SPEC, samples=1700))
+    np.save(tmp_path / "a.npy", values())
+    for suffix in (".npz", ".npy"):
+        whole = (tmp_path / f"a{suffix}").read_bytes()
+        path = tmp_path / f"b{suffix}"
+        for seed in range(150):
+            path.write_bytes(damaged(whole, seed))
+            try:
+                assert read_mel(path, SPEC).values.shape[1] == 80
+            except AudioError as error:
+                assert error.where == str(path)  # noqa: PT017 - or the damage does no harm
+
+
+ODD = [None, -1, 0, 1.5, 1e308, 10**400, "x", [], {}, True, float("nan"), float("inf"), 1 << 62]
+
+
+def test_any_header_ends_in_a_named_error(tmp_path):
+    path, chance = tmp_path / "a.npz", random.Random(0)
+    for _ in range(150):
+        header = {"format": "milonga-mel-1", "spec": SPEC.to_dict(), "samples": 1700}
+        part = chance.choice([header, header["spec"], header["spec"], header["spec"]])
+        part[chance.choice([*part, "more"])] = chance.choice(ODD)
+        buffer = io.BytesIO()
+        np.savez(buffer, mel=values(), header=np.array(json.dumps(header)))
+        path.write_bytes(buffer.getvalue())
+        try:
+            spec = read_mel(path).spec
+            assert spec.filters().shape == (80, spec.n_fft // 2 + 1)
+        except AudioError as error:
+            assert error.where == str(path)  # noqa: PT017 - or the value is a possible one
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_fft": 1024.0}, {"hop": True}, {"n_mels": 1 << 30}, {"n_mels": 70_000, "n_fft": 1 << 10},
+        {"floor": float("inf")}, {"epsilon": "0"}, {"f_min": float("nan")}, {"f_max": None},
+    ],
+)  # fmt: skip
+def test_a_spec_of_impossible_numbers(change):
+    with pytest.raises(AudioError, match="no such mel-spectrogram"):
+        MelSpec(**(SPEC.to_dict() | change))

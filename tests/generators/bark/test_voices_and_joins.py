@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from damage import damaged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,3 +131,20 @@ def test_what_is_cut_off_fades():
     assert fade[0] == 0
     assert np.all(np.diff(fade) > 0)
     assert joined[RATE + round(0.006 * RATE)] == hum[0]
+
+
+def test_any_damage_of_a_voice_ends_in_a_named_error(tmp_path, make_voice):
+    arrays = make_voice(0)
+    np.savez_compressed(tmp_path / "whole.npz", **arrays)
+    whole = (tmp_path / "whole.npz").read_bytes()
+    pieces = [tmp_path / f"piece_{key}.npy" for key in arrays]
+    for seed in range(120):
+        (tmp_path / "bad.npz").write_bytes(damaged(whole, seed))
+        for path, array in zip(pieces, arrays.values(), strict=True):
+            np.save(path, array)
+        pieces[seed % 3].write_bytes(damaged(pieces[seed % 3].read_bytes(), seed))
+        for paths in ([tmp_path / "bad.npz"], pieces):
+            try:
+                assert read_voice(*paths).fine.shape[0] > 0
+            except (DamagedFileError, UnsafeFileError) as error:
+                assert error.where in map(str, paths)  # noqa: PT017 - or it does no harm

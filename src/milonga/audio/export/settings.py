@@ -18,7 +18,7 @@ from pydantic import (
 
 from milonga.audio.files import Subtype
 from milonga.errors import AudioError
-from milonga.runtime.validation import first_error
+from milonga.runtime.record import first_error
 
 FormatName = Literal["wav", "flac", "ogg", "opus", "mp3"]
 ChannelsName = Literal["keep", "mono", "stereo", "binaural"]

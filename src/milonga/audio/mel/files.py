@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from milonga.audio.mel.spec import MelSpec
 from milonga.audio.reading.opening import on_disk
 from milonga.audio.reading.standard_input import DASH
 from milonga.errors import AudioError
+from milonga.runtime.arrays import NoArrayError, read_arrays
 from milonga.runtime.documents import parse_json
 from milonga.runtime.files import write_bytes
-from milonga.runtime.memory import raise_if_short
 
 _FORMAT = "milonga-mel-1"
 _SUFFIXES, _MAGIC = (".npz", ".npy"), (b"PK\x03\x04", b"\x93NUMPY")
@@ -47,13 +46,15 @@ class Mel:
         values = self.values
         if values.dtype != np.float32:
             raise AudioError(f"Mel values are {values.dtype}, not float32.")
-        if values.ndim != 3 or values.shape[1] != self.spec.n_mels:
+        if values.ndim != 3 or values.shape[1] != self.spec.n_mels or not values.shape[0]:
             raise AudioError(
                 f"Mel values of shape {values.shape} aren't "
                 f"[channels, {self.spec.n_mels} bands, frames]."
             )
         if not all_finite(values):
             raise AudioError("Mel values hold NaN or infinite values.")
+        if self.samples is not None and not (type(self.samples) is int and self.samples >= 0):
+            raise AudioError(f"Mel values can't be of {str(self.samples)[:20]} samples.")
 
 
 def write_mel(path: str | os.PathLike[str], mel: Mel) -> None:
@@ -89,24 +90,21 @@ def read_mel(path: str | os.PathLike[str], spec: MelSpec | None = None) -> Mel:
     """
     path = Path(path)
     try:
-        with open(on_disk(path), "rb") as handle:
-            loaded = np.load(handle, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return _bare(path, loaded, spec)
-            with loaded:
-                values, text = loaded["mel"], str(loaded["header"])
-        header = parse_json(text)
+        loaded = read_arrays(on_disk(path), ("mel", "header"))
+        if isinstance(loaded, np.ndarray):
+            return _bare(loaded, spec)
+        header = parse_json(str(loaded["header"]))
         if header["format"] != _FORMAT:
-            raise AudioError(f"It has the unknown format {header['format']!r}.")
-        mel = Mel(values, MelSpec.from_dict(header["spec"]), header["samples"])
+            raise AudioError(f"It has the unknown format {str(header['format'])[:40]!r}.")
+        mel = Mel(loaded["mel"], MelSpec.from_dict(header["spec"]), header["samples"])
     except FileNotFoundError:
         raise AudioError("There is no such file.", where=path) from None
     except AudioError as error:
         raise AudioError(error.message, where=path, step=error.step) from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise_if_short(error)
+    except (NoArrayError, ValueError, KeyError, TypeError) as error:
+        lacks = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise AudioError(
-            f"This is not a mel file that milonga wrote ({error}).",
+            f"This is not a mel file that milonga wrote ({lacks}).",
             where=path,
             step="Use the .npz that milonga writes, or .npy with the name of its convention.",
         ) from None
@@ -118,11 +116,10 @@ def read_mel(path: str | os.PathLike[str], spec: MelSpec | None = None) -> Mel:
     return mel
 
 
-def _bare(path: Path, values: NDArray[np.float32], spec: MelSpec | None) -> Mel:
+def _bare(values: NDArray[np.float32], spec: MelSpec | None) -> Mel:
     if spec is None:
         raise AudioError(
             "A bare array does not say what its numbers mean.",
-            where=path,
             step="Name the convention of its values, for example 'tacotron-22k-80band'.",
         )
     if values.dtype.kind != "f":

@@ -19,6 +19,9 @@ from milonga.errors import AudioError, UnknownNameError
 Floats = NDArray[np.float32]
 
 _BLOCK_FRAMES = 256
+_LARGEST_BANK = 1 << 26
+"""Bands times length of the transform; the largest that is in use has 2^19."""
+_LARGEST = 1e100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +112,7 @@ class MelSpec:
             )
         except KeyError as error:
             raise AudioError(f"The vocoder's config has no entry {error.args[0]!r}.") from None
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise AudioError(f"The vocoder's config is damaged: {error}.") from None
 
     @classmethod
@@ -122,7 +125,7 @@ class MelSpec:
         names = {field.name for field in dataclasses.fields(cls)}
         wrong = sorted(names ^ set(values))
         if wrong:
-            raise AudioError(f"Missing or unknown fields of a mel spec: {', '.join(wrong)}.")
+            raise AudioError(f"Missing or unknown fields of a mel spec: {', '.join(wrong)[:200]}.")
         try:
             return cls(**values)
         except TypeError as error:
@@ -274,14 +277,22 @@ def _filters(spec: MelSpec) -> NDArray[np.float64]:
 
 
 def _problem(spec: MelSpec) -> str | None:
+    for name in ("n_fft", "win_length", "hop", "n_mels"):
+        value = getattr(spec, name)
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            return f"{name} is {str(value)[:20]!r}, which is no whole number"
+    for name in ("f_min", "f_max", "epsilon", "floor"):
+        value = getattr(spec, name)
+        if not isinstance(value, (int, float, np.floating)) or not -_LARGEST < value < _LARGEST:
+            return f"{name} is {str(value)[:20]!r}, which is no number of that kind"
     if not 2 <= spec.n_fft <= 1 << 20:
         return f"n_fft is {spec.n_fft}"
     if not 1 <= spec.win_length <= spec.n_fft:
         return f"win_length is {spec.win_length}, n_fft {spec.n_fft}"
     if not 1 <= spec.hop <= spec.n_fft:
         return f"hop is {spec.hop}, n_fft {spec.n_fft}"
-    if spec.n_mels < 1:
-        return f"n_mels is {spec.n_mels}"
+    if not 1 <= spec.n_mels * spec.n_fft <= _LARGEST_BANK:
+        return f"n_mels is {spec.n_mels}, n_fft {spec.n_fft}"
     if not 0 <= spec.f_min < spec.f_max <= spec.sample_rate / 2:
         return f"bands from {spec.f_min} to {spec.f_max} Hz at {spec.sample_rate} Hz"
     if spec.floor <= 0 or spec.epsilon < 0:

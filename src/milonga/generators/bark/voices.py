@@ -7,7 +7,6 @@ Suno published with version 2 of them.
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ from milonga.errors import DamagedFileError, GeneratorError, NotDownloadedError,
 from milonga.generators.bark.notation import Phrase
 from milonga.generators.bark.parts import syllables
 from milonga.generators.words.directions import FEMALE_WORDS, MALE_WORDS, says
-from milonga.runtime.memory import raise_if_short
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import plain
 from milonga.weights import LocalWeights
@@ -197,7 +195,7 @@ def read_voice(*paths: Path) -> Tokens:
 
 
 def _collection(path: Path) -> list[np.ndarray]:
-    import numpy as np
+    from milonga.runtime.arrays import HoldsObjectsError, NoArrayError, read_arrays
 
     if not path.is_file():
         raise DamagedFileError(
@@ -206,21 +204,20 @@ def _collection(path: Path) -> list[np.ndarray]:
     if path.stat().st_size > _LIMIT:
         raise _damaged(path, "This is too large for a voice.")
     try:
-        # Of a path, numpy would leave the file open where it is damaged.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
-            lacking = [key for key in _KEYS if key not in held]
-            if lacking:
-                raise _damaged(path, f"This is no voice: it lacks {', '.join(lacking)}.")
-            return [held[key] for key in _KEYS]
-    except (OSError, EOFError, zipfile.BadZipFile, ValueError, TypeError, AttributeError) as error:
-        raise_if_short(error)
-        if "pickle" in str(error) or "Object arrays" in str(error):
-            raise UnsafeFileError(
-                "Reading this voice would mean letting it run code. It was not read.",
-                where=path,
-                step="Use another voice.",
-            ) from error
-        raise _damaged(path, "This file can't be read as a voice.") from error
+        held = read_arrays(path, _KEYS)
+    except HoldsObjectsError as error:
+        raise UnsafeFileError(
+            "Reading this voice would mean letting it run code. It was not read.",
+            where=path,
+            step="Use another voice.",
+        ) from error
+    except NoArrayError as error:
+        raise _damaged(path, f"This file can't be read as a voice: {error}.") from error
+    if not isinstance(held, dict):
+        raise _damaged(path, "This is one array, no voice.")
+    if lacking := [key for key in _KEYS if key not in held]:
+        raise _damaged(path, f"This is no voice: it lacks {', '.join(lacking)}.")
+    return [held[key] for key in _KEYS]
 
 
 def _damaged(path: Path, message: str) -> DamagedFileError:

@@ -19,7 +19,12 @@ from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Problem
 from milonga.generators.base import Assessment, Generator, Model, Request, problem_of, refuse
 from milonga.generators.neural.calibration import learn_speed
-from milonga.generators.neural.loading import hashes_of, licence_of, machine_explained
+from milonga.generators.neural.loading import (
+    hashes_of,
+    licence_of,
+    loading_explained,
+    machine_explained,
+)
 from milonga.generators.neural.outlook import (
     RenderOutlook,
     access_problem,
@@ -263,7 +268,10 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
         device = pick_device(self.options.device)
         hashes = hashes_of(local, progress)
         progress.check()
-        with progress.task(f"{self.loading} {name}"):
+        with (
+            progress.task(f"{self.loading} {name}"),
+            loading_explained(name, local.folder, name),
+        ):
             engine = self.load(local, device)
         progress.check()
         self._engine, self._local = engine, local

@@ -17,7 +17,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from milonga.errors import MilongaError, SheetError
 from milonga.generators.base import LyricLine, Request, Role
 from milonga.runtime import html
-from milonga.runtime.validation import ExplainedRecord
+from milonga.runtime.record import ExplainedRecord
 from milonga.songs.sheet.fields import (
     TEXTS,
     Baseline,

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from milonga.errors import ModelFileError, UnknownNameError
-from milonga.runtime.validation import first_error
+from milonga.runtime.record import first_error
 
 FACTOR = 8
 """Frames for one vector of the latent track."""

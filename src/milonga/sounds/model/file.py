@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from milonga.errors import AudioError, ModelFileError
+from milonga.runtime.record import first_error
 from milonga.runtime.tensor_file import TensorFormat
-from milonga.runtime.validation import first_error
 from milonga.runtime.words import CONTROL
 from milonga.sounds.mel_spec import MEL_SPEC
 from milonga.sounds.model.architecture import Architecture

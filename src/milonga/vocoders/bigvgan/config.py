@@ -10,6 +10,9 @@ from typing import Any, Literal
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import AudioError, VocoderError
 
+_MOST_STAGES, _MOST_BLOCKS, _MOST_LAYERS, _WIDEST, _LONGEST = 10, 8, 8, 4096, 63
+"""Bounds of a generator; the largest published one has 6, 3, 3, 1536 and 16."""
+
 
 @dataclass(frozen=True, slots=True)
 class BigVGANConfig:
@@ -68,14 +71,26 @@ class BigVGANConfig:
             raise VocoderError(error.message) from None
         except KeyError as error:
             raise VocoderError(f"The vocoder's config has no entry {error.args[0]!r}.") from None
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise VocoderError(f"The vocoder's config is damaged: {error}.") from None
         config._check(str(values["resblock"]))
         return config
 
     def _check(self, block: str) -> None:
         hop = self.mel_spec.hop
-        if prod(self.upsample_rates) != hop:
+        dilations = [dilation for layers in self.dilations for dilation in layers]
+        sizes = (
+            (len(self.upsample_rates), _MOST_STAGES),
+            (len(self.kernels), _MOST_BLOCKS),
+            (max(map(len, self.dilations), default=0), _MOST_LAYERS),
+            (self.channels, _WIDEST),
+            (max((*self.kernels, *self.upsample_kernels, *dilations), default=0), _LONGEST),
+        )
+        if any(size > most for size, most in sizes):
+            problem = "it would be larger than any can be"
+        elif min((*self.upsample_rates, *dilations), default=0) < 1:
+            problem = "a rate or a dilation is less than 1"
+        elif prod(self.upsample_rates) != hop:
             problem = f"upsample rates {self.upsample_rates} don't multiply to the hop {hop}"
         elif len(self.upsample_kernels) != len(self.upsample_rates):
             problem = "there aren't as many upsample kernels as rates"

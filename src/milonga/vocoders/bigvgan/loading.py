@@ -39,13 +39,18 @@ def load_generator(folder: str | os.PathLike[str]) -> BigVGANGenerator:
     folder = Path(folder)
     config = read_config(folder / "config.json")
     path = _checkpoint(folder)
-    weights = fold_weight_norm(_read_weights(path))
+    held = _read_weights(path)
     # Without this torch would first draw 122 million random numbers.
     with torch.device("meta"):
         generator = BigVGANGenerator(config)
     expected = {name: tuple(value.shape) for name, value in generator.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
-    _check_shapes(path, expected, found)
+    try:
+        # Shapes alone first: nothing is computed of weights that don't fit.
+        shapes = fold_weight_norm({name: value.to("meta") for name, value in held.items()})
+        _check_shapes(expected, {name: tuple(w.shape) for name, w in shapes.items()})
+        weights = fold_weight_norm(held)
+    except VocoderError as error:
+        raise VocoderError(error.message, where=path, step=error.step) from None
     generator.load_state_dict(weights, assign=True)
     for module in generator.modules():
         if isinstance(module, Activation):
@@ -71,6 +76,9 @@ def fold_weight_norm(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Ten
 
     ``w = g v / |v|``, the norm over all axes but the first. Constant filters, which the
     published files repeat for every activation, are left out.
+
+    Raises:
+        VocoderError: one of the two is missing, or their shapes don't go together.
     """
     renamed = {
         re.sub(r"\.parametrizations\.weight\.original([01])$", _old_name, name): value.float()
@@ -81,8 +89,15 @@ def fold_weight_norm(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Ten
     for name, value in renamed.items():
         if name.endswith(".weight_v"):
             stem = name.removesuffix("_v")
+            size = renamed.get(f"{stem}_g")
+            if size is None or size.shape != (*value.shape[:1], *[1] * (value.ndim - 1)):
+                there = "missing" if size is None else f"of shape {list(size.shape)}"
+                raise VocoderError(
+                    f"{name} ({list(value.shape)}) can't be used: {stem}_g is {there}.",
+                    step="The checkpoint is not whole. Take it anew from its owner.",
+                )
             length = value.norm(dim=tuple(range(1, value.ndim)), keepdim=True)
-            plain[stem] = renamed[stem + "_g"] * (value / length)
+            plain[stem] = size * (value / length)
         elif not name.endswith(".weight_g"):
             plain[name] = value
     return plain
@@ -110,14 +125,18 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     if isinstance(loaded, dict) and isinstance(loaded.get("generator"), dict):
         loaded = loaded["generator"]
     if not isinstance(loaded, dict) or not all(
-        isinstance(v, torch.Tensor) for v in loaded.values()
+        isinstance(name, str)
+        and isinstance(value, torch.Tensor)
+        and value.layout is torch.strided
+        and not (value.is_quantized or value.is_complex())
+        for name, value in loaded.items()
     ):
         raise VocoderError("The checkpoint holds no generator.", where=path)
     return dict(loaded)
 
 
 def _check_shapes(
-    path: Path, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
+    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
 ) -> None:
     missing = [name for name in expected if name not in found]
     extra = [name for name in found if name not in expected]
@@ -135,6 +154,5 @@ def _check_shapes(
     if parts:
         raise VocoderError(
             f"The weights don't fit the config; {'; '.join(parts)}.",
-            where=path,
             step="Take config.json and checkpoint from the same model.",
         )

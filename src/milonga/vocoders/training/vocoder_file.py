@@ -14,9 +14,8 @@ from pydantic import Field, ValidationError
 
 from milonga.audio.mel.spec import MelSpec
 from milonga.errors import AudioError, MissingExtraError, VocoderError
-from milonga.runtime.record import Record
+from milonga.runtime.record import Record, first_error
 from milonga.runtime.tensor_file import TensorFormat
-from milonga.runtime.validation import first_error
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.training.distances import Distances
 
@@ -36,7 +35,6 @@ _FILE = TensorFormat(
     repair="Copy it again, or train it anew: milonga sound fine-tune-vocoder.",
     origin="Such vocoders are made by milonga sound fine-tune-vocoder.",
 )
-_MOST_STAGES, _MOST_BLOCKS, _MOST_LAYERS, _WIDEST, _LONGEST = 10, 8, 8, 4096, 63
 
 Text = Annotated[str, Field(max_length=1_000)]
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -118,16 +116,6 @@ class VocoderHeader(Record):
             VocoderError: no generator can be built from it, or one beyond reason.
         """
         config = BigVGANConfig.from_dict(self.config)
-        sizes = (
-            (len(config.upsample_rates), _MOST_STAGES),
-            (len(config.kernels), _MOST_BLOCKS),
-            (max(map(len, config.dilations)), _MOST_LAYERS),
-            (config.channels, _WIDEST),
-            (max(config.kernels), _LONGEST),
-            (max(config.upsample_kernels), _LONGEST),
-        )
-        if any(size > most for size, most in sizes):
-            raise VocoderError("Its config describes a generator larger than any can be.")
         if MelSpec.from_dict(self.mel_spec).differences(config.mel_spec):
             raise VocoderError("Its config and its mel spec contradict each other.")
         return config
