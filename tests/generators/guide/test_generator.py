@@ -5,13 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from milonga._installed import install_command
 from milonga.errors import GeneratorError, MilongaError
 from milonga.generators.base import LyricLine, Request
 from milonga.generators.guide import Guide
 from milonga.generators.guide.band.grooves import GROOVES
-from milonga.generators.guide.band.instruments import INSTRUMENTS
+from milonga.generators.guide.band.instruments import INSTRUMENTS, instruments_in
 from milonga.generators.registry import generator_class
 from milonga.runtime.progress import Progress
 
@@ -174,3 +176,46 @@ def test_the_page_names_every_genre_and_instrument():
     table = page[page.index("| words |") : page.index("Genres mix")]
     assert [name for name in (*GROOVES, *INSTRUMENTS) if name not in table] == []
     assert [name for name in Guide.Options.model_fields if f"| `{name}` |" not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("style", "left"),
+    [
+        ("gamelan didgeridoo", "gamelan, didgeridoo"),
+        ("waltz in 3/4, piano", "waltz, 3/4"),
+        ("Gamelán, no theremin, dark drum'n'bass; R&B 4/4 at 120 BPM", "Gamelán"),
+        ("tango-trap fusion, 808 drops, intense", ""),
+        ("歌 y música", "歌"),
+    ],
+)
+def test_words_that_it_does_not_know_are_said(style, left):
+    notes = Guide().assess(request(style=style)).notes
+    said = f"The guide doesn't know these words, and plays without them: {left}."
+    assert notes == ((said,) if left else ())
+    # Where it brings no band, style is not its business.
+    assert Guide().assess(request(style=style, accompanied=True)).notes == ()
+
+
+def test_every_word_of_its_page_is_known():
+    from milonga.generators.guide.band.styles import unheard
+
+    assert unheard(request(style=", ".join([*GROOVES, *INSTRUMENTS]))) == []
+    for name in INSTRUMENTS:
+        assert instruments_in(name).wanted, name
+
+
+@given(st.text(max_size=200), st.text(max_size=50))
+@settings(max_examples=50, deadline=None)
+def test_unknown_words_are_words_of_the_text(style, mood):
+    from milonga.generators.guide.band.styles import unheard
+
+    found = unheard(request(style=style, mood=mood))
+    assert all(word in f"{style}, {mood}" for word in found)
+
+
+def test_directions_that_its_voice_ignores_are_said():
+    lines = [("Take", ("laughs", "whispers")), ("", ("spoken",)), ("the fire", ("guitar solo",))]
+    lyrics = tuple(LyricLine(text=text, directions=d) for text, d in lines)
+    assert Guide().assess(request(lyrics=lyrics)).notes == (
+        "The guide's voice does nothing for [laughs] [guitar solo].",
+    )

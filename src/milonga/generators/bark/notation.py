@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from milonga.generators.base import LyricLine, Request
+from milonga.generators.words import directions
 from milonga.generators.words.directions import behind, whispers
 from milonga.generators.words.language import line_languages
 from milonga.runtime.words import plain
@@ -29,8 +30,8 @@ _SIGNS: tuple[tuple[str, str], ...] = (
 )
 _MANNERS: tuple[tuple[Manner, str], ...] = (
     ("shouted", r"shout\w*|scream\w*|yell\w*|grit\w*"),
-    ("spoken", r"spoken|speak\w*|talk\w*|narrat\w*|recit\w*|habla\w*|narra\w*|declama\w*"),
-    ("sung", r"sung|sing\w*|canta\w*|cantando"),
+    ("spoken", directions.SPOKEN),
+    ("sung", directions.SUNG),
 )
 """Whispers are judged by the guide's own rule, so that both take the same words for one."""
 
@@ -65,7 +66,7 @@ def phrases(request: Request) -> tuple[list[Phrase], list[str]]:
     A direction on a line of its own that says how words come holds for the next line.
     """
     lines = _lines_of(request)
-    usual = manner_of((request.voice, request.mood, request.style)) or "sung"
+    usual = manner_of((request.section, request.voice, request.mood, request.style)) or "sung"
     if usual == "shouted":
         # "Screaming guitars" and the like speak of the music; only a direction makes capitals.
         usual = "sung"

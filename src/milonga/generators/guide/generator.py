@@ -26,6 +26,7 @@ from milonga.generators.base import (
 from milonga.generators.guide.arrange import arrange
 from milonga.generators.guide.band.harmony import parse_key
 from milonga.generators.guide.band.instruments import INSTRUMENTS
+from milonga.generators.guide.band.styles import unheard
 from milonga.generators.guide.playing import midi
 from milonga.generators.guide.playing.render import render_score
 from milonga.generators.guide.score import Score
@@ -102,6 +103,7 @@ class Guide(Generator):
             silent = [line.text for line in request.sung if not breaths_of(line)]
             if silent:
                 notes.append(f"No words to sing in: {', '.join(silent)}.")
+        notes += self._unfollowed(request)
         pace = 0.2 if self._sings(request) else 0.06
         return Assessment(
             problems=tuple(problems), notes=tuple(notes), estimate_s=0.5 + pace * request.seconds
@@ -160,6 +162,18 @@ class Guide(Generator):
         self._vocals = self._vocals or Vocals()
         melody = compose_melody(request, cast(request.voice).lead.range)
         return self._vocals.render(request, melody, progress)
+
+    def _unfollowed(self, request: Request) -> Iterable[str]:
+        """Name the words that it does nothing for."""
+        words = unheard(request) if request.role != "vocals" or not self._alone(request) else []
+        if words:
+            yield f"The guide doesn't know these words, and plays without them: {', '.join(words)}."
+        if self._sings(request):
+            from milonga.generators.guide.voice.vocals import unfollowed
+
+            if left := unfollowed(request.lyrics):
+                listed = "".join(f" [{text}]" for text in left)
+                yield f"The guide's voice does nothing for{listed}."
 
     def _alone(self, request: Request) -> bool:
         return self.options.a_cappella or request.accompanied

@@ -15,6 +15,12 @@ FEMALE_WORDS = (
     r"|alto|contralto|mezzo|she|her|diva"
 )
 
+SPOKEN = (
+    r"(?<!-)spoken|speaks?|speaking|talks?|talking(?! drums?)|narrat(?:es?|ed|ing|ion)"
+    r"|recit(?:es?|ed|ing|ado|ada|ando)|habla\w*|narra\w*|declama\w*"
+)
+SUNG = r"sung|sings?|singing|canta\w*|cantando"
+
 _WHISPER = re.compile(r"(?<![a-z])(?:whisper|susurr|murmur|sotto ?voce|voz baja)\w*")
 _BEHIND = re.compile(r"(?<![a-z])(?:background|backing|behind|fondo|detras|ambient\w*)(?![a-z])")
 
@@ -31,6 +37,11 @@ def flat(text: str) -> str:
 def says(words: str, pattern: str) -> bool:
     """Check if plain words hold one that a pattern matches as a whole."""
     return re.search(rf"(?<![a-z])(?:{pattern})(?![a-z])", words) is not None
+
+
+def spoken(text: str) -> bool:
+    """Check if a section, a voice or a stage direction asks for speech, in English or Spanish."""
+    return says(plain(text), SPOKEN)
 
 
 def whispers(words: str) -> bool:

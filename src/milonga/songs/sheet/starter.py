@@ -33,7 +33,7 @@ segments:
     lyrics: |
       The corner keeps a little light,
       la esquina guarda tu canción. (tu canción)
-      [hand claps]
+      [background whispers]
     # More than one voice: a layer each, with its own generators, gain, style.
     layers:
       - role: vocals

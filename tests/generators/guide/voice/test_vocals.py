@@ -11,7 +11,7 @@ from milonga.generators.base import LyricLine
 from milonga.generators.guide import Guide
 from milonga.generators.guide.tune.melody import compose_melody
 from milonga.generators.guide.voice.casting import cast
-from milonga.generators.guide.voice.vocals import Vocals, language_problems
+from milonga.generators.guide.voice.vocals import Vocals, language_problems, line_manners
 from milonga.runtime.progress import Progress
 
 RATE = 44_100
@@ -316,3 +316,43 @@ def test_without_the_neural_voice_espeak_sings_english(make_request, monkeypatch
     clip = vocals.render(request, compose_melody(request), Progress())
     assert list(vocals.engines) == ["espeak"]
     assert clip.peak > 0.1
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"section": "spoken word"},
+        {"section": "verse hablado"},
+        {"voice": "narrated by a man"},
+        {"directions": ("spoken",)},
+        {"directions": ("hablando bajito",)},
+    ],
+)
+def test_spoken_words_have_no_tune(render, asked):
+    asked = dict(asked)
+    line = LyricLine(text="Toca la puerta", directions=asked.pop("directions", ()))
+    first, _ = render(line, key="C major", seconds=3.0, **asked)
+    second, _ = render(line, key="F# minor", seconds=3.0, **asked)
+    assert np.array_equal(first.samples, second.samples)
+    assert np.sqrt((first.mono**2).mean()) > 0.02
+    # In quick time it is over before the segment is.
+    quick, melody = render(line, key="C major", tempo=170.0, seconds=1.6, **asked)
+    assert np.abs(quick.mono[round((melody[-1].end_s + 0.1) * RATE) :]).max() < 0.1
+
+
+def test_what_sings_is_sung_also_in_a_soft_spoken_voice(render):
+    for asked in ({}, {"voice": "soft-spoken woman"}, {"style": "talking drum, speakeasy jazz"}):
+        low, _ = render("Toca la puerta", key="C major", seconds=3.0, **asked)
+        high, _ = render("Toca la puerta", key="F# minor", seconds=3.0, **asked)
+        assert not np.array_equal(low.samples, high.samples)
+
+
+def test_a_direction_alone_holds_up_to_the_next():
+    def spoken(*lines, **usual):
+        lyrics = [LyricLine(text=t, directions=d) for t, *d in lines]
+        return [manner.spoken for manner in line_manners(lyrics, **usual)]
+
+    verse = (["a"], ["", "spoken"], ["b"], ["c", "sings"], ["d"], ["", "sung again"], ["e"])
+    assert spoken(*verse) == [False, True, False, True, False]
+    assert spoken(*verse, spoken=True) == [True, True, False, True, False]
+    assert spoken(["", "laughs"], ["a"], spoken=True) == [True]

@@ -14,8 +14,10 @@ from milonga.generators.guide.voice.alignment import syllables
 from milonga.generators.guide.voice.casting import cast
 from milonga.generators.guide.voice.phones import nuclei
 from milonga.generators.guide.voice.singing import sing
+from milonga.generators.guide.voice.vocals import Vocals
 from milonga.generators.guide.voice.world import STEP_S, analyse
 from milonga.generators.words.syllables import words_of
+from milonga.runtime.progress import Progress
 
 LINES = (
     "The city is dancing under broken lights",
@@ -91,3 +93,15 @@ def _shape(log_envelope):
     smooth = np.convolve(log_envelope[:bins], np.full(12, 1 / 12), mode="valid")
     x = np.linspace(-1, 1, len(smooth))
     return smooth - np.polyval(np.polyfit(x, smooth, 1), x)
+
+
+def test_a_recogniser_understands_what_is_spoken(listener, word_errors, make_request):
+    errors = count = 0
+    for voice in ("female", "male"):
+        request = make_request(*LINES[:2], section="spoken", voice=voice, seconds=10, tempo=90.0)
+        clip = Vocals().render(request, compose_melody(request), Progress())
+        text = " ".join(LINES[:2])
+        heard = listener.hear(clip.mono.astype(np.float32), clip.sample_rate)
+        errors += word_errors(text, heard)
+        count += len(words_of(text))
+    assert errors / count <= 0.1

@@ -39,10 +39,14 @@ INSTRUMENTS = {
     for name, entry in _TABLE["instruments"].items()
 }
 
-_DRUM_WORDS = (
+WORDS: list[tuple[str, str]] = [(pattern, name) for pattern, name in _TABLE["words"]]
+"""Patterns and the instrument that each stands for; what matched is taken from the text."""
+
+DRUM_WORDS = (
     r"drums?|drumming|beats?|percussion|bateria|percusion(es)?|hi[- ]?hats?|kicks?|snares?|cajon"
     r"|congas?|bongos?|bombo"
 )
+NO_DRUM_WORDS = r"drumless|beatless|a ?cappella|unplugged solo"
 _REFUSAL = re.compile(
     r"\b(?:no|without|sin|minus|ni|zero|non|not)\s+[^,.;]*?(?=\b(?:but|with|pero|con)\b|[,.;]|$)"
 )
@@ -71,11 +75,11 @@ def instruments_in(text: str, negative: str = "") -> Named:
     names, _ = _find(words)
     unwanted, _ = _find(refused)
     drums: bool | None = None
-    if re.search(rf"\b(?:{_DRUM_WORDS})\b", refused) or re.search(
-        r"\b(drumless|beatless|a ?cappella|unplugged solo)\b", words
+    if re.search(rf"\b(?:{DRUM_WORDS})\b", refused) or re.search(
+        rf"\b(?:{NO_DRUM_WORDS})\b", words
     ):
         drums = False
-    elif re.search(rf"\b(?:{_DRUM_WORDS})\b", words):
+    elif re.search(rf"\b(?:{DRUM_WORDS})\b", words):
         drums = True
     wanted = tuple(INSTRUMENTS[name] for name in names if name not in unwanted)
     return Named(wanted, frozenset(unwanted), drums)
@@ -83,7 +87,7 @@ def instruments_in(text: str, negative: str = "") -> Named:
 
 def _find(words: str) -> tuple[list[str], str]:
     found: dict[str, int] = {}
-    for pattern, name in _TABLE["words"]:
+    for pattern, name in WORDS:
         for match in re.finditer(rf"\b(?:{pattern})\b", words):
             found[name] = min(found.get(name, match.start()), match.start())
         words = re.sub(rf"\b(?:{pattern})\b", lambda m: " " * len(m[0]), words)

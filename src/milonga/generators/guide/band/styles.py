@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from milonga.generators.base import Request
 from milonga.generators.guide.band.grooves import GROOVES, Groove
 from milonga.generators.guide.band.instruments import (
+    DRUM_WORDS,
     INSTRUMENTS,
+    NO_DRUM_WORDS,
+    WORDS,
     Instrument,
     Job,
     Named,
@@ -33,6 +36,20 @@ _BRIGHT = r"playful|jugueton[a]?|happy|feliz|alegre|bright|joyful|sunny|cheerful
 
 _VAGUE = ("ambient", "cinematic", "electronic", "pop")
 """Words that say less about a beat than the genre beside them ("Latin pop ballad")."""
+
+_SILENT = (
+    # Words that ask for nothing by themselves, English and Spanish.
+    r"a|an|and|at|by|for|from|in|into|its|of|on|or|over|the|then|to|under|up|with|y|e|o|u|con|de|del|el"
+    r"|en|la|las|los|mas|para|por|pero|but|no|not|sin|su|un|una|unos|very|muy|que|like|as|bpm|tempo"
+    r"|fusion|mix|mezcla|blend|hybrid|style|estilo|genre|genero|vibes?|feel|mood|music|musica|musical"
+    r"|sounds?|sonidos?|song|cancion|track|tema|tune|grooves?|rhythms?|rhythmic|ritmos?|ritmic[oa]s?"
+    r"|sections?|parts?|intro|verse|chorus|bridge|outro|breaks?|drops?|rolls?|fills?|solos?|leads?"
+    r"|melod(?:y|ies|ic|ia|ias|ic[oa])|harmon(?:y|ies|ic)|armonias?|chords?|acordes?|lines?|loops?"
+    r"|instrument(?:s|al|ation|os?|ales)?|accompaniment|backing|background|acompanamiento|versions?"
+    r"|vocals?|voices?|voz|voces|sing(?:ing|er)?|lyrics?|spoken|words?|influences?|influenced?|inspired"
+    r"|driven|hooks?|patterns?"
+)
+_METRE = r"(?<!\d)(?!4/4)\d{1,2}/(?:2|4|8|16)(?!\d)"
 
 _SEED_GENRES = ("pop", "ballad", "house", "hip-hop", "rock")
 
@@ -104,6 +121,22 @@ def band_for(request: Request, lead: str = "", drums: bool | None = None) -> Ban
 
 def _has(pattern: str, words: str) -> int:
     return int(bool(re.search(rf"\b(?:{pattern})\b", words)))
+
+
+def unheard(request: Request) -> list[str]:
+    """List the words of style and mood that change nothing here, in the order of the text."""
+    text = f"{request.style}, {request.mood}"
+    left, _ = split_refusals(text)
+    names = [pattern for groove in GROOVES.values() for pattern in groove.words]
+    names += [pattern for pattern, _ in WORDS]
+    moods = (_LIVELY, _CALM, _DARK, _BRIGHT)
+    for pattern in (*names, *moods, DRUM_WORDS, NO_DRUM_WORDS, _SILENT):
+        left = re.sub(rf"(?<![^\W\d_])(?:{pattern})(?![^\W\d_])", " ", left)
+    rest = set(re.findall(rf"{_METRE}|[^\W\d_]+", left))
+    found = re.findall(rf"{_METRE}|[^\W\d_]+", text)
+    # A letter alone is left of an abbreviation.
+    rest = {word for word in rest if len(word) > 1 or not word.isascii()}
+    return list(dict.fromkeys(word for word in found if plain(word) in rest))
 
 
 def _style_names(style: str, negative: str, seed: int) -> tuple[str, ...]:

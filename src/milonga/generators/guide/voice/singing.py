@@ -30,6 +30,9 @@ _HISS_UNDER_DB = 12.0
 _NEPER = math.log(10) / 10
 """A decibel in the natural logarithm of a power."""
 
+_SPEAKS_ABOVE = -1
+"""Semitones from the lowest sung note to the usual pitch of speech: a woman's is near 208 Hz."""
+
 _SILENCE = -28.0
 """Natural logarithm of the power envelope in rests."""
 
@@ -72,23 +75,67 @@ def sing(
     notes = [note for syllable in placed for note in syllable.notes]
     pitch = pitch_contour(notes, times, random, transpose=transpose, vibrato=singer.vibrato)
     level = _gain_db(frames, placed, source, warped) + _dynamics_db(placed, times)
-    ratio = singer.tract / engine.tract
-    envelope = _resized(warped.log_envelope, ratio)
-    envelope += level[:, np.newaxis] * _NEPER
-    noise = warped.aperiodicity
-    voiced = warped.voiced & sounding
+    samples = _in_the_voice_of(singer, engine, warped, pitch, sounding, level)
+    return Sung(samples, frames.rate, start)
+
+
+def say(
+    frames: Frames,
+    pitch_hz: Array,
+    singer: Singer,
+    start_s: float,
+    *,
+    engine: SpeechEngine,
+    pace: float = 1.0,
+) -> Sung:
+    """Speak as the singer: the speech's own rhythm and melody, about the pitch of their speech.
+
+    Args:
+        frames: the speech.
+        pitch_hz: its pitch at the frames.
+        singer: manner and vocal tract.
+        start_s: where it starts in the song.
+        engine: who spoke.
+        pace: how many times faster.
+    """
+    count = max(1, int(len(frames) / pace))
+    source: Array = STEP_S * pace * np.arange(count, dtype=np.float64)
+    voiced = pitch_hz > 0
+    usual = float(np.median(pitch_hz[voiced])) if voiced.any() else 1.0
+    wanted = 440 * 2 ** ((singer.range.low + _SPEAKS_ABOVE - 69) / 12)
+    nearest = np.minimum(np.round(source / STEP_S).astype(np.intp), len(frames) - 1)
+    pitch = pitch_hz[nearest] * wanted / usual
+    warped = _warped(frames, source, np.zeros(len(source), np.bool_))
+    sounding = np.ones(len(source), np.bool_)
+    samples = _in_the_voice_of(singer, engine, warped, pitch, sounding, np.zeros(len(source)))
+    return Sung(samples, frames.rate, start_s)
+
+
+def _in_the_voice_of(
+    singer: Singer,
+    engine: SpeechEngine,
+    speech: Frames,
+    pitch: Array,
+    sounding: NDArray[np.bool_],
+    level_db: Array,
+) -> Array:
+    """Samples of speech with a singer's tract and manner, on a pitch."""
+    envelope = _resized(speech.log_envelope, singer.tract / engine.tract)
+    envelope += level_db[:, np.newaxis] * _NEPER
+    noise = speech.aperiodicity
+    voiced = speech.voiced & sounding
     if engine.colour:
-        hertz = np.arange(envelope.shape[1]) * frames.rate / (2 * (envelope.shape[1] - 1))
+        hertz = np.arange(envelope.shape[1]) * speech.rate / (2 * (envelope.shape[1] - 1))
         points = np.array(engine.colour)
         colour = np.interp(hertz * singer.tract, points[:, 0], points[:, 1])
         envelope[voiced] += colour * _NEPER
     if singer.whisper:
-        envelope += _whisper_tilt(envelope.shape[1], frames.rate)
+        envelope += _whisper_tilt(envelope.shape[1], speech.rate)
         voiced, noise = np.zeros_like(voiced), np.ones_like(noise)
     elif singer.air:
         noise = np.sqrt(noise**2 * (1 - singer.air) + singer.air * _airiness(noise.shape[1]))
-    samples = synthesise(np.where(voiced, pitch, 0.0), Frames(envelope, noise, voiced, frames.rate))
-    return Sung(samples * _fades(sounding, len(samples), frames.rate), frames.rate, start)
+    samples = synthesise(np.where(voiced, pitch, 0.0), Frames(envelope, noise, voiced, speech.rate))
+    return samples * _fades(sounding, len(samples), speech.rate)
 
 
 def _source(pieces: Sequence[Stretch], times: Array) -> tuple[Array, NDArray[np.bool_]]:

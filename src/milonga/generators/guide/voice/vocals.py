@@ -20,13 +20,14 @@ from milonga.generators.guide.voice.casting import Cast, Singer
 from milonga.generators.guide.voice.espeak import Espeak, has_voice
 from milonga.generators.guide.voice.phones import Nucleus, nuclei
 from milonga.generators.guide.voice.room import RATE, in_room, placed
-from milonga.generators.guide.voice.singing import Sung, sing
+from milonga.generators.guide.voice.singing import Sung, say, sing
 from milonga.generators.guide.voice.speech import Speech, SpeechEngine
-from milonga.generators.guide.voice.world import Frames, analyse
+from milonga.generators.guide.voice.world import STEP_S, Frames, analyse, pitch_of
 from milonga.generators.words import directions
 from milonga.generators.words.language import language_code, line_languages, runs
 from milonga.generators.words.syllables import words_of
 from milonga.runtime.progress import Progress
+from milonga.runtime.words import plain
 
 _LEVEL_DB = -20.0
 """RMS of a line while it sounds; everything else is relative to it."""
@@ -40,15 +41,18 @@ _DOUBLES = ((-0.75, -7.0, 0.012), (0.75, 6.0, 0.019))
 """Pan, cents and seconds late of the two that double a layered lead."""
 
 _KEPT_LINES = 32
-_Key = tuple[str, str, tuple[str, ...]]
+_Key = tuple[str, str, tuple[str, ...], float]
+_Spoken = tuple[Frames, list[Nucleus], NDArray[np.float64]]
+"""Speech, its vowels, and its pitch at the frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """Read from stage directions if a line is whispered, or doubled by a whisper behind it."""
+    """Read from stage directions if a line is whispered, spoken, or doubled by a whisper."""
 
     whispered: bool = False
     behind: bool = False
+    spoken: bool = False
 
 
 @dataclass
@@ -59,7 +63,7 @@ class Vocals:
     """Those that sang in the last render."""
 
     _loaded: dict[str, SpeechEngine] = field(default_factory=dict)
-    _spoken: dict[_Key, tuple[Frames, list[Nucleus]]] = field(default_factory=dict)
+    _spoken: dict[_Key, _Spoken] = field(default_factory=dict)
 
     def render(self, request: Request, melody: Sequence[MelodyLine], progress: Progress) -> Clip:
         """The vocal alone, 44.1 kHz stereo, exactly ``round(seconds * 44100)`` samples long.
@@ -76,7 +80,7 @@ class Vocals:
         total = np.zeros((2, frames), np.float32)
         cast = casting.cast(request.voice)
         languages = line_languages(request.sung)
-        manners = line_manners(request.lyrics)
+        manners = line_manners(request.lyrics, spoken=is_spoken(request))
         sung_lines = [line for line in melody if line.words]
         with progress.task("singing", len(sung_lines), "lines") as task:
             for number, line in enumerate(sung_lines):
@@ -105,12 +109,14 @@ class Vocals:
         transpose = float(singer.range.low - cast.lead.range.low)
 
         def sing_as(who: Singer, part: str, semitones: float) -> Iterator[Sung]:
+            if manner.spoken:
+                return self._said(line, language, who)
             name = f"{number} {part}"
             return self._phrases(request.seed, name, line, language, who, semitones)
 
         for sung in sing_as(singer, "lead", transpose):
             yield _levelled(sung, _LEVEL_DB + level), pan
-        if cast.layered and not line.answer and not singer.whisper:
+        if cast.layered and not line.answer and not singer.whisper and not manner.spoken:
             for side, cents, late_s in _DOUBLES:
                 for sung in sing_as(singer, f"double {side}", transpose + cents / 100):
                     late = replace(sung, start_s=sung.start_s + late_s)
@@ -133,7 +139,7 @@ class Vocals:
         words = words_of(line.text)
         for first, stop, code in runs(words, language):
             engine = self.engine(code)
-            frames, spoken = self._speak(engine, code, words[first:stop])
+            frames, spoken, _ = self._speak(engine, code, words[first:stop], engine.pace)
             part = _part(line, first, stop)
             if not spoken or not part.notes:
                 continue
@@ -141,6 +147,22 @@ class Vocals:
             if together:
                 random = dice(seed, "voice", performance, str(first))
                 yield sing(together, frames, singer, random, engine=engine, transpose=transpose)
+
+    def _said(self, line: MelodyLine, language: str, singer: Singer) -> Iterator[Sung]:
+        """A line spoken from its first note on, faster where it would last beyond its last one."""
+        words = words_of(line.text)
+        pieces = []
+        for first, stop, code in runs(words, language):
+            engine = self.engine(code)
+            frames, _, pitch = self._speak(engine, code, words[first:stop], 1.0)
+            if len(frames):
+                pieces.append((engine, frames, pitch))
+        seconds = STEP_S * sum(len(frames) for _, frames, _ in pieces)
+        pace = max(1.0, seconds / (line.end_s - line.start_s))
+        at = line.start_s
+        for engine, frames, pitch in pieces:
+            yield say(frames, pitch, singer, at, engine=engine, pace=pace)
+            at += STEP_S * len(frames) / pace
 
     def engine(self, language: str) -> SpeechEngine:
         """The voice for a language: the neural one for English where it is installed."""
@@ -151,12 +173,13 @@ class Vocals:
         return self.engines[wanted]
 
     def _speak(
-        self, engine: SpeechEngine, language: str, words: Sequence[str]
-    ) -> tuple[Frames, list[Nucleus]]:
-        key = (engine.name, language, tuple(words))
+        self, engine: SpeechEngine, language: str, words: Sequence[str], pace: float
+    ) -> _Spoken:
+        key = (engine.name, language, tuple(words), pace)
         if key not in self._spoken:
-            speech = engine.speak(_spelled(words), language, engine.pace)
-            self._spoken[key] = (_analysed(speech), nuclei(speech.phones))
+            speech = engine.speak(_spelled(words), language, pace)
+            frames = _analysed(speech)
+            self._spoken[key] = (frames, nuclei(speech.phones), pitch_of(speech, len(frames)))
             if len(self._spoken) > _KEPT_LINES:
                 del self._spoken[next(iter(self._spoken))]
         return self._spoken[key]
@@ -176,28 +199,59 @@ def language_problems(lines: Sequence[LyricLine]) -> list[Problem]:
     ]
 
 
-def line_manners(lyrics: Sequence[LyricLine]) -> list[Manner]:
+def is_spoken(request: Request) -> bool:
+    """Check if a request is for speech throughout: its section, voice, mood or style says so."""
+    texts = (request.section, request.voice, request.mood, request.style)
+    return any(directions.spoken(text) for text in texts)
+
+
+def unfollowed(lyrics: Sequence[LyricLine]) -> list[str]:
+    """List the stage directions that change nothing in the voice, each once."""
+    found = [text for line in lyrics for text in line.directions]
+    return [
+        text
+        for text in dict.fromkeys(found)
+        if not directions.whispers(text)
+        and not directions.says(plain(text), f"{directions.SPOKEN}|{directions.SUNG}")
+    ]
+
+
+def line_manners(lyrics: Sequence[LyricLine], *, spoken: bool = False) -> list[Manner]:
     """Choose how each line is sung, in the order of ``Request.sung``.
 
-    A direction on a line is for that line. Alone on a line, "whispers" is for the lines that
-    follow up to the next direction, "background whispers" for the line before it (or, at the
-    start, the one after).
+    A direction on a line is for that line. Alone on a line, "whispers" and "spoken" are for the
+    lines that follow up to the next direction, "background whispers" for the line before it (or,
+    at the start, the one after).
+
+    Args:
+        spoken: lines are spoken where no direction says that they are sung.
     """
     manners: list[Manner] = []
     following = behind_next = False
+    speaking = spoken
     for line in lyrics:
         whisper = any(directions.whispers(d) and not directions.behind(d) for d in line.directions)
         behind = any(directions.whispers(d) and directions.behind(d) for d in line.directions)
+        said = _said_or_sung(line.directions)
         if line.text:
-            manners.append(Manner(whisper or following, behind or behind_next))
+            says = speaking if said is None else said
+            manners.append(Manner(whisper or following, behind or behind_next, says))
             behind_next = False
         elif line.directions:
-            following = whisper
+            following, speaking = whisper, spoken if said is None else said
             if behind and manners:
                 manners[-1] = replace(manners[-1], behind=True)
             else:
                 behind_next = behind
     return manners
+
+
+def _said_or_sung(texts: Sequence[str]) -> bool | None:
+    """True where directions ask for speech, False for song, None where they say neither."""
+    if any(directions.spoken(text) for text in texts):
+        return True
+    sung = any(directions.says(plain(text), directions.SUNG) for text in texts)
+    return False if sung else None
 
 
 def _part(line: MelodyLine, first: int, stop: int) -> MelodyLine:

@@ -53,7 +53,7 @@ def analyse(speech: Speech) -> Frames:
     samples = np.ascontiguousarray(speech.samples, dtype=np.float64)
     count = len(samples) // round(speech.rate * STEP_S) + 1
     times: Array = np.arange(count, dtype=np.float64) * STEP_S
-    pitch = _pitch(speech, times)
+    pitch = pitch_of(speech, count)
     envelope = pyworld.cheaptrick(samples, pitch, times, speech.rate, f0_floor=_LOWEST_HZ)
     size = 2 * (envelope.shape[1] - 1)
     # Every second frame will do for the slowest part. Threshold 0: which frames are voiced is
@@ -86,8 +86,9 @@ def synthesise(pitch_hz: Array, frames: Frames) -> Array:
     )
 
 
-def _pitch(speech: Speech, times: Array) -> Array:
-    """The speech's pitch at the frames; where it is voiced, between its neighbours."""
+def pitch_of(speech: Speech, count: int) -> Array:
+    """The speech's pitch at the first frames, 0 where it is unvoiced, else smoothed."""
+    times: Array = np.arange(count, dtype=np.float64) * STEP_S
     at = (np.arange(len(speech.pitch_hz)) + 0.5) * speech.pitch_step_s
     nearest = np.clip(np.round(times / speech.pitch_step_s - 0.5), 0, len(at) - 1).astype(np.intp)
     known = speech.pitch_hz > 0
