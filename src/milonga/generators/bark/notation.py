@@ -12,7 +12,7 @@ from typing import Literal
 
 from milonga.generators.base import LyricLine, Request
 from milonga.generators.words import directions
-from milonga.generators.words.directions import behind, whispers
+from milonga.generators.words.directions import behind, says, whispers
 from milonga.generators.words.language import line_languages
 from milonga.runtime.words import plain
 
@@ -97,7 +97,8 @@ def read_directions(
     for direction in directions:
         said = plain(direction)
         # A sound behind the lead would come out in front of it.
-        sign = None if behind(said) else _first(_SIGNS, said)
+        heard = () if behind(said) else _SIGNS
+        sign = next((sign for sign, pattern in heard if says(said, pattern)), None)
         found = None if behind(said) else manner_of([said])
         if sign:
             signs.append(sign)
@@ -115,7 +116,7 @@ def manner_of(texts: Iterable[str]) -> Manner | None:
             return "whispered"
         said = plain(text)
         for manner, pattern in _MANNERS:
-            if re.search(rf"(?<![a-z])(?:{pattern})(?![a-z])", said):
+            if says(said, pattern):
                 return manner
     return None
 
@@ -156,10 +157,3 @@ def _marked(words: str, manner: Manner) -> str:
             return f"… {words} …"
         case _:
             return words
-
-
-def _first(table: Iterable[tuple[str, str]], said: str) -> str | None:
-    for name, pattern in table:
-        if re.search(rf"(?<![a-z])(?:{pattern})(?![a-z])", said):
-            return name
-    return None

@@ -126,6 +126,15 @@ class Score:
     parts: Mapping[str, ScorePart] = field(default_factory=dict)
 
 
+def within(pitch: int, low: int, high: int) -> int:
+    """Move a pitch by octaves into a range of an octave or more."""
+    while pitch < low:
+        pitch += 12
+    while pitch > high:
+        pitch -= 12
+    return pitch
+
+
 def dice(seed: int, *tags: str) -> np.random.Generator:
     """Randomness that depends on the seed and a purpose, and on nothing else.
 

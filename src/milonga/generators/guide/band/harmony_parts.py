@@ -12,7 +12,7 @@ from milonga.generators.guide.band.harmony import Key
 from milonga.generators.guide.band.instruments import Instrument
 from milonga.generators.guide.band.styles import Band
 from milonga.generators.guide.band.voicing import voicings
-from milonga.generators.guide.score import Bar, Note, ScorePart, dice
+from milonga.generators.guide.score import Bar, Note, ScorePart, dice, within
 from milonga.generators.guide.sections import SectionKind
 
 _FORCE = {"X": 104, "x": 90, "o": 72, "S": 106, "s": 92, "w": 70}
@@ -50,16 +50,8 @@ def bass_part(
             velocity = (92 if mark == "r" else 82) * (0.8 + 0.25 * band.energy)
             velocity *= float(draw.uniform(0.94, 1.05))
             notes.append(_note(start_s, end_s, pitch, velocity))
-    level = -1.0 if instrument.synth == "808" else -2.0
-    return ScorePart(
-        "bass",
-        instrument.program,
-        tuple(notes),
-        level_db=level,
-        reverb=0.02,
-        synth=instrument.synth,
-        duck=0.0 if instrument.synth == "808" else band.groove.duck,
-    )
+    level, duck = (-1.0, 0.0) if instrument.synth == "808" else (-2.0, band.groove.duck)
+    return instrument.part("bass", notes, level, reverb=0.02, duck=duck)
 
 
 def _bass_pitch(mark: str, root: int, bar: Bar, following: int, instrument: Instrument) -> int:
@@ -75,12 +67,7 @@ def _bass_pitch(mark: str, root: int, bar: Bar, following: int, instrument: Inst
         # From a whole or half step beside the next root; a fifth where the chord stays.
         "a": root + 7 if target == root else target + (2 if target < root else -2),
     }
-    pitch = above[mark]
-    while pitch < instrument.low:
-        pitch += 12
-    while pitch > instrument.high:
-        pitch -= 12
-    return pitch
+    return within(above[mark], instrument.low, instrument.high)
 
 
 def _low(pitch_class: int, instrument: Instrument) -> int:
@@ -114,16 +101,8 @@ def chords_part(
             continue
         _comp(notes, pattern, bar, shape, grid, force, draw, instrument)
     level = -5.0 + 2.0 * band.energy + (1.0 if not band.drums else 0.0)
-    return ScorePart(
-        "chords",
-        instrument.program,
-        tuple(notes),
-        level_db=level,
-        pan=-0.25,
-        reverb=0.3,
-        synth=instrument.synth,
-        duck=0.6 * band.groove.duck,
-    )
+    duck = 0.6 * band.groove.duck
+    return instrument.part("chords", notes, level, pan=-0.25, reverb=0.3, duck=duck)
 
 
 def _comp(
@@ -192,16 +171,8 @@ def pad_part(
             else:
                 notes.append(_note(bar.start_s, bar.end_s, pitch, velocity))
     level = -6.0 if texture else -9.0 + 2.0 * band.energy + (2.0 if not band.drums else 0.0)
-    return ScorePart(
-        "pad",
-        instrument.program,
-        tuple(notes),
-        level_db=level,
-        pan=0.15,
-        reverb=0.6,
-        synth=instrument.synth,
-        duck=band.groove.duck if band.drums and not texture else 0.0,
-    )
+    duck = band.groove.duck if band.drums and not texture else 0.0
+    return instrument.part("pad", notes, level, pan=0.15, reverb=0.6, duck=duck)
 
 
 def _steps_of(bar: Bar, grid: Grid) -> range:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from milonga.generators.guide.score import Note, ScorePart
 from milonga.runtime.documents import read_table
 from milonga.runtime.record import Record
 from milonga.runtime.words import plain
@@ -31,6 +33,12 @@ class Instrument(Record):
     high: int
     holds: bool = False
     synth: str = ""
+
+    def part(self, name: str, notes: Sequence[Note], level_db: float, **place: float) -> ScorePart:
+        """Its part of a score; ``place`` are ``ScorePart``'s pan, reverb and duck."""
+        return ScorePart(
+            name, self.program, tuple(notes), level_db=level_db, synth=self.synth, **place
+        )
 
 
 _TABLE = read_table(__package__, "instruments.toml")

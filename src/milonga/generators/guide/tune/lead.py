@@ -13,6 +13,7 @@ from milonga.generators.guide.tune.melody import VoiceRange, bar_scale
 
 _LEAST_GAP_BEATS = 1.8
 _BRACKETS_VELOCITY = 66
+_REVERB = 0.35
 
 
 def lead_range(instrument: Instrument) -> VoiceRange:
@@ -27,7 +28,7 @@ def lead_part(band: Band, melody: Sequence[MelodyLine], level_db: float = 0.0) -
         for line in melody
         for note in line.notes
     ]
-    return _part("lead", band.lead, notes, level_db)
+    return band.lead.part("lead", notes, level_db, reverb=_REVERB)
 
 
 def second_part(band: Band, melody: Sequence[MelodyLine], bars: Sequence[Bar]) -> ScorePart:
@@ -46,7 +47,7 @@ def second_part(band: Band, melody: Sequence[MelodyLine], bars: Sequence[Bar]) -
             )
             if note.sustained and under is not None and under >= band.lead.low:
                 notes.append(Note(note.start_s, note.end_s, under, 74))
-    return _part("second", band.lead, notes, -8.0, pan=-0.35)
+    return band.lead.part("second", notes, -8.0, pan=-0.35, reverb=_REVERB)
 
 
 def answer_part(
@@ -75,7 +76,7 @@ def answer_part(
             continue
         size = int(draw.integers(3, 6))
         notes += _echo(line.notes[-size:], begin_s, following - 0.1, bars, key, band.lead)
-    return _part("answer", band.lead, notes, -5.0, pan=0.3)
+    return band.lead.part("answer", notes, -5.0, pan=0.3, reverb=_REVERB)
 
 
 def sparkle_part(band: Band, melody: Sequence[MelodyLine]) -> ScorePart:
@@ -85,7 +86,7 @@ def sparkle_part(band: Band, melody: Sequence[MelodyLine]) -> ScorePart:
         for line in melody
         for note in line.notes[-1:]
     ]
-    return _part("lead", band.lead, notes, -6.0)
+    return band.lead.part("lead", notes, -6.0, reverb=_REVERB)
 
 
 def _echo(
@@ -147,17 +148,3 @@ def _velocity(note: MelodyNote, answer: bool, energy: float) -> int:
     if answer:
         return _BRACKETS_VELOCITY
     return int(84 + 18 * energy + (8 if note.sustained else 0))
-
-
-def _part(
-    name: str, instrument: Instrument, notes: Sequence[Note], level_db: float, pan: float = 0.0
-) -> ScorePart:
-    return ScorePart(
-        name,
-        instrument.program,
-        tuple(notes),
-        level_db=level_db,
-        pan=pan,
-        reverb=0.35,
-        synth=instrument.synth,
-    )

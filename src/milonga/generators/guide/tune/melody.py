@@ -10,7 +10,7 @@ chord tones where notes are long or on strong beats, small steps between, no har
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from milonga.generators.base import Request
 from milonga.generators.guide.band.harmony import Key, lay_out, parse_key
-from milonga.generators.guide.score import BEATS, Bar, MelodyLine, MelodyNote, dice
+from milonga.generators.guide.score import BEATS, Bar, MelodyLine, MelodyNote, dice, within
 from milonga.generators.guide.sections import SHAPES, SectionKind, section_kind
 from milonga.generators.guide.tune.phrasing import Breath, Placed, Slot, set_lines
 from milonga.generators.guide.tune.rhythm import favoured_eighths, place
@@ -291,28 +291,7 @@ def _octave(lines: Sequence[MelodyLine], voice: VoiceRange) -> int:
 
 
 def _moved(line: MelodyLine, shift: int, voice: VoiceRange) -> MelodyLine:
-    notes = tuple(
-        MelodyNote(
-            n.start_s, n.end_s, _within(n.pitch + shift, voice), n.syllable_index, n.sustained
-        )
-        for n in line.notes
-    )
-    return MelodyLine(
-        line.line_index,
-        line.text,
-        line.start_s,
-        line.end_s,
-        line.bar,
-        notes,
-        line.answer,
-        line.words,
-    )
-
-
-def _within(pitch: int, voice: VoiceRange) -> int:
+    notes = (replace(note, pitch=note.pitch + shift) for note in line.notes)
     if voice.high - voice.low >= 12:
-        while pitch < voice.low:
-            pitch += 12
-        while pitch > voice.high:
-            pitch -= 12
-    return pitch
+        notes = (replace(note, pitch=within(note.pitch, *voice)) for note in notes)
+    return replace(line, notes=tuple(notes))
