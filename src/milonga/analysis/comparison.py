@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -164,13 +165,13 @@ def compare(
     if [os.fspath(path) for path in (baseline, *candidates)].count("-") > 1:
         raise ComparisonError("Standard input (-) holds one recording, and is named twice.")
     with (
-        _Pool(workers) as pool,
+        _pool(workers) as pool,
         progress.task("Comparing", 1 + len(candidates), "recordings") as task,
     ):
         clip = audio.read(baseline)
         reference = _start_reference(clip, os.fspath(baseline), pool, decoder(baseline))
         del clip
-        waiting = [pool.start(_measured, os.fspath(path)) for path in candidates]
+        waiting = [pool.submit(_measured, os.fspath(path)) for path in candidates]
         known = reference()
         task.advance()
         found = []
@@ -208,10 +209,10 @@ def compare_clips(
         >>> list(comparison.baseline.yardsticks)
         ['self', 'silence', 'noise', 'shuffled']
     """
-    with _Pool(workers) as pool:
+    with _pool(workers) as pool:
         if isinstance(baseline, Clip):
             pending = _start_reference(baseline, "baseline", pool)
-        waiting = {name: pool.start(features, clip) for name, clip in candidates.items()}
+        waiting = {name: pool.submit(features, clip) for name, clip in candidates.items()}
         known = pending() if isinstance(baseline, Clip) else baseline
         found = [Candidate(name, future.result()) for name, future in waiting.items()]
     return Comparison(known, tuple(_against(known, candidate) for candidate in found))
@@ -225,35 +226,29 @@ def measure_baseline(
     Raises:
         ComparisonError: the clip is empty.
     """
-    with _Pool(workers) as pool:
+    with _pool(workers) as pool:
         return _start_reference(clip, path, pool)()
 
 
-class _Pool:
-    """A pool of threads that starts nothing new once an error or Ctrl-C leaves the block."""
-
-    def __init__(self, workers: int | None) -> None:
-        self._threads = ThreadPoolExecutor(workers or os.cpu_count() or 1)
-
-    def start(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
-        return self._threads.submit(function, *args)
-
-    def __enter__(self) -> _Pool:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._threads.shutdown(cancel_futures=True)
+@contextmanager
+def _pool(workers: int | None) -> Iterator[ThreadPoolExecutor]:
+    """Give a pool of threads that starts nothing new once an error or Ctrl-C leaves the block."""
+    threads = ThreadPoolExecutor(workers or os.cpu_count() or 1)
+    try:
+        yield threads
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def _start_reference(
-    clip: Clip, path: str, pool: _Pool, decoder: str = ""
+    clip: Clip, path: str, pool: ThreadPoolExecutor, decoder: str = ""
 ) -> Callable[[], Reference]:
     made = {
-        "silence": pool.start(_of_yardstick, yardsticks.silence, clip),
-        "noise": pool.start(_of_yardstick, yardsticks.noise, clip),
-        "shuffled": pool.start(_of_yardstick, yardsticks.shuffled, clip),
+        "silence": pool.submit(_of_yardstick, yardsticks.silence, clip),
+        "noise": pool.submit(_of_yardstick, yardsticks.noise, clip),
+        "shuffled": pool.submit(_of_yardstick, yardsticks.shuffled, clip),
     }
-    own = pool.start(features, clip)
+    own = pool.submit(features, clip)
 
     def finish() -> Reference:
         known: Features = own.result()

@@ -47,25 +47,16 @@ class Differences:
 
 def differences(baseline: Features, candidate: Features) -> Differences:
     """Subtract the baseline from a candidate, figure by figure."""
-    centroid, bandwidth, rolloff, tempo = (
-        _changes(getattr(baseline, name), getattr(candidate, name))
-        for name in (
-            "spectral_centroid_hz",
-            "spectral_bandwidth_hz",
-            "spectral_rolloff_hz",
-            "tempo_bpm",
+    changes = {}
+    spectral = (f"spectral_{what}_hz" for what in ("centroid", "bandwidth", "rolloff"))
+    for name in ("tempo_bpm", *spectral):
+        what, _, unit = name.rpartition("_")
+        changes[f"{what}_diff_{unit}"], changes[f"{what}_diff_pct"] = _changes(
+            getattr(baseline, name), getattr(candidate, name)
         )
-    )
     return Differences(
+        **changes,
         duration_diff_s=candidate.duration_s - baseline.duration_s,
-        tempo_diff_bpm=tempo[0],
-        tempo_diff_pct=tempo[1],
-        spectral_centroid_diff_hz=centroid[0],
-        spectral_centroid_diff_pct=centroid[1],
-        spectral_bandwidth_diff_hz=bandwidth[0],
-        spectral_bandwidth_diff_pct=bandwidth[1],
-        spectral_rolloff_diff_hz=rolloff[0],
-        spectral_rolloff_diff_pct=rolloff[1],
         mfcc_similarity=similarity(baseline.mfcc_mean, candidate.mfcc_mean),
         timbre_similarity=similarity(baseline.mfcc_mean[1:], candidate.mfcc_mean[1:]),
         chroma_similarity=similarity(baseline.chroma_mean, candidate.chroma_mean),

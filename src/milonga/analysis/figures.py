@@ -10,19 +10,20 @@ from milonga.runtime.documents import read_table
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 
-YARDSTICKS: dict[str, tuple[str, str]] = {
-    "self": ("Baseline again", "the same recording: the best that any figure can be"),
-    "shuffled": (
-        "Baseline shuffled",
-        "its one-second pieces in random order: the same sounds, another piece of music",
-    ),
-    "noise": (
-        "Noise",
-        "noise with the baseline's long-term spectrum: its average colour, none of its music",
-    ),
-    "silence": ("Silence", "digital silence of the same length"),
-}
-"""The yardsticks in the order shown: name for people, what it is."""
+_TABLE = read_table(__package__, "figures.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class YardstickName:
+    """A yardstick for people: its name, its words where there is less room, what it is."""
+
+    label: str
+    text: str
+    about: str
+
+
+YARDSTICKS = {name: YardstickName(**entry) for name, entry in _TABLE["yardsticks"].items()}
+"""The yardsticks in the order shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Column:
         decimals: of the value and its difference.
         percent: key of the difference in percent, where there is one.
         undefined: why the value can be missing.
+        text: its name in the plain text, which has more room; empty where that leaves it out.
     """
 
     label: str
@@ -49,9 +51,10 @@ class Column:
     difference_unit: str | None = None
     percent: str = ""
     undefined: str = "Not defined for this recording."
+    text: str = ""
 
 
-COLUMNS = tuple(Column(**entry) for entry in read_table(__package__, "figures.toml")["columns"])
+COLUMNS = tuple(Column(**entry) for entry in _TABLE["columns"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +127,17 @@ def yardstick_parts(
 def yardstick_rows(yardsticks: Mapping[str, Any] | None, columns: Sequence[Column]) -> list[Row]:
     """Make rows of the yardsticks; one that could not be made has its reason."""
     rows = []
-    for name, (label, about) in YARDSTICKS.items():
+    for name, known in YARDSTICKS.items():
         if name not in (yardsticks or {}):
             continue
         features, differences = yardstick_parts(yardsticks, name)
         if differences is None:
             reason = str((yardsticks or {})[name].get("reason") or "It could not be made.")
             cells: tuple[Cell, ...] = (Cell(DASH),) * len(columns)
-            rows.append(Row(label, reason.rstrip("."), "yardstick", cells))
+            rows.append(Row(known.label, reason.rstrip("."), "yardstick", cells))
         else:
             cells = tuple(cell(column, features, differences) for column in columns)
-            rows.append(Row(label, about, "yardstick", cells))
+            rows.append(Row(known.label, known.about, "yardstick", cells))
     return rows
 
 

@@ -141,20 +141,17 @@ def _identical_stretch(mono: NDArray[np.float32], lag: int, sample_rate: int) ->
         level * 10 ** (_IDENTICAL_DB / 10), level.mean() * 10 ** (_UNHEARD_DB / 10)
     )
     same = difference <= allowed
-    start, stop = _longest_run(same)
+    start, stop = max(runs(same).tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
     length_s = ((stop - start) * size + lag) / sample_rate
     wanted = min(_LEAST_STRETCH_S, _LEAST_SHARE * len(mono) / sample_rate)
     loop = Loop(lag / sample_rate, start * size / sample_rate, length_s)
     return loop if length_s >= wanted and loop.copies >= _LEAST_COPIES else None
 
 
-def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
+def runs(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Find the runs of True: where each begins and the place after its end, ``[runs, 2]``."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
-    if not len(edges):
-        return 0, 0
-    starts, stops = edges[::2], edges[1::2]
-    longest = int(np.argmax(stops - starts))
-    return int(starts[longest]), int(stops[longest])
+    return edges.reshape(-1, 2)
 
 
 def _is_passage(mono: NDArray[np.float32], loop: Loop, sample_rate: int) -> bool:

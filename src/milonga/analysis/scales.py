@@ -91,9 +91,9 @@ def _scale(
         for label, value in takes
     ]
     marks += [
-        _mark(YARDSTICKS[key][0], "yardstick", value, low) for key, value in yardsticks.items()
+        _mark(YARDSTICKS[key].label, "yardstick", value, low) for key, value in yardsticks.items()
     ]
-    order = {YARDSTICKS[key][0]: value for key, value in yardsticks.items()}
+    order = {YARDSTICKS[key].label: value for key, value in yardsticks.items()}
     values = {("take", label): value for label, value in takes} | {
         ("yardstick", label): value for label, value in order.items()
     }

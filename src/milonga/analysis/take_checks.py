@@ -10,12 +10,12 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict
 
-from milonga.analysis.loops import stuck_loop
+from milonga.analysis.loops import runs, stuck_loop
 from milonga.audio.clip import Clip, all_finite, check_rate
 from milonga.audio.loudness import loudness_lufs
 from milonga.errors import AudioError
+from milonga.runtime.record import Record
 
 _QUIETEST_LUFS = -50.0
 _FRAME_S, _SILENT_DB, _SILENT_SHARE = 0.05, -60.0, 0.5
@@ -29,7 +29,7 @@ _OFFSET, _OFFSET_FRAME_S = 0.04, 0.1
 _DEAD_DB = -60.0
 
 
-class TakeDefect(BaseModel):
+class TakeDefect(Record):
     """A defect of a take.
 
     Attributes:
@@ -38,8 +38,6 @@ class TakeDefect(BaseModel):
         message: what is wrong, one sentence.
         value: the figure behind it, in the unit that the message names.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: str
     message: str
@@ -130,8 +128,8 @@ def _silence(clip: Clip) -> TakeDefect | None:
         return None
     size = round(_FRAME_S * clip.sample_rate)
     levels = _mean_square(_framed(clip.samples, size)).max(axis=0)
-    runs = _run_lengths(levels < 10 ** (_SILENT_DB / 10))
-    share = float(runs[runs >= _REST_S / _FRAME_S].sum() / len(levels))
+    lengths = np.diff(runs(levels < 10 ** (_SILENT_DB / 10)))
+    share = float(lengths[lengths >= _REST_S / _FRAME_S].sum() / len(levels))
     if share <= _SILENT_SHARE:
         return None
     message = f"{share:.0%} of it is silent (under {_SILENT_DB:.0f} dBFS)."
@@ -154,7 +152,7 @@ def _clipping(clip: Clip) -> TakeDefect | None:
         return None
     tops = np.concatenate([_flat_tops(channel) for channel in clip.samples])
     flat = tops[tops >= _FLAT_TOP]
-    share, flat_share = (float(runs.sum() / clip.samples.size) for runs in (tops, flat))
+    share, flat_share = (float(lengths.sum() / clip.samples.size) for lengths in (tops, flat))
     if not (
         (len(flat) >= _FLAT_TOPS and flat_share > _FLAT_SHARE)
         or flat_share > _HEAVY_SHARE
@@ -170,10 +168,9 @@ def _flat_tops(channel: NDArray[np.float32]) -> NDArray[np.int64]:
 
     Beyond full scale a float file still holds a curve.
     """
-    lengths = []
-    for side in (channel, -channel):
-        lengths.append(_run_lengths(np.abs(side - 1) <= _CEILING))
-    return np.concatenate(lengths)
+    sides = [runs(np.abs(side - 1) <= _CEILING) for side in (channel, -channel)]
+    starts, stops = np.concatenate(sides).T
+    return np.asarray(stops - starts)
 
 
 def _offset(clip: Clip) -> TakeDefect | None:
@@ -211,12 +208,6 @@ def _loop(clip: Clip) -> TakeDefect | None:
         f"from {loop.start_s:.1f} s on."
     )
     return TakeDefect(code="loop", message=message, value=loop.period_s)
-
-
-def _run_lengths(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Measure the runs of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
-    return np.asarray(edges[1::2] - edges[::2])
 
 
 def _framed(samples: NDArray[np.float32], size: int) -> NDArray[np.float32]:

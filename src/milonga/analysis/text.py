@@ -7,33 +7,12 @@ from pathlib import Path
 
 from milonga.analysis.comparison import Candidate, Comparison, Reference
 from milonga.analysis.differences import Differences, summarise
-from milonga.analysis.figures import COLUMNS, DASH, MINUS, Column
+from milonga.analysis.figures import COLUMNS, DASH, MINUS, YARDSTICKS, Column
 
 _DETAILED = 3
 """Up to as many candidates are shown figure by figure."""
 
 _WIDEST_NAME = 40
-
-_YARDSTICKS = {
-    "self": "the baseline itself",
-    "shuffled": "its seconds shuffled",
-    "noise": "noise of its colour",
-    "silence": "silence",
-}
-
-
-_LABELS = {
-    "Length": "length",
-    "Tempo": "tempo",
-    "Centroid": "brightness (spectral centroid)",
-    "Bandwidth": "spread of the spectrum (bandwidth)",
-    "Rolloff": "upper edge of the spectrum (roll-off)",
-    "Zero crossings": "zero crossings per sample",
-    "RMS": "level (RMS)",
-    "Loudness": "loudness",
-    "True peak": "true peak",
-}
-"""The report's headings, and the words of the table, which has more room."""
 
 _COLUMNS = (
     ("MFCC", "mfcc_similarity", 3, False),
@@ -70,12 +49,12 @@ def comparison_text(comparison: Comparison) -> str:
 def _detail(baseline: Reference, candidate: Candidate, first: str, second: str) -> str:
     lines = [["", first, second, "difference"]]
     for column in COLUMNS:
-        if column.label in _LABELS:
+        if column.text:
             before = getattr(baseline.features, column.value)
             after = getattr(candidate.features, column.value)
             lines.append(
                 [
-                    _LABELS[column.label],
+                    column.text,
                     _number(before, column.decimals, column.unit),
                     _number(after, column.decimals, column.unit),
                     _change(column, candidate.differences),
@@ -103,12 +82,12 @@ def _overview(baseline: Reference, read: Sequence[Candidate], names: Sequence[st
         lines += _summary(read)
     lines.append([])
     reasons = []
-    for name, text in _YARDSTICKS.items():
+    for name, known in YARDSTICKS.items():
         yardstick = baseline.yardsticks[name]
         if yardstick.differences is None:
-            reasons.append(f"No yardstick “{text}”: {yardstick.reason}")
+            reasons.append(f"No yardstick “{known.text}”: {yardstick.reason}")
         else:
-            lines.append(_figures(text, yardstick.differences))
+            lines.append(_figures(known.text, yardstick.differences))
     decoders = [baseline.decoder, *(candidate.decoder for candidate in read)]
     reasons += [f"{n} was decoded by {by}." for n, by in zip(names, decoders, strict=True) if by]
     text = _aligned(lines)

@@ -33,7 +33,6 @@ and Ogg each fail in one of them."""
 _PLAYED_RATES = range(8_000, 192_001)
 _SAFE_RATE = 48_000
 _DIGEST = re.compile(r"\.([0-9a-f]{16})\.[a-z0-9]+$")
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +183,5 @@ def _stem(source: Path) -> str:
 
 
 def _file_digest(path: Path) -> str:
-    digest = hashlib.sha256()
     with open(path, "rb") as handle:
-        while chunk := handle.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()[:16]
+        return hashlib.file_digest(handle, "sha256").hexdigest()[:16]

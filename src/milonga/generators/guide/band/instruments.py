@@ -34,11 +34,19 @@ class Instrument(Record):
     holds: bool = False
     synth: str = ""
 
-    def part(self, name: str, notes: Sequence[Note], level_db: float, **place: float) -> ScorePart:
-        """Its part of a score; ``place`` are ``ScorePart``'s pan, reverb and duck."""
-        return ScorePart(
-            name, self.program, tuple(notes), level_db=level_db, synth=self.synth, **place
-        )
+    def part(
+        self,
+        name: str,
+        notes: Sequence[Note],
+        level_db: float,
+        *,
+        pan: float = 0.0,
+        reverb: float = 0.35,
+        duck: float = 0.0,
+    ) -> ScorePart:
+        """Its part of a score, placed as ``ScorePart`` explains."""
+        sound = self.program, tuple(notes), False, level_db
+        return ScorePart(name, *sound, pan, reverb, self.synth, duck)
 
 
 _TABLE = read_table(__package__, "instruments.toml")

@@ -13,7 +13,6 @@ from milonga.generators.guide.tune.melody import VoiceRange, bar_scale
 
 _LEAST_GAP_BEATS = 1.8
 _BRACKETS_VELOCITY = 66
-_REVERB = 0.35
 
 
 def lead_range(instrument: Instrument) -> VoiceRange:
@@ -28,7 +27,7 @@ def lead_part(band: Band, melody: Sequence[MelodyLine], level_db: float = 0.0) -
         for line in melody
         for note in line.notes
     ]
-    return band.lead.part("lead", notes, level_db, reverb=_REVERB)
+    return band.lead.part("lead", notes, level_db)
 
 
 def second_part(band: Band, melody: Sequence[MelodyLine], bars: Sequence[Bar]) -> ScorePart:
@@ -47,7 +46,7 @@ def second_part(band: Band, melody: Sequence[MelodyLine], bars: Sequence[Bar]) -
             )
             if note.sustained and under is not None and under >= band.lead.low:
                 notes.append(Note(note.start_s, note.end_s, under, 74))
-    return band.lead.part("second", notes, -8.0, pan=-0.35, reverb=_REVERB)
+    return band.lead.part("second", notes, -8.0, pan=-0.35)
 
 
 def answer_part(
@@ -76,7 +75,7 @@ def answer_part(
             continue
         size = int(draw.integers(3, 6))
         notes += _echo(line.notes[-size:], begin_s, following - 0.1, bars, key, band.lead)
-    return band.lead.part("answer", notes, -5.0, pan=0.3, reverb=_REVERB)
+    return band.lead.part("answer", notes, -5.0, pan=0.3)
 
 
 def sparkle_part(band: Band, melody: Sequence[MelodyLine]) -> ScorePart:
@@ -86,7 +85,7 @@ def sparkle_part(band: Band, melody: Sequence[MelodyLine]) -> ScorePart:
         for line in melody
         for note in line.notes[-1:]
     ]
-    return band.lead.part("lead", notes, -6.0, reverb=_REVERB)
+    return band.lead.part("lead", notes, -6.0)
 
 
 def _echo(
