@@ -1,5 +1,7 @@
 """Fixtures for every folder of tests."""
 
+import contextlib
+import ctypes
 import os
 import subprocess
 import sys
@@ -134,3 +136,38 @@ class Messages(Progress):
 @pytest.fixture
 def messages():
     return Messages()
+
+
+@pytest.fixture
+def modes_hold():
+    """Let the modes of files hold for root, too, as tests in containers run: without the two
+    powers of Linux that override them, for the time of a test."""
+    if not hasattr(os, "getuid") or os.getuid():
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    if libc.capget(header, sets):
+        pytest.skip("the system has no capabilities")
+    before = sets[0]
+    sets[0] = before & ~0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    assert not libc.capset(header, sets)
+    yield
+    sets[0] = before
+    assert not libc.capset(header, sets)
+
+
+@pytest.fixture
+def closed(modes_hold):
+    """``closed(path, mode=0)``: takes the permissions of a file or folder away until the end."""
+    before = []
+
+    def close(path, mode=0):
+        before.append((path, path.stat().st_mode))
+        path.chmod(mode)
+        return path
+
+    yield close
+    for path, mode in reversed(before):
+        with contextlib.suppress(FileNotFoundError):
+            path.chmod(mode)

@@ -8,6 +8,7 @@
     ├── PlanError                a render can't start as asked; holds every problem found
     ├── GeneratorError           a generator could not make this take
     ├── ReceiptError             a receipt is missing, damaged or of an unknown version
+    │   └── UnreadableError      the system doesn't let us read a take or its receipt
     ├── ComparisonError          recordings can't be compared
     ├── OutputError              an output can't be written: permissions, disk full
     ├── MissingExtraError        an optional part isn't installed
@@ -86,6 +87,11 @@ class GeneratorError(MilongaError):
 
 class ReceiptError(MilongaError):
     """A receipt is missing, damaged or of an unknown version."""
+
+
+class UnreadableError(ReceiptError):
+    """The system doesn't let us read a take, its receipt or its folder: nothing says that they are
+    damaged."""
 
 
 class ComparisonError(MilongaError):

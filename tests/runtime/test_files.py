@@ -14,6 +14,8 @@ from milonga.errors import AudioError, OutputError
 from milonga.runtime.files import (
     atomic_path,
     atomic_paths,
+    check_no_links,
+    check_writable,
     dump_json,
     output_error,
     part_folder,
@@ -211,3 +213,36 @@ def test_two_writers_leave_one_whole_file(tmp_path):
             assert path.read_text() in ("a" * 50_000, "b" * 50_000)
     assert [w.wait() for w in writers] == [0, 0]
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(tmp_path, closed):
+    check_writable(tmp_path / "new" / "deeper")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="another kind is in the way"):
+        check_writable(tmp_path / "file" / "x")
+    (tmp_path / "locked").mkdir()
+    for mode in (0o555, 0o000):
+        closed(tmp_path / "locked", mode)
+        for place in (tmp_path / "locked", tmp_path / "locked" / "new"):
+            with pytest.raises(OutputError, match="No permission") as caught:
+                check_writable(place)
+            assert caught.value.where == str(place)
+            assert "owner and permissions" in caught.value.step
+
+
+def test_links_out_of_a_folder_are_refused(tmp_path):
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    (out / "real").mkdir(parents=True)
+    (elsewhere / "x").mkdir(parents=True)
+    (out / "link").symlink_to(elsewhere)
+    (out / "inside").symlink_to(out / "real")
+    (out / "nowhere").symlink_to(tmp_path / "gone")
+    check_no_links(out, out / "real", out / "inside" / "x", out / "not there" / "x", out)
+    for folder in ("link", "link/x", "link/not there", "nowhere"):
+        with pytest.raises(OutputError, match="link to another place") as caught:
+            check_no_links(out, out / "real", out / folder)
+        assert caught.value.where == str(out / folder.split("/")[0])
+    # What the user names may be a link itself.
+    (tmp_path / "named").symlink_to(elsewhere)
+    check_no_links(tmp_path / "named", tmp_path / "named" / "x")

@@ -27,7 +27,7 @@ from milonga.audio.reading.opening import (
     truncated,
 )
 from milonga.errors import AudioError, OutputError
-from milonga.runtime.files import atomic_path, output_error
+from milonga.runtime.files import atomic_path, check_writable, output_error
 from milonga.runtime.memory import available_memory
 from milonga.runtime.words import size_text, time_text
 
@@ -328,7 +328,7 @@ def check_new_file(
 
     Raises:
         AudioError: no format has its suffix.
-        OutputError: it is there, or its folder can't be looked into.
+        OutputError: it is there, or its folder can't be written.
     """
     path, known = Path(path), (*SUFFIXES, *more)
     if path.suffix.lower() not in known:
@@ -343,6 +343,7 @@ def check_new_file(
         raise output_error(error, path) from error
     if there:
         raise OutputError("It is already there.", where=path, step=step)
+    check_writable(path.parent)
 
 
 def _within_full_scale(path: Path, clip: Clip, on_clip: str) -> Clip:

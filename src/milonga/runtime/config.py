@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from milonga.errors import ConfigError
+from milonga.runtime.files import read_refusal
 from milonga.runtime.places import config_file, expanded
 
 if TYPE_CHECKING:
@@ -117,7 +118,10 @@ def load_config(path: str | Path | None = None) -> Config:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Config()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        message, step = read_refusal(error, "The configuration")
+        raise ConfigError(message, where=path, step=step) from error
+    except UnicodeDecodeError as error:
         raise ConfigError(
             f"Can't read the configuration: {error}.",
             where=path,

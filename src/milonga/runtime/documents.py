@@ -4,11 +4,13 @@ tables."""
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from milonga.errors import MilongaError, ReceiptError
+from milonga.errors import MilongaError, ReceiptError, UnreadableError
+from milonga.runtime.files import read_refusal
 
 if TYPE_CHECKING:
     # Weights are found without pydantic, which takes long to import.
@@ -58,13 +60,22 @@ def read_json(path: Path) -> Any:
 
     Raises:
         OSError: it can't be read.
-        ValueError: it is too large, nested too deep, or not JSON.
+        ValueError: it is too large, nested too deep, not JSON, or holds NaN or infinity.
     """
     with open(path, "rb") as handle:
         raw = handle.read(LIMIT + 1)
     if len(raw) > LIMIT:
         raise ValueError("it is larger than any that milonga writes")
-    return parse_json(raw)
+    return parse_json(raw, parse_constant=_refuse, parse_float=_finite)
+
+
+def _refuse(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)
 
 
 def read_table(package: str, name: str) -> dict[str, Any]:
@@ -105,10 +116,13 @@ def read_receipt_file(
 
     try:
         document = read_json(path)
-    except OSError as error:
+    except FileNotFoundError as error:
         raise ReceiptError(
             f"The receipt can't be read ({error.strerror}).", where=path, step=place
         ) from None
+    except OSError as error:
+        message, step = read_refusal(error, "The receipt")
+        raise UnreadableError(message, where=path, step=step) from error
     except ValueError as error:
         raise ReceiptError(f"This is not a receipt ({error}).", where=path) from None
     if not isinstance(document, dict):

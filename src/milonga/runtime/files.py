@@ -218,7 +218,57 @@ def _remove(part: Path) -> None:
 def existing_part(folder: Path) -> Path:
     """Return the folder itself, or the nearest folder above it that exists."""
     folder = folder.absolute()
-    return next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    return next((each for each in (folder, *folder.parents) if is_there(each)), folder)
+
+
+def is_there(path: Path) -> bool:
+    """Tell if there is something, as far as we may look; a refusal shows when it is opened."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that can't be written, or made, before the work whose result goes there.
+
+    Raises:
+        OutputError: says why, by the system's reason.
+    """
+    try:
+        with _part(existing_part(folder) / "trial", Path.touch):
+            pass
+    except OSError as error:
+        raise output_error(error, folder) from error
+
+
+def check_no_links(root: Path, *folders: Path) -> None:
+    """Refuse folders of ours that are links out of the folder that the user named: nothing is
+    written, moved or removed through them.
+
+    Args:
+        root: the folder that the user named, which may be a link itself.
+        folders: inside of it; they need not exist.
+
+    Raises:
+        OutputError: names the link.
+    """
+    for folder in folders:
+        for place in (folder, *folder.parents):
+            if place == root:
+                break
+            if place.is_symlink() and not place.resolve().is_relative_to(root.resolve()):
+                raise OutputError(
+                    "This is a link to another place, through which nothing is written.",
+                    where=place,
+                    step="Put a folder in its place, or choose another folder for the output.",
+                )
+
+
+def read_refusal(error: OSError, what: str) -> tuple[str, str]:
+    """Return message and step for a file or folder that the system doesn't let us read."""
+    return f"{what} can't be read: {error.strerror or error}.", "Check its owner and permissions."
 
 
 def free_space(folder: Path) -> int | None:
@@ -242,7 +292,9 @@ def output_error(error: OSError, path: str | os.PathLike[str]) -> OutputError:
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputError(
-            "No permission to write here.", where=path, step="Choose another folder for the output."
+            "No permission to write here.",
+            where=path,
+            step="Check its owner and permissions, or choose another folder.",
         )
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
         return OutputError(

@@ -132,6 +132,9 @@ def explained(error: BaseException) -> str:
         return str(error)
     if is_out_of_memory(error):
         return SHORT_OF_MEMORY
+    if isinstance(error, OSError) and error.filename is not None:
+        step = "Check that it is there, and its owner and permissions."
+        return f"{os.fsdecode(error.filename)}: {error.strerror}.\n  {step} {details_hint()}"
     return (
         f"milonga failed in a way it did not expect ({type(error).__name__}: {error}).\n"
         f"  {details_hint()} Please report them."

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from milonga.errors import MilongaError, MissingExtraError
 from milonga.runtime.documents import parse_json
-from milonga.runtime.files import atomic_path, write_bytes
+from milonga.runtime.files import atomic_path, read_refusal, write_bytes
 from milonga.runtime.memory import raise_if_short
 
 if TYPE_CHECKING:
@@ -80,11 +80,8 @@ class TensorFormat:
 
     def unreadable(self, path: Path, fault: OSError) -> MilongaError:
         """The error of a file that the system doesn't let us read."""
-        return self.error(
-            f"This {self.name} can't be read: {fault.strerror or fault}.",
-            where=path,
-            step="Check its owner and permissions.",
-        )
+        message, step = read_refusal(fault, f"This {self.name}")
+        return self.error(message, where=path, step=step)
 
     def save(
         self,

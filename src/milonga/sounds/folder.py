@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from milonga.runtime.files import is_there
+
 CHECKPOINT = "checkpoint.safetensors"
 
 
@@ -92,7 +94,7 @@ class ModelFolder:
     @property
     def in_training(self) -> bool:
         """True where a training is there, be it finished or not."""
-        return self.training.is_dir() or self.beside.training.is_dir()
+        return is_there(self.training) or is_there(self.beside.training)
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ from milonga._version import __version__
 from milonga.audio.export.receipt import read_export_receipt
 from milonga.errors import CorpusError, MissingExtraError, ModelFileError, ReceiptError, SoundError
 from milonga.runtime.devices import pick_device
-from milonga.runtime.files import write_text
+from milonga.runtime.files import check_writable, write_text
 from milonga.runtime.progress import Progress
 from milonga.sounds.corpus.inspection import Corpus
 from milonga.sounds.corpus.mel_store import MelStore
@@ -117,6 +117,7 @@ def train_into_library(
     if not places and not more:
         raise SoundError("There is no folder of recordings to learn from.")
     library, settings = library or Library(), settings or TrainSettings()
+    check_writable(library.path_of(name))
     settings = replace(settings, device=pick_device(settings.device))
     # With recordings to add, the model that is there stays anyway until the new one is whole.
     beside = restart and not more

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,8 +52,10 @@ def compare(
         100.0
     """
     from milonga.analysis.comparison import compare as compared
-    from milonga.analysis.report import write_comparison_report
+    from milonga.analysis.report import check_report_folder, write_comparison_report
 
+    if report is not None:
+        check_report_folder(Path(report))
     found = compared(baseline, candidates, workers=workers, progress=progress)
     if report is None:
         return found

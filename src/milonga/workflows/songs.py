@@ -200,6 +200,7 @@ def mix_song(
         MilongaError: the folder holds no rendered song, or a choice can't be met.
     """
     folder = OutputFolder.load(out)
+    folder.check_writable()
     folder.choose(choose or {})
     if choose:
         folder.save()
@@ -215,7 +216,10 @@ def write_report(out: StrPath, *, progress: Progress | None = None) -> Path:
     Raises:
         MilongaError: the folder holds no rendered song.
     """
-    return write_song_report(OutputFolder.load(out), progress)
+    folder = OutputFolder.load(out)
+    folder.check_writable()
+    check_report_place(folder.out)
+    return write_song_report(folder, progress)
 
 
 def replay(

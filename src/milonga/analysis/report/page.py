@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from milonga._version import __version__
 from milonga.analysis.report.licences import licence_summary, licence_views
-from milonga.analysis.report.media import Folder, check_page_is_ours
+from milonga.analysis.report.media import AUDIO, PICTURES, Folder, check_page_is_ours
 from milonga.analysis.report.model import Report, ReportSection, ReportTrack
 from milonga.analysis.report.recordings import group
 from milonga.analysis.report.views import Axes, TrackView, section_view, tally
 from milonga.analysis.scales import MEASURES
 from milonga.audio import pictures
-from milonga.runtime.files import named_path, sweep_parts, write_text
+from milonga.runtime.files import (
+    check_no_links,
+    check_writable,
+    named_path,
+    sweep_parts,
+    write_text,
+)
 from milonga.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -61,7 +67,7 @@ def write_report(
     progress = progress or Progress()
     folder = Path(folder)
     page = folder / "index.html"
-    check_page_is_ours(page, MARK)
+    check_report_folder(folder)
     place = Folder(folder, None if copy_audio else folder.resolve().parent)
     groups = list(report.groups())
     count = sum(len(tracks) for tracks in groups)
@@ -74,6 +80,18 @@ def write_report(
     sweep_parts(folder)
     place.sweep()
     return page
+
+
+def check_report_folder(folder: Path) -> None:
+    """Refuse a folder that can't take a report, before the work.
+
+    Raises:
+        OutputError: it holds a page that isn't ours, or links to other places; or it can't be
+            written.
+    """
+    check_page_is_ours(folder / "index.html", MARK)
+    check_no_links(folder, folder / AUDIO, folder / PICTURES)
+    check_writable(folder)
 
 
 def write_comparison_report(

@@ -33,7 +33,7 @@ from milonga.audio.resampling import resample
 from milonga.audio.space.binaural import Head, SphericalHead, binaural
 from milonga.audio.space.stereo import widen
 from milonga.errors import AudioError, OutputError, ReceiptError
-from milonga.runtime.files import atomic_paths, dump_json
+from milonga.runtime.files import atomic_paths, check_writable, dump_json
 
 _CEILING_DBTP = -1.0
 _FULL = 0.999
@@ -83,11 +83,13 @@ def check_target(
 
     Raises:
         AudioError: the suffix is unknown or contradicts the settings; the SOFA file can't be used.
-        OutputError: the file is there, and ``force`` is not given.
+        OutputError: the file is there, and ``force`` is not given; or its folder can't be
+            written.
         MissingExtraError: a SOFA file, and h5py isn't installed.
     """
     settings = settings or ExportSettings()
     _check_path(Path(path), settings, force)
+    check_writable(Path(path).parent)
     if settings.sofa is not None:
         from milonga.audio.space.sofa import read_sofa
 

@@ -188,6 +188,8 @@ def _check_file(path: Path) -> None:
         raise AudioError("There is no such file.", where=path) from None
     except IsADirectoryError:
         raise AudioError("This is a folder, not a recording.", where=path) from None
+    except ValueError as error:  # a zero byte in its name
+        raise AudioError(f"It can't be opened: {error}.", where=path) from None
     except OSError as error:
         raise_if_short(error)
         step = "Check its owner and permissions." if error.errno == errno.EACCES else None

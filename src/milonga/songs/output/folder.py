@@ -13,16 +13,16 @@ from pydantic import Field
 
 from milonga import audio
 from milonga.audio.clip import Clip
-from milonga.errors import MilongaError, PlanError, Problem
+from milonga.errors import MilongaError, PlanError, Problem, UnreadableError
 from milonga.runtime.documents import read_json
-from milonga.runtime.files import dump_json, write_text
+from milonga.runtime.files import check_writable, dump_json, is_there, read_refusal, write_text
 from milonga.runtime.progress import Progress
 from milonga.runtime.record import Record
 from milonga.songs.output.mix import MixInput, mixdown
 from milonga.songs.output.mixed import Mix, MixedLayer, stale_words
 from milonga.songs.rendering.plan import PlannedTake, layer_folder
 from milonga.songs.rendering.receipts import findings_text, intact_clip
-from milonga.songs.rendering.takes import Take, takes_in
+from milonga.songs.rendering.takes import Take, check_readable, takes_in
 from milonga.songs.sheet.model import Layer, Segment, Sheet
 
 RECORD = "song.json"
@@ -113,7 +113,7 @@ class OutputFolder:
         Raises:
             PlanError: a choice can't be met; nothing was written.
         """
-        there = (out / RECORD).exists() or (out / OLD_RECORD).exists()
+        there = any(is_there(out / name) for name in (RECORD, OLD_RECORD))
         earlier = cls.load(out) if there else cls(out, sheet, {})
         folder = cls(out, sheet, earlier.choices, earlier.chosen_for, generators)
         folder.choose(choices or {}, coming)
@@ -129,7 +129,7 @@ class OutputFolder:
         """
         out = Path(out)
         path = out / RECORD
-        if not path.exists() and (out / OLD_RECORD).exists():
+        if not is_there(path) and is_there(out / OLD_RECORD):
             path = out / OLD_RECORD
         try:
             record = _Record.model_validate(read_json(path))
@@ -140,7 +140,10 @@ class OutputFolder:
                 where=out,
                 step="Give the folder that 'milonga render SHEET --out FOLDER' wrote.",
             ) from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            message, step = read_refusal(error, "The record of this folder")
+            raise MilongaError(message, where=path, step=step) from None
+        except (ValueError, OverflowError) as error:
             raise MilongaError(
                 f"The record of this folder is damaged ({str(error).splitlines()[0]}).",
                 where=path,
@@ -197,6 +200,14 @@ class OutputFolder:
             raise PlanError("These choices can't be met. Nothing was changed.", problems)
         self.choices.update(chosen)
         self.chosen_for.update(states)
+
+    def check_writable(self) -> None:
+        """Refuse a folder that can't be written, before the work.
+
+        Raises:
+            OutputError: it can't.
+        """
+        check_writable(self.out)
 
     def _state(self, segment: Segment, layer: Layer) -> str:
         """Return a digest of what the sheet asks of a layer."""
@@ -315,6 +326,11 @@ def _mixed_layer(found: LayerTakes) -> tuple[Clip | None, MixedLayer]:
             why = "no take for the sheet as it is now"
         lost = bool(found.takes or found.damaged)
         return None, replace(entry, left_out=why, lost=lost)
+    try:
+        check_readable(take.path)
+    except UnreadableError as error:
+        why = f"{take.path}: {error.message} {error.step}".rstrip(".")
+        return None, replace(entry, left_out=why, lost=True)
     clip = intact_clip(take.receipt, take.path.parent)
     if clip is None:
         why = f"{take.path} is not what its receipt says. To fix it, render again"

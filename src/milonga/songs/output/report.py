@@ -14,13 +14,17 @@ from milonga import audio
 from milonga._version import __version__
 from milonga.analysis.comparison import FORMAT_VERSION, compare_clips
 from milonga.analysis.features import features
-from milonga.analysis.report import Report, ReportSection, ReportTrack, write_report
-from milonga.analysis.report.media import check_page_is_ours
-from milonga.analysis.report.page import MARK
+from milonga.analysis.report import (
+    Report,
+    ReportSection,
+    ReportTrack,
+    check_report_folder,
+    write_report,
+)
 from milonga.audio.clip import Clip
 from milonga.errors import MilongaError
 from milonga.generators.base import Licence
-from milonga.runtime.files import dump_json, write_text
+from milonga.runtime.files import check_no_links, dump_json, write_text
 from milonga.runtime.progress import Progress
 from milonga.songs.output.folder import SONG, LayerTakes, OutputFolder
 from milonga.songs.output.mix import mix_segment, starts
@@ -38,12 +42,14 @@ MIXED = "all layers"
 
 
 def check_report_place(out: Path) -> None:
-    """Refuse a folder whose report page isn't ours, before the work.
+    """Refuse a folder that can't take the report, before the work.
 
     Raises:
-        OutputError: it holds such a page.
+        OutputError: it holds a page that isn't ours, can't be written, or is a link out of
+            ``out``.
     """
-    check_page_is_ours(out / REPORT / "index.html", MARK)
+    check_no_links(out, out / REPORT)
+    check_report_folder(out / REPORT)
 
 
 def write_song_report(

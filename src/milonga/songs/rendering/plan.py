@@ -12,9 +12,9 @@ from milonga.audio.reading.opening import decoder
 from milonga.errors import MilongaError, PlanError, Problem
 from milonga.generators.base import Assessment, Generator, Request
 from milonga.runtime import html
-from milonga.runtime.files import free_space
+from milonga.runtime.files import check_no_links, check_writable, free_space
 from milonga.runtime.words import size_text, time_text
-from milonga.songs.rendering.takes import numbered_name, segment_folder, take_name
+from milonga.songs.rendering.takes import DAMAGED, numbered_name, segment_folder, take_name
 from milonga.songs.sheet.model import Layer, Segment, Sheet
 
 MakeGenerator = Callable[[str, Mapping[str, Any]], Generator]
@@ -206,6 +206,7 @@ def make_plan(
         planner.check_baseline(segment, need_baselines)
     if not planner.takes and not planner.problems:
         planner.problems.append(Problem("Nothing to render."))
+    planner.check_output()
     planner.check_disk()
     if planner.problems:
         raise PlanError(
@@ -363,6 +364,16 @@ class _Planner:
         takes = sum(take.request.seconds for take in self.takes)
         song = sum(segment.seconds for segment in self.sheet.segments)
         return round((takes + 2 * song) * _BYTES_PER_S)
+
+    def check_output(self) -> None:
+        """Find what would refuse the takes: permissions, files in the way, links out of it."""
+        folders = list(dict.fromkeys(take.folder for take in self.takes))
+        try:
+            for folder in (self.out, *folders):
+                check_no_links(self.out, folder, folder / DAMAGED)
+                check_writable(folder)
+        except MilongaError as error:
+            self.problems.append(Problem(error.message, error.where or "", step=error.step or ""))
 
     def check_disk(self) -> None:
         free = free_space(self.out)

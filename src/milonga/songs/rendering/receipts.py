@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from milonga import audio
 from milonga._version import __version__
@@ -53,10 +54,10 @@ class Receipt(Record):
     request: Request
     """Whole, options included; its seed is ``seed``."""
     model: Model
-    seed: int
-    attempt: int
+    seed: int = Field(ge=0)
+    attempt: int = Field(ge=1)
     """From 1; each attempt derives ``seed_used`` from ``seed`` and itself."""
-    seed_used: int
+    seed_used: int = Field(ge=0)
     length: Literal["exact", "natural"]
     python: str = platform.python_version()
     system: str = f"{sys.platform} {platform.machine()}"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from milonga.errors import ReceiptError
+from milonga.errors import ReceiptError, UnreadableError
 from milonga.generators.base import Request
-from milonga.runtime.files import rename_apart
+from milonga.runtime.files import read_refusal, rename_apart
 from milonga.runtime.words import without_accents
 from milonga.songs.rendering.receipts import Receipt, read_receipt
 
@@ -60,16 +60,22 @@ def numbered_name(folder: Path, base: str, generator: str, request: Request) -> 
 
     That is ``base`` itself, or ``base.N`` where ``base`` was made for another request: no take
     is overwritten. A name that only a damaged take has is used again.
+
+    Raises:
+        UnreadableError: the system doesn't let us read a take, so nobody knows what it is.
     """
     damaged = None
     last = 0
     for number, name in _numbered(folder, base):
         try:
             receipt = read_receipt(folder / f"{name}.json")
+        except UnreadableError:
+            raise
         except ReceiptError:
             damaged = damaged or name
         else:
             if receipt.request == request and receipt.generator == generator:
+                check_readable(folder / f"{name}.wav")
                 return name
         last = number
     return damaged or (f"{base}.{last + 1}" if last else base)
@@ -77,9 +83,35 @@ def numbered_name(folder: Path, base: str, generator: str, request: Request) -> 
 
 def _numbered(folder: Path, base: str) -> list[tuple[int, str]]:
     pattern = re.compile(rf"{re.escape(base)}(?:\.([1-9][0-9]{{0,8}}))?")
-    names = {path.stem for path in folder.glob("*.*") if path.suffix in (".json", ".wav")}
+    names = {path.stem for path in _listed(folder) if path.suffix in (".json", ".wav")}
     found = ((pattern.fullmatch(name), name) for name in names)
     return sorted((int(match[1] or 1), name) for match, name in found if match)
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        message, step = read_refusal(error, "This folder of takes")
+        raise UnreadableError(message, where=folder, step=step) from error
+
+
+def check_readable(sound: Path) -> None:
+    """Refuse the audio of a take that is there and that the system doesn't let us read.
+
+    Raises:
+        UnreadableError: it is such.
+    """
+    try:
+        with open(sound, "rb"):
+            pass
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        message, step = read_refusal(error, "This take")
+        raise UnreadableError(message, where=sound, step=step) from error
 
 
 def set_aside(sound: Path, receipt: Path) -> None:
@@ -162,9 +194,14 @@ def takes_in(
         order: of generators.
         now: what the sheet asks for; None where it doesn't matter.
         options: of the sheet, by generator.
+
+    Raises:
+        UnreadableError: the system doesn't let us look into the folder.
     """
     found, broken = [], []
-    for path in sorted(folder.glob("*.json")):
+    for path in _listed(folder):
+        if path.suffix != ".json" or path.name.startswith("."):
+            continue
         try:
             receipt = read_receipt(path)
         except ReceiptError as error:

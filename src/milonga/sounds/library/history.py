@@ -26,7 +26,8 @@ from milonga.audio.digest import samples_sha256
 from milonga.audio.export.receipt import Provenance
 from milonga.errors import MilongaError, SoundError
 from milonga.runtime.config import load_config
-from milonga.runtime.files import dump_json, output_error, part_folder, write_text
+from milonga.runtime.documents import read_json
+from milonga.runtime.files import dump_json, is_there, output_error, part_folder, write_text
 from milonga.sounds.library.history_entry import (
     ENTRY,
     PICTURE,
@@ -43,7 +44,6 @@ from milonga.sounds.model.play_settings import PlaySettings
 _OUTSIDE, _FOLDER, _STATE = ".history", "history", "state"
 _LAST = "last"
 """Where milonga 0.1 kept the last number that it gave."""
-_LARGEST = 1 << 20
 
 
 class History:
@@ -136,6 +136,12 @@ class History:
             folder = place / f"{number:06d}"
             if (entry := _read(folder)) is not None:
                 return HistoryItem(entry, folder, owner, folder_size(folder))
+            if is_there(folder):
+                raise SoundError(
+                    f"Number {number} of the history can't be read.",
+                    where=folder / ENTRY,
+                    step="Check its owner and permissions; a damaged one can be removed.",
+                )
         found = self.entries()
         last = f"The last one is {found[-1].number}. " if found else ""
         raise SoundError(
@@ -241,9 +247,7 @@ def _document(entry: HistoryEntry) -> dict[str, Any]:
 def _read(folder: Path) -> HistoryEntry | None:
     path = folder / ENTRY
     try:
-        if path.stat().st_size > _LARGEST:
-            return None
-        entry = HistoryEntry.model_validate_json(path.read_bytes())
+        entry = HistoryEntry.model_validate(read_json(path))
     except (OSError, ValueError, MilongaError):
         return None
     return entry if entry.models and entry.number == int(folder.name) else None

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from milonga.errors import ModelFileError, SoundError
 from milonga.runtime import html
-from milonga.runtime.files import output_error, part_folder, sweep_parts
+from milonga.runtime.files import check_writable, output_error, part_folder, sweep_parts
 from milonga.runtime.places import data_folder
 from milonga.runtime.words import size_text
 from milonga.sounds.folder import ModelFolder
@@ -377,6 +377,7 @@ class Library:
         from filelock import FileLock, Timeout
 
         _make(self.folder)
+        check_writable(self.folder)
         try:
             with FileLock(self.folder / _LOCK, timeout=_WAIT_S):
                 self._sweep()
@@ -477,12 +478,23 @@ def _saved(folder: Path) -> SavedModel:
             break
         except (ModelFileError, OSError) as error:
             problem = error.message if isinstance(error, ModelFileError) else str(error)
-        if not path.exists():
+        if _is_absent(path):
             problem = f"Its file {path.name} is not there."
             if training:
                 problem = "Its first training isn't finished."
             break
     return SavedModel(folder.name, folder, header, size, problem, training, path)
+
+
+def _is_absent(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        # It may be there, where we may not look.
+        pass
+    return False
 
 
 def _haystack(entry: SavedModel) -> str:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 
 from milonga.errors import MilongaError, SoundError, UnknownNameError
 from milonga.runtime import html
-from milonga.runtime.files import dump_json, named_path, write_text
+from milonga.runtime.documents import read_json
+from milonga.runtime.files import dump_json, named_path, read_refusal, write_text
 from milonga.sounds.controls.report import ControlReport
 from milonga.sounds.library.library import Library, SavedModel
 from milonga.sounds.library.names import check_name
@@ -23,7 +24,6 @@ from milonga.sounds.model.file import sound_hash
 from milonga.sounds.model.header import ModelHeader
 from milonga.sounds.model.play_settings import PlaySettings
 
-_LARGEST = 4 << 20
 _OTHER_SPREAD = 1.25
 """A spread that has changed by this factor since is told: +2 is another distance then."""
 
@@ -276,12 +276,13 @@ def _same(known: dict[str, Preset], name: str) -> str | None:
 
 def _read(path: Path) -> _File:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("it is larger than any can be")
-        return _File.model_validate_json(path.read_bytes())
+        return _File.model_validate(read_json(path))
     except FileNotFoundError:
         return _File()
-    except (OSError, ValueError, MilongaError) as error:
+    except OSError as error:
+        message, step = read_refusal(error, "This file of presets")
+        raise SoundError(message, where=path, step=step) from error
+    except (ValueError, MilongaError) as error:
         raise SoundError(
             f"The presets can't be read ({str(error).splitlines()[0]}).",
             where=path,
