@@ -103,6 +103,33 @@ def test_a_preset_is_saved_played_and_laid_under(library):
         save_preset("tiny", "none")
 
 
+def test_what_a_killed_run_left_goes_with_the_next_one(library, tmp_path, monkeypatch):
+    home = tmp_path / "home"
+
+    def everything():
+        play_sound("tiny", tmp_path / "played" / "x.wav", force=True, **SHORT)
+        vocode(tmp_path / "played" / "x.wav", tmp_path / "vocoded" / "x.wav", force=True,
+               vocoder="griffin-lim")  # fmt: skip
+        play_batch("tiny", tmp_path / "many", seeds="0:1", **SHORT)
+        save_preset("tiny", "x", PlaySettings(pace=0.5), force=True)
+        for name in ("tiny", "other"):
+            library.annotate(name, notes="x")
+        compare_history([1, 2], tmp_path / "compared")
+
+    play_sound("tiny", tmp_path / "played" / "first.wav", **SHORT)
+    everything()
+    folders = {path.parent for path in tmp_path.rglob("*") if path.is_file()}
+    # What is in them comes and goes as a whole.
+    folders = {folder for folder in folders if not folder.name.isdecimal()}
+    for folder in folders:
+        (folder / ".part-00c0ffee-x.wav").write_bytes(b"half")
+    assert len(folders) > 8
+    assert home / "sounds" / "tiny" in folders
+    monkeypatch.setattr("milonga.runtime.files._swept", set())
+    everything()
+    assert {path.parent for path in tmp_path.rglob(".part-*")} == {home / "sounds" / ".locks"}
+
+
 def test_a_blend_and_a_batch(library, tmp_path):
     told = Told()
     sound = blend_sounds({"tiny": 60, "other": 40}, controls={"pulse": 1.0}, progress=told, **SHORT)

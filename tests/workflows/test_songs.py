@@ -70,6 +70,20 @@ def test_a_song_in_one_call_and_again(sheet, tmp_path):
         replay(take.sound_path, out=tmp_path / "again.txt")
 
 
+def test_what_a_killed_run_left_goes_with_the_next_one(sheet, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    render_song(sheet, out, segments=[2], generators="guide")
+    folders = {path.parent for path in out.rglob("*") if path.is_file()}
+    assert {out, out / "report"} < folders
+    for folder in folders:
+        (folder / ".part-00c0ffee-x.wav").write_bytes(b"half")
+        (folder / ".part-mine.wav").write_bytes(b"whole")
+    # Another process has seen none of the folders yet.
+    monkeypatch.setattr("milonga.runtime.files._swept", set())
+    render_song(sheet, out, segments=[2], generators="guide")
+    assert {path.name for path in out.rglob(".part-*")} == {".part-mine.wav"}
+
+
 def test_a_plan_writes_nothing_and_shows_itself(sheet, tmp_path):
     plan = plan_song(sheet, tmp_path / "out", segments=[2], generators="guide")
     assert [take.segment for take in plan.takes] == [2]

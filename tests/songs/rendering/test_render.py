@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from warm_process import WarmProcess
 
 from milonga import audio
 from milonga.audio.digest import samples_sha256
@@ -279,6 +280,43 @@ def test_kill_9_at_any_moment_loses_at_most_the_take_in_work(tmp_path, after):
     assert not list(out.rglob(".part-*"))
     for receipt in out.rglob("*.json"):
         assert intact_clip(read_receipt(receipt), receipt.parent) is not None
+
+
+def test_two_renders_into_one_folder_lose_nothing(tmp_path):
+    code = f"import sys\nsys.path.insert(0, {str(HERE.parent)!r})\n"
+    code += textwrap.dedent(KILLED.format(out=str(tmp_path / "out")))
+    with WarmProcess(["-c", code]) as one, WarmProcess(["-c", code]) as other:
+        statuses = [process.communicate()[0].split() for process in (one, other)]
+    assert [len(each) for each in statuses] == [6, 6]
+    assert {status for each in statuses for status in each} <= {"rendered", "kept"}
+    receipts = list((tmp_path / "out").rglob("*.json"))
+    assert len(receipts) == 6, "none was moved away as damaged"
+    for receipt in receipts:
+        assert intact_clip(read_receipt(receipt), receipt.parent) is not None
+
+
+@pytest.mark.parametrize("tempo", [97, 120])
+def test_a_take_that_another_render_made_meanwhile_stays(
+    sheet, run, tone_class, monkeypatch, tempo
+):
+    """The other one is for the same sheet, or for another state of it."""
+    theirs, really = [], tone_class.render
+
+    def meanwhile(generator, request, progress):
+        if not theirs:
+            theirs.append(None)
+            theirs[:] = run(sheet(tempo=tempo))
+        return really(generator, request, progress)
+
+    monkeypatch.setattr(tone_class, "render", meanwhile)
+    (outcome,) = run(sheet(tempo=97))
+    assert read_receipt(theirs[0].planned.receipt_path) == theirs[0].receipt
+    name = theirs[0].planned.name
+    same = tempo == 97
+    assert (outcome.status, outcome.planned.name) == (
+        ("kept", name) if same else ("rendered", f"{name}.2")
+    )
+    assert not (outcome.planned.folder / "damaged").exists()
 
 
 def test_a_render_leaves_alone_what_another_one_writes(sheet, run):

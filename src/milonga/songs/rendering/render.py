@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from milonga.songs.rendering.receipts import (
     write_receipt,
     write_take,
 )
-from milonga.songs.rendering.takes import set_aside
+from milonga.songs.rendering.takes import numbered_name, set_aside
 
 ATTEMPTS = 3
 """Renderings of a take with findings, each with another seed; then the best is kept."""
@@ -96,6 +96,7 @@ def iter_render(
     with progress.task("Rendering", len(plan.takes), "takes") as task:
         for planned in plan.takes:
             progress.check()
+            sweep_parts(planned.folder)
             with progress.about(planned.place):
                 outcome = _kept(planned) or _rendered(planned, progress, attempts)
             if not outcome.good:
@@ -120,7 +121,6 @@ def _kept(planned: PlannedTake) -> Outcome | None:
 
 
 def _rendered(planned: PlannedTake, progress: Progress, attempts: int) -> Outcome:
-    sweep_parts(planned.folder)
     best: tuple[Clip, _Attempt] | None = None
     error = details = ""
     for number in range(1, max(1, attempts) + 1):
@@ -188,6 +188,12 @@ def _written(planned: PlannedTake, clip: Clip, attempt: _Attempt) -> Outcome:
         software="milonga",
         comment=f"{planned.generator.name}, seed {attempt.seed_used}; made by a generative model",
     )
+    # Another render may have written here meanwhile.
+    if (theirs := _kept(planned)) is not None:
+        return theirs
+    base = planned.name.partition(".")[0]
+    name = numbered_name(planned.folder, base, planned.generator.name, planned.request)
+    planned = replace(planned, name=name)
     set_aside(planned.sound_path, planned.receipt_path)
     with atomic_paths(planned.sound_path, planned.receipt_path) as (sound_part, receipt_part):
         _, sound = write_take(clip, sound_part, tags)
