@@ -194,3 +194,17 @@ def test_the_variable_of_other_programs(hub, monkeypatch):
     assert "set SSL_CERT_FILE" in certificate_step()
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/company.pem")
     assert certificate_step().endswith("export SSL_CERT_FILE=/etc/company.pem")
+
+
+@pytest.mark.parametrize(
+    "value", ["127.0.0.1", "::1,[::1]:8080,10.0.0.0/8", "localhost,*.x,fe80::/10,127.0.0.0/8", "*"]
+)
+def test_hosts_that_are_reached_without_the_proxy(hub, bigvgan, quickly, monkeypatch, value):
+    monkeypatch.setenv("HTTP_PROXY", "127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", value)
+    monkeypatch.setenv("HF_ENDPOINT", f" {hub.endpoint}/ ")
+    if "127.0.0" in value or value == "*":
+        assert quickly().folder.is_dir()
+    else:
+        with pytest.raises(DownloadError, match="through the proxy of HTTP_PROXY"):
+            quickly()

@@ -1,17 +1,25 @@
 """Files that another tool downloaded, in the states in which they are found."""
 
+import errno
 import shutil
 import time
 from importlib import import_module
 
 import pytest
 
-from milonga.errors import DownloadError, NotDownloadedError
-from milonga.weights import ensure_weights, list_weights, locate, verify_weights
+from milonga.errors import CacheError, DamagedFileError, DownloadError, NotDownloadedError
+from milonga.weights import (
+    ensure_weights,
+    list_weights,
+    load_checkpoint,
+    locate,
+    verify_weights,
+)
 from milonga.weights.cache.layout import RepoCache
 from milonga.weights.ensure import Waiting
 from milonga.weights.inventory import remove_weights
 
+BIGVGAN = "nvidia/bigvgan_v2_44khz_128band_512x"
 NEEDED = ["bigvgan_generator.pt", "config.json"]
 
 
@@ -49,7 +57,8 @@ def refs_without_files(folder, bigvgan):
 
 
 def as_it_was(folder, bigvgan):
-    pass
+    """With a line break at its end, as an editor or ``echo`` leaves it."""
+    (folder / "refs" / "main").write_text(f"{bigvgan.commit}\n")
 
 
 STATES = [as_it_was, refs_missing, refs_moved_on, refs_without_files]
@@ -158,7 +167,7 @@ def test_another_tool_s_files_with_odd_names(hub, bigvgan, folder, copies, quick
 
 
 def test_who_holds_the_lock_is_named(hub, folder, log, monkeypatch):
-    cache = RepoCache(hub.cache, "nvidia/bigvgan_v2_44khz_128band_512x")
+    cache = RepoCache(hub.cache, BIGVGAN)
     monkeypatch.setattr(import_module(Waiting.__module__), "_TELL_EVERY_S", 1.0)
     waiting = Waiting(log, "bigvgan")
 
@@ -184,3 +193,49 @@ def test_who_holds_the_lock_is_named(hub, folder, log, monkeypatch):
     with cache.lock(lambda _: None):
         assert "process" in (cache.own / "holder").read_text()
     assert not (cache.own / "holder").exists()
+
+
+def test_a_drive_without_locks(hub, folder, monkeypatch):
+    """As some network drives are: a file stands for the lock."""
+
+    def refuse(self, *_, **__):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    cache = RepoCache(hub.cache, BIGVGAN)
+
+    class EnoughError(Exception):
+        pass
+
+    def stop(holder):
+        raise EnoughError(holder)
+
+    with (
+        cache.lock(stop),
+        pytest.raises(EnoughError, match=r"lock .*milonga\.held"),
+        cache.lock(stop),
+    ):
+        pass
+    assert not cache.lock_file.with_suffix(".held").exists()
+    monkeypatch.setattr("filelock.SoftFileLock.acquire", refuse)
+    with pytest.raises(CacheError, match=r"can't be locked.*No locks"), cache.lock(stop):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n", "git lfs pull"),
+        (b"\n<!DOCTYPE html><html>Log in</html>", "web page"),
+    ],
+)
+def test_what_stands_in_the_place_of_weights(hub, tmp_path, quickly, contents, words):
+    (tmp_path / "mine").mkdir()
+    for name in NEEDED:
+        (tmp_path / "mine" / name).write_bytes(b"{}")
+    (tmp_path / "mine" / NEEDED[0]).write_bytes(contents)
+    with pytest.raises(DamagedFileError, match=words) as caught:
+        quickly(str(tmp_path / "mine"), like="bigvgan")
+    assert NEEDED[0] in str(caught.value)
+    with pytest.raises(DamagedFileError, match=words):
+        load_checkpoint(tmp_path / "mine" / NEEDED[0])

@@ -52,9 +52,35 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Any:
             where=path,
             step="milonga weights list shows what is on this machine.",
         )
+    refuse_placeholder(path)
     if path.suffix == ".safetensors":
         return _load_safetensors(path)
     return _load_pickle(path)
+
+
+def refuse_placeholder(path: Path) -> None:
+    """Refuse what stands in the place of weights that did not arrive.
+
+    Raises:
+        DamagedFileError: it is the pointer that git leaves without Git LFS, or a web page.
+    """
+    try:
+        with path.open("rb") as handle:
+            start = handle.read(64).lstrip().lower()
+    except OSError:
+        return
+    if start.startswith(b"version https://git-lfs"):
+        raise DamagedFileError(
+            "This is a pointer of Git LFS; the file itself was not fetched.",
+            where=path,
+            step="Run in its folder: git lfs install && git lfs pull",
+        )
+    if start.startswith((b"<!doctype html", b"<html")):
+        raise DamagedFileError(
+            "This is a web page, perhaps of a login; the file itself was not fetched.",
+            where=path,
+            step="Download it again, with milonga weights get or from its owner's page.",
+        )
 
 
 def load_json(path: str | os.PathLike[str]) -> dict[str, Any]:

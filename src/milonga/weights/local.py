@@ -16,6 +16,7 @@ from milonga.weights.cache.hashing import hash_file
 from milonga.weights.cache.layout import COMMIT, SHA256, RepoCache, is_safe
 from milonga.weights.cache.records import DownloadRecord, FileRecord
 from milonga.weights.catalogue import Licence
+from milonga.weights.loading import refuse_placeholder
 from milonga.weights.sources import MAIN, ModelSource
 
 Tick = Callable[[int], None]
@@ -84,13 +85,16 @@ def from_folder(source: ModelSource) -> LocalWeights:
             where=folder,
             step="Correct its name, or leave it out to use the model's own repository.",
         )
-    if lacking := source.files.lacking(names_in(folder)):
+    names = names_in(folder)
+    if lacking := source.files.lacking(names):
         raise DamagedFileError(
             f"This folder lacks {', '.join(lacking[:5])}"
             f"{f' and {len(lacking) - 5} more' if len(lacking) > 5 else ''}.",
             where=folder,
             step="Put the missing files there.",
         )
+    for name in source.files.choose(names):
+        refuse_placeholder(folder / name)
     return LocalWeights(source, folder, None, {})
 
 

@@ -150,3 +150,25 @@ def test_a_failure_keeps_its_cause_and_says_how_to_fix_it(folder):
         Heavy(Hummer.Options(model=str(folder))).render(ask())
     with pytest.raises(GeneratorError, match=r"made 0.003 s in place of 1 s"):
         hummer(folder).exactly(Hum().samples(0), 1000, 1)
+
+
+def test_a_configuration_of_more_layers_than_any_model_has_is_refused(folder):
+    """Making the empty modules alone would take all time and memory."""
+    for absurd in ({"num_layers": 10**9}, {"codec": {"upsampling_ratios": [2, 1e300]}}):
+        text = json.dumps({"model_type": "bark", **absurd})
+        (folder / "config.json").write_text(text)
+        (problem,) = hummer(folder).assess(ask()).problems
+        assert "more than any model has" in problem.message
+        assert "config.json" in problem.where
+        with pytest.raises(GeneratorError, match=r"is 1000|is 1e\+300"):
+            hummer(folder).render(ask())
+
+
+def test_a_failure_to_load_is_explained(folder, monkeypatch):
+    def fail(*_):
+        raise TypeError("int() argument must be a number, not 'NoneType'")
+
+    monkeypatch.setattr(Hummer, "load", fail)
+    with pytest.raises(GeneratorError, match="can't be loaded: int") as caught:
+        hummer(folder).render(ask())
+    assert "milonga weights verify" in caught.value.step

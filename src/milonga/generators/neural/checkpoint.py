@@ -24,6 +24,7 @@ from milonga.generators.neural.loading import (
     licence_of,
     loading_explained,
     machine_explained,
+    refuse_absurd,
 )
 from milonga.generators.neural.outlook import (
     RenderOutlook,
@@ -172,6 +173,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
         local = weights.locate(name, like=self.like)
         if local is not None:
             self.check(local)
+            refuse_absurd(local)
         return local
 
     def assess(self, request: Request) -> Assessment:
@@ -265,6 +267,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
         name = self.options.model
         local = weights.ensure(name, like=self.like, progress=progress)
         self.check(local)
+        refuse_absurd(local)
         device = pick_device(self.options.device)
         hashes = hashes_of(local, progress)
         progress.check()

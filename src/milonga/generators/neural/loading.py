@@ -7,6 +7,7 @@ start a conversion there.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from milonga.weights import LocalWeights
 from milonga.weights.cache.hashing import hash_file
 from milonga.weights.settings import quiet_libraries
 
+_MOST, _COUNTED = 4096, re.compile(r"num_|layers|codebooks|bandwidths|ratios|multiples")
 _WHOLE = "See whether the files are whole: milonga weights verify {name}"
 
 
@@ -96,6 +98,29 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def refuse_absurd(local: LocalWeights) -> None:
+    """Refuse a configuration of more layers, heads or codebooks than any model has: making the
+    empty modules alone would take all time and memory.
+
+    Raises:
+        GeneratorError: the entry and its file are named.
+    """
+    for path in sorted(local.folder.rglob("config.json")):
+        waiting: list[tuple[str, Any]] = [("", weights.load_json(path))]
+        while waiting:
+            key, value = waiting.pop()
+            if isinstance(value, (dict, list)):
+                pairs = value.items() if isinstance(value, dict) else ((key, v) for v in value)
+                waiting.extend(pairs)
+            elif isinstance(value, (int, float)) and value > _MOST and _COUNTED.search(key):
+                raise GeneratorError(
+                    f"{local.source.name} can't be loaded: {key} is {str(value)[:20]}, more than "
+                    "any model has.",
+                    where=path,
+                    step=_WHOLE.format(name=local.source.name),
+                )
 
 
 def load_pretrained(model_class: Any, folder: Path, name: str) -> Any:

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from milonga.errors import DownloadError, MilongaError
+from milonga.errors import CacheError, DownloadError, MilongaError
 from milonga.runtime.files import write_text
 from milonga.weights.settings import is_set
 
@@ -162,10 +162,16 @@ class RepoCache:
                 lock.acquire(timeout=0.5)
                 break
             except Timeout:
-                on_wait(self._holder())
-            except NotImplementedError:
-                # A file system without advisory locks.
-                lock = SoftFileLock(self.lock_file)
+                on_wait(self._holder(lock.lock_file))
+            except (NotImplementedError, OSError) as error:
+                # A file system without locks, as some network drives are: a file stands for one.
+                if isinstance(lock, SoftFileLock):
+                    raise CacheError(
+                        f"It can't be locked: {error}.",
+                        where=self.lock_file,
+                        step="Use another folder: add --cache-dir FOLDER, or set HF_HOME=FOLDER.",
+                    ) from error
+                lock = SoftFileLock(self.lock_file.with_suffix(".held"))
         note = self.own / "holder"
         with contextlib.suppress(MilongaError):
             write_text(note, f"process {os.getpid()} on {platform.node()}")
@@ -176,15 +182,15 @@ class RepoCache:
                 note.unlink(missing_ok=True)
             lock.release()
 
-    def _holder(self) -> str:
+    def _holder(self, lock: str) -> str:
         """Describe the lock that is held: process, host, age, path."""
         try:
             path = self.own / "holder"
             who, since = path.read_text(encoding="utf-8"), path.stat().st_mtime
         except (OSError, UnicodeDecodeError):
-            return f"lock {self.lock_file}"
+            return f"lock {lock}"
         age = max(0, round((time.time() - since) / 60))
-        return f"{who[:100]}, for {age} min; lock {self.lock_file}"
+        return f"{who[:100]}, for {age} min; lock {lock}"
 
 
 def is_safe(path: str) -> bool:

@@ -29,7 +29,7 @@ def endpoint() -> str:
     Raises:
         DownloadError: the variable holds no web address.
     """
-    address = os.environ.get("HF_ENDPOINT") or HUB
+    address = os.environ.get("HF_ENDPOINT", "").strip() or HUB
     if reason := _address_fault(address, ("http", "https")):
         raise DownloadError(
             f"HF_ENDPOINT is {_shown(address)!r}, which is no web address: {reason}.",
