@@ -221,6 +221,14 @@ def test_a_drive_without_locks(hub, folder, monkeypatch):
     with pytest.raises(CacheError, match=r"can't be locked.*No locks"), cache.lock(stop):
         pass
 
+    def forbid(self, *_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    # The lock of another user, who would not see a file in its place.
+    monkeypatch.setattr("filelock.FileLock.acquire", forbid)
+    with pytest.raises(CacheError, match=r"can't be locked.*Permission"), cache.lock(stop):
+        pass
+
 
 @pytest.mark.parametrize(
     ("contents", "words"),

@@ -168,6 +168,12 @@ def test_a_failure_to_load_is_explained(folder, monkeypatch):
     def fail(*_):
         raise TypeError("int() argument must be a number, not 'NoneType'")
 
+    for step in ("outlook", "check"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Hummer, step, fail)
+            (problem,) = hummer(folder).assess(ask()).problems
+            assert "can't be loaded: int() argument" in problem.message
+            assert "milonga weights verify" in problem.step
     monkeypatch.setattr(Hummer, "load", fail)
     with pytest.raises(GeneratorError, match="can't be loaded: int") as caught:
         hummer(folder).render(ask())

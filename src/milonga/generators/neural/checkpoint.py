@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -172,8 +172,9 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
             raise error
         local = weights.locate(name, like=self.like)
         if local is not None:
-            self.check(local)
-            refuse_absurd(local)
+            with loading_explained(name, local.folder, name):
+                self.check(local)
+                refuse_absurd(local)
         return local
 
     def assess(self, request: Request) -> Assessment:
@@ -186,9 +187,15 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
         name = self.options.model
         try:
             local = self.find()
+            # A configuration that is there may hold anything.
+            with loading_explained(name, local.folder, name) if local else nullcontext():
+                return self._assess(request, local)
         except MilongaError as error:
             where = "model" if error.where is None else f"model, {error.where}"
             return Assessment(problems=(*self.problems(request, None), problem_of(error, where)))
+
+    def _assess(self, request: Request, local: LocalWeights | None) -> Assessment:
+        name = self.options.model
         problems, general = list(self.problems(request, local)), []
         if local is None:
             unreachable, note = self._reachable()

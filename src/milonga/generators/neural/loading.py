@@ -23,7 +23,7 @@ from milonga.weights import LocalWeights
 from milonga.weights.cache.hashing import hash_file
 from milonga.weights.settings import quiet_libraries
 
-_MOST, _COUNTED = 4096, re.compile(r"num_|layers|codebooks|bandwidths|ratios|multiples")
+_MOST, _COUNTED = 4096, re.compile(r"num_|layers|codebooks|n_codes|bandwidths|ratios|multiples")
 _WHOLE = "See whether the files are whole: milonga weights verify {name}"
 
 

@@ -165,7 +165,7 @@ class RepoCache:
                 on_wait(self._holder(lock.lock_file))
             except (NotImplementedError, OSError) as error:
                 # A file system without locks, as some network drives are: a file stands for one.
-                if isinstance(lock, SoftFileLock):
+                if isinstance(lock, SoftFileLock) or isinstance(error, PermissionError):
                     raise CacheError(
                         f"It can't be locked: {error}.",
                         where=self.lock_file,
