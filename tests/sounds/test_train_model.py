@@ -13,7 +13,14 @@ from warm_process import WarmProcess, run_warm
 from milonga.audio import probe
 from milonga.errors import Cancelled, CorpusError, SoundError
 from milonga.runtime.progress import Progress
-from milonga.sounds import Library, ResolvedPlay, TrainSettings, open_model, train_into_library
+from milonga.sounds import (
+    Library,
+    PlaySettings,
+    ResolvedPlay,
+    TrainSettings,
+    open_model,
+    train_into_library,
+)
 from milonga.sounds.model.architecture import Architecture
 from milonga.sounds.model.file import sound_hash
 
@@ -91,6 +98,35 @@ def test_a_trained_model_is_in_the_library_and_plays(trained, corpus):
     assert player.mel(ResolvedPlay(seconds=1)).shape == (1, 128, 87)
     # Nothing of where the recordings lie goes into a file that is shared.
     assert str(corpus).encode() not in entry.model_path.read_bytes()
+
+
+def test_what_is_held_out_is_listed_apart_and_played_from_its_file(corpus, tmp_path, monkeypatch):
+    held = "noise 1.wav"
+
+    def assign(corpus, seed, earlier):
+        parts = {True: "validation", False: "train"}
+        return {file.sha256: parts[file.name == held] for file in corpus.files}
+
+    monkeypatch.setattr("milonga.sounds.corpus.mel_store.assign", assign)
+    library = Library(tmp_path / "library")
+    train_into_library("noises", corpus, settings=SETTINGS, library=library)
+    entry = library.model("noises")
+    assert [file.name for file in entry.header.corpus.files if file.held_out] == [held]
+    assert entry.header.corpus_text == "9 s in 3 files (1 held out)"
+    assert entry.to_dict()["held_out"] == 1
+    player = open_model("noises", library)
+    assert player.learnt == ["noise 0.wav", "noise 2.wav", "noise 3.wav"]
+    assert PlaySettings(like="noise 0.wav").resolve(player).start == "corpus:noise 0.wav"
+    like = PlaySettings(like=held).resolve(player)
+    assert like.recordings["start"]["recording"] == held
+    assert like.start.shape[:2] == (1, 128)
+    with pytest.raises(SoundError) as error:
+        PlaySettings(like="nothing.wav").resolve(player)
+    assert held not in error.value.step
+    # A model that came as a file knows no place.
+    player.place = tmp_path / "elsewhere.safetensors"
+    with pytest.raises(SoundError, match="held out for testing"):
+        PlaySettings(like=held).resolve(player)
 
 
 def test_a_cancelled_training_goes_on_to_the_same_model(trained, corpus, tmp_path):

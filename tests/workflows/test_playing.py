@@ -49,6 +49,26 @@ def library(tmp_path, monkeypatch):
     return library
 
 
+def test_a_weak_control_is_told_where_it_is_set(library, tmp_path):
+    header, tensors = small_model("faint")
+    about = header.controls["density"]
+    moved = {**about.effect.moved, "density": 0.4, "loudness": 1.2}
+    effect = about.effect.model_copy(update={"moved": moved})
+    controls = {**header.controls, "density": about.model_copy(update={"effect": effect})}
+    library.save("faint", header.model_copy(update={"controls": controls}), tensors)
+    weak = {"density": "it hardly makes the sound denser; rather it becomes louder."}
+    saved = library.model("faint")
+    assert saved.to_dict()["weak_controls"] == saved.details()["weak_controls"] == weak
+    said = f"The control 'density' of 'faint' is weak: {weak['density']}"
+    told = Told()
+    play_sound("faint", controls={"brightness": 1.0}, progress=told, **SHORT)
+    assert said not in told.lines
+    play_sound("faint", controls={"density": 1.0}, progress=told, force=True, **SHORT)
+    play_batch("faint", tmp_path / "b", grid={"density": [1]}, progress=told, **SHORT)
+    blend_sounds({"faint": 1, "tiny": 1}, controls={"density": 1.0}, progress=told, **SHORT)
+    assert told.lines.count(said) == 3
+
+
 def test_a_sound_is_written_kept_and_shown(library, tmp_path):
     told = Told()
     sound = play_sound("tiny", seed=3, controls={"brightness": 1.0}, progress=told, **SHORT)

@@ -251,6 +251,8 @@ class _Run:
             previous=previous,
             preview=self._preview,
         )
+        learnt = {track.file for track in store.tracks("train")}
+        held_out = {file.sha256 for n, file in enumerate(corpus.files) if n not in learnt}
         record = model.record.model_copy(
             update={"milonga": __version__, "lineage": lineage(start, folder.start)}
         )
@@ -258,7 +260,7 @@ class _Run:
             name=folder.name,
             created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             mel_spec=MEL_SPEC.to_dict(),
-            corpus=LearntCorpus.of(corpus, start[0].corpus if start else None),
+            corpus=LearntCorpus.of(corpus, start[0].corpus if start else None, held_out),
             architecture=model.architecture,
             training=record.to_dict(),
             controls=model.controls,

@@ -165,7 +165,8 @@ def play_sounds(
         path = _path(out, instrument.header.name, seed, count, target)
         check_target(path, target, force=force)
         turns.append((replace(play, seed=seed), path))
-    _tell(progress, instrument.chosen_vocoder.note)
+    weak = instrument.header.weak_notes(settings.controls)
+    _tell(progress, instrument.chosen_vocoder.note, *weak)
     results = []
     with progress.task("Sounds", count) as task:
         for one, path in turns:
@@ -228,7 +229,8 @@ def play_batch(
         stem,
     )
     plan.check_room(Path(folder), many=many)
-    _tell(progress, instrument.chosen_vocoder.note)
+    weak = instrument.header.weak_notes([*settings.controls, *values])
+    _tell(progress, instrument.chosen_vocoder.note, *weak)
     return plan.make(Path(folder), progress=progress, force=force)
 
 
@@ -275,7 +277,8 @@ def blend_sounds(
     check_target(path, target, force=force)
     missing = [f"{' and '.join(lack)} can't do {name}, and play without it."
                for name, lack in resolved.missing.items()]  # fmt: skip
-    _tell(progress, blend.chosen_vocoder.note, blend.why, *missing)
+    weak = [note for p in parts for note in p.instrument.header.weak_notes(settings.controls)]
+    _tell(progress, blend.chosen_vocoder.note, blend.why, *missing, *weak)
     clip, made = blend.play(resolved, progress), blend.provenance(settings, resolved)
     played = [
         played_model(p.instrument.path, p.instrument.sha256, p.weight, library) for p in parts

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga.errors import ModelFileError, SoundError, UnknownNameError
+from milonga.sounds.controls.descriptors import LOUDNESS, describe
 from milonga.sounds.model import latents
 from milonga.sounds.model import player as playing
 from milonga.sounds.model.latents import encode_mel
@@ -39,6 +40,32 @@ def test_pieces_are_what_the_whole_is(player, chunk, seconds):
         pieces = player.mel(request)
     # Kernels of another length sum in another order: float32 rounding.
     np.testing.assert_allclose(pieces, whole, atol=1e-4)
+
+
+def test_other_controls_leave_the_loudness(player):
+    def loudness(**controls):
+        mel = player.mel(ResolvedPlay(seconds=5, seed=2, controls=controls))
+        return describe(mel, player.spec)[0, LOUDNESS]
+
+    alone, loud = loudness(), loudness(loudness=2.0)
+    for name in set(player.enabled) - {"loudness"}:
+        for value in (-4.0, 4.0):
+            changed = loudness(**{name: value})
+            # Seen: up to 0.7 dB; without it, 23.
+            assert np.median(np.abs(changed - alone)) < 1.0, name
+            # The control of the loudness itself works beside it.
+            assert np.median(np.abs(loudness(**{name: value, "loudness": 2.0}) - loud)) < 1.0
+    assert loud.mean() > alone.mean() + 1
+
+
+@settings(max_examples=4, deadline=None)
+@given(chunk=st.integers(1, 40), seconds=st.floats(2.0, 6.0))
+def test_pieces_are_what_the_whole_is_at_one_loudness(player, chunk, seconds):
+    request = ResolvedPlay(seconds=seconds, seed=3, controls={"brightness": 3, "loudness": -1})
+    whole = player.mel(request)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(playing, "_CHUNK", chunk)
+        np.testing.assert_allclose(player.mel(request), whole, atol=1e-3)
 
 
 def test_a_longer_walk_begins_like_a_shorter_one(player):

@@ -166,8 +166,10 @@ def _describe(saved: SavedModel) -> None:
         if value:
             put(f"{label + ':':13}{value}")
     put("recordings:")
-    for file in header.corpus.files[:_SHOWN]:
+    # Those that it learnt from first.
+    for file in sorted(header.corpus.files, key=lambda file: file.held_out)[:_SHOWN]:
         mark = " (generated, never used for validation)" if file.generated else ""
+        mark += " (held out for testing, not learnt from)" if file.held_out else ""
         mark += " (by an earlier training, elsewhere)" if file.absent else ""
         put(f"  {file.seconds:7.1f} s  {file.name}{mark}")
     if len(header.corpus.files) > _SHOWN:
@@ -206,6 +208,8 @@ def _controls(header: ModelHeader) -> None:
     for name, about in header.controls.items():
         if name not in working:
             put(f"no control {name}: {about.reason or ''}")
+    for name, text in header.weak_controls.items():
+        put(f"weak control {name}: {text}")
 
 
 def _signed(value: float | None) -> str:

@@ -146,5 +146,7 @@ def _show(result: TrainingResult) -> None:
     for control, about in (header.controls if header is not None else {}).items():
         if not about.enabled:
             say(f"  no control {control!r}: {about.reason or ''}")
+    for control, text in (header.weak_controls if header is not None else {}).items():
+        say(f"  weak control {control!r}: {text}")
     say(f"  play it: milonga sound play {name!r} -o out.wav")
     put(result.model.model_path)

@@ -120,11 +120,14 @@ class SoundGenerator(Generator):
             return Assessment(problems=(*problems, problem_of(error, "sound.model")))
         problems += self._control_problems(header)
         problems += self._like_problems(header)
-        _, used = self._settings(request, header)
-        notes = (f"Sound model {header.name!r} follows the words {', '.join(used)}.",)
+        settings, used = self._settings(request, header)
+        notes = (
+            [f"Sound model {header.name!r} follows the words {', '.join(used)}."] if used else []
+        )
+        notes += header.weak_notes(settings)
         return Assessment(
             problems=tuple(problems),
-            notes=notes if used else (),
+            notes=tuple(notes),
             estimate_s=None if self._bigvgan() else 2.0 + _SECONDS_A_SECOND * request.seconds,
         )
 

@@ -98,6 +98,8 @@ _GROUPS = 16
 _LAG_S = 0.035
 _ONSET_NATS = 0.5
 """A rise of the bands' mean log magnitude that counts as half an onset."""
+LOUDNESS_CONTEXT_S = _LONG_S / 2
+"""What the loudness of a frame depends on, on either side."""
 _WINDOWS = ("short", "long", "fluctuation", "pulse", "onset")
 
 
@@ -148,12 +150,10 @@ class Descriptors:
         import torch
 
         t, smooth = self._on(mel.device)
-        # What the floor holds is no sound; the rest keeps its gradient.
-        magnitude = torch.relu(torch.exp(mel) - self._floor) + 1e-3 * self._floor
+        magnitude = self._magnitude(mel)
         band = magnitude * t["width"]
         energy = magnitude**2 * t["width"]
-        total = smooth((energy * t["k"]).sum(1, keepdim=True), "long")
-        loudness = 10 * torch.log10(total * t["calibration"] + 1e-9)
+        loudness = self._loudness(t, smooth, energy)
 
         weight = smooth(band.sum(1, keepdim=True), "short")
         centroid = smooth((band * t["hz"]).sum(1, keepdim=True), "short") / weight
@@ -182,6 +182,23 @@ class Descriptors:
             ],
             1,
         )
+
+    def loudness(self, mel: torch.Tensor) -> torch.Tensor:
+        """Loudness of mels alone, ``[B, 1, T]`` in dB: the first of the descriptors."""
+        t, smooth = self._on(mel.device)
+        return self._loudness(t, smooth, self._magnitude(mel) ** 2 * t["width"])
+
+    def _magnitude(self, mel: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        # What the floor holds is no sound; the rest keeps its gradient.
+        return torch.relu(torch.exp(mel) - self._floor) + 1e-3 * self._floor
+
+    def _loudness(self, t: Tables, smooth: Smoother, energy: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        total = smooth((energy * t["k"]).sum(1, keepdim=True), "long")
+        return 10 * torch.log10(total * t["calibration"] + 1e-9)
 
     def _roughness(self, t: Tables, smooth: Smoother, magnitude: torch.Tensor) -> torch.Tensor:
         import torch

@@ -23,6 +23,29 @@ class ControlEffect(Record):
     curve: tuple[float, ...]
 
 
+MORE = {
+    "loudness": "louder",
+    "brightness": "brighter",
+    "warmth": "warmer",
+    "roughness": "rougher",
+    "tension": "tenser",
+    "pulse": "more pulsing",
+    "density": "denser",
+}
+"""What a control makes of a sound, for people."""
+LESS = {
+    "loudness": "softer",
+    "brightness": "darker",
+    "warmth": "thinner",
+    "roughness": "smoother",
+    "tension": "calmer",
+    "pulse": "steadier",
+    "density": "sparser",
+}
+_LITTLE = 1.0
+"""Change from end to end under which a control does little, in spreads: eight are asked for."""
+
+
 class ControlReport(BaseModel):
     """A control of a model. A model's file may say more about it, which is kept.
 
@@ -48,6 +71,30 @@ class ControlReport(BaseModel):
     enabled: bool
     reason: str | None = None
     effect: ControlEffect | None = None
+
+    def weakness(self, name: str) -> str | None:
+        """Say for a musician why the control is weak; None for one that does what it says.
+
+        Args:
+            name: of the control.
+        """
+        if self.effect is None or (own := self.effect.moved.get(name)) is None:
+            return None
+        others = {n: v for n, v in self.effect.moved.items() if n in MORE and n != name and v}
+        other = max(others, key=lambda n: abs(others[n] or 0.0), default="")
+        beyond = abs(others.get(other) or 0.0)
+        if own >= _LITTLE and beyond <= own:
+            return None
+        does = MORE.get(name, "different")
+        if own < _LITTLE:
+            text = f"it hardly makes the sound {does}"
+        else:
+            text = f"it makes the sound {does}"
+        if beyond > max(own, _LITTLE / 2):
+            side = MORE if (others[other] or 0.0) > 0 else LESS
+            link = ", but even more so" if own >= _LITTLE else "; rather it becomes"
+            text += f"{link} {side[other]}"
+        return text + "."
 
     @model_serializer(mode="wrap")
     def _without_missing_effect(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -83,12 +83,13 @@ class Instrument:
         return cls(player, chosen, read_header(path), sound_hash(path), path)
 
     def _repr_html_(self) -> str:
+        weak = self.header.weak_controls
         rows = [
-            (name, report.term, "" if report.enabled else report.reason)
+            (name, report.term, weak.get(name, "") if report.enabled else report.reason)
             for name, report in self.header.controls.items()
         ]
         title = f"{self.header.name}, learnt from {self.header.corpus_text}, by {self.vocoder.name}"
-        return html.table(("control", "term", "missing because"), rows, title)
+        return html.table(("control", "term", "missing or weak because"), rows, title)
 
     def resolve(self, settings: PlaySettings | ResolvedPlay) -> ResolvedPlay:
         """Read the recordings of settings and check them against the model.
@@ -123,6 +124,7 @@ class Instrument:
             "learnt_from": {
                 "corpus": self.header.corpus.fingerprint,
                 "files": len(self.header.corpus.files),
+                "held_out": sum(file.held_out for file in self.header.corpus.files),
                 "generated": sum(file.generated for file in self.header.corpus.files),
                 "by_others": sum(file.absent for file in self.header.corpus.files),
             },

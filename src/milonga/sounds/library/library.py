@@ -96,8 +96,10 @@ class SavedModel:
             document |= {
                 "created": header.created,
                 "files": len(header.corpus.files),
+                "held_out": sum(file.held_out for file in header.corpus.files),
                 "seconds": header.corpus.seconds,
                 "controls": header.enabled_controls,
+                "weak_controls": header.weak_controls,
                 "size": self.size,
                 "tags": list(header.tags),
                 "notes": header.notes,
@@ -111,11 +113,13 @@ class SavedModel:
         Raises:
             ModelFileError: it can't be read.
         """
+        header = read_header(self.model_path)
         return {
             "path": str(self.model_path),
             "size": self.size,
             "sound_sha256": sound_hash(self.model_path),
-            **read_header(self.model_path).model_dump(mode="json"),
+            **header.model_dump(mode="json"),
+            "weak_controls": header.weak_controls,
         }
 
     def _repr_html_(self) -> str:
@@ -442,7 +446,9 @@ def open_model(name_or_file: str | Path, library: Library | None = None) -> Soun
     from milonga.sounds.model.player import SoundPlayer
 
     try:
-        return SoundPlayer.of(header, tensors)
+        player = SoundPlayer.of(header, tensors)
+        player.place = path
+        return player
     except ModelFileError as error:
         raise ModelFileError(error.message, where=path, step=error.step) from error
     except (KeyError, IndexError, TypeError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
@@ -29,6 +30,7 @@ class LearntFile(Record):
     Attributes:
         sha256: of its decoded samples.
         generated: whether a sound model made it.
+        held_out: whether the model was only tested on it. Files of before have no such mark.
         absent: whether only an earlier model learnt from it, which this one goes on from: the
             training that made this one did not have it.
     """
@@ -37,6 +39,7 @@ class LearntFile(Record):
     seconds: float = Field(ge=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     generated: bool = False
+    held_out: bool = False
     absent: bool = False
 
 
@@ -49,10 +52,16 @@ class LearntCorpus(Record):
     files: tuple[LearntFile, ...]
 
     @classmethod
-    def of(cls, corpus: Corpus, earlier: LearntCorpus | None = None) -> LearntCorpus:
+    def of(
+        cls,
+        corpus: Corpus,
+        earlier: LearntCorpus | None = None,
+        held_out: Container[str] = (),
+    ) -> LearntCorpus:
         """Describe a corpus for a model's file.
 
         Args:
+            held_out: hashes of the recordings that it was only tested on.
             earlier: what the model had learnt from that the training went on from. What isn't in
                 ``corpus`` is listed last, as absent.
         """
@@ -62,6 +71,7 @@ class LearntCorpus(Record):
                 seconds=round(file.seconds, 3),
                 sha256=file.sha256,
                 generated=file.generated,
+                held_out=file.sha256 in held_out,
             )
             for file in corpus.files
         ]
@@ -126,10 +136,24 @@ class ModelHeader(Record):
         return [name for name, report in self.controls.items() if report.enabled]
 
     @property
+    def weak_controls(self) -> dict[str, str]:
+        """Controls that do little, or more to something else, and what they do, for people."""
+        found = {n: about.weakness(n) for n, about in self.controls.items() if about.enabled}
+        return {name: text for name, text in found.items() if text}
+
+    def weak_notes(self, wanted: Iterable[str]) -> list[str]:
+        """Name the weak controls among those that are set."""
+        weak = self.weak_controls
+        found = [name for name in dict.fromkeys(wanted) if name in weak]
+        return [f"The control {n!r} of {self.name!r} is weak: {weak[n]}" for n in found]
+
+    @property
     def corpus_text(self) -> str:
-        """The length of the corpus in words: ``12 min in 8 files``."""
-        seconds, files = self.corpus.seconds, len(self.corpus.files)
-        return f"{time_text(seconds)} in {files} file{'' if files == 1 else 's'}"
+        """The length of what it learnt from in words: ``12 min in 8 files``."""
+        held = [file.seconds for file in self.corpus.files if file.held_out]
+        files, seconds = len(self.corpus.files) - len(held), self.corpus.seconds - sum(held)
+        text = f"{time_text(seconds)} in {files} file{'' if files == 1 else 's'}"
+        return f"{text} ({len(held)} held out)" if held else text
 
     @property
     def record(self) -> TrainingRecord | None:

@@ -21,6 +21,8 @@ from milonga.audio.reading.standard_input import DASH, LABEL
 from milonga.errors import SoundError
 from milonga.runtime.files import named_path
 from milonga.runtime.words import readable
+from milonga.sounds.corpus.inspection import Corpus
+from milonga.sounds.folder import ModelFolder
 from milonga.sounds.model.resolved_play import ResolvedPlay
 
 if TYPE_CHECKING:
@@ -155,14 +157,18 @@ def _recording(text: str, player: SoundPlayer) -> tuple[str | NDArray[np.float32
     path, text = named_path(text), readable(text)
     if text in player.files and player.kept.of_file(player.files.index(text)) is not None:
         return f"corpus:{text}", {"corpus": text}
-    if not path.is_file() and path != DASH:
-        if text in player.files:
+    if not path.is_file() and path != DASH and text in player.files:
+        # Held out for testing, or left out of a long corpus: then its file is read.
+        known = player.place and Corpus.kept(ModelFolder.of_model(player.place).corpus)
+        path = next((Path(f.path) for f in known.files if f.name == text), path) if known else path
+        if not path.is_file():
             raise SoundError(
                 f"The model keeps nothing of {text!r}: it was held out for testing, or left out "
-                "of a long corpus.",
+                f"of a long corpus, and its file is not at {path}.",
                 step="Give the path of the recording itself.",
             )
-        some = ", ".join(player.files[:5]) + (", ..." if len(player.files) > 5 else "")
+    if not path.is_file() and path != DASH:
+        some = ", ".join(player.learnt[:5]) + (", ..." if len(player.learnt) > 5 else "")
         raise SoundError(
             f"There is no recording {text!r}, neither as a file nor among those that the model "
             "learnt from.",

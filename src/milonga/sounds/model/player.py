@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from milonga.audio.mel.spec import MelSpec
 from milonga.errors import ModelFileError, SoundError, UnknownNameError
 from milonga.runtime.memory import raise_if_short
 from milonga.runtime.progress import Progress
-from milonga.sounds.controls.descriptors import NAMES
+from milonga.sounds.controls.descriptors import LOUDNESS_CONTEXT_S, NAMES, Descriptors
 from milonga.sounds.controls.reach import Reach
 from milonga.sounds.controls.report import ControlReport
 from milonga.sounds.controls.statistics import column
@@ -38,6 +39,8 @@ _CHUNK = 256
 """Vectors that are decoded at once: 24 s. Two seconds on either side are decoded for nothing."""
 _NOISE_BLOCK = 512
 CEILING_DBTP = -1.0
+_MOST_GAIN_DB = 40.0
+"""Largest change of level that takes back what a control did to the loudness."""
 _SCALE_AXES = tuple(f"pca{number}" for number in range(1, 9))
 
 
@@ -65,6 +68,8 @@ class SoundPlayer:
         files: Sequence[str] = (),
     ) -> None:
         self.spec, self.controls, self.files = spec, dict(controls), list(files)
+        self.place: Path | None = None
+        """The model's file, where it was opened from one."""
         shape = Architecture.from_dict(architecture)
         # Making the layers draws numbers, which the tensors then replace.
         with torch.random.fork_rng(devices=[]):
@@ -86,6 +91,7 @@ class SoundPlayer:
         self._mean = net.control_mean.double().numpy()
         self._spread = column(self.controls, "spread") / self._std
         self._reach = Reach.of(self.controls, self._mean, self._std)
+        self._measure = Descriptors(self.spec)
 
     @classmethod
     def of(cls, header: ModelHeader, tensors: Mapping[str, Tensor]) -> SoundPlayer:
@@ -101,6 +107,12 @@ class SoundPlayer:
     def enabled(self) -> tuple[str, ...]:
         """Controls that this model has learnt, in their order."""
         return tuple(name for name in NAMES if self.controls[name].enabled)
+
+    @property
+    def learnt(self) -> list[str]:
+        """Names of the recordings that it can play by itself: none that were held out."""
+        known = sorted(set(self.kept.runs[:, 0].tolist()))
+        return [self.files[file] for file in known if file < len(self.files)]
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -196,8 +208,6 @@ class SoundPlayer:
         if start == "walk":
             return None
         kind, _, name = start.partition(":")
-        known = sorted(set(self.kept.runs[:, 0].tolist()))
-        names = [self.files[file] for file in known if file < len(self.files)]
         if kind == "corpus":
             if name in self.files:
                 found = self.kept.of_file(self.files.index(name))
@@ -205,12 +215,15 @@ class SoundPlayer:
                 found = self.kept.of_file(int(name)) if name.isdecimal() else None
             if found is not None:
                 return found
-        raise UnknownNameError("recording of this model", name or start, names or map(str, known))
+        known = self.learnt or map(str, sorted(set(self.kept.runs[:, 0].tolist())))
+        raise UnknownNameError("recording of this model", name or start, known)
 
     def _pieces(self, request: ResolvedPlay, progress: Progress) -> Iterator[Floats]:
         total = self.frames(request)
         vectors = -(-total // FACTOR)
         margin = reach(self.net.shape, self.spec)
+        if self._compensated(request):
+            margin += math.ceil(LOUDNESS_CONTEXT_S * self.spec.frame_rate / FACTOR) + 1
         source = _Buffer(self._vectors(request, vectors))
         with progress.task("Playing", total / self.spec.frame_rate, "s") as task:
             for at in range(0, vectors, _CHUNK):
@@ -251,14 +264,33 @@ class SoundPlayer:
             index = self.axes.index(name)
             offset = value * self.kept.axes_spread[index] * self.kept.axes[index]
             latents = latents + offset.astype(np.float32)
-        asked = self.asked(torch.from_numpy(controls.T[None].copy()), request.controls)
-        # Values stand in the middle of their eight frames.
-        track = torch.nn.functional.interpolate(asked, scale_factor=FACTOR, mode="linear")
+        own = torch.from_numpy(controls.T[None].copy())
         latent = torch.from_numpy(np.ascontiguousarray(latents.T[None], np.float32))
         drive = self._carriers(request, first * FACTOR, len(latents) * FACTOR)
-        made = self.net.decode(latent, track, drive)
-        mel: Floats = self.net.bounded(made).numpy()
-        return mel
+
+        def made(settings: Mapping[str, float]) -> Tensor:
+            # Values stand in the middle of their eight frames.
+            asked = self.asked(own, settings)
+            track = torch.nn.functional.interpolate(asked, scale_factor=FACTOR, mode="linear")
+            return self.net.bounded(self.net.decode(latent, track, drive))
+
+        mel = made(request.controls)
+        if kept := self._compensated(request):
+            mel = self._as_loud_as(made({n: request.controls.get(n, 0.0) for n in kept}), mel)
+        values: Floats = mel.numpy()
+        return values
+
+    def _compensated(self, request: ResolvedPlay) -> tuple[str, ...]:
+        """Controls that alone may change the loudness; none where no other one is set."""
+        others = any(value for name, value in request.controls.items() if name != "loudness")
+        return ("loudness",) if others else ()
+
+    def _as_loud_as(self, wanted: Tensor, mel: Tensor) -> Tensor:
+        """A mel at the loudness of another one, moment by moment; silence stays silence."""
+        gain_db = self._measure.loudness(wanted) - self._measure.loudness(mel)
+        gain = gain_db.clamp(-_MOST_GAIN_DB, _MOST_GAIN_DB) * (math.log(10) / 20)
+        moved = torch.where(mel > self.net.shape.floor, mel + gain, mel)
+        return self.net.bounded(moved)
 
     def asked(self, controls: Tensor, settings: Mapping[str, float]) -> Tensor:
         """Controls ``[B, 7, T]`` moved by settings, within reach."""
