@@ -29,7 +29,7 @@ from milonga.audio.reading.opening import (
 from milonga.errors import AudioError, OutputError
 from milonga.runtime.files import atomic_path, check_writable, output_error
 from milonga.runtime.memory import available_memory
-from milonga.runtime.words import size_text, time_text
+from milonga.runtime.words import readable, size_text, time_text
 
 Subtype = Literal["PCM_16", "PCM_24", "PCM_32", "FLOAT", "VORBIS", "OPUS", "MPEG_LAYER_III"]
 
@@ -50,6 +50,9 @@ _ALWAYS_FREE = 1 << 26
 @dataclass(frozen=True, slots=True)
 class Tags:
     """The tags of a file. AIFF has no field for ``date`` and ``licence``.
+
+    A text that is longer than a format holds is cut when it is written, and ends in "…": after
+    1,900 bytes in WAV and AIFF, 8,000 in Opus, a million elsewhere; ``software`` after 100.
 
     Attributes:
         date: ISO 8601: a year, or a day as 2026-03-01.
@@ -274,6 +277,7 @@ def write(
     order = list(range(clip.channels))
     if container == "OGG" and all(clip.layout) and clip.layout == usual_layout(clip.channels):
         order = [clip.layout.index(place) for place in ogg_layout(clip.channels)]
+    texts = _fitting(tags or Tags(), path.suffix.lower())
     bits = {"PCM_16": 16, "PCM_24": 24}.get(subtype)
     with atomic_path(path) as temporary:
         # libsndfile names no reason: what the system refuses is found out by writing.
@@ -290,9 +294,9 @@ def write(
             ) as file:
                 if named:
                     set_file_layout(file, clip.layout)
-                if tags and container != "MP3":
+                if container != "MP3":
                     for name, field in _fields(container).items():
-                        if value := getattr(tags, name):
+                        if value := texts[name]:
                             setattr(file, field, value)
                 for at in range(0, clip.n_samples, _BLOCK):
                     block = clip.samples[order, at : at + _BLOCK].T
@@ -307,7 +311,7 @@ def write(
                 where=path,
                 step="Resample it, or choose .wav.",
             ) from error
-        if tags and container == "MP3" and (head := id3_tag(**asdict(tags))):
+        if container == "MP3" and (head := id3_tag(**texts)):
             temporary.write_bytes(head + temporary.read_bytes())
 
 
@@ -344,6 +348,23 @@ def check_new_file(
     if there:
         raise OutputError("It is already there.", where=path, step=step)
     check_writable(path.parent)
+
+
+_MOST_TEXT = {".wav": 1_900, ".aiff": 1_900, ".aif": 1_900, ".opus": 8_000}
+"""Bytes; of longer ones libsndfile makes an unreadable file, or the texts vanish."""
+
+
+def _fitting(tags: Tags, suffix: str) -> dict[str, str]:
+    """Texts that the format can hold."""
+    most = _MOST_TEXT.get(suffix, 1_000_000)
+    found = {}
+    for name, text in asdict(tags).items():
+        # A zero would end it.
+        raw = readable(text).replace("\0", " ").encode()
+        room = 100 if name == "software" else most
+        cut = raw[: room - 3].decode(errors="ignore") + "…"
+        found[name] = raw.decode() if len(raw) <= room else cut
+    return found
 
 
 def _within_full_scale(path: Path, clip: Clip, on_clip: str) -> Clip:

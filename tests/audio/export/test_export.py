@@ -261,7 +261,7 @@ def test_an_empty_clip_and_undefined_settings_are_refused(tmp_path):
 def test_texts_that_would_break_a_tag(tmp_path):
     for name in FORMATS:
         export(tone(), tmp_path / f"x.{name}", tags=Tags("a\0b \udce9", comment="x" * 5000))
-        assert TinyTag.get(tmp_path / f"x.{name}").title == "a b ?"
+        assert TinyTag.get(tmp_path / f"x.{name}").title == "a b \\xe9"
 
 
 def test_receipts_are_read_back_and_checked(tmp_path):

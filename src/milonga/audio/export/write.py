@@ -302,19 +302,13 @@ def _tags(tags: Tags, made: Provenance, identity: str, created: datetime) -> Tag
         f"licence {licence}" if licence else "",
         f"receipt {identity}",
     )
-    filled = replace(
+    return replace(
         tags,
         software=tags.software or f"milonga {__version__}",
         date=tags.date or f"{created:%Y-%m-%d}",
         licence=licence,
         comment="; ".join(part for part in parts if part),
     )
-    return Tags(*(_clean(getattr(filled, field)) for field in Tags.__slots__))
-
-
-def _clean(text: str) -> str:
-    """Text that every format can hold: a zero would end it, half a surrogate can't be UTF-8."""
-    return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
 
 
 def _decibels(peak: float) -> float:
