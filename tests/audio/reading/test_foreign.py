@@ -31,6 +31,7 @@ KINDS = {
     "a.wv": ["-c:a", "wavpack"],
     "an-m4a.mp3": ["-c:a", "aac", "-f", "mp4"],
     "wma-in.wav": ["-c:a", "wmav2"],
+    "flac-in.ogg": ["-c:a", "flac"],
     "layer-2.mp2": ["-c:a", "mp2"],
 }
 
@@ -119,6 +120,14 @@ def test_cut_short_is_refused(recordings, name, tmp_path):
     path.write_bytes(content[: len(content) * 2 // 3 + 100])
     with pytest.raises(AudioError, match="ffmpeg can't decode all of it"):
         read(path)
+
+
+def test_flac_in_ogg_is_whole_or_refused(recordings, tmp_path):
+    path, content = tmp_path / "a.ogg", recordings["flac-in.ogg"].read_bytes()
+    for wrong, said in ((content * 2, "joined"), (content[: len(content) // 2], "truncated")):
+        path.write_bytes(wrong)
+        with pytest.raises(AudioError, match=said):
+            read(path)
 
 
 def test_a_film_without_sound_is_refused(tmp_path):

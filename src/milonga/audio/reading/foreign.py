@@ -68,7 +68,7 @@ def is_foreign(path: Path) -> bool:
         codec = int.from_bytes(head[20:22], "little")
         return head[8:12] == b"AVI " or (head[8:16] == b"WAVEfmt " and codec not in _OWN_CODECS)
     if head[:4] == b"OggS":
-        return b"Speex" in head or b"\x7fFLAC" in head
+        return any(codec in head for codec in (b"Speex", b"\x7fFLAC", b"theora", b"fishead"))
     known = head.startswith(_MAGIC) or head[4:8] == b"ftyp"
     return known or path.suffix.lower() in FOREIGN_SUFFIXES
 

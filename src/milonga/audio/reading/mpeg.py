@@ -97,8 +97,9 @@ def scan_mp3(content: bytes) -> Mp3 | None:
         else:
             found.frames.append((at, stop))
         at = stop
+    sound = sum(stop - start for start, stop in found.frames)
     # Chance finds frames in other data, too, but few.
-    if 2 * sum(stop - start for start, stop in found.frames) < len(content) - len(found.head):
+    if not found.frames or 2 * sound < len(content) - len(found.head):
         return None
     return Mp3(found.kinds, found.frames, found.infos, cut, promised, found.head)
 

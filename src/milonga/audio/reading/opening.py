@@ -55,6 +55,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[soundfile.SoundFile]:
     path, given = on_disk(path), Path(path)
     try:
         _check_file(path)
+        _check_ogg(path)
         with no_stray_messages(), _sound_file(path) as file:
             _check_header(path, file)
             yield file
@@ -236,21 +237,27 @@ def _check_header(path: Path, file: soundfile.SoundFile) -> None:
         match = re.search(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", file.extra_info, re.M)
         if match and int(match[1]) > int(match[2]) and not is_placeholder(int(match[1])):
             raise truncated(path, f"{match[2]} of {match[1]} bytes of sound are there")
-    if file.format == "OGG":
-        if not _ogg_ends(path):
-            raise truncated(path, "its last page is missing")
-        if _ogg_is_chained(path):
-            raise AudioError(
-                "Several Ogg streams are joined in this file.",
-                where=path,
-                step=f"Convert it: {foreign.conversion(path)}",
-            )
     if file.format == "FLAC" and file.frames >= _UNKNOWN:
         raise truncated(path, "its last block is not whole")
     if not file.frames:
         raise AudioError("It holds no audio (0 samples).", where=path)
     if file.frames > _LONGEST_S * file.samplerate:
         raise AudioError("Its header says it is longer than a day.", where=path)
+
+
+def _check_ogg(path: Path) -> None:
+    """Refuse an Ogg file that isn't one whole stream, which decoders pass over."""
+    with open(path, "rb") as handle:
+        if handle.read(4) != b"OggS":
+            return
+    if not _ogg_ends(path):
+        raise truncated(path, "its last page is missing")
+    if _ogg_is_chained(path):
+        raise AudioError(
+            "Several Ogg streams are joined in this file.",
+            where=path,
+            step=f"Convert it: {foreign.conversion(path)}",
+        )
 
 
 def _ogg_ends(path: Path) -> bool:
