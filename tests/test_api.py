@@ -168,7 +168,7 @@ def test_the_machine(tmp_path, monkeypatch):
         (lambda: milonga.Sheet(title="x", segments=[]), "segments"),
         (lambda: milonga.PlaySettings(pace=99), "pace"),
         (lambda: milonga.ExportSettings(bits=24, format="mp3"), "mp3|MP3"),
-        (lambda: milonga.TrainSettings(steps=-1), "budget"),
+        (lambda: milonga.TrainSettings(steps=-1), "steps"),
         (lambda: milonga.Clip(np.zeros(9), 44_100.5), "44100.5"),
         (lambda: milonga.read("missing.wav"), "missing.wav"),
         (lambda: milonga.load_sheet("missing.yaml"), "missing.yaml"),

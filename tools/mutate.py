@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -118,7 +119,8 @@ def tried(mutation: Mutation, limit: float) -> Result:
         return Result(mutation, "ERROR", 0.0, details=fault)
     status, seconds, output = run_tests(mutation, mutation.tests, limit)
     outcome = {FAILED: "killed", PASSED: "SURVIVED", None: "HANGS"}.get(status, "ERROR")
-    lines = [line for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    # A test's own log may have lines that begin alike.
+    lines = [line for line in output.splitlines() if re.match(r"(FAILED|ERROR) \S+\.py", line)]
     # Without its parameters, whose names may hold blanks.
     killer = lines[0].split()[1].partition("[")[0] if lines and outcome == "killed" else ""
     return Result(mutation, outcome, seconds, killer, output)

@@ -182,12 +182,6 @@ MUTATIONS: tuple[Mutation, ...] = (
             "Every take is rendered three times.",
         ),
         (
-            "stale-take-kept",
-            "same = receipt.request == planned.request",
-            "same = receipt.request.role == planned.request.role",
-            "A take of an older sheet is taken for one of today's.",
-        ),
-        (
             "damaged-take-kept",
             "if not same or samples_sha256(clip) != receipt.sound.sha256:",
             "if not same:",
@@ -212,7 +206,14 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     *_faults(
         "songs/rendering/takes.py",
-        "tests/songs/rendering/test_takes.py tests/songs/rendering/test_plan.py",
+        "tests/songs/rendering/test_takes.py tests/songs/rendering/test_plan.py "
+        "tests/songs/rendering/test_render.py",
+        (
+            "stale-take-kept",
+            "if receipt.request == request and",
+            "if receipt.request.role == request.role and",
+            "A take of an older sheet is taken for one of today's.",
+        ),
         (
             "takes-in-no-order",
             "index = rank.get(receipt.generator, len(order))",
@@ -293,8 +294,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
         (
             "missing-baseline-not-seen",
-            "            if needed:\n",
-            "            if False:\n",
+            "elif needed:",
+            "elif False:",
             "A missing baseline is found after the render, not before.",
         ),
     ),
@@ -584,12 +585,12 @@ MUTATIONS: tuple[Mutation, ...] = (
     # Sound models.
     *_faults(
         "sounds/train_model.py",
-        "tests/sounds/test_train_model.py::test_restarting_forgets_what_was_there",
+        "tests/sounds/test_train_model.py",
         (
             "restart-ignored",
-            "        if restart:\n",
-            "        if False:\n",
-            "A training that was to begin anew goes on from what is there.",
+            "beside = restart and not more",
+            "beside = False",
+            "A training that begins anew destroys the model that is there before it is done.",
         ),
     ),
     *_faults(
@@ -598,7 +599,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "test_another_corpus_or_other_settings_do_not_take_the_name",
         (
             "other-model-replaced",
-            "if self._folder.model.exists() and not wanted.adds:",
+            "if self.folder.model.exists() and not wanted.adds:",
             "if False:",
             "A training replaces a model of the same name without being told to.",
         ),
@@ -668,18 +669,18 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     *_faults(
-        "sounds/library/history.py",
+        "sounds/library/history_ledger.py",
         "tests/sounds/library/test_history.py",
         (
             "pinned-pruned",
-            "loose = [kept for kept in found if not kept.pinned and kept.number != keep_number]",
-            "loose = [kept for kept in found if kept.number != keep_number]",
+            "if sound.exists() and not (folder / PINNED).exists():",
+            "if sound.exists():",
             "A pinned sound is deleted for room.",
         ),
         (
             "number-given-twice",
-            "number = max(last, there) + 1",
-            "number = there + 1",
+            "self.last = known.last",
+            "self.last = 0",
             "A new sound gets the number of a deleted one.",
         ),
     ),

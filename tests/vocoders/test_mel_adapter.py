@@ -82,6 +82,19 @@ def test_noise_keeps_its_level():
         assert abs(20 * np.log10(adapted.sum() / own.sum())) < 1
 
 
+@pytest.mark.parametrize(("source", "target"), [(HTK, "librosa-default"), ("librosa-default", HTK)])
+def test_energies_of_noise_keep_their_level(source, target):
+    source, target = MelSpec.preset(source), MelSpec.preset(target)
+    assert source.power == target.power == 2
+    clip = Clip(np.random.default_rng(0).normal(0, 0.1, RATE * 2).astype(np.float32), RATE)
+    # What both rates hold, away from the edge of the resampler.
+    clip = resample(resample(clip, 16_000), RATE)
+    adapted = MelAdapter(source, target)(source.analyse(resample(clip, source.sample_rate)))
+    own = target.analyse(resample(clip, target.sample_rate))
+    means = [target.expand(mel[0])[:, EDGE:-EDGE].mean() for mel in (adapted, own)]
+    assert abs(10 * np.log10(means[0] / means[1])) < 1
+
+
 def test_clicks_keep_level_and_place():
     samples = np.zeros(RATE * 2)
     samples[RATE // 4 :: RATE // 2] = 0.9

@@ -26,7 +26,9 @@ def seed_option(text: str | None = None) -> Callable[[F], F]:
     return click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help=text)
 
 
-def options_of(model: type[BaseModel], *, leave_out: Iterable[str] = ()) -> Callable[[F], F]:
+def options_of(
+    model: type[BaseModel], *names: str, leave_out: Iterable[str] = ()
+) -> Callable[[F], F]:
     """Add an option for each field of a model to a command.
 
     The flag, type, bounds, choices, default and help come from the field: ``dither_seed`` is
@@ -35,9 +37,11 @@ def options_of(model: type[BaseModel], *, leave_out: Iterable[str] = ()) -> Call
 
     Args:
         model: its fields have descriptions.
+        names: of the fields; without any, all.
         leave_out: fields that get no option.
     """
-    fields = {name: f for name, f in model.model_fields.items() if name not in set(leave_out)}
+    chosen = set(names or model.model_fields) - set(leave_out)
+    fields = {name: f for name, f in model.model_fields.items() if name in chosen}
 
     def decorate(function: F) -> F:
         for name, field in reversed(fields.items()):

@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,7 +118,7 @@ def train_into_library(
         raise SoundError("There is no folder of recordings to learn from.")
     library, settings = library or Library(), settings or TrainSettings()
     check_writable(library.path_of(name))
-    settings = replace(settings, device=pick_device(settings.device))
+    settings = settings.model_copy(update={"device": pick_device(settings.device)})
     # With recordings to add, the model that is there stays anyway until the new one is whole.
     beside = restart and not more
     before = TrainingState.read(ModelFolder(library.path_of(name)).beside) if beside else None

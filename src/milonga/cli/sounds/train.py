@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from milonga.cli.common import json_option, make_progress, put, say, say_first, show
-from milonga.cli.options import device_option, seed_option
+from milonga.cli.options import given, options_of
 from milonga.runtime.progress import stop_between_steps
 from milonga.runtime.words import time_text
+from milonga.sounds.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from milonga.runtime.progress import Progress
@@ -24,21 +25,7 @@ _MOST_LISTED = 20
 @click.command()
 @click.argument("folder", type=_FOLDER, required=False)
 @click.option("--name", metavar="NAME", help="What the model is called.")
-@click.option(
-    "--minutes",
-    type=click.FloatRange(0, min_open=True),
-    help="How long to train at most, by default 10.",
-)
-@click.option("--epochs", type=click.IntRange(1), help="Train so many passes over the recordings.")
-@device_option
-@click.option(
-    "--size",
-    type=click.Choice(["normal", "small"]),
-    default="normal",
-    show_default=True,
-    help="Of the network. small: quick to train, for trying things out.",
-)
-@seed_option()
+@options_of(TrainSettings, "minutes", "epochs", "device", "size", "seed")
 @click.option(
     "--add",
     multiple=True,
@@ -52,8 +39,6 @@ _MOST_LISTED = 20
 def train(
     folder: Path | None,
     name: str | None,
-    minutes: float | None,
-    epochs: int | None,
     add: tuple[Path, ...],
     restart: bool,
     inspect: bool,
@@ -66,7 +51,7 @@ def train(
     inspected first, and what can't be used is listed. After Ctrl-C or a crash the same command
     goes on where it was. With --add, FOLDER may be left out.
     """
-    if minutes is not None and epochs is not None:
+    if given("minutes") and given("epochs"):
         raise click.UsageError("Give --minutes or --epochs, not both.")
     if folder is None and not add:
         raise click.UsageError("Give the folder that holds your recordings.")
@@ -79,10 +64,9 @@ def train(
     from milonga.sounds.library.names import check_name
 
     check_name(name)
-    from milonga.sounds import TrainSettings
     from milonga.workflows.training import train_model
 
-    settings = TrainSettings(minutes=minutes or 10.0, epochs=epochs, **values)
+    settings = TrainSettings(**values)
     with stop_between_steps(progress, repr(name)):
         result = train_model(
             folder or (),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from milonga.cli.common import json_option, make_progress, put, say, say_first, show
-from milonga.cli.options import device_option, seed_option
+from milonga.cli.options import device_option, given, options_of
 from milonga.runtime.progress import stop_between_steps
 from milonga.runtime.words import time_text
+from milonga.vocoders.training.settings import VocoderSettings
 
 if TYPE_CHECKING:
     from milonga.sounds.instrument.vocoder_tuning import TunedVocoder
@@ -21,12 +22,7 @@ _MOST_LISTED = 20
 
 @click.command("fine-tune-vocoder")
 @click.argument("name")
-@click.option(
-    "--minutes",
-    type=click.FloatRange(0, min_open=True),
-    help="How long to train in all, by default 30. More goes on with what is there.",
-)
-@click.option("--steps", type=click.IntRange(1), help="Train so many steps instead.")
+@options_of(VocoderSettings, "minutes", "steps", "batch", "seed")
 @click.option(
     "--from",
     "start",
@@ -49,8 +45,6 @@ _MOST_LISTED = 20
     metavar="SHARE",
     help="Share of training mels that the sound model made, by default 0.5.",
 )
-@click.option("--batch", type=click.IntRange(1, 256), help="Pairs in a step, by default 4 or 1.")
-@seed_option()
 @device_option
 @click.option(
     "--corpus",
@@ -61,24 +55,22 @@ _MOST_LISTED = 20
 )
 @click.option("--again", is_flag=True, help="Start anew; an unfinished training is forgotten.")
 @json_option
-def fine_tune_vocoder(
-    name: str, minutes: float | None, steps: int | None, as_json: bool, **values: Any
-) -> None:
+def fine_tune_vocoder(name: str, as_json: bool, **values: Any) -> None:
     """Train a vocoder on the recordings of the sound model NAME, and keep it with the model.
 
     At the end it is compared with the vocoder that would be taken otherwise, on recordings that
     neither was trained on. milonga sound play takes it from then on if it is better. After
     Ctrl-C or a crash the same command goes on.
     """
-    if minutes is not None and steps is not None:
+    if given("minutes") and given("steps"):
         raise click.UsageError("Give --minutes or --steps, not both.")
     from milonga.workflows import vocoding
 
     progress = make_progress()
+    # What isn't given depends on the generator.
+    values = {key: value for key, value in values.items() if given(key)}
     with stop_between_steps(progress, f"the vocoder of {name!r}"):
-        tuned = vocoding.fine_tune_vocoder(
-            name, minutes=minutes, steps=steps, progress=progress, **values
-        )
+        tuned = vocoding.fine_tune_vocoder(name, progress=progress, **values)
     show(tuned, as_json, lambda: _show(tuned))
 
 

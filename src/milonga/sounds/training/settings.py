@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
-from milonga.errors import SoundError
+from pydantic import Field, field_validator
+
+from milonga.errors import MilongaError, SoundError
+from milonga.runtime.validation import ExplainedRecord
 from milonga.sounds.model.architecture import FACTOR, Architecture
 
 
@@ -32,59 +34,56 @@ class Weights:
     free: float = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class TrainSettings:
+class TrainSettings(ExplainedRecord):
     """Budget and method of a training.
-
-    Attributes:
-        minutes: budget by the clock, over all runs of this training; used if neither ``epochs``
-            nor ``steps`` is given.
-        epochs: budget in passes over the unaugmented training frames, at least 20 steps each.
-        steps: budget in steps; goes before ``epochs``.
-        seed: of the first weights, the draws and the noise.
-        batch: segments of a step.
-        frames: of a segment, a multiple of 8.
-        learning_rate: the highest.
-        evaluate_every: steps from one validation to the next.
-        patience: validations without progress before training stops early.
-        checkpoint_s: seconds from one checkpoint to the next.
-        preview_s: seconds from one preview to the next.
-        effect_seeds: walks that the effect of each control is measured on.
-        device: where to train: "auto", "cpu", "cuda" or "mps".
-        size: of a new model's network. "small" is for trying things out.
-        architecture: sizes of its own instead.
-        weights: of the loss's terms.
 
     Raises:
         SoundError: a number is out of its range.
     """
 
-    minutes: float = 10.0
-    epochs: int | None = None
-    steps: int | None = None
-    seed: int = 0
-    batch: int = 8
-    frames: int = 256
-    learning_rate: float = 1.5e-3
-    evaluate_every: int = 100
-    patience: int = 15
-    checkpoint_s: float = 60.0
-    preview_s: float = 120.0
-    effect_seeds: int = 3
-    device: str = "auto"
-    size: Literal["normal", "small"] = "normal"
-    architecture: Architecture | None = None
-    weights: Weights = field(default_factory=Weights)
+    raises: ClassVar[type[MilongaError]] = SoundError
 
-    def __post_init__(self) -> None:
-        counts = [count for count in (self.epochs, self.steps) if count is not None]
-        if not 0 < self.minutes < math.inf or min(counts, default=1) < 1:
-            raise SoundError("A training needs a budget above 0.", step="Give minutes or epochs.")
-        if self.frames % FACTOR or self.frames < 2 * FACTOR or self.batch < 1:
-            raise SoundError("A segment needs a multiple of 8 frames, at least 16.")
-        if self.seed < 0:
-            raise SoundError(f"A seed is 0 or more, not {self.seed}.")
-        Architecture.of_size(self.size)
+    minutes: float = Field(
+        10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Budget by the clock, over all runs of this training; used if neither "
+        "epochs nor steps is given.",
+        json_schema_extra={"help": "How long to train at most."},
+    )
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="Budget in passes over the unaugmented training frames, at least 20 steps "
+        "each.",
+        json_schema_extra={"help": "Train so many passes over the recordings."},
+    )
+    steps: int | None = Field(None, ge=1, description="Budget in steps; goes before epochs.")
+    seed: int = Field(0, ge=0, description="Of the first weights, the draws and the noise.")
+    batch: int = Field(8, ge=1, description="Segments of a step.")
+    frames: int = Field(
+        256, ge=2 * FACTOR, multiple_of=FACTOR, description="Of a segment, a multiple of 8."
+    )
+    learning_rate: float = Field(1.5e-3, description="The highest.")
+    evaluate_every: int = Field(100, description="Steps from one validation to the next.")
+    patience: int = Field(
+        15, description="Validations without progress before training stops early."
+    )
+    checkpoint_s: float = Field(60.0, description="Seconds from one checkpoint to the next.")
+    preview_s: float = Field(120.0, description="Seconds from one preview to the next.")
+    effect_seeds: int = Field(3, description="Walks that each control is measured on.")
+    device: str = Field("auto", description="Where to train: auto, cpu, cuda or mps.")
+    size: Literal["normal", "small"] = Field(
+        "normal", description="Of the network. small: quick to train, for trying things out."
+    )
+    architecture: Architecture | None = Field(None, description="Sizes of its own instead.")
+    weights: Weights = Field(Weights(), description="Of the loss's terms.")
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _known(cls, size: str) -> str:
+        Architecture.of_size(size)
+        return size
 
     @property
     def network(self) -> Architecture:
