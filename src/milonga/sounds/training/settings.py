@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from milonga.errors import MilongaError, SoundError
-from milonga.runtime.validation import ExplainedRecord
+from milonga.runtime.record import ExplainedRecord
 from milonga.sounds.model.architecture import FACTOR, Architecture
 
 

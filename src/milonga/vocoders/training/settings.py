@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from milonga.errors import MilongaError, VocoderError
-from milonga.runtime.validation import ExplainedRecord
+from milonga.runtime.record import ExplainedRecord
 
 
 class VocoderSettings(ExplainedRecord):
