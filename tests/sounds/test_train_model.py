@@ -5,7 +5,6 @@ import signal
 import textwrap
 import time
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 from warm_process import WarmProcess, run_warm
@@ -280,7 +279,7 @@ def test_too_little_audio_trains_nothing(tmp_path, make_corpus):
 
 def test_previews_are_written_on_the_way(corpus, tmp_path):
     library = Library(tmp_path / "library")
-    settings = replace(SETTINGS, preview_s=0.0)
+    settings = SETTINGS.model_copy(update={"preview_s": 0.0})
     with pytest.raises(Cancelled):
         train_into_library(
             "noises", corpus, settings=settings, library=library, progress=Stop("Training", 2)

@@ -113,7 +113,7 @@ def test_killed_at_any_moment_it_goes_on(tmp_path):
             time.sleep(delay)
             process.send_signal(signal.SIGKILL)
     assert list(folder.glob("checkpoint*")) or list(folder.glob(".part-*"))
-    done = json.loads(_finish(folder, 0)[0])
+    done = json.loads(_finish(folder, 1)[0])
     steps = done + 2
     assert _finish(folder, steps)[-1] == _finish(tmp_path / "whole", steps)[-1]
     assert not list(folder.glob(".part-*"))
