@@ -124,7 +124,7 @@ def compare_history(
     A sound that has gone for room is played again.
 
     Args:
-        numbers: two or more; the first is the baseline.
+        numbers: two or more; the first is what the others are compared with.
         out: the page's folder, by default compare-FIRST-SECOND in the current one.
 
     Raises:
@@ -171,6 +171,7 @@ def compare_history(
                     details=_differing(found),
                     tracks=tracks,
                     yardsticks=compared["yardsticks"],
+                    reference="first sound",
                 )
             ],
             made={"command": f"milonga sound history compare {' '.join(map(str, numbers))}"},

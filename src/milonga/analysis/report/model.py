@@ -52,6 +52,7 @@ class ReportSection:
         details: shown as a list (tempo, key, style); text of several lines is folded (lyrics).
         tracks: in the order they are shown; a baseline is put first.
         yardsticks: of the baseline, by name (self, silence, noise, shuffled).
+        reference: the word for the baseline, where it is none in the usual sense.
     """
 
     title: str
@@ -59,6 +60,7 @@ class ReportSection:
     details: Mapping[str, str] = field(default_factory=dict)
     tracks: Sequence[ReportTrack] = ()
     yardsticks: Mapping[str, Any] | None = None
+    reference: str = "baseline"
 
     @property
     def ordered(self) -> list[ReportTrack]:

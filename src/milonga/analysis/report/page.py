@@ -168,6 +168,7 @@ def _render(
             measures=[n for n, _ in MEASURES.values() if any(s.scale(n) for s in sections)],
             tally=tally(report, licences),
             made=list(report.made.items()),
+            reference=next((section.reference for section in sections), "baseline"),
             range_db=f"{pictures.RANGE_DB:.0f}",
         )
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from milonga.analysis.figures import (
@@ -115,6 +115,7 @@ class SectionView:
     yardstick_rows: list[tuple[str, Row]]
     scales: list[Scale]
     vectors: list[Vectors]
+    reference: str
 
     @property
     def across(self) -> int:
@@ -157,6 +158,9 @@ def section_view(
         if track.features is not None or track.differences is not None
     ]
     yardsticks = yardstick_rows(section.yardsticks, columns) if rows else []
+    by_measure = scales(
+        [(t.label, t.differences) for t in ordered if t.kind == "take"], section.yardsticks
+    )
     details = [(key, value.strip()) for key, value in section.details.items() if value.strip()]
     return SectionView(
         id=f"s{index}",
@@ -168,12 +172,31 @@ def section_view(
         tracks=tracks,
         columns=columns,
         rows=rows,
-        yardstick_rows=[("", row) for row in yardsticks],
-        scales=scales(
-            [(t.label, t.differences) for t in ordered if t.kind == "take"], section.yardsticks
-        ),
+        yardstick_rows=[("", _row_worded(row, section.reference)) for row in yardsticks],
+        scales=[_scale_worded(scale, section.reference) for scale in by_measure],
         vectors=_vectors(ordered),
+        reference=section.reference,
     )
+
+
+def _worded(text: str, reference: str) -> str:
+    return text.replace("baseline", reference).replace("Baseline", reference.capitalize())
+
+
+def _row_worded(row: Row, reference: str) -> Row:
+    return replace(row, label=_worded(row.label, reference), about=_worded(row.about, reference))
+
+
+def _scale_worded(scale: Scale, reference: str) -> Scale:
+    marks = (
+        replace(
+            mark,
+            label=mark.label if mark.kind == "take" else _worded(mark.label, reference),
+            verdict=_worded(mark.verdict, reference),
+        )
+        for mark in scale.marks
+    )
+    return replace(scale, sentence=_worded(scale.sentence, reference), marks=tuple(marks))
 
 
 def _is_long(text: str) -> bool:
