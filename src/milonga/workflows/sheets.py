@@ -156,19 +156,22 @@ def new_sheet(path: StrPath, *, title: str = "My first song", force: bool = Fals
     return _write(Path(path), text, force, sheet=True)
 
 
-def import_sheet(markdown: StrPath, out: StrPath | None = None, *, force: bool = False) -> Imported:
-    """Make a sheet of the Markdown that people keep for commercial services.
+def import_sheet(
+    markdown: StrPath, out: StrPath | None = None, *, song: int = 1, force: bool = False
+) -> Imported:
+    """Make a sheet of lyrics or prompts as people keep them; see ``import_markdown`` for the forms.
 
     Args:
         markdown: the file.
         out: write the sheet as this file.
+        song: which one of a file that holds several.
         force: overwrite one that is there.
 
     Raises:
         SheetError: the file can't be read, or holds no song.
         OutputError: as ``new_sheet``.
     """
-    imported = import_file(Path(markdown))
+    imported = import_file(Path(markdown), song=song)
     if out is not None:
         _write(Path(out), imported.to_yaml(), force, sheet=True)
     return imported

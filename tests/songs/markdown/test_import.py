@@ -1,5 +1,7 @@
 """Markdown from people's folders: each thing lands in its field."""
 
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -518,6 +520,34 @@ class TestExportedAndEdited:
 
 
 SIZE = 40_000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        " " * 900_000 + "x",
+        "\u3000" * 300_000 + "# x",
+        "**a**: b " * 20_000,
+        "Weirdness: 42 | " * 20_000,
+        "[Verse] " * 20_000,
+        " ".join(["a" * 10_000] * 20),
+        "*a **b_ " * 10_000,
+        "(x2) " * 10_000,
+        "<!-- " * 10_000,
+        "[Am]la " * 10_000,
+        "---\n" + "a: [" * 4_000,
+        "[00:01.00]" * 5_000,
+    ],
+    ids=range(12),
+)
+@pytest.mark.parametrize(
+    "form", ["{}\n[Verse]\nla\n", "[Verse]\n{}\n", "Style: x\n{}\n\n[Verse]\nla\n"]
+)
+def test_hostile_lines_take_no_time(line, form):
+    begun = time.process_time()
+    with suppress(SheetError):
+        import_markdown(form.replace("{}", line))
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize(

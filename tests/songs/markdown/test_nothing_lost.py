@@ -1,5 +1,6 @@
 """Whatever a document looks like, each of its words is in the sheet, in a guess, or listed."""
 
+import json
 import re
 
 from hypothesis import assume, given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from milonga.errors import SheetError
 from milonga.songs.markdown.import_ import Imported, import_markdown
 from milonga.songs.sheet.load import parse_sheet
+from milonga.songs.sheet.lyrics import parse_lyrics
 
 # § stands for a word that occurs nowhere else.
 TEMPLATES = (
@@ -126,6 +128,46 @@ TEMPLATES = (
     "“§”",
     "\\*§\\*",
     "&lt;§&gt;",
+    "[Chorus] (x2)",
+    "[Chorus] x9 § (§)",
+    "[§ Verse]",
+    "\\[Chorus\\] §",
+    "**[Bridge] (§)**",
+    "【副歌】 §",
+    "Verse {n}",
+    "Verse {n}: §",
+    "Chorus (§)",
+    "[End]",
+    "[Repeat Chorus]",
+    "§ (x2)",
+    "(x2)",
+    "Weirdness: §",
+    "**Persona**: §",
+    "Style: § | Key: § | § | Foo: §",
+    "| Key: § | Time: 3/4 |",
+    "| Español | § |",
+    "| § |",
+    "*(§)*",
+    "*whispered* §",
+    "(half-spoken)",
+    "// §",
+    "§  # §",
+    "<!-- §",
+    "§ -->",
+    "[Am]§ [G]§",
+    "Am  F  G7",
+    "§ / §",
+    "Language: § / §",
+    "- [ ] §",
+    "24. §",
+    "120 BPM, D minor, 4/4, 3:20",
+    "Style: §, BPM: 142",
+    "Want me to change the § song?",
+    "12Embed",
+    "Song 3: §",
+    "# § — Suno-Ready §",
+    "Caption:",
+    "제목: §",
 )
 lines = st.lists(st.tuples(st.sampled_from(TEMPLATES), st.integers(0, 12)), min_size=1, max_size=25)
 
@@ -190,3 +232,83 @@ def test_any_text_gives_a_sheet_or_an_explanation(text: str) -> None:
     else:
         explained = parse_sheet(imported.to_yaml()) == imported.sheet
     assert explained
+
+
+# What is sung is marked s, what isn't t. Behind a tag "Style: t" would be sung.
+LABELS = (
+    "Style: t", "Exclude: t", "Foo: t", "| Key: t | Time: 4/4 |", "Mood: t | Seed: t", "", "```",
+)  # fmt: skip
+NEVER_SUNG = (
+    "**Style**: t, t", "**Weirdness**: 4t", "Weirdness: 42", "**t**: t", "// t", "[Mood: t]", "[t]",
+    "[Chorus] (t)", "[Verse 2: t] [t]", "[Verse {n}] t", "**[Bridge]** (t)", "| Weirdness | t |",
+    "*(t)*", "## Chorus", "### Verse {n}", "Verse {n}:", "CHORUS", "[Chorus]", "", "", "<!-- t -->",
+    "---", "12Embed", "[Am] [G]", "Am  F  G7", "```", "- **Mood**: t",
+)  # fmt: skip
+SUNG = (
+    "s", "s s s", "s (s)", "s: s", "- s", "1. s", "*s* s", "s\\", "> s", "**s** s", "[Am]s [G]s",
+    "s (x2)", "  s", "s [t]", "s  # t",
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.sampled_from(LABELS), max_size=4),
+    st.lists(st.sampled_from([*NEVER_SUNG, *SUNG, *SUNG]), min_size=1, max_size=20),
+)
+def test_labels_tags_and_marks_are_never_sung(head: list[str], body: list[str]) -> None:
+    count = iter(range(1000))
+    text = "\n".join(
+        re.sub(r"\b[st]\b", lambda m: f"{m[0]}q{next(count)}x", line.replace("{n}", "2"))
+        for line in ["# Title", "", *head, "", *body]
+    )
+    try:
+        imported = import_markdown(text)
+    except SheetError as error:
+        assume("No song" not in error.message)
+        raise
+    sung = "\n".join(
+        line.text for s in imported.sheet.segments for line in parse_lyrics(s.lyrics or "")
+    )
+    assert not re.search(
+        r"tq\d|weirdness|[*|#\\<>`]|\bx2\b|embed|chorus|verse", sung, re.IGNORECASE
+    )
+    said = accounted(imported)
+    assert not [word for word in re.findall(r"[st]q\d+x", text) if word not in said]
+
+
+FORMS = (
+    "[00:01.00]§", "[00:02.00][00:09.00]§ §", "[00:05.00]", "[01:99.00]§", "[ti:§]", "[foo:§]",
+    "[length:01:00]", "1", "00:00:01,000 --> 00:00:02,000", "00:05.000 --> 00:01.000", "WEBVTT",
+    "<i>§</i>", "{title: §}", "{soc}", "{eoc}", "{c: §}", "{c: Chorus}", "{sob: §}", "{sot}",
+    "{eot}",
+    "{chorus}", "{meta: key §}", "[G]§ [Am]§", "# §", "§", "", "[Chorus]",
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(FORMS).map(lambda line: (line, 0)), min_size=1, max_size=20))
+def test_every_word_of_other_forms_is_accounted_for(document: list[tuple[str, int]]) -> None:
+    text, words = filled(document)
+    try:
+        imported = import_markdown(text)
+    except SheetError as error:
+        assume("No song" not in error.message)
+        raise
+    said = accounted(imported)
+    assert not [word for word in words if not re.search(rf"{word}\b", said)]
+    assert parse_sheet(imported.to_yaml()) == imported.sheet
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.recursive(
+    st.text(max_size=8) | st.integers() | st.none() | st.booleans() | st.just("[Verse]\nla"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["title", "tags", "prompt", "lyrics", "bpm", "duration", "x"]), inner,
+        max_size=4), max_leaves=8,
+))  # fmt: skip
+def test_any_json_gives_a_sheet_or_an_explanation(document: object) -> None:
+    try:
+        imported = import_markdown(json.dumps(document))
+    except SheetError:
+        return
+    assert parse_sheet(imported.to_yaml()) == imported.sheet

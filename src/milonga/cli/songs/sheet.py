@@ -78,16 +78,17 @@ def check(
 @song.command("import")
 @click.argument("markdown", type=_PATH)
 @click.option("-o", "--output", type=_PATH, help="The sheet to write; standard output without it.")
+@click.option("--song", default=1, help="Which one of a file that holds several songs.")
 @force_option
 @json_option
-def import_(markdown: Path, output: Path | None, force: bool, as_json: bool) -> None:
-    """Make a sheet from the Markdown that people keep for commercial services.
+def import_(markdown: Path, output: Path | None, song: int, force: bool, as_json: bool) -> None:
+    """Make a sheet from lyrics or prompts: Markdown, text with sections, LRC, SRT, ChordPro, JSON.
 
     Lines that have no place in a sheet are listed, and stand at its end as comments.
     """
     from milonga.workflows.sheets import import_sheet
 
-    imported = import_sheet(markdown, output, force=force)
+    imported = import_sheet(markdown, output, song=song, force=force)
     if as_json:
         print_json({"path": output and str(output), **imported.to_dict()})
         return

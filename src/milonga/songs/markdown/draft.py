@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from milonga.songs.markdown.marks import shown
-from milonga.songs.markdown.reader import Labelled, Line
+from milonga.songs.markdown.parts import Left, Line, Part, lines_of
 from milonga.songs.sheet.fields import NAME_LENGTH
 from milonga.songs.sheet.text import one_line
 
@@ -49,6 +49,10 @@ class Draft:
     bars: tuple[float, Line] | None = None
     instrumental: Line | None = None
     with_backing: Line | None = None
+    times: int = 1
+    again: bool = False
+    directions: list[str] = field(default_factory=list)
+    bilingual: bool = False
     labelled: bool = False
     prose: list[Line] = field(default_factory=list)
     unplaced: list[Unplaced] = field(default_factory=list)
@@ -62,22 +66,20 @@ class Draft:
     def guess(self, name: str, text: str, line: int | None = None) -> None:
         self.guesses.append(Guess(name, text, line))
 
-    def leave_labelled(self, part: Labelled, reason: str = "") -> None:
-        """List a labelled value as not placed, together with its label."""
-        first, *rest = part.values or (Line(part.label.number, ""),)
-        if first.number == part.label.number:
-            self.leave(Line(first.number, f"{part.label.text}: {first.text}".rstrip(": ")), reason)
-        else:
-            self.leave(part.label, reason)
-            self.leave(first, reason)
-        for value in [*((part.beside,) if part.beside else ()), *rest]:
-            self.leave(value, reason)
+    def leave_part(self, part: Part, reason: str = "") -> None:
+        """List a part as not placed; a labelled value together with its label."""
+        for line in lines_of(part):
+            self.leave(line, reason or (part.reason if isinstance(part, Left) else ""))
 
     def add(self, name: str, text: str) -> None:
-        """Add to a text that may come in parts, unless it says so already."""
+        """Add to a text that may come in parts; what it says already is not said again."""
         text = one_line(shown(text)).strip(" ,;")
         parts = self.joined.setdefault(name, [])
-        if text and text.casefold() not in (part.casefold() for part in parts):
+        said = {piece.strip() for part in parts for piece in part.casefold().split(",")}
+        said.update(part.casefold() for part in parts)
+        if said and text.casefold() not in said:
+            text = ", ".join(p for p in text.split(", ") if p.strip().casefold() not in said)
+        if text and text.casefold() not in said:
             parts.append(text)
 
     def once(self, name: str, value: Line) -> None:

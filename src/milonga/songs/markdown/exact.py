@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from milonga.songs.markdown.draft import Unplaced
-from milonga.songs.markdown.marks import unescape
-from milonga.songs.markdown.reader import Fence, Heading, Labelled, Line, read_parts
+from milonga.songs.markdown.marks import unescape, without_break
+from milonga.songs.markdown.parts import Fence, Heading, Labelled, Line, Prose
 from milonga.songs.sheet.document import Document, Fault, Loc, schema_of
+from milonga.songs.sheet.labels import field_of
 from milonga.songs.sheet.load import validated
 from milonga.songs.sheet.model import Layer, Segment, Sheet
 from milonga.songs.sheet.quantities import exact_seconds, exact_tempo, number
 
+MARKER = "<!-- milonga song sheet -->"
+"""The first line of a file that ``song export`` wrote: nothing in it has to be guessed."""
+_HEADING = re.compile(r"(#{1,6})[ \t]+(.*)")
+_LABEL = re.compile(r"\s*(?:- )?\*\*([^*:]{1,60})(?:\*\*:|:\*\*)(.*)")
 _SEGMENT = re.compile(r"Segment (\d{1,9}) - (.*)")
 _LAYER = re.compile(r"Layer (\S+)")
+
+
+def is_exact(text: str) -> bool:
+    """Tell if ``song export`` wrote the document."""
+    return text.lstrip().startswith(MARKER)
 
 
 def read_exact(text: str, source: Path | None) -> tuple[Sheet, list[Unplaced]]:
@@ -26,8 +37,7 @@ def read_exact(text: str, source: Path | None) -> tuple[Sheet, list[Unplaced]]:
         SheetError: a value was changed to one that a sheet can't hold.
     """
     reader = _Reader()
-    parts, _ = read_parts(text)
-    for part in parts:
+    for part in _parts(text.split("\n")):
         if isinstance(part, Heading):
             reader.heading(part)
         elif isinstance(part, Labelled):
@@ -36,6 +46,44 @@ def read_exact(text: str, source: Path | None) -> tuple[Sheet, list[Unplaced]]:
             for line in part.values if isinstance(part, Fence) else (part.line,):
                 reader.leave(line)
     return validated(reader.document, source), reader.unplaced
+
+
+def _parts(lines: Sequence[str]) -> Iterator[Heading | Labelled | Fence | Prose]:
+    at = 0
+    label: Line | None = None  # one whose value is the block below it
+    while at < len(lines):
+        line = Line(at + 1, lines[at])
+        at += 1
+        fence = re.match(r"(`{3,})[^`]*$", line.text)
+        heading, labelled = _HEADING.match(line.text), _LABEL.match(line.text)
+        if not line.text.strip() or line.text.strip() == MARKER:
+            continue
+        if fence:
+            end = at
+            while end < len(lines) and lines[end].rstrip() != fence[1]:
+                end += 1
+            values = tuple(Line(n + 1, lines[n]) for n in range(at, end))
+            at = end + 1
+            if label is None:
+                yield Fence(values, line)
+            else:
+                yield Labelled(label, field_of(label.text), values, fenced=True)
+            label = None
+            continue
+        if label is not None:
+            yield Labelled(label, field_of(label.text), ())
+            label = None
+        if heading:
+            yield Heading(Line(line.number, heading[2].strip()), len(heading[1]))
+        elif labelled and labelled[2].strip():
+            name, value = labelled[1].strip(), without_break(labelled[2]).strip()
+            yield Labelled(Line(at, name), field_of(name), (Line(at, value),))
+        elif labelled:
+            label = Line(at, labelled[1].strip())
+        else:
+            yield Prose(line)
+    if label is not None:
+        yield Labelled(label, field_of(label.text), ())
 
 
 class _Reader:
@@ -82,8 +130,6 @@ class _Reader:
             for value in part.values if part.fenced else part.values[1:]:
                 self.leave(value)
             return
-        if part.beside is not None:
-            self.leave(part.beside)
         loc = (*self._loc, name)
         self.document.lines[loc] = part.label.number
         value = self._value(name, kind, part, loc)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel
 
+from milonga.songs.markdown.exact import MARKER
 from milonga.songs.markdown.marks import escape
-from milonga.songs.markdown.reader import MARKER
 from milonga.songs.sheet.document import schema_of
 from milonga.songs.sheet.labels import label_of
 from milonga.songs.sheet.model import Sheet

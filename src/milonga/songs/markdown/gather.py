@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from milonga.runtime.words import plain
 from milonga.songs.markdown.draft import Draft
-from milonga.songs.markdown.heading import read_heading
-from milonga.songs.markdown.lyrics import marker, split_song
-from milonga.songs.markdown.place import put, put_heading, put_tag, take
-from milonga.songs.markdown.reader import Fence, Heading, Labelled, Line, Part, Prose
+from milonga.songs.markdown.heading import read_heading, song_title
+from milonga.songs.markdown.lyrics import split_song
+from milonga.songs.markdown.parts import Fence, Heading, Labelled, Left, Line, Part, Prose, Rule
+from milonga.songs.markdown.place import put, put_facts, put_heading, put_tag, take
+from milonga.songs.markdown.tags import section_tag
 from milonga.songs.sheet.lyrics import has_words
 
-_TAG_LINE = re.compile(r"^\s*\[([^\[\]]+[:：][^\[\]]+)\]\s*$")
+_TAG_LINE = re.compile(r"^\[([^\[\]]+[:：][^\[\]]+)\]$")
+_CHAT = re.compile(
+    r"\W*(?:(?:do you )?want me to|would you like|shall i|should i|i can also|"
+    r"feel free|let me know (?:if|what|which|how)|if you(?:'d| would)? (?:like|want|prefer)|"
+    r"hope (?:you|this)|need (?:a|any|another)|just (?:say|tell me|let me)|here(?:'s| is)|"
+    r"this (?:song|version)|"
+    r"the (?:song|lyrics|structure)|quieres que|te gustaria|dime si|avisame|espero que|puedo)\b.*"
+    r"\b(?:versions?|song|lyrics?|style|verse|chorus|bridge|tweak\w*|adjust\w*|chang\w*|prompt|suno|"
+    r"udio|title|genre|translat\w*|letra|cancion|estrofa|estribillo|cambi\w*|ajust\w*)\b.*"
+)
+"""What chat programs say below the song that they wrote."""
+_CHAT_LINES = 3
 
 
 def gather(parts: Sequence[Part]) -> tuple[Draft, list[Draft]]:
@@ -29,16 +42,25 @@ class _Gatherer:
         self.drafts: list[Draft] = []
         self._target: Draft | None = self.song
         self._level = 0
+        self._begun = self._closed = False  # the song's lyrics without a label
+        self._ruled: list[Line] | None = None  # the lines behind the last rule
 
     def take(self, part: Part) -> None:
+        if isinstance(part, Rule):
+            self._ruled = []
+            return
+        if not isinstance(part, Prose | Left):
+            self._ruled = None
         if isinstance(part, Heading):
             self._heading(part)
         elif isinstance(part, Labelled):
             self._labelled(part)
         elif isinstance(part, Fence):
             self._fence(part)
-        else:
+        elif isinstance(part, Prose):
             self._prose(part)
+        else:
+            (self._target or self.song).leave_part(part)
 
     def _heading(self, part: Heading) -> None:
         found = read_heading(part.line.text)
@@ -48,52 +70,69 @@ class _Gatherer:
             self.drafts.append(draft)
             self._target, self._level = draft, part.level
             return
-        untitled = "name" not in self.song.values and not self.drafts and part.level <= 2
+        untitled = "heading" not in self.song.values and not self.drafts and part.level <= 2
         if untitled and re.search(r"\w", part.line.text):
-            put(self.song, "title", part.line)
+            self.song.values["heading"] = part.line.text
+            self.song.lines["heading"] = part.line.number
         else:
             (self._target or self.song).leave(part.line)
+        self._closed = self._closed or (self._begun and part.level < 7)
         # A heading below a segment's own leaves the segment open, another one ends it.
         if self.drafts and part.level <= self._level:
             self._target = None
 
     def _labelled(self, part: Labelled) -> None:
+        if part.level and self.drafts and part.level <= self._level:
+            self._target = self.song
         target = self._target
         if target is None:
-            self.song.leave_labelled(part)
-        elif part.field in ("artist",) and not target.song:
+            self.song.leave_part(part)
+        elif part.field == "artist" and not target.song:
             take(self.song, part)
         else:
             take(target, part)
+        self._begun = self._begun or (part.field == "lyrics" and bool(part.values))
 
     def _fence(self, part: Fence) -> None:
         target = self._target
         if target is not None and not target.lyrics and not target.song:
             target.lyrics += part.values
             target.guess("lyrics", "a block without a label", part.values[0].number)
-        elif target is not None and target.song and any(map(marker, part.values)):
+        elif target is not None and target.song and any(section_tag(v.text) for v in part.values):
             target.lyrics += part.values
+            self._begun = True
         else:
-            for value in part.values:
-                (target or self.song).leave(value)
+            (target or self.song).leave_part(part)
 
     def _prose(self, part: Prose) -> None:
-        target = self._target
-        tag = _TAG_LINE.match(part.line.text)
-        if target is None:
-            self.song.leave(part.line)
-        elif tag and not target.prose and not target.lyrics and marker(part.line) is None:
-            put_tag(target, Line(part.line.number, tag[1]))
+        target, line = self._target, part.line
+        section = section_tag(line.text, gap=part.gap)
+        tag = _TAG_LINE.match(line.text)
+        if section is not None:
+            self._begun, self._ruled = True, None
+        if target is None or (target.song and self._closed):
+            (target or self.song).leave(line)
+        elif tag and not target.prose and not target.lyrics and section is None:
+            put_tag(target, Line(line.number, tag[1]))
+        elif not target.lyrics and put_facts(target, line):
+            pass
         else:
-            target.prose.append(part.line)
+            if part.gap and target.prose:
+                target.prose.append(Line(line.number - 1, ""))
+            target.prose.append(line)
+            if self._ruled is not None:
+                self._ruled.append(line)
 
     def finish(self) -> tuple[Draft, list[Draft]]:
         song = self.song
+        song_title(song)
+        last = self.drafts[-1] if self.drafts else song
+        self._leave_closing(last)
         if not self.drafts:
             self._whole_song()
         for draft in self.drafts:
             if draft.prose and not draft.labelled and not draft.lyrics:
-                draft.lyrics = list(_with_rests(draft.prose))
+                draft.lyrics = draft.prose
                 draft.guess("lyrics", "text without a label", draft.prose[0].number)
             else:
                 for line in draft.prose:
@@ -102,27 +141,52 @@ class _Gatherer:
             song.leave(line)
         return song, self.drafts
 
+    def _leave_closing(self, draft: Draft) -> None:
+        """List what a chat program says below the song."""
+        lines = draft.lyrics or draft.prose
+        begun = max(len(lines) - _CHAT_LINES, 0)
+        for at, line in enumerate(lines[begun:], begun):
+            # One line alone below a rule is a footer.
+            if _CHAT.fullmatch(plain(line.text[:300])) or self._ruled == [line] == lines[at:]:
+                for found in lines[at:]:
+                    draft.leave(found, "stands below the song")
+                del lines[at:]
+                return
+
     def _whole_song(self) -> None:
-        """Make segments from the section markers in lyrics that no heading divides."""
+        """Make segments from the section tags in lyrics that no heading divides."""
         song = self.song
         lines = song.lyrics
         if not lines:
-            first = next((n for n, line in enumerate(song.prose) if marker(line)), len(song.prose))
-            lines, song.prose = list(_with_rests(song.prose[first:])), song.prose[:first]
+            begun = next((part[0].number for tag, part in split_song(song.prose) if tag), None)
+            lines = [line for line in song.prose if begun is not None and line.number >= begun]
+            song.prose = [line for line in song.prose if begun is None or line.number < begun]
+            self._untagged_title()
         if not lines and not (song.joined.get("style") and song.labelled):
             return
         song.lyrics = []
-        for mark, part in split_song(lines):
-            if mark is None and not any(has_words(line.text) for line in part):
+        for tag, part in split_song(lines):
+            sung = (line.text for line in part if not line.text.startswith(("//", "# ")))
+            if tag is None and not any(map(has_words, sung)):
                 for line in part:
                     self._opening(line)
                 continue
-            draft = Draft(line=part[0].number, lyrics=list(part))
-            self.drafts.append(draft)
+            self.drafts.append(Draft(line=part[0].number, lyrics=list(part)))
         if not self.drafts:  # a song without words
             self.drafts.append(Draft(line=song.line))
         if len(self.drafts) == 1:
             self._only(self.drafts[0])
+
+    def _untagged_title(self) -> None:
+        """Take the one line above the first section of plain lyrics as the title."""
+        song = self.song
+        filled = [line for line in song.prose if line.text]
+        if len(filled) == 1 and "name" not in song.values and not song.labelled:
+            (line,) = filled
+            if len(line.text) <= 60 and not re.search(r"[:.!?]$", line.text):
+                put(song, "title", line)
+                song.guess("title", "the line above the first section", line.number)
+                song.prose = []
 
     def _only(self, draft: Draft) -> None:
         """Give the only segment the song's values that only segments can have."""
@@ -138,18 +202,8 @@ class _Gatherer:
         draft.instrumental, song.instrumental = song.instrumental, None
 
     def _opening(self, line: Line) -> None:
-        tag = _TAG_LINE.match(line.text)
+        tag = _TAG_LINE.match(line.text.strip())
         if tag:
             put_tag(self.song, Line(line.number, tag[1]))
         else:
             self.song.leave(line)
-
-
-def _with_rests(lines: Sequence[Line]) -> Iterator[Line]:
-    """Return the lines, with an empty one wherever some were skipped."""
-    last = None
-    for line in lines:
-        if last is not None and line.number > last + 1:
-            yield Line(last + 1, "")
-        yield line
-        last = line.number

@@ -6,9 +6,12 @@ import re
 from dataclasses import dataclass, field
 
 from milonga.runtime.words import plain
-from milonga.songs.markdown.marks import bare, shown
+from milonga.songs.markdown.draft import Draft
+from milonga.songs.markdown.marks import bare, plain_text, shown, unescape
+from milonga.songs.markdown.parts import Line
+from milonga.songs.markdown.tags import MOST_TIMES, described_section, is_cue, section_tag, times_of
 from milonga.songs.sheet.quantities import find_duration, find_tempo
-from milonga.songs.sheet.sections import section_in
+from milonga.songs.sheet.sections import section_phrase
 
 _NUMBERED = re.compile(
     r"^(?:segment|segmento|clip|track|part|parte|section|seccion|sección|pista|take|toma)"
@@ -17,23 +20,18 @@ _NUMBERED = re.compile(
 )
 _LISTED = re.compile(r"^#?(\d{1,4})\s*(?:[.:)|–—-]+\s+|[.)](?=\w))(.*)$")
 _SEPARATOR = re.compile(r"\s+[-–—|/·]+\s+|\s*:\s+|\s*—\s*")
-_WITH_NUMBER = r"(?:\s*(?:#?\s*\d{1,2}|[ivx]{1,4}|[a-d])\b)?"
-_BEFORE = (
-    r"(?:(?:the|a|final|last|first|second|third|big|double|main|short|long|el|la|los|las|primer|"
-    r"primera|segundo|segunda|ultimo|ultima|gran)\s+)*"
-)
 _PARTS = frozenset(
     ("", "and", "with", "y", "con", "vocal", "vocals", "voz", "voces", "instrumental",
      "instrumentals", "backing", "base")
 )  # fmt: skip
-_AFTER = r"(?:\s+(?:break|solo|part|section|final|reprise|instrumental))?"
-
-
-DESCRIBED = re.compile(
-    r"[\w'-]+(?: [\w'-]+)? (solo|interlude|interludio|break|intro|outro)s?"
-    r"|(solo|interludio) de [\w'-]+(?: [\w'-]+)?"
+_BEFORE_TITLE = re.compile(
+    r"^(?:(?:song|track|cancion|canción|tema)\s*#?\d{1,3}\s*[:.–—-]+\s*|#?\d{1,3}\s*[.):]\s+)",
+    re.IGNORECASE,
 )
-"""A section with what plays it: "Guitar Solo", "Solo de bandoneón"."""
+_AFTER_TITLE = re.compile(
+    r"\s+[-–—|(]\s*[^-–—|()]*\b(?:suno|udio|ready|version|prompts?|template|lyrics|letra)\b.*$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(slots=True)
@@ -51,27 +49,26 @@ class SegmentHeading:
     seconds_from: str = ""
     bars: str = ""
     played_by: str = ""
+    times: int = 1
+    again: bool = False
+    directions: list[str] = field(default_factory=list)
     rest: list[str] = field(default_factory=list)
 
 
-def section_phrase(text: str) -> str | None:
-    """Return the section of a text that says nothing else: "Final Chorus 2" gives "chorus 2".
-
-    None for a text that says more ("Bridge the gap") or names no section.
-    """
-    words = " ".join(plain(text).split()).strip(" .:")
-    if words == "final":
-        return "outro"
-    found = section_in(words)
-    if found is None:
-        return None
-    name, match = found
-    before, after = words[: match.start()], words[match.end() :]
-    numbered = re.fullmatch(rf"{_AFTER}({_WITH_NUMBER}){_AFTER}(?:\s*x\s*\d+)?", after)
-    if numbered is None or not re.fullmatch(_BEFORE, before):
-        return None
-    number = numbered[1].strip(" #")
-    return f"{name} {number}" if number else name
+def song_title(song: Draft) -> None:
+    """Take the title from the song's first heading, unless a label gives it."""
+    text = song.values.pop("heading", "")
+    line = Line(song.lines.pop("heading", 1), text)
+    if "name" in song.values:
+        if plain(shown(text)) != plain(song.values["name"]):
+            song.leave(line, "the title is given below")
+        return
+    written = bare(re.sub(r"^[^\w\"“«'(\[*_`¿¡]+", "", plain_text(text)))
+    title = bare(_AFTER_TITLE.sub("", _BEFORE_TITLE.sub("", written))) or written
+    if title:
+        song.once("name", Line(line.number, title))
+        if title != written:
+            song.guess("title", f"from {written!r}", line.number)
 
 
 def read_heading(text: str, *, numbered_only: bool = False) -> SegmentHeading | None:
@@ -81,8 +78,14 @@ def read_heading(text: str, *, numbered_only: bool = False) -> SegmentHeading | 
     "Verso 2 – Caos y Suerte". With ``numbered_only`` a bare section is none.
     """
     text = re.sub(r"^[^\w\"“«'(\[*_`]+", "", bare(" ".join(text.split())))
-    text = bare(re.sub(r"^\[(.*)\]$", r"\1", text))
     found = SegmentHeading()
+    tag = section_tag(text) if unescape(text).startswith("[") else None
+    if tag is not None:
+        found.section, found.section_text = tag.section, tag.written
+        found.times, found.again = tag.times, tag.again
+        found.directions, found.rest = list(tag.directions), list(tag.unclear)
+        return found
+    text = bare(re.sub(r"^\[(.*)\]$", r"\1", text))
     explicit, listed = _NUMBERED.match(text), _LISTED.match(text)
     if explicit and _segment_word(text, explicit):
         found.number, text = int(explicit[1]), explicit[2]
@@ -110,9 +113,9 @@ def _read_rest(text: str, found: SegmentHeading) -> None:
             found.section, found.section_text = section, shown(part)
         elif part:
             names.append(shown(part))
-            described = DESCRIBED.fullmatch(plain(part))
+            described = described_section(part)
             if described and found.section is None:
-                found.section = section_phrase(described[1] or described[2])
+                found.section = described
                 found.section_text = found.played_by = names[-1]
     found.name = " - ".join(names) or None
     for aside in asides:
@@ -122,6 +125,7 @@ def _read_rest(text: str, found: SegmentHeading) -> None:
 def _read_aside(text: str, found: SegmentHeading) -> None:
     words = plain(text)
     section = section_phrase(text)
+    times = times_of(text)
     if re.search(r"\bvoc|\bvoz|\bvoces", words) and re.search(r"instr|backing|base", words):
         if set(re.split(r"[\s+&,/]+", words)) <= _PARTS:
             found.with_backing = text
@@ -129,6 +133,10 @@ def _read_aside(text: str, found: SegmentHeading) -> None:
             found.rest.append(text)
     elif re.fullmatch(r"instrumental(?: only)?|no vocals?|sin voz|solo instrumental", words):
         found.instrumental = text
+    elif times and times <= MOST_TIMES:
+        found.times = times
+    elif is_cue(text):
+        found.directions.append(text)
     elif section and found.section is None:
         found.section, found.section_text = section, text
     elif not _read_quantity(text, found) and text:

@@ -1,12 +1,12 @@
-"""Markdown that people keep for commercial services, as a song sheet: ``import_markdown``."""
+"""Lyrics and prompts as people keep them, as a song sheet: ``import_markdown``."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +15,27 @@ from pydantic import ValidationError
 from milonga.errors import Problem, SheetError
 from milonga.runtime.words import plain
 from milonga.songs.markdown.draft import Draft, Guess, Unplaced
-from milonga.songs.markdown.exact import read_exact
+from milonga.songs.markdown.exact import is_exact, read_exact
+from milonga.songs.markdown.forms.others import read_chordpro, read_json
+from milonga.songs.markdown.forms.timed import read_timed
 from milonga.songs.markdown.gather import gather
-from milonga.songs.markdown.lyrics import take_lyrics
-from milonga.songs.markdown.reader import Line, is_exact, read_parts
+from milonga.songs.markdown.lyrics import sing_again, take_lyrics
+from milonga.songs.markdown.parts import Line
+from milonga.songs.markdown.reader import read_parts
+from milonga.songs.markdown.songs import only_song, song_name, songs_in
 from milonga.songs.sheet.fields import NUMBERS, SECONDS, TEMPO, TEXTS
 from milonga.songs.sheet.lyrics import has_words, word_count
 from milonga.songs.sheet.model import DEFAULT_TEMPO, Layer, Segment, Sheet
 from milonga.songs.sheet.quantities import find_tempo
 from milonga.songs.sheet.text import number_text
-from milonga.songs.sheet.text_file import read_source
+from milonga.songs.sheet.text_file import read_any_source
 from milonga.songs.sheet.yaml_writer import write_yaml
 
 WORDS_PER_SECOND = 1.5
 """Speed of singing, pauses included, for segments whose length isn't given."""
 INSTRUMENTAL_BARS = 8
 _BEATS = 4
+_BLANKS = re.compile(r"[^\S\n]{64,}")
 _KEY = re.compile(r"\b[A-G][#b♯♭]? (?:major|minor|mayor|menor|dorian|mixolydian)\b")
 
 
@@ -68,17 +73,30 @@ class Imported:
         return write_yaml(self.sheet, comments)
 
 
-def import_file(path: Path) -> Imported:
-    """Read a song from a Markdown file, whose name is the title where the text has none.
+def import_file(path: Path, *, song: int = 1) -> Imported:
+    """Read a song from a file, whose name is the title where the text has none.
+
+    See ``import_markdown`` for what it may hold.
 
     Raises:
         SheetError: the file can't be read, or holds no song.
     """
-    return import_markdown(read_source(path), path)
+    text, encoding = read_any_source(path)
+    imported = import_markdown(text, path, song=song)
+    if encoding:
+        note = (None, Guess("title", f"the file is read as {encoding}"))
+        imported = replace(imported, guesses=(note, *imported.guesses))
+    return imported
 
 
-def import_markdown(text: str, source: Path | None = None) -> Imported:
-    """Read the song that a Markdown document describes.
+def import_markdown(text: str, source: Path | None = None, *, song: int = 1) -> Imported:
+    """Read the song that a document describes: Markdown or plain text with sections, LRC, SubRip or
+    WebVTT, ChordPro, or the JSON of a service.
+
+    Args:
+        text: the document.
+        source: its file.
+        song: which of several songs in it.
 
     Raises:
         SheetError: it describes none.
@@ -91,26 +109,52 @@ def import_markdown(text: str, source: Path | None = None) -> Imported:
     if is_exact(text):
         sheet, left = read_exact(text, source)
         return Imported(sheet, tuple(left), ())
-    parts, mended = read_parts(text)
-    song, drafts = gather(parts)
-    for line, how in mended:
-        song.leave(line, how)
-    if not drafts:
-        raise SheetError(
-            "No song was found in it.",
-            where=source,
-            step="A segment begins with a heading such as '## Segment 10 - Chorus' or "
-            "'## Verse 2', or its lyrics with a marker such as [Chorus].",
-        )
-    _number(drafts)
+    text = _BLANKS.sub(" " * 64, text.removeprefix("\ufeff"))
     try:
-        return _built(song, drafts, source)
+        whole, drafts = read_timed(text) or _document(text, source, song)
+        if not drafts:
+            raise SheetError(
+                "No song was found in it.",
+                where=source,
+                step="A segment begins with a heading such as '## Segment 10 - Chorus' or "
+                "'## Verse 2', or its lyrics with a marker such as [Chorus].",
+            )
+        _number(drafts)
+        imported = _built(whole, drafts, source)
     except ValidationError as error:
         problems = [
             Problem(found["msg"].removeprefix("Value error, "), ", ".join(map(str, found["loc"])))
             for found in error.errors(include_url=False)
         ]
         raise SheetError("No sheet can be made of it.", problems, where=source) from None
+    except ValueError as error:  # a character that no text has
+        raise SheetError(
+            "No sheet can be made of it.", [Problem(str(error))], where=source
+        ) from None
+    return replace(imported, unplaced=tuple(_as_written(imported.unplaced, text.split("\n"))))
+
+
+def _document(text: str, source: Path | None, number: int) -> tuple[Draft, list[Draft]]:
+    parts = read_json(text) or read_chordpro(text) or read_parts(text)
+    songs = songs_in(parts)
+    if not 1 <= number <= max(len(songs), 1):
+        raise SheetError(f"It has no song {number}.", where=source,
+                         step=f"It holds {max(len(songs), 1)}.")  # fmt: skip
+    if not songs:
+        return gather(parts)
+    song, drafts = gather(only_song(parts, songs, number))
+    names = ", ".join(f"{n} {song_name(parts[one[0]])!r}" for n, one in enumerate(songs, 1))
+    song.guess("title", f"song {number} of {len(songs)}: {names}; another one with --song")
+    return song, drafts
+
+
+def _as_written(unplaced: Sequence[Unplaced], lines: Sequence[str]) -> Iterator[Unplaced]:
+    """Yield what was not placed; the entry of a list with its mark, as it stands in the file."""
+    for left in unplaced:
+        written = lines[left.line - 1].strip()
+        mark = written.removesuffix(left.text)
+        listed = mark != written and re.fullmatch(r"(?:[-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?", mark)
+        yield replace(left, text=written) if listed else left
 
 
 def _built(song: Draft, drafts: Sequence[Draft], source: Path | None) -> Imported:
@@ -119,14 +163,15 @@ def _built(song: Draft, drafts: Sequence[Draft], source: Path | None) -> Importe
         title = drafts[0].values.get("name", "") if len(drafts) == 1 else ""
         title = title or (source.stem if source else "Untitled")
         song.guess("title", "none was given")
-    lyrics = [take_lyrics(draft) for draft in drafts]
+    found = [take_lyrics(draft, bilingual=song.bilingual) for draft in drafts]
+    lyrics = sing_again(drafts, found)
     for draft in (song, *drafts):
         _implied(draft)
     tempo = song.numbers.get("tempo")
     if tempo is None:
-        found = Counter(d.numbers["tempo"] for d in drafts if "tempo" in d.numbers)
-        tempo = found.most_common(1)[0][0] if found else DEFAULT_TEMPO
-        song.guess("tempo", "that of most segments" if found else "none was given")
+        tempi = Counter(d.numbers["tempo"] for d in drafts if "tempo" in d.numbers)
+        tempo = tempi.most_common(1)[0][0] if tempi else DEFAULT_TEMPO
+        song.guess("tempo", "that of most segments" if tempi else "none was given")
     segments = [
         _segment(draft, words, draft.numbers.get("tempo", tempo))
         for draft, words in zip(drafts, lyrics, strict=True)
@@ -190,7 +235,11 @@ def _segment(draft: Draft, lyrics: str | None, tempo: float) -> Segment:
 
 
 def _joined(draft: Draft) -> dict[str, Any]:
-    return {name: ", ".join(draft.joined[name]) for name in TEXTS if draft.joined.get(name)}
+    return {
+        name: re.sub(r"(?<=[.!?:]), ", " ", ", ".join(draft.joined[name]))
+        for name in TEXTS
+        if draft.joined.get(name)
+    }
 
 
 def _name(draft: Draft, section: str) -> str:

@@ -1,15 +1,18 @@
-"""Lyrics from Markdown: tags and section markers among the sung lines."""
+"""Lyrics as a sheet has them: what isn't sung is taken out of the lines, or becomes a direction."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 from milonga.runtime.words import plain
 from milonga.songs.markdown.draft import Draft
-from milonga.songs.markdown.heading import DESCRIBED, section_phrase
+from milonga.songs.markdown.marks import plain_text
+from milonga.songs.markdown.parts import Line
 from milonga.songs.markdown.place import put
-from milonga.songs.markdown.reader import Line
+from milonga.songs.markdown.reader import is_setting, label_in
+from milonga.songs.markdown.tags import MOST_TIMES, Tag, is_cue, section_tag, squared, times_of
 from milonga.songs.sheet.fields import TEXTS
 from milonga.songs.sheet.labels import field_of
 from milonga.songs.sheet.lyrics import has_words, unbalanced
@@ -19,99 +22,244 @@ _NO_LYRICS = re.compile(
     r"\W*(?:instrumental(?: only)?|none|n/?a|no lyrics|no vocals|without lyrics|sin letra|sin voz|"
     r"ninguna)\W*"
 )
-_MARKER = re.compile(r"^\s*\**\[([^\[\]]+)\]:?\**:?\s*$")
-_SPLIT = re.compile(r"\s*[:：,(;|]\s*|\s+[-–—]+\s*|\s*[–—]+\s*")
 _OPENING_FIELDS = ("tempo", "key", *TEXTS)
 _BRACKET_LINES = 6
 """Longest stage direction, in lines."""
+_COMMENT = re.compile(r"(?:^//\s*|^#\s+|(?<=\s)\s#\s+)\S.*$")
+_ASIDE = re.compile(r"([*_]{1,3})\s*\(([^()]+)\)\s*\1")
+_CUE_BEFORE = re.compile(r"([*_]{1,3})([^*_]{1,40})\1:?\s+(?=\S)")
+_CHORD = (
+    r"[A-G][#b♯♭]?(?:min|maj|dim|aug|sus|add|m|M|\+|°|ø|\d{1,2}|[#b♯♭]\d{1,2})*(?:/[A-G][#b♯♭]?)?"
+)
+_CHORD_TAG = re.compile(rf"\[({_CHORD})\]")
+_CHORDS = re.compile(rf"(?:\|\s*)?{_CHORD}(?:[\s|-]+{_CHORD})+(?:\s*\|)?")
+_COUNTED = re.compile(r"(?:[(\[]([^()\[\]]{1,24})[)\]]|(?<=\s)([x×]\s?\d{1,9}))[.,]?$")
+_SCRAPED = re.compile(
+    r"\d*\.?\d*k?embed|you might also like|see .{1,60} live.*|get tickets as low as.*|"
+    r"\d+ contributors?.*|\[(?:produced|written|mixed|mastered|composed|lyrics|music) by\b.*\]"
+)
+"""What pages of lyrics add to them."""
+_NUMBERED = re.compile(r"^(?:(\d{1,3})[.)]|[-*+•])\s+(?=\S)")
+_AGAIN = ("chorus", "pre-chorus", "post-chorus")
 
 
-def marker(line: Line) -> tuple[str, str, str] | None:
-    """Read the section marker of a line such as ``[Chorus - layered vocals]``.
-
-    Returns:
-        Its name, the words for it, and the rest of the marker; None for any other line.
-    """
-    match = _MARKER.match(line.text)
-    if match is None:
-        return None
-    head, *rest = _SPLIT.split(" ".join(match[1].split()), maxsplit=1)
-    section = section_phrase(head)
-    tail = rest[0].strip() if rest else ""
-    if section is None:
-        kind = DESCRIBED.fullmatch(plain(head))
-        section = section_phrase(kind[1] or kind[2]) if kind else None
-        if section is None:
-            return None
-        tail = match[1].strip()  # what it is besides a solo or an intro matters
-    if "(" in match[1] and tail.endswith(")") and tail.count(")") > tail.count("("):
-        tail = tail[:-1]
-    return section, head.strip(), tail
-
-
-def split_song(lines: Sequence[Line]) -> list[tuple[Line | None, list[Line]]]:
-    """Divide the lyrics of a song by their section markers; lines before the first have None."""
-    parts: list[tuple[Line | None, list[Line]]] = [(None, [])]
-    for line in lines:
-        if marker(line) is not None:
-            parts.append((line, [line]))
-        else:
+def split_song(lines: Sequence[Line]) -> list[tuple[Tag | None, list[Line]]]:
+    """Divide the lyrics of a song by their section tags; lines before the first have None."""
+    parts: list[tuple[Tag | None, list[Line]]] = [(None, [])]
+    gap = True
+    for at, line in enumerate(lines):
+        tag = section_tag(line.text, gap=gap)
+        gap = not line.text.strip()
+        if tag is None or (parts[-1][0] and _ends_song(tag, parts[-1][0], lines[at + 1 :][:2])):
             parts[-1][1].append(line)
+        else:
+            parts.append((tag, [line]))
     return [part for part in parts if any(line.text.strip() for line in part[1])]
 
 
-def take_lyrics(draft: Draft) -> str | None:
+def _ends_song(tag: Tag, before: Tag, below: Sequence[Line]) -> bool:
+    """Tell if a tag such as ``[End]`` only says that the section before it ends there."""
+    if re.match(r"end\b|fin\b|fade", plain(tag.written)) is None:
+        return False
+    return before.section.startswith("outro") or not any(line.text.strip() for line in below)
+
+
+def take_lyrics(draft: Draft, *, bilingual: bool = False) -> str | None:
     """Return the draft's lyrics as a sheet has them; tags for other fields go there.
 
-    Before the first sung line, tags such as ``[Mood: dark]`` and the marker of the segment's
-    own section are taken out; later ones stay, as stage directions.
+    Before the first sung line, tags such as ``[Mood: dark]`` and the tag of the segment's own
+    section are taken out; later ones stay, as stage directions. With ``bilingual`` the part of a
+    line behind " / " is another language.
     """
-    lines = [line for line in _balanced(draft) if line.text.strip() or draft.lyrics]
+    lines = _unnumbered(list(_balanced(draft, list(_unmarked(draft)))))
     whole = " ".join(line.text for line in lines).strip()
-    if whole and _NO_LYRICS.fullmatch(plain(whole)):
+    if whole and _NO_LYRICS.fullmatch(plain(whole[:80])):
         first = next(line for line in lines if line.text.strip())
         draft.instrumental = draft.instrumental or first
         draft.guess("lyrics", f"none, from {whole!r}", first.number)
-        return None
-    kept: list[str] = []
-    # A marker further down is a change within the segment.
-    sung = marked = False
+        return "\n".join(f"[{text}]" for text in draft.directions) or None
+    taker = _Taker(draft, bilingual)
     for line in lines:
-        sung = sung or has_words(line.text)
-        match = _MARKER.match(line.text)
-        if sung or match is None:
-            if kept or line.text.strip():
-                kept.append(line.text)
+        taker.take(line)
+    return lyrics_text("\n".join(taker.kept)) or None
+
+
+def sing_again(drafts: Sequence[Draft], lyrics: Sequence[str | None]) -> list[str | None]:
+    """Return the lyrics with repeats sung out; an empty chorus has those of an earlier one."""
+    found: list[str | None] = []
+    earlier: dict[str, str] = {}  # by section, with its number and without
+    for draft, words in zip(drafts, lyrics, strict=True):
+        section = draft.values.get("section", "")
+        base = section.split(" ")[0]
+        if not has_words(words) and not draft.instrumental and (base in _AGAIN or draft.again):
+            again = earlier.get(section, earlier.get(base))
+            if again:
+                words = "\n".join(filter(None, (words, again)))
+                draft.guess("lyrics", f"the {base} again", draft.line)
+        if words and has_words(words):
+            earlier[section] = earlier[base] = words
+            if draft.times > 1:
+                words = "\n\n".join([words] * draft.times)
+                draft.guess("lyrics", f"sung {draft.times} times", draft.line)
+        found.append(words)
+    return found
+
+
+class _Taker:
+    """Takes the lines of a segment one by one; ``kept`` are those of the sheet."""
+
+    def __init__(self, draft: Draft, bilingual: bool) -> None:
+        self._draft, self._bilingual = draft, bilingual
+        self.kept = [f"[{text}]" for text in draft.directions]
+        self._sung = self._marked = False
+        self._gap = True
+
+    def take(self, line: Line) -> None:
+        tag = section_tag(line.text, gap=self._gap)
+        self._gap = not line.text.strip()
+        opening = re.fullmatch(r"\[([^\[\]]+)\]:?", line.text.strip())
+        if tag is not None:
+            self._section(tag, line)
+        elif self._sung or opening is None or not _opening_tag(self._draft, line, opening[1]):
+            self._words(line)
+
+    def _section(self, tag: Tag, line: Line) -> None:
+        draft = self._draft
+        if self._sung or self._marked or self.kept or not _agrees(draft, tag):
+            self.kept.append(tag.direction)
+        else:
+            self._marked = True
+            _set_section(draft, tag, line)
+            self.kept += [f"[{text}]" for text in tag.directions]
+            draft.times, draft.again = max(draft.times, tag.times), tag.again
+        for text in tag.behind:
+            draft.guess("lyrics", f"a direction, from {text!r} behind [{tag.written}]", line.number)
+        for text in tag.unclear:
+            draft.leave(Line(line.number, text), f"more than {MOST_TIMES} times")
+        if tag.sung:
+            self._words(Line(line.number, tag.sung))
+
+    def _words(self, line: Line) -> None:
+        draft = self._draft
+        text = line.text.strip()
+        if _SCRAPED.fullmatch(plain(text[:120])):
+            draft.leave(line, "not of the song")
+            return
+        text = self._without_chords(Line(line.number, text))
+        text, times = self._counted(Line(line.number, text))
+        first, slash, second = text.partition(" / ")
+        if self._bilingual and slash and has_words(first) and has_words(second):
+            text = first.rstrip()
+            draft.leave(Line(line.number, second), "the other language of the line")
+        text = re.sub(r"\(([^()]{1,60})\)", self._cue(line), text)
+        if text or (not line.text.strip() and self.kept):
+            self.kept += [text] * times
+        self._sung = self._sung or has_words(text)
+
+    def _without_chords(self, line: Line) -> str:
+        text = line.text
+        tags = _CHORD_TAG.findall(text)
+        if tags and (len(tags) > 1 or _CHORD_TAG.sub("", text).strip()):
+            self._draft.leave(Line(line.number, " ".join(tags)), "chords")
+            return " ".join(_CHORD_TAG.sub("", text).split())
+        if _CHORDS.fullmatch(text[:400]):
+            self._draft.leave(line, "chords")
+            return ""
+        return text
+
+    def _counted(self, line: Line) -> tuple[str, int]:
+        """Return a line without its "(x2)", and how often it is sung."""
+        match = _COUNTED.search(line.text)
+        times = times_of(match[1] or match[2]) if match else None
+        if match is None or times is None:
+            return line.text, 1
+        text = line.text[: match.start()].rstrip(" ,")
+        if not 1 <= times <= MOST_TIMES:
+            self._draft.leave(Line(line.number, match[0]), f"more than {MOST_TIMES} times")
+            return text, 1
+        if has_words(text):
+            self._draft.guess("lyrics", f"{times} times, from {line.text!r}", line.number)
+        elif self._sung:
+            at = max((n for n, kept in enumerate(self.kept) if not kept), default=-1)
+            self.kept += ["", *self.kept[at + 1 :]] * (times - 1)
+            self._draft.guess(
+                "lyrics", f"the lines above {times} times, from {line.text!r}", line.number
+            )
+        else:
+            self._draft.times = times
+        return text, times
+
+    def _cue(self, line: Line) -> Callable[[re.Match[str]], str]:
+        def direction(match: re.Match[str]) -> str:
+            if not is_cue(match[1]):
+                return match[0]
+            self._draft.guess("lyrics", f"a direction, from {match[0]!r}", line.number)
+            return f"[{match[1]}]"
+
+        return direction
+
+
+def _unmarked(draft: Draft) -> Iterator[Line]:
+    """Yield the lines without comments, translations and marks of Markdown."""
+    gap = True
+    for line in draft.lyrics:
+        text = line.text.strip().lstrip("> ")
+        unlisted = _NUMBERED.sub("", text, count=1)
+        label = label_in(unlisted)
+        if label and (gap or unlisted.startswith(("*", "_")) or is_setting(label[1])):
+            draft.leave(line, "a label among the lyrics")
             continue
-        found = marker(line)
-        if found is not None and not marked and not kept and _agrees(draft, found):
-            marked = True
-            _set_section(draft, found, line)
-            if found[2]:
-                kept.append(f"[{found[2]}]")
-        elif not _opening_tag(draft, line, match[1]):
-            kept.append(line.text)
-    return lyrics_text("\n".join(kept)) or None
+        if text.startswith("|"):
+            draft.leave(line, "a row of a table")
+            continue
+        gap = not text
+        comment = _COMMENT.search(text) if "#" in text or text.startswith("//") else None
+        if comment and section_tag(text) is None:
+            draft.leave(Line(line.number, comment[0]), "a comment")
+            text = text[: comment.start()].rstrip()
+            if not text:
+                continue
+        aside = _ASIDE.fullmatch(text)
+        cue = _CUE_BEFORE.match(text)
+        if aside and not is_cue(aside[2]):
+            draft.leave(Line(line.number, f"({aside[2].strip()})"), "slanted and in round brackets")
+            continue
+        if cue and is_cue(cue[2]):
+            text = f"({cue[2]}) {text[cue.end() :]}"
+        yield Line(line.number, squared(plain_text(text)))
 
 
-def _agrees(draft: Draft, found: tuple[str, str, str]) -> bool:
-    section, written, _ = found
+def _unnumbered(lines: list[Line]) -> list[Line]:
+    """Return the lines without the numbers or bullets that all of them have."""
+    sung = [line for line in lines if has_words(line.text) and section_tag(line.text) is None]
+    marks = [_NUMBERED.match(line.text) for line in sung]
+    numbers = [int(mark[1] or 0) for mark in marks if mark]
+    counted = all(b == a + 1 for a, b in pairwise(numbers))
+    if len(numbers) < max(len(sung), 2) or not (counted or not any(numbers)):
+        return lines
+    listed = {line.number for line in sung}
+    return [
+        Line(line.number, _NUMBERED.sub("", line.text, count=1)) if line.number in listed else line
+        for line in lines
+    ]
+
+
+def _agrees(draft: Draft, tag: Tag) -> bool:
     there = draft.values.get("section")
     if there is None:
         return True
     # Within music alone a solo or a drop is an event.
-    event = re.fullmatch(r"solo|drop", plain(written)) is not None
-    return there.split(" ")[0] == section.split(" ")[0] and not event
+    event = re.fullmatch(r"solo|drop", plain(tag.written)) is not None
+    return there.split(" ")[0] == tag.section.split(" ")[0] and not event
 
 
-def _set_section(draft: Draft, found: tuple[str, str, str], line: Line) -> None:
-    section, written, _ = found
+def _set_section(draft: Draft, tag: Tag, line: Line) -> None:
     there = draft.values.get("section")
-    if there is None or there == section.split(" ")[0]:
-        draft.values["section"] = section
-    draft.values.setdefault("fallback", written)
-    if plain(written) not in (section, there):
-        draft.guess("section", f"from {written!r}", line.number)
+    if there is None or there == tag.section.split(" ")[0]:
+        draft.values["section"] = tag.section
+    draft.values.setdefault("fallback", tag.written)
+    if plain(tag.written) not in (tag.section, there):
+        draft.guess("section", f"from {tag.written!r}", line.number)
 
 
 def _opening_tag(draft: Draft, line: Line, inner: str) -> bool:
@@ -123,9 +271,9 @@ def _opening_tag(draft: Draft, line: Line, inner: str) -> bool:
     return True
 
 
-def _balanced(draft: Draft) -> Iterable[Line]:
+def _balanced(draft: Draft, lines: Sequence[Line]) -> Iterator[Line]:
     """Yield the lines, with stage directions over several lines joined and brackets fixed."""
-    lines, at = draft.lyrics, 0
+    at = 0
     while at < len(lines):
         line, wrong = lines[at], unbalanced(lines[at].text)
         at += 1

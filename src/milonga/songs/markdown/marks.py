@@ -9,6 +9,12 @@ _ESCAPED = re.compile(
     r"\\([!-/:-@\[-`{-~])|&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]*);"
 )
 _EMPHASIS = re.compile(r"(\*{1,3}|_{1,3}|`{1,4}|~~)(?=\S)(.+?)(?<=\S)\1")
+# Marks that enclose words, not letters within one; none of the kind lies between them.
+_ENCLOSED = tuple(
+    re.compile(rf"(?<![\w\\{c}])({mark})(?![\s{c}])([^{c}\n]*)(?<![\s\\{c}])\1(?![\w{c}])")
+    for c, mark in ((r"\*", r"\*{1,3}"), ("_", "_{1,3}"), ("~", "~~"), ("`", "`{1,2}"))
+)
+_LONGEST = 2000
 _NESTED = 6
 _QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "'": "'", "‘": "’"}
 
@@ -35,6 +41,24 @@ def bare(text: str) -> str:
         else:
             break
     return text
+
+
+def plain_text(text: str) -> str:
+    """Return a line without the marks of emphasis, code and line breaks in it, escapes resolved.
+
+    Example:
+        >>> plain_text(r"**Late *mi* pecho**\\"), plain_text("2 * 3 * 4")
+        ('Late mi pecho', '2 * 3 * 4')
+    """
+    text = text.strip()
+    if not re.search(r"[*_~`\\&<]", text):
+        return text
+    text = re.sub(r"(?:<br ?/?>\s*)+$", "", without_break(text), flags=re.IGNORECASE)
+    if len(text) <= _LONGEST:
+        for _ in range(3):
+            for pattern in _ENCLOSED:
+                text = pattern.sub(r"\2", text)
+    return unescape(text).strip()
 
 
 def shown(text: str) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from milonga.audio import SUFFIXES
 from milonga.runtime.words import plain
 from milonga.songs.markdown.draft import Draft
-from milonga.songs.markdown.heading import SegmentHeading, section_phrase
+from milonga.songs.markdown.heading import SegmentHeading
 from milonga.songs.markdown.marks import shown, unescape
-from milonga.songs.markdown.reader import Labelled, Line
+from milonga.songs.markdown.parts import Labelled, Line
 from milonga.songs.sheet.fields import SECONDS, TEMPO, TEXTS, check_baseline
 from milonga.songs.sheet.labels import field_of
 from milonga.songs.sheet.quantities import find_duration, find_tempo
+from milonga.songs.sheet.sections import section_phrase
 from milonga.songs.sheet.text import number_text
 
 _GENERATORS = {
@@ -36,6 +37,11 @@ _INSTRUMENTAL = re.compile(
 _KEY = re.compile(
     r"(?:key of )?[a-g](?:\s?(?:#|♯|b|♭|sharp|flat))?\s?(?:m|maj|min|major|minor|mayor|menor)"
 )
+_FACT_KEY = re.compile(
+    r"(?:key(?: of)?:? )?[a-g](?:\s?(?:#|♯|b|♭|sharp|flat))? ?"
+    r"(?:m|maj|min|major|minor|mayor|menor|dur|moll)"
+)
+_TIME = re.compile(r"\d{1,2}/\d{1,2}")
 _FILLER = re.compile(
     r"\b(?:about|around|approx\w*|aprox\w*|roughly|circa|ca|target|long|total|unos|de|of|the|each|"
     r"max|up|to|hasta|minimum|maximum|in|at|for)\b"
@@ -44,15 +50,16 @@ _FILLER = re.compile(
 
 def take(draft: Draft, part: Labelled) -> None:
     """Put a labelled value where its label says."""
+    if part.field in (None, "other"):
+        draft.leave_part(part)
+        return
     draft.labelled = True
-    if part.field is None:
-        draft.leave_labelled(part)
-    elif part.field == "lyrics":
+    if part.field == "lyrics":
         if part.beside is not None:
             draft.leave(part.beside, "stands beside the lyrics")
         if draft.lyrics:
             draft.lyrics.append(Line(part.label.number, ""))
-        draft.lyrics += part.values if part.fenced else _unmarked(part.values)
+        draft.lyrics += part.values
     elif not part.values:
         draft.leave(part.label, "has no value")
     elif part.field == "style":
@@ -61,7 +68,9 @@ def take(draft: Draft, part: Labelled) -> None:
     else:
         for value in part.values:
             inner = re.fullmatch(r"\s*\[([^\[\]]*)\]\s*", value.text)
-            put(draft, part.field, Line(value.number, _item(inner[1] if inner else value.text)))
+            put(
+                draft, str(part.field), Line(value.number, _item(inner[1] if inner else value.text))
+            )
 
 
 def put(draft: Draft, name: str, value: Line) -> None:
@@ -118,6 +127,32 @@ def put_tag(draft: Draft, value: Line) -> None:
         draft.add("style", value.text)
 
 
+def put_facts(draft: Draft, line: Line) -> bool:
+    """Take a line of nothing but tempo, key, time and length: "120BPM, D minor, 240seconds"."""
+    if len(line.text) > 120:
+        return False
+    found: list[tuple[str, str]] = []
+    for part in re.split(r"\s*[,;|·•]\s*", shown(line.text)):
+        words = plain(part)
+        tempo, length = find_tempo(part, need_unit=True), find_duration(part)
+        if tempo and tempo.end - tempo.start == len(part):
+            found.append(("tempo", part))
+        elif _FACT_KEY.fullmatch(words):
+            found.append(("key", part))
+        elif _TIME.fullmatch(words):
+            found.append(("time", part))
+        elif length and length.end - length.start == len(part) and re.search(r"[a-z:]", words):
+            found.append(("seconds", part))
+        else:
+            return False
+    # "Am" alone is sung or played, "4/4" alone may be anything.
+    if not any(name in ("tempo", "seconds") or len(part) > 5 for name, part in found):
+        return False
+    for name, part in found:
+        put(draft, "seconds" if name == "time" else name, Line(line.number, part))
+    return True
+
+
 def _put_tagged(draft: Draft, value: Line) -> bool:
     match = _TAG.match(value.text)
     name = field_of(match[1]) if match else None
@@ -133,6 +168,7 @@ def _put_tagged(draft: Draft, value: Line) -> bool:
 def put_heading(draft: Draft, found: SegmentHeading, line: Line) -> None:
     """Take number, section, name and more from a segment's heading."""
     draft.number = found.number
+    draft.times, draft.again, draft.directions = found.times, found.again, found.directions
     if found.section:
         draft.values["section"] = found.section
         if plain(found.section_text) != found.section:
@@ -191,6 +227,9 @@ def _put_tempo(draft: Draft, value: Line) -> None:
 def _put_seconds(draft: Draft, value: Line) -> None:
     text = unescape(" ".join(value.text.split()))
     found = find_duration(text)
+    if _TIME.fullmatch(text.strip()):
+        draft.leave(value, "a sheet has no time signature")
+        return
     if found is None:
         draft.leave(value, "no length in seconds")
         return
@@ -216,6 +255,7 @@ def _put_language(draft: Draft, value: Line) -> None:
     if re.fullmatch(r"[a-z]{2}(?:-[a-z]{2})?", code):
         draft.once("language", Line(value.number, code))
     else:
+        draft.bilingual = re.search(r"\w\s*[/&+,]\s*\w", words) is not None
         draft.leave(value, "not one language; generators find each line's by themselves")
 
 
@@ -259,10 +299,3 @@ def _words_left(text: str, start: int, end: int) -> str:
 
 def _item(text: str) -> str:
     return re.sub(r"^\s*(?:[-*+•]|\d{1,2}[.)])\s+", "", text).strip()
-
-
-def _unmarked(lines: Sequence[Line]) -> list[Line]:
-    """Return unfenced lyrics without Markdown's marks."""
-    filled = [line for line in lines if line.text.strip()]
-    bullets = all(re.match(r"[-*+•]\s+\S", line.text) for line in filled)
-    return [Line(line.number, shown(_item(line.text) if bullets else line.text)) for line in lines]

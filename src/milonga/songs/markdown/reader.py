@@ -1,304 +1,341 @@
-"""Parts of a Markdown document: headings, labelled values, fences, and the rest, with lines."""
+"""Parts of a Markdown document: headings, labelled values, lines of text, each with its line."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from milonga.songs.markdown.marks import unescape, without_break
+from milonga.songs.markdown.blocks import read_blocks
+from milonga.songs.markdown.front_matter import front_matter
+from milonga.songs.markdown.marks import plain_text, unescape, without_break
+from milonga.songs.markdown.parts import (
+    Block,
+    Fence,
+    Heading,
+    Labelled,
+    Left,
+    Line,
+    Part,
+    Prose,
+    Table,
+)
+from milonga.songs.markdown.tags import section_tag
 from milonga.songs.sheet.labels import field_of
 
-MARKER = "<!-- milonga song sheet -->"
-"""The first line of a file that ``song export`` wrote: nothing in it has to be guessed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of text, with its number from 1."""
-
-    number: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """A heading; a line in bold alone is one below all others (level 7)."""
-
-    line: Line
-    level: int
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """``**Label**: value``.
-
-    ``field`` is the sheet's field, None for a label that means none. ``beside`` is the text behind
-    the label where the value is a fenced block.
-    """
-
-    label: Line
-    field: str | None
-    values: tuple[Line, ...]
-    fenced: bool = False
-    beside: Line | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """A fenced block without a label."""
-
-    values: tuple[Line, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Prose:
-    """Any other line."""
-
-    line: Line
-
-
-Part = Heading | Labelled | Fence | Prose
-
-_FENCE = re.compile(r"^(?P<pad>\s*)(?P<mark>`{3,}(?=[^`]*$)|~{3,})\s*(?P<info>.*)$")
-_HEADING = re.compile(r"^ {0,3}(?P<marks>#{1,6})(?:[ \t]+(?P<text>.*?))?$")
-_RULE = re.compile(r"^\s*(?:(?:-\s*){3,}|(?:\*\s*){3,}|(?:_\s*){3,}|={3,}|(?=[^|]*\|)[|:\-\s]+)$")
-_BULLET = r"(?:[-*+•]\s+(?:\[[ xX]\]\s+)?|\d{1,3}[.)]\s+)?"
 _BOLD = re.compile(
-    rf"^\s*{_BULLET}(?P<b>\*\*|__|\*|_)(?P<label>[^*\n:：]{{1,60}}?)"
+    r"^(?P<b>\*\*|__|\*|_)(?P<label>[^*\n:：]{1,60}?)"
     r"(?:\s*[:：]\s*(?P=b)|(?P=b)\s*[:：])(?P<value>.*)$"
 )
-_BOLD_ALONE = re.compile(r"^\s*(?:\*\*|__)([^*_]+)(?:\*\*|__)\s*$")
-_SLANTED = re.compile(r"^\s*([*_])(?![*_\s])([^*_]+)\1\s*$")
-_NEXT_LABEL = re.compile(r"\s*[|•·;,]?\s(?=\*\*[^*\n:：]{1,60}(?:[:：]\s*\*\*|\*\*\s*[:：]))|$")
-_PLAIN = re.compile(rf"^\s*{_BULLET}(?P<label>[^\W\d_][\w /()-]{{0,40}}?)\s*[:：](?P<value>.*)$")
-_ROW = re.compile(r"^\s*\|\s*\**(?P<label>[^|*]{1,60}?)[:：]?\**\s*\|(?P<value>[^|]*)\|?\s*$")
+_BOLD_ALONE = re.compile(r"^(?:\*\*|__)([^*_]+)(?:\*\*|__)$")
+_SLANTED = re.compile(r"^([*_])(?![*_\s])([^*_]+)\1$")
+_NEXT_BOLD = re.compile(r"\s?[|•·;,]?\s(?=\*\*[^*\n:：]{1,60}(?:[:：]\s?\*\*|\*\*\s?[:：]))")
+_PLAIN = re.compile(
+    r"^(?P<label>[^\W\d_][\w /()'&-]{0,40}?)\s*(?:(?<!\d)[:：](?!//)|[:：](?=\s|$))(?P<value>.*)$"
+)
+_SETTING = re.compile(r"(?:[~<>]?\d[\d.,:/xX-]*\s*(?:%|k?hz|db|bpm|s|secs?|seconds?)?|on|off|true|"
+                      r"false|yes|no|https?://\S+)", re.IGNORECASE)  # fmt: skip
+_BEFORE_LABEL = re.compile(r"^[^\w\s*_\[\](){}<>|¿¡\"“«'`#~\\/!?.,;:：&$@+=-]+\s*")
 _SEGMENT = re.compile(r"^(?:segment|segmento)\s+#?\d+\b", re.IGNORECASE)
+_COMMENT = re.compile(r"^(?://|\[//\]:)")
 _INFO = ("", "text", "txt", "plaintext", "lyrics", "letra", "markdown", "md", "json", "yaml")
 _ONE_VALUE = frozenset(
     ("title", "name", "artist", "tempo", "key", "seconds", "section", "language", "baseline",
-     "generators", "number", "gain_db", "role")
+     "generators", "number", "gain_db", "role", "other")
 )  # fmt: skip
 _BY_HEADING = frozenset(
-    ("title", "artist", "style", "negative", "mood", "voice", "tempo", "key", "seconds", "lyrics")
+    ("title", "artist", "style", "negative", "mood", "voice", "tempo", "key", "seconds", "lyrics",
+     "options")
+)  # fmt: skip
+_IN_HEADING = ("title", "artist", "style", "tempo", "key")
+_LANGUAGES = (
+    r"english|ingles|spanish|espanol|castellano|portugues\w*|frances|francais|french|german|deutsch|"
+    r"aleman|italian\w*|japanese|japones|korean|coreano|chinese|chino|catala\w*|galego|original|"
+    r"russian|русскии|日本語|中文|한국어"
 )
 
 
-def is_exact(text: str) -> bool:
-    """Tell if ``song export`` wrote the document."""
-    return text.lstrip().startswith(MARKER)
+def read_parts(text: str) -> list[Part]:
+    """Divide a document into parts. Table rules, fence marks and empty lines are none."""
+    parts, text = front_matter(text)
+    text, comments = _without_comments(text)
+    blocks, unclosed = read_blocks(text)
+    parts += comments
+    parts += [Left(line, "a fence that is never closed") for line in unclosed]
+    return [*parts, *_Reader(blocks).parts()]
 
 
-def read_parts(text: str) -> tuple[list[Part], list[tuple[Line, str]]]:
-    """Divide a document into parts; return also the lines that were fixed, each with how.
-
-    Rules, table rules, fence marks and empty lines are no parts.
-    """
-    reader = _Reader(text)
-    return list(reader.parts()), reader.mended
+def _without_comments(text: str) -> tuple[str, list[Left]]:
+    """Take out ``<!-- comments -->``."""
+    kept: list[str] = []
+    left: list[Left] = []
+    at = 0
+    while (begun := text.find("<!--", at)) >= 0 and (ended := text.find("-->", begun + 4)) >= 0:
+        number = (left[-1].line.number if left else 1) + text.count("\n", at, begun)
+        comment = text[begun + 4 : ended].split("\n")
+        kept.append(text[at:begun] + "\n" * (len(comment) - 1))
+        left += [Left(Line(n, line), "a comment") for n, line in enumerate(comment, number)]
+        at = ended + 3
+    return "".join(kept) + text[at:], left
 
 
 class _Reader:
-    def __init__(self, text: str) -> None:
-        self._exact = is_exact(text)
-        self._lines = [Line(n, line) for n, line in enumerate(text.split("\n"), 1)]
-        if not self._exact:
-            self._lines = [part for line in self._lines for part in _divided(line)]
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self._blocks = [part for block in blocks for part in _divided(block)]
         self._at = 0
-        self._unclosed: set[str] = set()
-        self.mended: list[tuple[Line, str]] = []
 
     def parts(self) -> Iterator[Part]:
-        while (line := self._peek()) is not None:
-            if not line.text.strip() or line.text.strip() == MARKER or _RULE.match(line.text):
-                self._at += 1
-            elif _FENCE.match(line.text):
-                yield from self._loose_fence()
+        while (block := self._peek()) is not None:
+            self._at += 1
+            if isinstance(block, Heading):
+                yield from self._heading(block)
+            elif isinstance(block, Fence):
+                yield from _info(block)
+                if _is_bundle(block):
+                    yield from _Reader(_as_prose(block)).parts()
+                elif block.values:
+                    yield block
+            elif isinstance(block, Table):
+                yield from self._table(block)
+            elif isinstance(block, Prose):
+                yield from self._line(block)
             else:
-                yield self._part(line)
+                yield block
 
-    def _peek(self) -> Line | None:
-        return self._lines[self._at] if self._at < len(self._lines) else None
+    def _peek(self) -> Block | None:
+        return self._blocks[self._at] if self._at < len(self._blocks) else None
 
-    def _part(self, line: Line) -> Part:
-        heading = self._heading(line)
-        if heading is not None:
-            self._at += 2 if self._underlined(line.text) else 1
-            return self._heading_label(heading) or heading
-        label = self._label(line.text)
-        self._at += 1
-        if label is None:
-            return Prose(line)
-        name, value = label
-        return self._labelled(Line(line.number, name), value)
-
-    def _heading(self, line: Line) -> Heading | None:
-        text = line.text
-        match = _HEADING.match(text)
-        if match:
-            inner = match["text"] or ""
-            return Heading(
-                Line(line.number, inner.strip() if self._exact else _opened(inner)),
-                len(match["marks"]),
-            )
-        if self._exact:
-            return None
-        if self._underlined(text):
-            level = 1 if self._lines[self._at + 1].text.strip().startswith("=") else 2
-            return Heading(Line(line.number, text.strip()), level)
-        bold = _BOLD_ALONE.match(text)
-        if bold and field_of(bold[1]) not in _BY_HEADING:
-            return Heading(Line(line.number, bold[1].strip()), 7)
-        if _SEGMENT.match(text.strip()):
-            return Heading(Line(line.number, text.strip()), 7)
-        return None
-
-    def _underlined(self, text: str) -> bool:
-        """Tell if the next line makes this one a heading."""
-        if self._exact or self._at + 1 >= len(self._lines) or not re.match(r"^ {0,3}\w", text):
-            return False
-        if self._at and self._lines[self._at - 1].text.strip():
-            return False  # a rule below a paragraph, meant as one
-        below = self._lines[self._at + 1].text
-        return bool(re.match(r"^ {0,3}(?:=+|-{2,})\s*$", below)) and self._label(text) is None
-
-    def _heading_label(self, heading: Heading) -> Labelled | None:
-        """Read a heading that is a label: "### Lyrics", "# Title: My song"."""
-        if self._exact:
-            return None
-        text = heading.line.text
+    def _heading(self, block: Heading) -> Iterator[Part]:
+        """Read a heading, or one that is a label: "### Lyrics", "# Title: My song"."""
+        text = _bare_label(block.line.text)
         match = _PLAIN.match(text) or _BOLD.match(text)
-        if match and field_of(match["label"]) in ("title", "artist", "style", "tempo", "key"):
-            return self._labelled(Line(heading.line.number, match["label"]), match["value"])
-        text = text.strip("*_ ").rstrip(":")
-        if field_of(text) not in _BY_HEADING:
-            return None
-        labelled = self._labelled(Line(heading.line.number, text), "")
-        return labelled if labelled.values else None
+        if match and field_of(match["label"]) in _IN_HEADING:
+            yield from self._labelled(
+                Line(block.line.number, match["label"]), match["value"], block.level
+            )
+            return
+        text = plain_text(text).rstrip(":： ")
+        if field_of(text) in _BY_HEADING:
+            yield from self._labelled(Line(block.line.number, text), "", block.level)
+        else:
+            yield block
 
-    def _label(self, text: str) -> tuple[str, str] | None:
-        match = _BOLD.match(text)
-        if match:
-            return match["label"].strip(), match["value"]
-        if self._exact:
-            return None
-        slanted = _SLANTED.match(text)
-        text = slanted[2] if slanted else text
-        match = _BOLD_ALONE.match(text)
-        if match and field_of(match[1]) in _BY_HEADING:
-            return match[1], ""
-        for pattern in (_PLAIN, _ROW):
-            match = pattern.match(text)
-            if match and field_of(match["label"]) is not None:
-                return match["label"].strip(), match["value"]
-        return None
+    def _line(self, prose: Prose) -> Iterator[Part]:
+        line, text = prose.line, prose.line.text
+        if _COMMENT.match(text):
+            yield Left(line, "a comment")
+        elif text.startswith("|"):
+            yield from self._row(
+                [Line(line.number, cell.strip()) for cell in text.strip("| ").split("|")]
+            )
+        elif bold := _bold_section(text):
+            yield Heading(Line(line.number, bold[0]), 7)
+            if bold[1]:
+                yield Prose(Line(line.number, bold[1]))
+        elif label := label_in(text):
+            yield from self._labelled(Line(line.number, label[0]), label[1])
+        elif _BOLD_ALONE.match(text) or _SEGMENT.match(text):
+            yield Heading(Line(line.number, text.strip("*_ ")), 7)
+        else:
+            yield prose
 
-    def _labelled(self, label: Line, value: str) -> Labelled:
+    def _labelled(self, label: Line, value: str, level: int = 0) -> Iterator[Part]:
         field = field_of(unescape(label.text))
         inline = Line(label.number, without_break(value).strip())
-        following = self._following(inline, field)
         if not inline.text:
-            return Labelled(label, field, tuple(following[0]), following[1])
-        if following[1] and field == "lyrics":
-            return Labelled(label, field, tuple(following[0]), True, inline)
-        return Labelled(label, field, (inline, *following[0]), following[1])
-
-    def _following(self, inline: Line, field: str | None) -> tuple[list[Line], bool]:
-        """Return the lines below a label that belong to it, and True if they are fenced."""
-        start = self._at
-        if not inline.text:
-            while (line := self._peek()) is not None and not line.text.strip():
-                self._at += 1
-        line = self._peek()
-        if line is not None and _FENCE.match(line.text):
-            if field not in _ONE_VALUE or not inline.text:
-                return self._fence(), True
-            return [], False
-        if inline.text and (field in _ONE_VALUE or self._exact):
-            return [], False
-        found: list[Line] = []
-        while (line := self._peek()) is not None and not self._ends(line, field, bool(found)):
-            found.append(Line(line.number, without_break(line.text).strip()))
+            yield from self._notes_above_fence(level > 0)
+        block = self._peek()
+        if isinstance(block, Fence) and (not inline.text or _continues(field, block)):
             self._at += 1
+            yield from _info(block)
+            if not inline.text:
+                yield Labelled(label, field, block.values, True, level=level)
+            elif field == "lyrics":
+                yield Labelled(label, field, block.values, True, inline, level)
+            else:
+                yield Labelled(label, field, (inline, *block.values), True, level=level)
+            return
+        found = [inline] if inline.text else []
+        if not inline.text or field not in _ONE_VALUE:
+            found += self._following(field, bool(inline.text))
+        yield Labelled(label, field, tuple(found), level=level)
+
+    def _notes_above_fence(self, heading: bool) -> Iterator[Left]:
+        """List the lines between a label and the block that holds its value."""
+        end = self._at
+        while end < len(self._blocks):
+            block = self._blocks[end]
+            if isinstance(block, Fence):
+                yield from (Left(part.line, "stands above the value") for part in
+                            self._blocks[self._at : end] if isinstance(part, Prose))  # fmt: skip
+                self._at = end
+                return
+            if not isinstance(block, Prose) or not (heading or _COMMENT.match(block.line.text)):
+                return
+            if label_in(block.line.text) or section_tag(block.line.text, gap=block.gap):
+                return
+            end += 1
+
+    def _following(self, field: str | None, begun: bool) -> Iterator[Line]:
+        """Yield the lines below a label that belong to it."""
+        while isinstance(block := self._peek(), Prose):
+            if self._ends(block, field, begun):
+                return
+            self._at += 1
+            if begun and block.gap:
+                yield Line(block.line.number - 1, "")
+            yield Line(block.line.number, without_break(block.line.text))
+            begun = True
             if field in _ONE_VALUE:
-                break
-        while found and not found[-1].text:
-            found.pop()
-        if not found and not inline.text:
-            self._at = start
-        return found, False
+                return
 
-    def _ends(self, line: Line, field: str | None, begun: bool) -> bool:
-        """Tell if a line does not belong to the unfenced value before it."""
-        text = line.text
-        if not text.strip():
-            return field != "lyrics"
-        if _RULE.match(text) or _FENCE.match(line.text) or self._heading(line):
+    def _ends(self, prose: Prose, field: str | None, begun: bool) -> bool:
+        """Tell if a line doesn't belong to the value above it."""
+        text = prose.line.text
+        if text.startswith("|") or _BOLD_ALONE.match(text) or _SEGMENT.match(text):
             return True
-        label = self._label(text)
-        if label is None:
-            return False
+        if field != "lyrics":
+            tag = section_tag(text, gap=prose.gap)
+            return (
+                (prose.gap and begun)
+                or _COMMENT.match(text) is not None
+                or (tag is not None and (prose.gap or tag.section != "instrumental"))
+                or label_in(text) is not None
+                or _PLAIN.match(_bare_label(text)) is not None
+            )
+        if _BOLD.match(text):
+            return True
+        label = label_in(text)
         # In lyrics a word with a colon may be sung: only behind an empty line it is a label.
-        spoken = field == "lyrics" and not _BOLD.match(text) and begun
-        return not (spoken and self._lines[self._at - 1].text.strip())
+        return label is not None and (prose.gap or not begun or is_setting(label[1]))
 
-    def _loose_fence(self) -> Iterator[Part]:
-        values = self._fence()
-        if values:
-            yield Fence(tuple(values))
+    def _table(self, table: Table) -> Iterator[Part]:
+        heads = [plain_text(cell.text) for cell in table.rows[0]]
+        sung = next((at for at, head in enumerate(heads) if _is_lyrics(head)), None)
+        if sung is None or len(heads) < 2:
+            for row in table.rows:
+                yield from self._row(row)
+            return
+        for at, row in enumerate(table.rows):
+            for column, cell in enumerate(row):
+                if column == sung and at:
+                    yield Prose(cell)
+                elif cell.text:
+                    yield Left(
+                        cell, "the heading of a column" if not at else "another column of the table"
+                    )
 
-    def _fence(self) -> list[Line]:
-        opening = self._lines[self._at]
-        match = _FENCE.match(opening.text)
-        mark, pad = (match["mark"], match["pad"]) if match else ("```", "")
-        info = match["info"].strip() if match else ""
-        self._at += 1
-        found: list[Line] = []
-        end = self._closing(mark)
-        if end is None:
-            self.mended.append((opening, "a fence that is never closed ends at the next heading"))
-        while (line := self._peek()) is not None and self._at != end:
-            if end is None and _HEADING.match(line.text):
-                break
-            found.append(Line(line.number, line.text.removeprefix(pad)))
-            self._at += 1
-        if end is not None:
-            self._at += 1
-        if info.casefold() not in _INFO:
-            self.mended.append((Line(opening.number, info), "the fence's name has no meaning"))
-        return found
+    def _row(self, row: Sequence[Line]) -> Iterator[Part]:
+        """Read the row of a table: a label and its value, labels with values, or anything else."""
+        cells = [cell for cell in row if cell.text]
+        labels = [label_in(cell.text) for cell in cells]
+        if cells and all(labels):
+            for cell, label in zip(cells, labels, strict=True):
+                name, value = label or ("", "")
+                yield Labelled(Line(cell.number, name), field_of(name), _values(cell.number, value))
+        elif len(cells) == 2 and field_of(name := plain_text(cells[0].text).rstrip(":： ")):
+            yield Labelled(Line(cells[0].number, name), field_of(name), (cells[1],))
+        elif cells and not all(re.fullmatch(r"[:\s-]*", cell.text) for cell in cells):
+            yield Left(
+                Line(cells[0].number, " | ".join(cell.text for cell in cells)), "a row of a table"
+            )
 
-    def _closing(self, mark: str) -> int | None:
-        """Find the line that closes a fence; None without one."""
-        if mark in self._unclosed:
-            return None
-        closing = re.compile(rf"^\s*{re.escape(mark[0])}{{{len(mark)},}}\s*$")
-        for at in range(self._at, len(self._lines)):
-            if closing.match(self._lines[at].text):
-                return at
-        self._unclosed.add(mark)
+
+def label_in(text: str) -> tuple[str, str] | None:
+    """Return the label and the value of a line; None if there is none, or one that may be sung.
+
+    Labels in bold may say anything; others are known, or their value is a setting.
+    """
+    match = _BOLD.match(text)
+    if match:
+        return match["label"].strip(), match["value"]
+    text = _bare_label(text)
+    slanted = _SLANTED.match(text)
+    text = slanted[2] if slanted else text
+    alone = _BOLD_ALONE.match(text)
+    if alone and field_of(alone[1]) in _BY_HEADING:
+        return alone[1], ""
+    match = _PLAIN.match(text)
+    if match and (field_of(match["label"]) is not None or is_setting(match["value"])):
+        return match["label"].strip(), match["value"]
+    return None
+
+
+def _bare_label(text: str) -> str:
+    """Return a line without bullets and pictures before its first word."""
+    return _BEFORE_LABEL.sub("", text)
+
+
+def is_setting(value: str) -> bool:
+    """Tell if a value is a number, a switch or an address, which nobody sings."""
+    return _SETTING.fullmatch(value.strip("*_ ")) is not None
+
+
+def _values(number: int, text: str) -> tuple[Line, ...]:
+    return (Line(number, text.strip()),) if text.strip() else ()
+
+
+def _bold_section(text: str) -> tuple[str, str] | None:
+    """Return the section of a line in bold, and what is sung behind it: "**Chorus (x2)**"."""
+    if not text.startswith(("**", "__")):
         return None
+    tag = section_tag(text)
+    if tag is None:
+        return None
+    return (tag.written, tag.sung) if tag.sung else (plain_text(text), "")
 
 
-def _divided(line: Line) -> Iterator[Line]:
-    """Return a line without quote marks; one for each bold label where it holds several."""
-    text = _unquoted(line.text)
-    if text.count("**") < 4 or not _BOLD.match(text):
-        yield Line(line.number, text)
+def _is_lyrics(head: str) -> bool:
+    from milonga.runtime.words import plain
+
+    return re.fullmatch(_LANGUAGES, plain(head)) is not None or field_of(head) == "lyrics"
+
+
+def _is_bundle(fence: Fence) -> bool:
+    """Tell if a block holds a whole prompt: its first line has a label."""
+    first = next((line.text for line in fence.values if line.text.strip()), "")
+    label = label_in(first)
+    return label is not None and field_of(label[0]) not in (None, "lyrics")
+
+
+def _as_prose(fence: Fence) -> list[Block]:
+    blocks: list[Block] = []
+    gap = True
+    for line in fence.values:
+        if line.text.strip():
+            blocks.append(Prose(Line(line.number, line.text.strip()), gap))
+        gap = not line.text.strip()
+    return blocks
+
+
+def _continues(field: str | None, fence: Fence) -> bool:
+    """Tell if a block below a value that has begun belongs to it, too."""
+    sung = any(section_tag(line.text) for line in fence.values)
+    return field == "lyrics" or (field not in _ONE_VALUE and not sung)
+
+
+def _info(fence: Fence) -> Iterator[Left]:
+    if fence.info.text.casefold() not in _INFO:
+        yield Left(fence.info, "the fence's name has no meaning")
+
+
+def _divided(block: Block) -> Iterator[Block]:
+    """Yield a block; a line that holds several labels as one for each."""
+    if not isinstance(block, Prose):
+        yield block
         return
-    at = 0
-    for match in _NEXT_LABEL.finditer(" ".join(text.split())):
-        yield Line(line.number, " ".join(text.split())[at : match.start()])
-        at = match.end()
-
-
-def _opened(heading: str) -> str:
-    """Return a heading's text without the marks that may close it."""
-    text = heading.strip()
-    bare = text.rstrip("#")
-    return bare.rstrip() if not bare or bare[-1].isspace() else text
-
-
-def _unquoted(text: str) -> str:
-    """Return a line without the marks of a block quote."""
-    return re.sub(r"^\s{0,3}(?:>\s?)+", "", text)
+    line, gap = block.line, block.gap
+    text = " ".join(line.text.split())
+    pieces = [line.text]
+    if text.count("**") >= 4 and _BOLD.match(text):
+        pieces = _NEXT_BOLD.split(text)
+    elif re.search(r"[|•·]", text) and not text.startswith("|") and label_in(text):
+        groups: list[list[str]] = []
+        for piece in re.split(r"\s?[|•·]\s?", text):
+            if groups and label_in(piece) is None and not _PLAIN.match(piece):
+                groups[-1].append(piece)
+            else:
+                groups.append([piece])
+        pieces = [" | ".join(group) for group in groups]
+    for piece in pieces:
+        yield Prose(Line(line.number, piece), gap)
+        gap = False

@@ -1,6 +1,7 @@
 """Lyrics: sung words and stage directions.
 
-Square brackets hold stage directions; round ones are sung.
+Square brackets hold stage directions; round ones are sung. The label of a section ("Verse 2:") is
+a direction, too.
 """
 
 from __future__ import annotations
@@ -8,13 +9,14 @@ from __future__ import annotations
 import re
 
 from milonga.generators.base import LyricLine
+from milonga.songs.sheet.sections import section_label
 
 
 def unbalanced(line: str) -> str | None:
     """Describe the fault in the square brackets of a line; None if there is none."""
     depth = 0
-    for character in line:
-        depth += {"[": 1, "]": -1}.get(character, 0)
+    for bracket in re.findall(r"[\[\]]", line):
+        depth += 1 if bracket == "[" else -1
         if depth < 0:
             return "a ']' has no '['"
     return "a '[' is not closed on its line" if depth else None
@@ -25,6 +27,8 @@ def split_line(line: str) -> tuple[str, tuple[str, ...]]:
 
     Brackets within brackets belong to the outer direction. The line is balanced.
     """
+    if "[" not in line:
+        return _joined(line), ()
     sung, directions, depth, begun = [], [], 0, 0
     for at, character in enumerate(line):
         if character == "[":
@@ -53,6 +57,9 @@ def parse_lyrics(text: str, language: str | None = None) -> tuple[LyricLine, ...
     lines = []
     for line in text.splitlines():
         sung, directions = split_line(line)
+        label = section_label(sung)
+        if label is not None:
+            sung, directions = label[1], (label[0], *directions)
         if sung or directions:
             lines.append(LyricLine(text=sung, language=language, directions=directions))
     return tuple(lines)

@@ -22,7 +22,8 @@ _DURATION = re.compile(
     rf"(?P<high>{_AMOUNT})\s*(?P<unit>{_MINUTES}|{_SECONDS}|{_BARS})?(?![\w:])"
 )
 _TEMPO = re.compile(
-    rf"(?<![\w.,])(?:(?P<low>{_NUMBER})\s*(?:bpm)?\s*{_DASH}\s*)?(?P<high>{_NUMBER})\s*(?P<unit>bpm)?(?!\w)"
+    rf"(?<![\w.,])(?P<before>(?:bpm|tempo)\s*[:=]?\s*)?"
+    rf"(?:(?P<low>{_NUMBER})\s*(?:bpm)?\s*{_DASH}\s*)?(?P<high>{_NUMBER})\s*(?P<unit>bpm)?(?!\w)"
 )
 
 
@@ -82,10 +83,11 @@ def find_duration(text: str) -> Found | None:
 def find_tempo(text: str, *, need_unit: bool = False) -> Found | None:
     """Find the first tempo in a text, in BPM; of a range the middle.
 
-    With ``need_unit`` only a number with "BPM" counts. One with it goes before one without.
+    With ``need_unit`` only a number with "BPM" counts ("120 BPM", "BPM: 120"). One with it goes
+    before one without.
     """
     matches = list(_TEMPO.finditer(_same_length_plain(text)))
-    named = [m for m in matches if m["unit"]]
+    named = [m for m in matches if m["unit"] or m["before"]]
     if not named and (need_unit or not matches):
         return None
     match = (named or matches)[0]

@@ -32,6 +32,8 @@ def lyrics_text(text: str) -> str:
 
 def control_character(text: str) -> str | None:
     """Return the name of the first character that no text holds ("U+0007"), or None."""
+    if text.isprintable():
+        return None
     found = next(
         (c for c in text if unicodedata.category(c) in ("Cc", "Cs") or c in "\ufffe\uffff"), None
     )

@@ -23,14 +23,34 @@ def read_source(path: Path) -> str:
         SheetError: no such file, not a text file, too large, not UTF-8, or with control
             characters; with the line where one is concerned.
     """
+    return _checked(_decoded(_read_bytes(path), path), path)
+
+
+def read_any_source(path: Path) -> tuple[str, str]:
+    """Read the text of a file in the encoding that it seems to have; return also that one's name
+    if it is not UTF-8.
+
+    Raises:
+        SheetError: as ``read_source``, but for the encoding.
+    """
     data = _read_bytes(path)
-    if data.startswith(_RECORDINGS):
-        raise SheetError(
-            "This is a recording, not a song sheet.",
-            where=path,
-            step="A sheet is a text file; start one with: milonga song new song.yaml",
-        )
-    text = _decoded(data, path)
+    odd, even = data[1::2].count(0), data[::2].count(0)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif max(odd, even) > len(data) / 8 and min(odd, even) < len(data) / 50:
+        encoding = "utf-16-le" if odd > even else "utf-16-be"
+    else:
+        try:
+            return _checked(_decoded(data, path), path), ""
+        except SheetError:
+            if b"\0" in data:
+                raise
+            encoding = "cp1252"
+    text = data.decode(encoding, "replace")
+    return _checked(text, path), "Windows-1252" if encoding == "cp1252" else "UTF-16"
+
+
+def _checked(text: str, path: Path) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     for match in re.finditer(r"[^\n\t -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text):
         name = control_character(match[0]) or f"U+{ord(match[0]):04X}"
@@ -58,6 +78,12 @@ def _read_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SheetError(f"It can't be read: {reason or error}.", where=path) from None
+    if data.startswith(_RECORDINGS):
+        raise SheetError(
+            "This is a recording, not a song sheet.",
+            where=path,
+            step="A sheet is a text file; start one with: milonga song new song.yaml",
+        )
     if len(data) > SIZE_LIMIT:
         raise SheetError(
             f"It is larger than {SIZE_LIMIT >> 20} MiB, which no song sheet is.",

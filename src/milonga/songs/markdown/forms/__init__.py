@@ -1,0 +1,1 @@
+"""Forms of lyrics beside Markdown: with timings, with chords, JSON."""

@@ -1,0 +1,307 @@
+"""What is sung and what isn't: tags, repeats, labels, marks, chatter, other languages."""
+
+import pytest
+
+from milonga.songs.markdown.import_ import import_markdown
+from milonga.songs.markdown.tags import is_cue, section_tag, times_of
+from milonga.songs.sheet.lyrics import parse_lyrics
+
+
+def parts(text):
+    return [(s.section, s.lyrics) for s in import_markdown(text).sheet.segments]
+
+
+def left(text):
+    return [(found.line, found.text) for found in import_markdown(text).unplaced]
+
+
+@pytest.mark.parametrize(
+    ("line", "section", "directions", "times"),
+    [
+        ("[Chorus] (x2)", "chorus", (), 2),
+        ("[Chorus] x3", "chorus", (), 3),
+        ("[Chorus x2]", "chorus", (), 2),
+        ("[Chorus: (2x)]", "chorus", (), 2),
+        ("Chorus (x2):", "chorus", (), 2),
+        ("[Verse 1] [Soft piano]", "verse 1", ("Soft piano",), 1),
+        ("[Verse 2: Ana & Leo] (double time)", "verse 2", ("Ana & Leo", "double time"), 1),
+        ("[Chorus] Burn me down", "chorus", ("Burn me down",), 1),
+        ("**[Chorus - *layered* vocals]**", "chorus", ("layered vocals",), 1),
+        (r"\[Verse 1\]", "verse 1", (), 1),
+        ("[inst]", "instrumental", (), 1),
+        ("[Verse One]", "verse 1", (), 1),
+        ("[Rap Verse]", "verse", (), 1),
+        ("[Emotional Bridge]", "bridge", ("Emotional Bridge",), 1),
+        ("[Bridge (spoken)]", "bridge", ("spoken",), 1),
+        ("[Spoken]", "verse", ("spoken",), 1),
+        ("【副歌 2】", "chorus 2", (), 1),
+        ("[サビ]", "chorus", (), 1),
+        ("[1절]", "verse 1", (), 1),
+        ("[Припев]", "chorus", (), 1),
+        ("[Куплет 2: Аня]", "verse 2", ("Аня",), 1),
+        ("[Refrão]", "chorus", (), 1),
+        ("[Strophe 3]", "verse 3", (), 1),
+        ("[Ponte]", "bridge", (), 1),
+        ("[פזמון]", "chorus", (), 1),
+        ("Verse 2:", "verse 2", (), 1),
+        ("CHORUS", "chorus", (), 1),
+        ("--- Bridge ---", "bridge", (), 1),
+        ("(Pre-Chorus)", "pre-chorus", (), 1),
+        ("# Outro", "outro", (), 1),
+    ],
+)
+def test_sections(line, section, directions, times):
+    tag = section_tag(line)
+    assert (tag.section, tag.directions, tag.times) == (section, directions, times)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[Choir joins]", "[Mood: dark]", "[singer 1: male]", "Solo", "the chorus", "Bridge the gap",
+     "Most of all", "Coro, coro", "[Into the chorus]", "[Am]", "(oh oh)", "x2", "", "[" * 300],
+)  # fmt: skip
+def test_no_sections(line):
+    assert section_tag(line) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [("x2", 2), ("(3x)", 3), ("bis", 2), ("repeat 4 times", 4), ("two", None), ("x", None)],
+)
+def test_times(text, times):
+    assert times_of(text) == times
+
+
+@pytest.mark.parametrize(
+    ("text", "cue"),
+    [("half-spoken", True), ("pedal steel solo", True), ("whispered, softly", True),
+     ("susurra conmigo", False), ("Here we are", False), ("softly", False), ("no no no", False)],
+)  # fmt: skip
+def test_cues(text, cue):
+    assert is_cue(text) is cue
+
+
+class TestRepeats:
+    def test_a_line(self):
+        assert parts("[Verse]\nGo (x2)\n[Chorus]\nla\n")[0] == ("verse", "Go\nGo")
+
+    def test_the_lines_above(self):
+        assert parts("[Verse]\na b\nc d\n(x2)\n")[0][1] == "a b\nc d\n\na b\nc d"
+
+    def test_a_chorus_again(self):
+        text = (
+            "[Chorus] x2\nla la\n[Verse]\na\n[Chorus]\n[Full band]\n[Chorus 2]\n[Final Chorus] x2\n"
+        )
+        assert parts(text) == [
+            ("chorus", "la la\n\nla la"),
+            ("verse", "a"),
+            ("chorus", "[Full band]\nla la"),
+            ("chorus 2", "[Full band]\nla la"),
+            ("chorus", "[Full band]\nla la\n\n[Full band]\nla la"),
+        ]
+        guesses = [g.text for _, g in import_markdown(text).guesses if g.field == "lyrics"]
+        assert guesses.count("the chorus again") == 3
+
+    def test_an_empty_verse_is_no_repeat_but_one_that_says_so_is(self):
+        assert parts("[Verse]\na\n[Verse]\n[Chorus]\nb\n")[1] == ("verse", None)
+        assert parts("[Verse]\na\n[Chorus]\nb\n[Repeat Verse]\n")[2] == ("verse", "a")
+
+    def test_absurd_counts_are_listed(self):
+        text = "[Chorus] (x999)\nla (x5000)\n[Verse]\nb\n"
+        assert parts(text)[0] == ("chorus", "la")
+        assert left(text) == [(1, "x999"), (2, "(x5000)")]
+
+
+class TestLabels:
+    HEAD = "# T\n\nStyle: pop\n{}\n\n[Verse]\nla la\n[Chorus]\nlo\n"
+
+    @pytest.mark.parametrize(
+        ("line", "listed"),
+        [
+            ("Weirdness: 42", ["Weirdness: 42"]),
+            ("Flux Capacity: high", ["Flux Capacity: high"]),
+            ("**Persona:** Luna", ["Persona: Luna"]),
+            ("| Key: A minor | Time: 4/4", ["4/4"]),
+            ("| Weirdness | 42 |", ["Weirdness: 42"]),
+            ("🎛️ Seed: 7", ["Seed: 7"]),
+            ("// at most 200 letters", ["// at most 200 letters"]),
+        ],
+    )
+    @pytest.mark.parametrize("above", ["Style: pop", "Exclude: rock", "**Mood**: blue"])
+    def test_a_line_ends_the_value_above(self, line, listed, above):
+        imported = import_markdown(self.HEAD.replace("Style: pop", above).format(line))
+        values = (imported.sheet.style, imported.sheet.negative, imported.sheet.mood)
+        assert [value for value in values if value] == [above.rpartition(" ")[2]]
+        assert [found.text for found in imported.unplaced] == listed
+        assert imported.sheet.segments[0].lyrics == "la la"
+
+    def test_a_row_of_labels(self):
+        sheet = import_markdown(self.HEAD.format("BPM: 96 | Key: A minor | Voice: alto")).sheet
+        assert (sheet.tempo, sheet.key, sheet.voice, sheet.style) == (96, "A minor", "alto", "pop")
+
+    def test_settings_are_not_sung(self):
+        text = "[Verse]\nla la\nWeirdness: 42\n\n**Seed**: 7\n"
+        assert parts(text) == [("verse", "la la")]
+        assert left(text) == [(3, "Weirdness: 42"), (5, "Seed: 7")]
+
+    def test_a_colon_in_a_sung_line_is_sung(self):
+        text = "[Verse]\nI told myself: go\nLove: a word\nWake at 5:30\n"
+        assert parts(text)[0][1] == "I told myself: go\nLove: a word\nWake at 5:30"
+
+    def test_labels_in_front_matter(self):
+        text = "---\ntitle: A\nbpm: 90\nkey: F# minor\nfoo: bar\nlyrics: |\n  [Verse]\n  la\n---\n"
+        imported = import_markdown(text)
+        assert (imported.sheet.tempo, imported.sheet.key) == (90, "F# minor")
+        assert imported.sheet.segments[0].lyrics == "la"
+        assert left(text) == [(5, "foo: bar")]
+
+    def test_labels_in_other_languages(self):
+        sheet = import_markdown(
+            "제목: 밤\n장르: 발라드\nТемп: 80\nParoles:\n[Couplet 1]\nla\n"
+        ).sheet
+        assert (sheet.title, sheet.style, sheet.tempo) == ("밤", "발라드", 80)
+        assert [(s.section, s.lyrics) for s in sheet.segments] == [("verse 1", "la")]
+
+
+class TestNumbers:
+    @pytest.mark.parametrize(
+        ("line", "tempo", "key"),
+        [
+            ("Style: pop, BPM: 142", 142, None),
+            ("Style: pop, tempo 98, key of A minor", 98, "A minor"),
+            ("120BPM, D minor, 4/4, 240seconds", 120, "D minor"),
+            ("94 BPM | Am", 94, "Am"),
+        ],
+    )
+    def test_tempo_and_key(self, line, tempo, key):
+        sheet = import_markdown(f"# T\n\n{line}\n\n[Verse]\nla\n[Chorus]\nlo\n").sheet
+        assert (sheet.tempo, sheet.key) == (tempo, key)
+
+    def test_the_length_of_a_song(self):
+        for line in ("Duration: 3:20", "120 BPM, 3:20", "Song length: 200 s"):
+            assert (3, "200 s") in left(f"# T\n\n{line}\n\n[Verse]\nla\n[Chorus]\nlo\n")
+
+    def test_a_time_signature_is_no_length(self):
+        assert left("# T\n\nTime: 3/4\n\n[Verse]\nla\n") == [(3, "3/4")]
+
+
+class TestMarks:
+    def test_none_is_sung(self):
+        text = (
+            "# T\n\n## Verse\n1. One *two*\\\n2. **three** `four`<br>\n\n> five\\\n"
+            "> ~~six~~ sh*t, d*mn\n\n- seven\n- eight &amp; nine\n"
+        )
+        assert parts(text) == [
+            ("verse", "One two\nthree four\n\nfive\nsix sh*t, d*mn\n\nseven\neight & nine")
+        ]
+
+    def test_numbers_within_a_block(self):
+        assert parts("```\n[Verse]\n1. one\n2. two\n\n[Chorus]\n24. December\n```\n") == [
+            ("verse", "one\ntwo"), ("chorus", "24. December"),
+        ]  # fmt: skip
+
+    def test_a_table_of_two_languages(self):
+        text = "# T\n\n## Verse\n\n| # | Letra | English |\n|--|--|--|\n| 1 | Hola | Hello |\n"
+        assert parts(text) == [("verse", "Hola")]
+        assert (7, "Hello") in left(text)
+
+    def test_other_tables_are_listed(self):
+        text = "# T\n\n## Verse\nla\n\n| Slider | Value |\n|--|--|\n| Weirdness | 3 |\n"
+        assert parts(text) == [("verse", "la")]
+        assert left(text) == [(6, "Slider | Value"), (8, "Weirdness: 3")]
+
+    def test_comments(self):
+        text = "[Verse]\nla  # softly\n// note\nlo <!-- why\nnot --> li\n"
+        assert parts(text) == [("verse", "la\nlo\nli")]
+        assert left(text) == [(2, "# softly"), (3, "// note"), (4, "why"), (5, "not")]
+
+    def test_slanted_asides_and_cues(self):
+        text = "[Verse]\nHola\n*(Hello)*\n*whispered* Adiós\n(spoken) ya\n(oh, oh)\n"
+        assert parts(text) == [("verse", "Hola\n[whispered] Adiós\n[spoken] ya\n(oh, oh)")]
+        assert left(text) == [(3, "(Hello)")]
+
+    def test_chords(self):
+        text = "[Verse]\nAm  F  C/E  G7\n[Am]Long way [F]down the wa[G]ter\nA B and C\n"
+        assert parts(text) == [("verse", "Long way down the water\nA B and C")]
+        assert left(text) == [(2, "Am  F  C/E  G7"), (3, "Am F G")]
+
+    def test_an_underlined_last_line_is_sung(self):
+        assert parts("[Verse]\nla\n\n[Outro]\nlo\n---\n") == [("verse", "la"), ("outro", "lo")]
+
+
+@pytest.mark.parametrize(
+    "closing",
+    [
+        "Would you like me to write a second version?",
+        "Let me know if you'd like any changes to the lyrics!",
+        "✨ *Want me to make a darker version?*",
+        "Hope you enjoy the song! 🎶",
+        "¿Quieres que cambie el estribillo?",
+        "---\nMade with love",
+    ],
+)
+@pytest.mark.parametrize("song", ["# T\n\n## Verse\nla la\n", "# T\n\nLyrics:\n\n[Verse]\nla la\n"])
+def test_what_chat_programs_say(closing, song):
+    text = f"{song}\n{closing}\n"
+    assert parts(text) == [("verse", "la la")]
+    assert left(text) == [(text.count("\n"), closing.rpartition("\n")[2])]
+
+
+def test_what_singers_say_stays():
+    assert parts("[Verse]\nla\n\nLet me know that you are there\nIf you want me\n")[0][1].endswith(
+        "me"
+    )
+
+
+def test_notes_below_the_song_are_not_sung():
+    text = "# T\n[Verse]\nla\n\n## Mixing\nThe snare is loud.\n```\ncode\n```\n## Exclude\nrock\n"
+    imported = import_markdown(text)
+    assert [s.lyrics for s in imported.sheet.segments] == ["la"]
+    assert imported.sheet.negative == "rock"
+    assert left(text) == [(5, "Mixing"), (6, "The snare is loud."), (8, "code")]
+
+
+def test_scraps_of_lyrics_pages():
+    text = "[Verse]\nla\n[Produced by X]\nYou might also like\nlo\n12Embed\n"
+    assert parts(text) == [("verse", "la\nlo")]
+    assert [line for line, _ in left(text)] == [3, 4, 6]
+
+
+class TestPlainText:
+    def test_sections_without_brackets(self):
+        text = "My Song\n\nVerse 1\na b\nChorus\nc d\n\nSolo\n\nVERSE 2:\ne f\nBridge (Ana)\ng\n"
+        imported = import_markdown(text)
+        assert imported.sheet.title == "My Song"
+        assert [(s.section, s.lyrics) for s in imported.sheet.segments] == [
+            ("verse 1", "a b"), ("chorus", "c d"), ("instrumental", None), ("verse 2", "e f"),
+            ("bridge", "[Ana]\ng"),
+        ]  # fmt: skip
+
+    def test_words_behind_the_label(self):
+        assert parts("Verse 1: Neon on the water\nla\n\nChorus: lo\n") == [
+            ("verse 1", "Neon on the water\nla"), ("chorus", "lo"),
+        ]  # fmt: skip
+
+    def test_words_that_name_sections_are_sung(self):
+        assert parts("Verse 1\nHe played a solo\nsolo\nDrop\nBreak\n")[0][1].count("\n") == 3
+
+
+@pytest.mark.parametrize(
+    "label", ["Verse 2:", "Chorus", "Verse 2", "PRE-CHORUS:", "Solo:", "副歌：", "(Bridge)"]
+)
+def test_the_label_of_a_section_is_not_sung_in_a_sheet(label):
+    lines = parse_lyrics(f"la la\n{label}\nlo lo")
+    assert [line.text for line in lines] == ["la la", "", "lo lo"]
+    assert lines[1].directions == (label.strip(":：()"),)
+
+
+@pytest.mark.parametrize(
+    "line", ["solo", "Solo", "Coro, coro", "The chorus", "Verses of love: hear"]
+)
+def test_what_only_looks_like_a_label_is_sung_in_a_sheet(line):
+    assert parse_lyrics(line)[0].text == line
+
+
+def test_text_behind_the_label_is_sung_in_a_sheet():
+    (line,) = parse_lyrics("Chorus: la la [softly]")
+    assert (line.text, line.directions) == ("la la", ("Chorus", "softly"))
