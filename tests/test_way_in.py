@@ -70,6 +70,13 @@ def test_the_printed_lines_cover_every_part():
         assert words in lines
 
 
+def test_no_page_names_a_command_that_needs_an_index():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.*b")]
+    assert [
+        page.name for page in pages if re.search(r"pip install \W*milonga", page.read_text())
+    ] == []
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_the_readme_walked_from_a_bare_machine(machine):

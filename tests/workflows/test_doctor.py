@@ -127,9 +127,9 @@ def test_a_library_of_another_version(hub, monkeypatch, tmp_path):
     (old / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.0.0\n")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     wrong = [f for f in check("libraries", "bigvgan") if "torch 2.0.0 is not" in f.message]
-    (finding,) = [f for f in wrong if "extra models" in f.message]
+    (finding,) = [f for f in wrong if "extra sounds" in f.message]
     assert finding.status == "problem"
-    assert finding.step == f"Run: {install_command('models', upgrade=True)}"
+    assert finding.step == f"Run: {install_command('sounds', upgrade=True)}"
 
 
 def test_libraries_that_a_model_does_not_need_are_no_problem(hub):

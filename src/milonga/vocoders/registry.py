@@ -22,7 +22,7 @@ class KnownVocoder:
 VOCODERS: dict[str, KnownVocoder] = {
     "bigvgan": KnownVocoder(
         "milonga.vocoders.bigvgan.vocoder:load_bigvgan",
-        "models",
+        "sounds",
         "BigVGAN-v2, the best there is; a download of some 489 MB",
     ),
     "griffin-lim": KnownVocoder(

@@ -142,7 +142,9 @@ _MB, _GB = 1_000_000, 1_000_000_000
 
 def _bigvgan(key: str, name: str, title: str, size: int) -> KnownModel:
     repo = f"nvidia/bigvgan_v2_{name}"
-    return KnownModel(key, title, repo, _BIGVGAN_FILES, size, _NVIDIA, "vocoder", ("torch",))
+    return KnownModel(
+        key, title, repo, _BIGVGAN_FILES, size, _NVIDIA, "vocoder", ("torch",), extra="sounds"
+    )
 
 
 def _bark(key: str, title: str, size: int) -> KnownModel:

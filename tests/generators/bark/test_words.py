@@ -96,7 +96,10 @@ def test_notation(lyrics, text):
 def test_how_the_sheet_wants_it():
     assert prompts("Hello there", mood="whispered") == ["… Hello there …"]
     assert prompts("Hello there", style="spoken word over pads") == ["Hello there"]
+    assert prompts("Hello there", section="spoken intro") == ["Hello there"]
     # That speaks of the music.
+    assert prompts("Hello there", style="talking drum, speakeasy") == ["♪ Hello there ♪"]
+    assert prompts("Hello there", voice="soft-spoken") == ["♪ Hello there ♪"]
     assert prompts("Hello there", style="screaming guitars") == ["♪ Hello there ♪"]
     assert manner_of(["background whispers", "sings"]) == "sung"
 
