@@ -47,7 +47,7 @@ def plain_text(text: str) -> str:
     """Return a line without the marks of emphasis, code and line breaks in it, escapes resolved.
 
     Example:
-        >>> plain_text(r"**Late *mi* pecho**\\"), plain_text("2 * 3 * 4")
+        >>> plain_text("**Late *mi* pecho**<br>"), plain_text("2 * 3 * 4")
         ('Late mi pecho', '2 * 3 * 4')
     """
     text = text.strip()
