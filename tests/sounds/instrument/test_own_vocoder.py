@@ -28,7 +28,8 @@ from milonga.sounds.library.library import Library
 from milonga.sounds.model.architecture import Architecture
 from milonga.sounds.train_model import train_into_library
 from milonga.sounds.training.settings import TrainSettings
-from milonga.vocoders.training.vocoder_file import Duel, Evaluation, Measured, load_generator, save
+from milonga.vocoders.training.distances import Distances
+from milonga.vocoders.training.vocoder_file import Duel, Evaluation, load_generator, save
 
 QUICK = {"minutes": None, "steps": 3, "batch": 1, "frames": 8, "critics_from": 2,
          "critics_width": 0.05}  # fmt: skip
@@ -105,8 +106,8 @@ def _rewritten(entry, **changes):
 
 def _evaluation(own, default, against="griffin-lim"):
     duel = Duel(
-        own=Measured(log_mel=own[0], stft=own[1]),
-        default=Measured(log_mel=default[0], stft=default[1]),
+        own=Distances(log_mel=own[0], stft=own[1]),
+        default=Distances(log_mel=default[0], stft=default[1]),
     )
     return Evaluation(against=against, seconds=5.0, clean=duel, model=duel)
 

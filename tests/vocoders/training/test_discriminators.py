@@ -9,11 +9,11 @@ import torch
 
 from milonga.vocoders.training.discriminators import (
     PERIODS,
-    RESOLUTIONS,
     Critics,
     PeriodCritic,
     SpectrogramCritic,
 )
+from milonga.vocoders.training.distances import RESOLUTIONS
 
 WIDTH = 0.125
 

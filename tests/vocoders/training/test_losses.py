@@ -83,10 +83,10 @@ def test_distances_of_a_gain_are_known(gain):
 
 def test_equal_sound_is_at_distance_0_and_both_must_be_better():
     real = (0.1 * np.random.default_rng(0).standard_normal(9_000)).astype(np.float32)
-    assert distances(real, real, SPEC) == Distances(0.0, 0.0)
-    assert Distances(0.1, 1.0).better_than(Distances(0.2, 1.1))
-    assert not Distances(0.1, 1.2).better_than(Distances(0.2, 1.1))
-    assert not Distances(0.2, 1.1).better_than(Distances(0.2, 1.1))
+    assert distances(real, real, SPEC) == Distances(log_mel=0.0, stft=0.0)
+    assert Distances(log_mel=0.1, stft=1.0).better_than(Distances(log_mel=0.2, stft=1.1))
+    assert not Distances(log_mel=0.1, stft=1.2).better_than(Distances(log_mel=0.2, stft=1.1))
+    assert not Distances(log_mel=0.2, stft=1.1).better_than(Distances(log_mel=0.2, stft=1.1))
 
 
 def test_a_clip_of_silence_does_not_rule_the_mean():

@@ -204,7 +204,7 @@ def test_pairs_too_short_for_the_losses(begin, waves):
 
 
 def _memory(training, parameter):
-    for optimizer in (training._optimizer, training._critics_optimizer):
+    for optimizer in training._optimizers.values():
         if parameter in optimizer.state:
             return optimizer.state[parameter]
     return None

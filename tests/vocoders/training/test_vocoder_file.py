@@ -10,6 +10,7 @@ from milonga.errors import VocoderError
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.generator import BigVGANGenerator
 from milonga.vocoders.training import fresh
+from milonga.vocoders.training.distances import Distances
 from milonga.vocoders.training.evaluation import measure
 from milonga.vocoders.training.pairs import Pairs
 from milonga.vocoders.training.sizes import SIZES, config_of
@@ -17,7 +18,6 @@ from milonga.vocoders.training.vocoder_file import (
     FORMAT,
     Duel,
     Evaluation,
-    Measured,
     VocoderHeader,
     load_generator,
     load_trained,
@@ -83,10 +83,10 @@ def test_what_is_saved_is_what_is_loaded(saved, config, tmp_path):
 
 
 def test_an_evaluation_says_who_won():
-    own = Measured(log_mel=0.1, stft=0.5)
-    duel = Duel(own=own, default=Measured(log_mel=0.2, stft=0.6))
+    own = Distances(log_mel=0.1, stft=0.5)
+    duel = Duel(own=own, default=Distances(log_mel=0.2, stft=0.6))
     assert duel.won
-    assert not Duel(own=own, default=Measured(log_mel=0.2, stft=0.4)).won
+    assert not Duel(own=own, default=Distances(log_mel=0.2, stft=0.4)).won
     assert not Duel(own=own, default=own).won
     evaluation = Evaluation(against="griffin-lim", seconds=3.0, clean=duel)
     assert Evaluation.model_validate_json(evaluation.model_dump_json()) == evaluation

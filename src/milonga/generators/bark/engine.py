@@ -76,7 +76,6 @@ class BarkEngine:
         self._device, self._offload = device, offload and device != "cpu"
         self._numbers, self._configured = _numbers(model)
         self.rate = int(model.config.codec_config.sampling_rate)
-        self._hop = int(model.codec_model.config.hop_length)
         self.dtype = str(model.semantic.lm_head.weight.dtype).removeprefix("torch.")
         for stage in (model.semantic, model.coarse_acoustics, model.fine_acoustics,
                       model.codec_model):  # fmt: skip

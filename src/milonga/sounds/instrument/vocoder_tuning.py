@@ -285,8 +285,9 @@ class _Tuning:
         """Compare it with the vocoder that would be taken otherwise, from both kinds of mel."""
         from milonga.vocoders.bigvgan.generator import BigVGANGenerator
         from milonga.vocoders.bigvgan.vocoder import BigVGAN
+        from milonga.vocoders.training.distances import Distances
         from milonga.vocoders.training.evaluation import measure
-        from milonga.vocoders.training.vocoder_file import Duel, Evaluation, Measured
+        from milonga.vocoders.training.vocoder_file import Duel, Evaluation
 
         against = default_vocoder()
 
@@ -299,15 +300,13 @@ class _Tuning:
             return _default(against, self._device)
 
         kinds = [held_out.excerpts_of(EVALUATED_S, remade=remade) for remade in (False, True)]
-        found: dict[str, list[Measured]] = {}
+        found: dict[str, list[Distances]] = {}
         total = 2 * sum(len(pairs) for pairs in kinds)
         with self._progress.task("Comparing vocoders", total, "excerpts") as task:
             # One after the other: two of BigVGAN's size need not be in memory together.
             for name, make in {"own": own, "default": default}.items():
                 vocoder = make()
-                found[name] = [
-                    Measured.of(measure(vocoder, pairs, held_out.spec, task)) for pairs in kinds
-                ]
+                found[name] = [measure(vocoder, pairs, held_out.spec, task) for pairs in kinds]
                 del vocoder
                 return_freed()
         clean, model = (

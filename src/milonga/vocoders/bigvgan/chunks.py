@@ -85,18 +85,3 @@ def _before_upsampling(span: Span, rate: int, kernel: int) -> Span:
     stop = (span.stop - 1 + padding) // rate + 1
     length = span.length // rate
     return Span(max(0, start), min(length, stop), length)
-
-
-def recomputed_share(config: BigVGANConfig, chunk_frames: int) -> float:
-    """Multiplications done more than once, as a share of those of one pass, for a chunk in the
-    middle of a long mel."""
-    frames = chunk_frames + 2 * 1000
-    plan = plan_chunk(config, 1000, 1000 + chunk_frames, frames)
-    done = needed = 0.0
-    rate = 1
-    for stage, span in enumerate(plan.stages):
-        rate *= config.upsample_rates[stage]
-        work = float(config.width(stage) ** 2)
-        done += work * span.size
-        needed += work * rate * chunk_frames
-    return done / needed - 1.0

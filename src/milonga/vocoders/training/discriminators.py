@@ -16,11 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
+from milonga.vocoders.training.distances import RESOLUTIONS
+
 PERIODS = (2, 3, 5, 7, 11)
 """Primes, so that no two look at the same samples side by side."""
-
-RESOLUTIONS = ((1024, 120, 600), (2048, 240, 1200), (512, 50, 240))
-"""Transform, hop and window of each spectrogram, in samples."""
 
 _SLOPE = 0.1
 

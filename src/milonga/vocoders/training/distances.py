@@ -9,15 +9,18 @@ Reference:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from milonga.audio.clip import Clip
 from milonga.audio.mel.spec import MelSpec, stft
+from milonga.runtime.record import Record
 
 Floats = NDArray[np.float32]
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 RESOLUTIONS = ((1024, 120, 600), (2048, 240, 1200), (512, 50, 240))
 """Transform, hop and window of each spectrogram, in samples."""
@@ -26,8 +29,7 @@ _FLOOR = 1e-5
 _BLOCK = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Distances:
+class Distances(Record):
     """Both are 0 for equal sound and have no upper limit.
 
     Attributes:
@@ -36,8 +38,8 @@ class Distances:
             mean over three resolutions.
     """
 
-    log_mel: float
-    stft: float
+    log_mel: Number
+    stft: Number
 
     def better_than(self, other: Distances) -> bool:
         """Check if both are smaller."""
@@ -95,7 +97,7 @@ class Meter:
         """Over all that was added, which must be something."""
         missing, energy, logs, count = self._sums.T
         stfts = np.sqrt(missing / energy) + logs / count
-        return Distances(self._mel / self._mel_count, float(stfts.mean()))
+        return Distances(log_mel=self._mel / self._mel_count, stft=float(stfts.mean()))
 
 
 def distances(made: Floats, real: Floats, spec: MelSpec) -> Distances:

@@ -101,12 +101,15 @@ class VocoderTraining:
         with seeded(settings.seed):
             self.critics = Critics(settings.critics_width).to(device)
         self._mel_loss = MelLoss(pairs.spec.sample_rate).to(device)
-        self._optimizer = torch.optim.AdamW(
-            self.generator.parameters(), lr=settings.learning_rate, betas=BETAS
-        )
-        self._critics_optimizer = torch.optim.AdamW(
-            self.critics.parameters(), lr=settings.learning_rate, betas=BETAS
-        )
+        self._modules = {
+            "generator": self.generator, "average": self.average, "critics": self.critics,
+        }  # fmt: skip
+        self._optimizers = {
+            f"{name}_optimizer": torch.optim.AdamW(
+                self._modules[name].parameters(), lr=settings.learning_rate, betas=BETAS
+            )
+            for name in ("generator", "critics")
+        }
         self.step, self.seconds = 0, 0.0
         self.history: list[list[float]] = []
         self._recent: list[list[float]] = []
@@ -165,7 +168,7 @@ class VocoderTraining:
         mels, waves = self._pairs.batch(draw, settings.batch, settings.frames, settings.remade)
         mel, real = (torch.from_numpy(x).to(self.device) for x in (mels, waves))
         rate = settings.learning_rate * settings.decay**self.step
-        for optimizer in (self._optimizer, self._critics_optimizer):
+        for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = rate
         made = self.generator(mel)
@@ -210,13 +213,11 @@ class VocoderTraining:
         self._saved = time.monotonic()
         if self._folder is None:
             return
-        tensors = {
-            **state.module_tensors("generator", self.generator),
-            **state.module_tensors("average", self.average),
-            **state.module_tensors("critics", self.critics),
-            **state.optimizer_tensors("generator_optimizer", self._optimizer),
-            **state.optimizer_tensors("critics_optimizer", self._critics_optimizer),
-        }
+        tensors: dict[str, Tensor] = {}
+        for name, module in self._modules.items():
+            tensors |= state.module_tensors(name, module)
+        for name, optimizer in self._optimizers.items():
+            tensors |= state.optimizer_tensors(name, optimizer)
         values = {
             "origin": self._origin,
             "step": self.step,
@@ -240,11 +241,10 @@ class VocoderTraining:
                 "command line).",
             )
         try:
-            state.load_module("generator", self.generator, tensors)
-            state.load_module("average", self.average, tensors)
-            state.load_module("critics", self.critics, tensors)
-            state.load_optimizer("generator_optimizer", self._optimizer, tensors)
-            state.load_optimizer("critics_optimizer", self._critics_optimizer, tensors)
+            for name, module in self._modules.items():
+                state.load_module(name, module, tensors)
+            for name, optimizer in self._optimizers.items():
+                state.load_optimizer(name, optimizer, tensors)
             self.step, self.seconds = int(values["step"]), float(values["seconds"])
             self.history = [list(map(float, row)) for row in values["history"]]
             self._recent = [list(map(float, row)) for row in values["recent"]]
@@ -254,12 +254,7 @@ class VocoderTraining:
     def _train_critics(self, real: Tensor, made: Tensor) -> float:
         self.critics.requires_grad_(True)
         loss = critics_loss(self.critics(real), self.critics(made))
-        value = self._finite(loss, "critics")
-        self._critics_optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.critics.parameters(), self.settings.clip_norm)
-        self._critics_optimizer.step()
-        return value
+        return self._descend(loss, "critics")
 
     def _train_generator(self, real: Tensor, made: Tensor, critics: float) -> Losses:
         mel = self._mel_loss(made, real)
@@ -273,14 +268,11 @@ class VocoderTraining:
             terms = adversarial_loss(of_made), feature_loss(of_real, of_made)
             loss = loss + terms[0] + FEATURE_WEIGHT * terms[1]
             parts = [float(term.detach()) for term in terms]
-        self._finite(loss, "generator")
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.generator.parameters(), self.settings.clip_norm)
-        self._optimizer.step()
+        self._descend(loss, "generator")
         return Losses(float(mel.detach()), parts[0], parts[1], critics)
 
-    def _finite(self, loss: Tensor, whose: str) -> float:
+    def _descend(self, loss: Tensor, whose: str) -> float:
+        """One step of generator or critics down its loss, which is returned."""
         value = float(loss.detach())
         if not np.isfinite(value):
             raise VocoderError(
@@ -288,6 +280,12 @@ class VocoderTraining:
                 step="Go on from the last checkpoint with a lower learning rate: start anew with "
                 f"one under {self.settings.learning_rate:g}.",
             )
+        optimizer = self._optimizers[f"{whose}_optimizer"]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        parameters = self._modules[whose].parameters()
+        torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
+        optimizer.step()
         return value
 
     def _follow(self) -> None:

@@ -17,7 +17,7 @@ from milonga.errors import AudioError, MissingExtraError, VocoderError
 from milonga.runtime.record import Record, first_error
 from milonga.runtime.tensor_file import TensorFormat
 from milonga.vocoders.bigvgan.config import BigVGANConfig
-from milonga.vocoders.training.distances import Distances
+from milonga.vocoders.training.distances import Distances, Number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,34 +37,18 @@ _FILE = TensorFormat(
 )
 
 Text = Annotated[str, Field(max_length=1_000)]
-Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Measured(Record):
-    """Distances of one vocoder, as ``distances.Distances`` has them."""
-
-    log_mel: Number
-    stft: Number
-
-    @classmethod
-    def of(cls, found: Distances) -> Measured:
-        return cls(log_mel=found.log_mel, stft=found.stft)
-
-    @property
-    def distances(self) -> Distances:
-        return Distances(self.log_mel, self.stft)
 
 
 class Duel(Record):
     """This vocoder and the default one on the same mels."""
 
-    own: Measured
-    default: Measured
+    own: Distances
+    default: Distances
 
     @property
     def won(self) -> bool:
         """True where both distances of this vocoder are smaller."""
-        return self.own.distances.better_than(self.default.distances)
+        return self.own.better_than(self.default)
 
 
 class Evaluation(Record):

@@ -50,9 +50,6 @@ class Emitter:
         """A vector with the same number everywhere."""
         return ir.Constant(self.vector, [float(value)] * self.width)
 
-    def zero(self) -> Value:
-        return ir.Constant(self.vector, None)
-
     def at(self, base: Value, index: Value) -> Value:
         """The address of float ``index``."""
         return self.b.gep(base, [index], source_etype=FLOAT)
