@@ -33,7 +33,8 @@ An error says what was wrong, where, and how to fix it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike, fspath
 
@@ -180,6 +181,21 @@ class MissingExtraError(MilongaError):
             f"{what} needs the extra '{extra}', which is not installed.",
             step=f"Run: {install_command(extra)}",
         )
+
+
+@contextmanager
+def needs_extra(what: str, extra: str) -> Iterator[None]:
+    """Explain that a library of an extra is missing, where the block imports it.
+
+    Raises:
+        MissingExtraError: it is; a module of our own that is missing stays the fault that it is.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("milonga"):
+            raise
+        raise MissingExtraError(what, extra) from error
 
 
 class UnknownNameError(MilongaError):

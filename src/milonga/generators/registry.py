@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from milonga.errors import MilongaError, MissingExtraError, UnknownNameError
+from milonga.errors import MilongaError, UnknownNameError, needs_extra
 from milonga.runtime.record import first_error
 
 if TYPE_CHECKING:
@@ -62,14 +62,9 @@ def generator_class(name: str) -> type[Generator]:
     if name not in GENERATORS:
         raise UnknownNameError("generator", name, GENERATORS)
     known = GENERATORS[name]
-    module, _, attribute = known.target.partition(":")
-    try:
-        found = getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("milonga"):
-            raise
-        raise MissingExtraError(f"The generator {name!r}", known.extra) from error
-    return found  # type: ignore[no-any-return]
+    with needs_extra(f"The generator {name!r}", known.extra):
+        found: type[Generator] = resolve_name(known.target)
+    return found
 
 
 def generator(name: str, **options: Any) -> Generator:

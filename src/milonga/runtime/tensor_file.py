@@ -12,11 +12,12 @@ import json
 import os
 import struct
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from milonga.errors import MilongaError, MissingExtraError
+from milonga.errors import MilongaError, needs_extra
 from milonga.runtime.documents import parse_json
 from milonga.runtime.files import atomic_path, read_refusal, write_bytes
 from milonga.runtime.memory import raise_if_short
@@ -105,10 +106,8 @@ class TensorFormat:
             OutputError: it can't be written.
             MissingExtraError: safetensors isn't installed.
         """
-        try:
+        with self._extra():
             from safetensors.torch import save, save_file
-        except ModuleNotFoundError as error:
-            raise self._extra() from error
         values = {**header, self.version_field: self.version}
         try:
             text = json.dumps(values, ensure_ascii=False, allow_nan=False)
@@ -134,11 +133,9 @@ class TensorFormat:
             MilongaError: the one of this format; says what is wrong with the file.
             MissingExtraError: torch or safetensors isn't installed.
         """
-        try:
+        with self._extra():
             from safetensors import SafetensorError
             from safetensors.torch import load, load_file
-        except ModuleNotFoundError as error:
-            raise self._extra() from error
         header = self.read_head(path).header
         try:
             return header, load_file(path) if mapped else load(Path(path).read_bytes())
@@ -217,8 +214,8 @@ class TensorFormat:
             step="Update milonga." if newer else "Ask its maker for it in a current version.",
         )
 
-    def _extra(self) -> MissingExtraError:
-        return MissingExtraError(f"A {self.name}", "sounds")
+    def _extra(self) -> AbstractContextManager[None]:
+        return needs_extra(f"A {self.name}", "sounds")
 
 
 def _json(text: str | bytes) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from milonga._version import __version__
 from milonga.audio.export.receipt import read_export_receipt
-from milonga.errors import CorpusError, MissingExtraError, ModelFileError, ReceiptError, SoundError
+from milonga.errors import CorpusError, ModelFileError, ReceiptError, SoundError, needs_extra
 from milonga.runtime.devices import pick_device
 from milonga.runtime.files import check_writable, write_text
 from milonga.runtime.progress import Progress
@@ -109,10 +109,8 @@ def train_into_library(
         MissingExtraError: torch isn't installed.
         Cancelled: the user stopped it; it can go on.
     """
-    try:
+    with needs_extra("Training a sound model", "sounds"):
         import torch  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("Training a sound model", "sounds") from error
     places, more = _listed(recordings), _listed(add)
     if not places and not more:
         raise SoundError("There is no folder of recordings to learn from.")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
-from milonga.errors import MissingExtraError, UnknownNameError
+from milonga.errors import UnknownNameError, needs_extra
 from milonga.vocoders.base import VocoderBase
 
 
@@ -50,12 +50,6 @@ def get_vocoder(name: str, device: str = "auto", **options: Any) -> VocoderBase:
     if name not in VOCODERS:
         raise UnknownNameError("vocoder", name, VOCODERS)
     entry = VOCODERS[name]
-    module, _, attribute = entry.target.partition(":")
-    try:
-        load = getattr(import_module(module), attribute)
-        vocoder: VocoderBase = load(device=device, **options)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("milonga"):
-            raise
-        raise MissingExtraError(f"The vocoder {name!r}", entry.extra) from error
+    with needs_extra(f"The vocoder {name!r}", entry.extra):
+        vocoder: VocoderBase = resolve_name(entry.target)(device=device, **options)
     return vocoder

@@ -18,7 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from milonga._installed import install_command
-from milonga.errors import DamagedFileError, MissingExtraError, UnsafeFileError, WeightsError
+from milonga.errors import (
+    DamagedFileError,
+    UnsafeFileError,
+    WeightsError,
+    needs_extra,
+)
 from milonga.runtime.documents import parse_json
 from milonga.runtime.memory import raise_if_short
 
@@ -122,10 +127,8 @@ def load_array(path: str | os.PathLike[str]) -> np.ndarray[Any, np.dtype[Any]]:
 
 
 def _load_safetensors(path: Path) -> Any:
-    try:
+    with needs_extra("Loading a model", "models"):
         from safetensors.torch import load_file
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("Loading a model", "models") from error
     try:
         return load_file(path, device="cpu")
     except Exception as error:
@@ -134,10 +137,8 @@ def _load_safetensors(path: Path) -> Any:
 
 
 def _load_pickle(path: Path) -> Any:
-    try:
+    with needs_extra("Loading a model", "models"):
         import torch
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("Loading a model", "models") from error
     version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
     if version < _OLDEST_TORCH:
         raise WeightsError(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from milonga.audio.clip import check_rate
 from milonga.audio.space.binaural import HeadResponse, fractional_impulse
-from milonga.errors import AudioError, MissingExtraError
+from milonga.errors import AudioError, needs_extra
 from milonga.runtime.memory import raise_if_short
 
 if TYPE_CHECKING:
@@ -97,10 +97,8 @@ def read_sofa(path: str | os.PathLike[str]) -> SofaHead:
         MissingExtraError: h5py isn't installed.
     """
     path = Path(path)
-    try:
+    with needs_extra("A SOFA file", "sofa"):
         import h5py
-    except ModuleNotFoundError:
-        raise MissingExtraError("A SOFA file", "sofa") from None
     try:
         with open(path, "rb") as handle:
             if os.fstat(handle.fileno()).st_size > _MOST_BYTES:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from milonga.errors import MissingExtraError
+from milonga.errors import needs_extra
 from milonga.runtime.seeding import GLOBAL_RANDOM
 
 if TYPE_CHECKING:
@@ -48,10 +48,8 @@ class Augmenter:
 
 
 def _chain() -> Compose:
-    try:
+    with needs_extra("Training a sound model", "sounds"):
         import audiomentations as am
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("Training a sound model", "sounds") from error
     return am.Compose(
         [
             # Two semitones and a tenth in speed keep an instrument that instrument; beyond

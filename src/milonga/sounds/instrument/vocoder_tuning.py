@@ -12,12 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga._version import __version__
-from milonga.errors import (
-    MissingExtraError,
-    NotDownloadedError,
-    SoundError,
-    VocoderError,
-)
+from milonga.errors import NotDownloadedError, SoundError, VocoderError, needs_extra
 from milonga.runtime.memory import return_freed
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import time_text
@@ -137,10 +132,8 @@ def fine_tune_vocoder(
         MissingExtraError: torch isn't installed.
         Cancelled: the user stopped it; it can go on.
     """
-    try:
+    with needs_extra("Training a vocoder", "sounds"):
         import torch  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("Training a vocoder", "sounds") from error
     library = library or Library()
     entry = library.model(name)
     if entry.header is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import Field, ValidationError
 
 from milonga.audio.mel.spec import MelSpec
-from milonga.errors import AudioError, MissingExtraError, VocoderError
+from milonga.errors import AudioError, VocoderError, needs_extra
 from milonga.runtime.record import Record, first_error
 from milonga.runtime.tensor_file import TensorFormat
 from milonga.vocoders.bigvgan.config import BigVGANConfig
@@ -147,12 +147,8 @@ def load_trained(
         DeviceError: the device isn't there.
         MissingExtraError: torch or safetensors isn't installed.
     """
-    try:
+    with needs_extra("A trained vocoder", "sounds"):
         from milonga.vocoders.bigvgan.vocoder import BigVGAN
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("milonga"):
-            raise
-        raise MissingExtraError("A trained vocoder", "sounds") from error
     vocoder = BigVGAN(load_generator(path)[1], device, engine=engine)
     vocoder.name = name
     return vocoder
