@@ -158,11 +158,11 @@ def refuse(problems: Iterable[Problem]) -> None:
         )
 
 
-def too_long(who: str, seconds: float, longest: float) -> Iterable[Problem]:
+def too_long(
+    who: str, seconds: float, longest: float, step: str = "Split the segment."
+) -> Iterable[Problem]:
     """Find a length beyond what a generator renders at once."""
     if seconds > longest:
         yield Problem(
-            f"{who} renders at most {longest:g} s at once, not {seconds:g} s.",
-            "seconds",
-            step="Split the segment.",
+            f"{who} at most {longest:g} s at once, not {seconds:g} s.", "seconds", step=step
         )

@@ -94,7 +94,7 @@ class MusicGen(CheckpointGenerator[MusicGenEngine]):
         super().check(local)
 
     def problems(self, request: Request, local: LocalWeights | None) -> Iterable[Problem]:
-        return too_long("MusicGen", request.seconds, LONGEST_S)
+        return too_long("MusicGen renders", request.seconds, LONGEST_S)
 
     def notes(self, request: Request, local: LocalWeights | None) -> Iterable[str]:
         if request.negative.strip():

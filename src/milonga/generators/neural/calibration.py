@@ -51,14 +51,7 @@ def memory_speed() -> float:
     A model that makes one token after the other reads all its weights for each, and on a processor
     that decides how long a token takes. Measured once (a fraction of a second), then kept.
     """
-    if (known := known_speed(_MEMORY)) is not None:
-        return known
-    matrix = np.ones((2048, 16_384), np.float32)
-    vector = np.ones(16_384, np.float32)
-    best = min(_timed(matrix, vector) for _ in range(5))
-    speed = matrix.nbytes / best
-    _keep(_MEMORY, speed)
-    return speed
+    return _speed(_MEMORY, (2048, 16_384), (16_384,), 4 * 2048 * 16_384)
 
 
 def compute_speed() -> float:
@@ -67,13 +60,16 @@ def compute_speed() -> float:
     A model that works on a whole clip at once is limited by that. Measured once (a fraction of a
     second), then kept.
     """
-    if (known := known_speed(_COMPUTE)) is not None:
+    return _speed(_COMPUTE, (1536, 1536), (1536, 1536), 2 * 1536**3)
+
+
+def _speed(work: str, first: tuple[int, ...], second: tuple[int, ...], amount: float) -> float:
+    """What is known of ``work``, or the best of five products that are ``amount`` of it each."""
+    if (known := known_speed(work)) is not None:
         return known
-    size = 1536
-    matrix = np.ones((size, size), np.float32)
-    best = min(_timed(matrix, matrix) for _ in range(4))
-    speed = 2 * size**3 / best
-    _keep(_COMPUTE, speed)
+    matrix, other = np.ones(first, np.float32), np.ones(second, np.float32)
+    speed = amount / min(_timed(matrix, other) for _ in range(5))
+    _keep(work, speed)
     return speed
 
 

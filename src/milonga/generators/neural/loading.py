@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from milonga.weights.cache.hashing import hash_file
 from milonga.weights.settings import quiet_libraries
 
 _MOST, _COUNTED = 4096, re.compile(r"num_|layers|codebooks|n_codes|bandwidths|ratios|multiples")
-_WHOLE = "See whether the files are whole: milonga weights verify {name}"
+WHOLE = "See whether the files are whole: milonga weights verify {name}"
 
 
 def names_of(local: LocalWeights) -> list[str]:
@@ -57,28 +58,17 @@ def licence_of(local: LocalWeights | None, name: str, like: str) -> Licence:
     A model that the catalogue doesn't know is taken for one that was made from ``like``, so it
     is at least as restricted.
     """
-    known = weights.CATALOGUE.get(name)
-    if known is None and local is not None:
-        known = local.source.known
+    known = weights.CATALOGUE.get(name) or (local.source.known if local else None)
     if known is not None:
-        terms = known.licence
-        return Licence(
-            what=f"{known.title} (weights of {known.repo})",
-            name=terms.name,
-            url=terms.url,
-            commercial_use=terms.commercial_use,
-            note=terms.note,
-        )
+        what = f"{known.title} (weights of {known.repo})"
+        return Licence(what=what, **asdict(known.licence))
     model = weights.known_model(like)
-    terms = model.licence
-    return Licence(
-        what=f"weights of {name}",
-        name=f"unknown; taken as {terms.name}",
-        url=terms.url,
-        commercial_use=terms.commercial_use,
-        note=f"Milonga doesn't know this model's terms; those of {model.title} hold "
+    unknown = {
+        "name": f"unknown; taken as {model.licence.name}",
+        "note": f"Milonga doesn't know this model's terms; those of {model.title} hold "
         "for what was made from it.",
-    )
+    }
+    return Licence(what=f"weights of {name}", **asdict(model.licence) | unknown)
 
 
 @contextlib.contextmanager
@@ -119,7 +109,7 @@ def refuse_absurd(local: LocalWeights) -> None:
                     f"{local.source.name} can't be loaded: {key} is {str(value)[:20]}, more than "
                     "any model has.",
                     where=path,
-                    step=_WHOLE.format(name=local.source.name),
+                    step=WHOLE.format(name=local.source.name),
                 )
 
 
@@ -162,7 +152,7 @@ def refuse_lacking(lacking: Sequence[str], folder: Path, name: str) -> None:
         raise GeneratorError(
             f"{name} lacks parts of the model: {', '.join(lacking[:3])}{more}.",
             where=folder,
-            step=_WHOLE.format(name=name),
+            step=WHOLE.format(name=name),
         )
 
 
@@ -202,7 +192,7 @@ def loading_explained(what: str, folder: Path, name: str) -> Iterator[None]:
         raise GeneratorError(
             f"{what} can't be loaded: {line.strip().rstrip('.')}.",
             where=folder,
-            step=_WHOLE.format(name=name),
+            step=WHOLE.format(name=name),
         ) from error
 
 

@@ -22,6 +22,7 @@ from milonga.generators.base import (
     Role,
     problem_of,
     refuse,
+    too_long,
 )
 from milonga.generators.neural.loading import licence_of
 from milonga.generators.sound.words import moves_of
@@ -230,12 +231,7 @@ class SoundGenerator(Generator):
 
 
 def _range_problems(request: Request) -> Iterable[Problem]:
-    if request.seconds > LONGEST_S:
-        yield Problem(
-            f"A sound model plays at most {LONGEST_S:g} s at once, not {request.seconds:g} s.",
-            "seconds",
-            step="Split the segment.",
-        )
+    yield from too_long("A sound model plays", request.seconds, LONGEST_S)
     if not _SLOWEST_BPM <= request.tempo <= _FASTEST_BPM:
         yield Problem(
             f"A tempo of {request.tempo:g} is not between {_SLOWEST_BPM:g} and "

@@ -8,6 +8,7 @@ from typing import Any
 
 from milonga import weights
 from milonga.errors import GeneratorError
+from milonga.generators.neural.loading import WHOLE
 from milonga.generators.stable_audio.decoding import margin_of
 from milonga.weights import LocalWeights
 
@@ -106,7 +107,7 @@ def shape_of(local: LocalWeights | None) -> StableAudioShape:
         raise GeneratorError(
             f"The configuration of {local.source.name} can't be used: {error!r}.",
             where=local.folder,
-            step=f"See whether the files are whole: milonga weights verify {local.source.name}",
+            step=WHOLE.format(name=local.source.name),
         ) from error
 
 

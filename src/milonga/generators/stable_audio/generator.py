@@ -11,7 +11,7 @@ from pydantic import Field
 
 from milonga.audio.clip import Clip
 from milonga.errors import Problem
-from milonga.generators.base import Request, Role
+from milonga.generators.base import Request, Role, too_long
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
 from milonga.generators.neural.outlook import RenderOutlook
 from milonga.generators.stable_audio import outlook
@@ -83,14 +83,10 @@ class StableAudio(CheckpointGenerator[StableAudioEngine]):
 
     def problems(self, request: Request, local: LocalWeights | None) -> Iterable[Problem]:
         longest = math.floor(shape_of(local).longest_s * 10) / 10
-        if request.seconds > longest:
-            parts = math.ceil(request.seconds / longest)
-            yield Problem(
-                f"Stable Audio renders at most {longest:g} s at once, not {request.seconds:g} s.",
-                "seconds",
-                step=f"Split the segment, for example into {parts} parts of "
-                f"{request.seconds / parts:.4g} s.",
-            )
+        parts = math.ceil(request.seconds / longest)
+        each = f"{request.seconds / parts:.4g} s"
+        step = f"Split the segment, for example into {parts} parts of {each}."
+        return too_long("Stable Audio renders", request.seconds, longest, step)
 
     def notes(self, request: Request, local: LocalWeights | None) -> Iterable[str]:
         if request.negative.strip() and self.options.guidance <= 1:

@@ -285,9 +285,8 @@ class _Tuning:
         against = default_vocoder()
 
         def own() -> VocoderBase:
-            generator = BigVGANGenerator(header.generator_config)
-            generator.load_state_dict(weights, assign=True)
-            return BigVGAN(generator.eval().requires_grad_(False), self._device)
+            generator = BigVGANGenerator.empty(header.generator_config).holding(weights)
+            return BigVGAN(generator, self._device)
 
         def default() -> VocoderBase:
             return _default(against, self._device)

@@ -7,6 +7,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 import torch
@@ -164,6 +165,23 @@ class BigVGANGenerator(nn.Module):
         last = config.width(len(config.upsample_rates) - 1)
         self.activation_post = Activation(last, config)
         self.conv_post = nn.Conv1d(last, 1, 7, padding=3, bias=config.final_bias)
+
+    @classmethod
+    def empty(cls, config: BigVGANConfig) -> BigVGANGenerator:
+        """A generator without memory for its weights: their shapes, to be filled by ``holding``.
+
+        Otherwise torch would first draw 122 million random numbers.
+        """
+        with torch.device("meta"):
+            return cls(config)
+
+    def holding(self, weights: Mapping[str, Tensor]) -> BigVGANGenerator:
+        """Itself with these weights, not copied, ready to run."""
+        self.load_state_dict(weights, assign=True)
+        for module in self.modules():
+            if isinstance(module, Activation):
+                module.make_filters()
+        return self.eval().requires_grad_(False)
 
     def stage(self, index: int) -> tuple[nn.ConvTranspose1d, list[Block1 | Block2]]:
         """The upsampler and the parallel residual blocks of a stage."""

@@ -32,17 +32,13 @@ def load_generator(folder: str | os.PathLike[str]) -> BigVGANGenerator:
         DamagedFileError: a file is missing or can't be read.
         UnsafeFileError: the checkpoint wants to run code.
     """
-    import torch
-
-    from milonga.vocoders.bigvgan.generator import Activation, BigVGANGenerator
+    from milonga.vocoders.bigvgan.generator import BigVGANGenerator
 
     folder = Path(folder)
     config = read_config(folder / "config.json")
     path = _checkpoint(folder)
     held = _read_weights(path)
-    # Without this torch would first draw 122 million random numbers.
-    with torch.device("meta"):
-        generator = BigVGANGenerator(config)
+    generator = BigVGANGenerator.empty(config)
     expected = {name: tuple(value.shape) for name, value in generator.state_dict().items()}
     try:
         # Shapes alone first: nothing is computed of weights that don't fit.
@@ -51,11 +47,7 @@ def load_generator(folder: str | os.PathLike[str]) -> BigVGANGenerator:
         weights = fold_weight_norm(held)
     except VocoderError as error:
         raise VocoderError(error.message, where=path, step=error.step) from None
-    generator.load_state_dict(weights, assign=True)
-    for module in generator.modules():
-        if isinstance(module, Activation):
-            module.make_filters()
-    return generator.eval().requires_grad_(False)
+    return generator.holding(weights)
 
 
 def read_config(path: Path) -> BigVGANConfig:

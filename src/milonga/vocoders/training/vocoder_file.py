@@ -118,7 +118,7 @@ def save(path: Path, header: VocoderHeader, tensors: Mapping[str, Tensor]) -> No
         VocoderError: the tensors aren't those of its config.
         OutputError: it can't be written.
     """
-    _check_tensors(path, header, tensors)
+    _fitting(path, header, tensors)
     _FILE.save(path, header.model_dump(mode="json"), tensors)
 
 
@@ -160,20 +160,9 @@ def load_generator(path: Path) -> tuple[VocoderHeader, BigVGANGenerator]:
     Raises:
         VocoderError: as ``load_trained``.
     """
-    import torch
-
-    from milonga.vocoders.bigvgan.generator import Activation, BigVGANGenerator
-
     values, tensors = _FILE.load(path, mapped=True)
     header = _header(path, values)
-    _check_tensors(path, header, tensors)
-    with torch.device("meta"):
-        generator = BigVGANGenerator(header.generator_config)
-    generator.load_state_dict(tensors, assign=True)
-    for module in generator.modules():
-        if isinstance(module, Activation):
-            module.make_filters()
-    return header, generator.eval().requires_grad_(False)
+    return header, _fitting(path, header, tensors).holding(tensors)
 
 
 def _header(path: Path, values: dict[str, Any]) -> VocoderHeader:
@@ -188,13 +177,14 @@ def _header(path: Path, values: dict[str, Any]) -> VocoderHeader:
     return header
 
 
-def _check_tensors(path: Path, header: VocoderHeader, tensors: Mapping[str, Tensor]) -> None:
+def _fitting(path: Path, header: VocoderHeader, tensors: Mapping[str, Tensor]) -> BigVGANGenerator:
+    """The empty generator of a header, to which these tensors must fit."""
     import torch
 
     from milonga.vocoders.bigvgan.generator import BigVGANGenerator
 
-    with torch.device("meta"):
-        expected = BigVGANGenerator(header.generator_config).state_dict()
+    generator = BigVGANGenerator.empty(header.generator_config)
+    expected = generator.state_dict()
     if expected.keys() != tensors.keys():
         odd = sorted(expected.keys() ^ tensors.keys())
         raise _FILE.damaged(path, f"tensors are missing or unknown, for example {odd[0]!r:.60}")
@@ -205,3 +195,4 @@ def _check_tensors(path: Path, header: VocoderHeader, tensors: Mapping[str, Tens
             )
         if not bool(torch.isfinite(value).all()):
             raise _FILE.damaged(path, f"tensor {name!r} holds NaN or infinite values")
+    return generator
