@@ -9,35 +9,26 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pydantic import TypeAdapter
+
 from milonga.errors import GeneratorError
 from milonga.generators.guide.score import BEATS, Bar, Chord, dice
 from milonga.generators.guide.sections import SHAPES, SectionKind
+from milonga.runtime.documents import read_table
+from milonga.runtime.record import Record
 from milonga.runtime.words import plain
 
-_SCALES: dict[str, tuple[int, ...]] = {
-    "major": (0, 2, 4, 5, 7, 9, 11),
-    "minor": (0, 2, 3, 5, 7, 8, 10),
-    "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "phrygian": (0, 1, 3, 5, 7, 8, 10),
-    "lydian": (0, 2, 4, 6, 7, 9, 11),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
-    "phrygian dominant": (0, 1, 4, 5, 7, 8, 10),
-}
 
-_MODE_WORDS: tuple[tuple[str, str], ...] = (
-    (r"(phrygian|frigio) dominante?|spanish phrygian|hijaz", "phrygian dominant"),
-    (r"dori(an|co)", "dorian"),
-    (r"(phrygian|frigio)", "phrygian"),
-    (r"(lydian|lidio)", "lydian"),
-    (r"mixoly?i?d(ian|io)", "mixolydian"),
-    (
-        r"(harmonic |melodic |natural )?(minor|min|menor|moll|m)( armonic[ao]| melodic[ao]"
-        r"| natural| pentatonic| blues)?|blues|aeolian|eolico",
-        "minor",
-    ),
-    (r"|maj|major|mayor|dur|ionian|jonico|(major|mayor) pentatonic", "major"),
-)
+class Mode(Record):
+    """A mode, as ``modes.toml`` explains it."""
 
+    words: str
+    scale: tuple[int, ...]
+    dominant: str = "V"
+    loops: dict[str, tuple[str, ...]]
+
+
+_MODES = TypeAdapter(dict[str, Mode]).validate_python(read_table(__package__, "modes.toml"))
 _NOTES = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _SOLFEGE = {"do": 0, "re": 2, "mi": 4, "fa": 5, "sol": 7, "la": 9, "si": 11}
 _NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
@@ -61,7 +52,7 @@ class Key:
     @property
     def scale(self) -> tuple[int, ...]:
         """The seven intervals above the tonic, in semitones."""
-        return _SCALES[self.mode]
+        return _MODES[self.mode].scale
 
     @property
     def pitch_classes(self) -> frozenset[int]:
@@ -109,44 +100,9 @@ def parse_key(text: str) -> Key:
 
 def _mode(words: str) -> str | None:
     words = words.lstrip("- ") or words
-    return next((mode for pattern, mode in _MODE_WORDS if re.fullmatch(pattern, words)), None)
+    return next((name for name, mode in _MODES.items() if re.fullmatch(mode.words, words)), None)
 
 
-# Four-bar loops in Roman numerals. Upper case is a major triad, lower case a minor one.
-_MINOR_LOOPS: dict[SectionKind, tuple[str, ...]] = {
-    "verse": ("i VI III VII", "i iv VI V", "i VII VI VII", "i i iv V", "i VI iv V"),
-    "chorus": ("VI VII i i", "i VI III VII", "VI III VII i", "iv VII III VI", "i VII VI V"),
-    "bridge": ("iv i iv V", "VI VII III V", "III VII iv V", "iv VII III V"),
-    "breakdown": ("i i VI VI", "VI VI i V", "i VI i V"),
-    "instrumental": ("i iv i V", "i VII VI V", "i iv VII III", "iv i V i"),
-}
-_MAJOR_LOOPS: dict[SectionKind, tuple[str, ...]] = {
-    "verse": ("I V vi IV", "I vi IV V", "I iii IV V", "I IV vi V", "vi IV I V"),
-    "chorus": ("IV V I vi", "I V vi IV", "IV I V vi", "vi IV I V", "I IV ii V"),
-    "bridge": ("vi iii IV V", "ii V vi V", "IV iv I V", "vi V IV V"),
-    "breakdown": ("I I IV IV", "vi vi IV V", "IV IV I V"),
-    "instrumental": ("I IV I V", "I vi ii V", "vi IV I V", "IV I V I"),
-}
-_MODAL_LOOPS: dict[str, tuple[str, ...]] = {
-    "dorian": ("i IV i IV", "i IV VII i", "i III IV i", "i v IV i"),
-    "phrygian": ("i II i vii", "i II III II", "i vii VI II", "VI vii II i"),
-    "lydian": ("I II I II", "I II vi II", "I vii II I", "vi II I II"),
-    "mixolydian": ("I VII IV I", "I v VII IV", "I IV VII IV", "VII IV I I"),
-    "phrygian dominant": ("I II I vii", "I iv II I", "iv II I I", "I vii II I"),
-}
-_LIKE: dict[SectionKind, SectionKind] = {
-    "intro": "verse",
-    "outro": "chorus",
-    "interlude": "verse",
-    "pre-chorus": "bridge",
-}
-_DOMINANTS = {
-    "phrygian": "vii",
-    "phrygian dominant": "II",
-    "mixolydian": "VII",
-    "lydian": "II",
-    "dorian": "IV",
-}
 _DEGREES = ("i", "ii", "iii", "iv", "v", "vi", "vii")
 
 
@@ -164,11 +120,9 @@ def home(key: Key) -> Chord:
 
 def progression(key: Key, kind: SectionKind, seed: int) -> tuple[Chord, ...]:
     """The four chords that a section turns round; the same for every verse, every chorus."""
-    source = _LIKE.get(kind, kind)
-    if key.mode in _MODAL_LOOPS:
-        loops = _MODAL_LOOPS[key.mode]
-    else:
-        loops = (_MINOR_LOOPS if key.minor else _MAJOR_LOOPS)[source]
+    source = SHAPES[kind].harmony or kind
+    by_section = _MODES[key.mode].loops
+    loops = by_section.get(source) or by_section["any"]
     chosen = loops[int(dice(seed, "progression", source).integers(len(loops)))]
     return tuple(chord(key, numeral) for numeral in chosen.split())
 
@@ -205,7 +159,7 @@ def lay_out(
 def _close(chords: list[Chord], key: Key, kind: SectionKind, tag: bool) -> None:
     """Let the chords come to where the section ends."""
     ends = SHAPES[kind].ends
-    dominant = chord(key, _DOMINANTS.get(key.mode, "V"))
+    dominant = chord(key, _MODES[key.mode].dominant)
     if ends == "dominant" and len(chords) > 1:
         chords[-1] = dominant
     elif ends == "home" or tag or len(chords) % 4:

@@ -81,21 +81,13 @@ def _phrases(request: Request, kind: SectionKind) -> tuple[Slot, ...]:
         letter = "AABA"[len(slots) % 4]
         draw = dice(request.seed, "phrase", kind, letter)
         share = (end - start) / length
-        wanted = draw.integers(*_BUSY.get(kind, (5, 10))) * length * beat_s / 4.0 * share
+        wanted = draw.integers(*SHAPES[kind].notes) * length * beat_s / 4.0 * share
         count = max(1, min(round(wanted), int((end - start) * 2), 20))
         stressed = tuple(bool(b) for b in draw.random(20) < 0.5)[:count]
         breath = Breath("", (), stressed)
         slots.append(Slot(len(slots), start, end, (Placed(breath, start, end),)))
         start += length
     return tuple(slots)
-
-
-_BUSY: dict[SectionKind, tuple[int, int]] = {
-    "instrumental": (8, 14),
-    "chorus": (7, 11),
-    "breakdown": (3, 6),
-}
-"""Notes in four seconds of an instrumental phrase, where not the usual 5 to 9."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +185,7 @@ class _Tune:
         back: list[NDArray[np.intp]] = []
         leaps = _leaps(notes)
         for position, event in enumerate(events):
-            height = _CENTRE + SHAPES[self.kind].register + np.interp(event.along, *contour)
+            height = _CENTRE + SHAPES[self.kind].height + np.interp(event.along, *contour)
             cost = 0.3 * np.abs(notes - height) + self._harmony(notes, event)
             cost += 0.8 * taste[int(event.along * 15), notes]
             if event.last:
