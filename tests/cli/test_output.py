@@ -1,6 +1,7 @@
 """What the commands print, on any terminal: full, closed, without Unicode, steered by a file."""
 
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from milonga.cli.common import print_json, print_table, put, say, say_error
 from milonga.runtime.progress import LineProgress
+from milonga.runtime.words import CONTROL
 
 HOSTILE = "\x1b[2J\x1b]0;title\x07 \x9b2J \r over \u202egnp.\u202c \udcf3"
 
@@ -61,3 +63,10 @@ def test_nobody_who_reads_the_messages_stops_nothing(tmp_path, monkeypatch):
         assert subprocess.run(wrong, stdout=subprocess.PIPE, stderr=full).returncode == 2
     closed = f"{' '.join(command)} >&- 2>&-"
     assert subprocess.run(["/bin/sh", "-c", closed]).returncode == 0
+
+
+def test_json_steers_no_terminal_either_and_says_the_same(capsys):
+    print_json({"note": HOSTILE.replace("\udcf3", "") + "\x7f\x85\u2066"})
+    out = capsys.readouterr().out
+    assert not CONTROL.search(out)
+    assert json.loads(out)["note"] == HOSTILE.replace("\udcf3", "") + "\x7f\x85\u2066"

@@ -246,3 +246,21 @@ def test_links_out_of_a_folder_are_refused(tmp_path):
     # What the user names may be a link itself.
     (tmp_path / "named").symlink_to(elsewhere)
     check_no_links(tmp_path / "named", tmp_path / "named" / "x")
+
+
+def test_a_sweep_between_a_part_and_its_lock_costs_nothing(tmp_path, monkeypatch):
+    """Two processes that begin at once: one sweeps what the other has just made."""
+    from milonga.runtime import files
+
+    lock, swept = files._lock, []
+
+    def sweeping(part, *, wait):
+        if wait and not swept:
+            swept.append(part)
+            part.unlink()
+        return lock(part, wait=wait)
+
+    monkeypatch.setattr(files, "_lock", sweeping)
+    write_text(tmp_path / "x.txt", "whole")
+    assert swept
+    assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from milonga.errors import MilongaError, OutputError
-from milonga.runtime.words import HALF, readable, unreadable
+from milonga.runtime.words import CONTROL, HALF, readable, unreadable
 
 try:
     import fcntl
@@ -139,13 +139,15 @@ def rename_apart(files: Sequence[Path], folder: Path) -> None:
 def dump_json(value: Any) -> str:
     """Return JSON for people and programs: indented, UTF-8, and never NaN.
 
-    A name that is not UTF-8 stands there in readable form (``words.readable``).
+    A name that is not UTF-8 stands there in readable form (``words.readable``), and what would
+    steer a terminal as an escape.
 
     Raises:
         ValueError: a float is NaN or infinite (undefined values are None in milonga).
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return HALF.sub(lambda found: json.dumps(readable(found[0]))[1:-1], text)
+    text = HALF.sub(lambda found: json.dumps(readable(found[0]))[1:-1], text)
+    return CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def sweep_parts(folder: Path) -> None:
@@ -173,8 +175,12 @@ def _part(target: Path, make: Callable[[Path], None]) -> Iterator[Path]:
     while True:
         part = target.with_name(f".part-{secrets.token_hex(4)}-{target.name}")
         make(part)
-        with _lock(part, wait=True):
+        with contextlib.ExitStack() as held:
             # A sweep may have come before the lock.
+            try:
+                held.enter_context(_lock(part, wait=True))
+            except FileNotFoundError:
+                continue
             if part.exists():
                 try:
                     yield part

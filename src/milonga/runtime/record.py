@@ -17,7 +17,7 @@ else:
 class Record(BaseModel):
     """An unchangeable set of fields; an unknown one is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def first_error(error: ValidationError) -> tuple[str, str]:

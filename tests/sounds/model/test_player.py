@@ -22,7 +22,11 @@ from milonga.vocoders import get_vocoder
 
 
 @settings(max_examples=12, deadline=None)
-@given(seconds=st.floats(0.001, 9.0), seed=st.integers(0, 9), pace=st.sampled_from([0, 0.4, 1, 3]))
+@given(
+    seconds=st.floats(0.001, 9.0),
+    seed=st.integers(0, 9),
+    pace=st.sampled_from([0, 1e-320, 0.4, 1, 3]),
+)
 def test_any_length_at_any_pace(player, seconds, seed, pace):
     mel = player.mel(ResolvedPlay(seconds=seconds, seed=seed, pace=pace))
     assert mel.shape == (1, 128, int(np.ceil(round(seconds * 44_100) / 512)))
@@ -79,6 +83,13 @@ def test_seeds_repeat_and_differ(player):
     one, same, other = (player.mel(ResolvedPlay(seconds=3, seed=s)) for s in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).mean() > 0.05
+
+
+def test_a_recording_at_a_pace_next_to_nothing_stands_still(player):
+    def mel(pace):
+        return player.mel(ResolvedPlay(seconds=1.0, seed=1, pace=pace, start="corpus:0"))
+
+    np.testing.assert_allclose(mel(1e-320), mel(0), atol=1e-4)
 
 
 def test_a_walk_does_not_stand_still_and_pace_zero_does(player):

@@ -69,7 +69,7 @@ class ExportSettings(BaseModel):
             options contradict each other.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     format: FormatName | None = Field(
         None, description="By default what the suffix of the file says."

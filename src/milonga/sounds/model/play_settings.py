@@ -52,7 +52,10 @@ class PlaySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     seconds: float | None = Field(
-        None, gt=0, description="Length; by default that of the recording in --like, else 10."
+        None,
+        gt=0,
+        le=1e6,
+        description="Length; by default that of the recording in --like, else 10.",
     )
     seed: int = Field(0, ge=0, description="The same seed plays the same.")
     controls: dict[str, Setting] = {}

@@ -338,11 +338,15 @@ class _Buffer:
         return self._kept[0][: last - first], self._kept[1][: last - first]
 
 
+_LONGEST = 1 << 17
+"""Vectors of a track that is read very slowly: hours of sound."""
+
+
 def _paced(track: LatentTrack, pace: float) -> Vectors:
     """A track read at a pace; at pace 0 it stands at its first vector for its own length."""
     if pace == 1.0:
         return track.latents, track.controls
-    length = len(track) if pace == 0 else max(1, round(len(track) / pace))
+    length = len(track) if pace == 0 else max(1, round(min(len(track) / pace, _LONGEST)))
     at = np.minimum(np.arange(length) * pace, len(track) - 1.0)
     low = np.floor(at).astype(int)
     high = np.minimum(low + 1, len(track) - 1)

@@ -91,7 +91,7 @@ class LatentWalk:
         """One stretch without its end, which is to be faded into the next; the end."""
         _, first, count = self._kept.runs[self._owner[self._at]].tolist()
         wanted = min(int(self._draw.integers(*_PHRASE)), first + count - self._at)
-        length = max(1, min(round(wanted / self._pace), _LONGEST)) if self._pace else _LONGEST
+        length = max(1, round(min(wanted / self._pace, _LONGEST))) if self._pace else _LONGEST
         fade = min(_FADE, length)
         positions = self._at + self._pace * np.arange(length + fade)
         positions = np.minimum(positions, first + count - 1.0)
