@@ -55,6 +55,13 @@ def test_rf64_without_sizes(tmp_path, clip):
     check(path, clip)
 
 
+def test_bw64(tmp_path, clip):
+    path = tmp_path / "long.wav"
+    soundfile.write(path, clip.samples.T, RATE, format="RF64")
+    path.write_bytes(b"BW64" + path.read_bytes()[4:])
+    check(path, clip)
+
+
 @pytest.mark.parametrize("after", [b"", b"LIST\x04\0\0\0INFO"])
 def test_a_wav_that_holds_nothing_is_still_said_to(tmp_path, after):
     path = tmp_path / "empty.wav"

@@ -20,9 +20,10 @@ from milonga.runtime.files import free_space
 
 FOREIGN_SUFFIXES = (
     *(".m4a", ".m4b", ".mp4", ".mov", ".3gp", ".aac", ".wma", ".webm", ".mka", ".mkv"),
-    *(".amr", ".ac3", ".ape", ".wv"),
+    *(".amr", ".ac3", ".ape", ".wv", ".mp2", ".oga", ".caf", ".w64", ".au"),
 )
-"""File names that a folder of recordings is searched for, beside those of ``SUFFIXES``."""
+"""File names that a folder of recordings is searched for, beside those of ``SUFFIXES``: most are
+read through ffmpeg."""
 
 _FORMATS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,matroska,mov,"

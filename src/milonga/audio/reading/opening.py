@@ -16,7 +16,7 @@ from milonga.audio.clip import MAX_CHANNELS, check_rate
 from milonga.audio.layout import Layout, ogg_layout, usual_layout
 from milonga.audio.reading import foreign
 from milonga.audio.reading.mpeg import mended_mp3, scan_mp3
-from milonga.audio.reading.piped import is_placeholder, mended_flac, mended_wav
+from milonga.audio.reading.piped import Patched, is_placeholder, mended_flac, mended_wav
 from milonga.audio.reading.silence import no_stray_messages
 from milonga.audio.reading.standard_input import DASH, LABEL, standard_input
 from milonga.errors import AudioError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
 """File names that ``read`` and ``write`` understand."""
 
-_MAGIC = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS")
+_MAGIC = (b"RIFF", b"RF64", b"BW64", b"FORM", b"fLaC", b"OggS")
 _UNKNOWN = 1 << 62
 """The number of samples that libsndfile gives where a header has none."""
 
@@ -146,6 +146,9 @@ def _source(path: Path) -> Path | io.BufferedIOBase:
     named_so = path.suffix.lower() == ".mp3" and head not in _MAGIC
     if head == b"RIFF" and start[8:16] == b"WAVEfmt " and start[20:22] == _MP3_IN_WAV:
         return _mp3(path)
+    if head == b"BW64":
+        # An RF64 of another name (ITU-R BS.2088).
+        return Patched(path, {0: b"RF64"})
     if head in (b"RIFF", b"RF64"):
         return mended_wav(path)
     if head == b"fLaC":
