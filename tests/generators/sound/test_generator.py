@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from sound_models import small_model
 from warm_process import run_warm
 
 from milonga.analysis.take_checks import check_take
@@ -11,6 +12,7 @@ from milonga.errors import Cancelled, GeneratorError, MilongaError
 from milonga.generators.base import Request
 from milonga.generators.registry import make_generator
 from milonga.runtime.progress import Progress
+from milonga.sounds.corpus.inspection import Corpus
 
 
 def request(**changes):
@@ -80,6 +82,21 @@ def test_a_recording_is_played_again(library, tmp_path):
         assert clip.seconds == 1.0
     (problem,) = sound(like="nothing.wav").assess(request()).problems
     assert problem.where == "sound.like"
+
+
+def test_a_recording_that_was_held_out_is_read_from_where_it_lay(library, tmp_path):
+    header, tensors = small_model("tested")
+    files = [f.model_copy(update={"held_out": f.name == "hit.wav"}) for f in header.corpus.files]
+    corpus = header.corpus.model_copy(update={"files": tuple(files)})
+    library.save("tested", header.model_copy(update={"corpus": corpus}), tensors)
+    (problem,) = sound(model="tested", like="hit.wav").assess(request()).problems
+    assert problem.where == "sound.like"
+    write(tmp_path / "in" / "hit.wav", Clip(0.1 * np.ones(44_100, np.float32), 44_100))
+    kept = library.model("tested").folder / "training" / "corpus.json"
+    kept.parent.mkdir()
+    kept.write_text(Corpus.inspect(tmp_path / "in").model_dump_json())
+    assert sound(model="tested", like="hit.wav").assess(request()).problems == ()
+    assert render(sound(model="tested", like="hit.wav"), seconds=1.0).seconds == 1.0
 
 
 @pytest.mark.parametrize(

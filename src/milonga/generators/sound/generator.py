@@ -26,12 +26,11 @@ from milonga.generators.base import (
 )
 from milonga.generators.neural.loading import licence_of
 from milonga.generators.sound.words import moves_of
-from milonga.runtime.files import named_path
 from milonga.runtime.progress import Progress
 from milonga.sounds.library.library import Library
 from milonga.sounds.model.file import read_header
 from milonga.sounds.model.header import ModelHeader
-from milonga.sounds.model.play_settings import PlaySettings
+from milonga.sounds.model.play_settings import PlaySettings, recording_file
 
 if TYPE_CHECKING:
     from milonga.sounds.instrument.instrument import Instrument
@@ -196,9 +195,10 @@ class SoundGenerator(Generator):
 
     def _like_problems(self, header: ModelHeader) -> Iterable[Problem]:
         like = self.options.like
-        if like is None or like in header.corpus.names:
+        held_out = {file.name for file in header.corpus.files if file.held_out}
+        if like is None or like in set(header.corpus.names) - held_out:
             return
-        if not named_path(like).is_file():
+        if not recording_file(like, self._path()).is_file():
             yield Problem(
                 f"There is no recording {like!r}.",
                 "sound.like",

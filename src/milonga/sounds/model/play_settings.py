@@ -150,6 +150,18 @@ def is_axis(name: str) -> bool:
     return name.startswith("pca") and name[3:].isdecimal()
 
 
+def recording_file(text: str, model: Path | None) -> Path:
+    """Find the file of a recording: by its path, or where it lay when the model was trained.
+
+    Args:
+        text: a path, or the name of one of the model's recordings.
+        model: the model's file, where there is one.
+    """
+    path = named_path(text)
+    known = model and not path.is_file() and Corpus.kept(ModelFolder.of_model(model).corpus)
+    return next((Path(f.path) for f in known.files if f.name == text), path) if known else path
+
+
 def _recording(text: str, player: SoundPlayer) -> tuple[str | NDArray[np.float32], dict[str, Any]]:
     """A recording by its path, or one that the model learnt from; and what a receipt says of it.
 
@@ -162,8 +174,7 @@ def _recording(text: str, player: SoundPlayer) -> tuple[str | NDArray[np.float32
         return f"corpus:{text}", {"corpus": text}
     if not path.is_file() and path != DASH and text in player.files:
         # Held out for testing, or left out of a long corpus: then its file is read.
-        known = player.place and Corpus.kept(ModelFolder.of_model(player.place).corpus)
-        path = next((Path(f.path) for f in known.files if f.name == text), path) if known else path
+        path = recording_file(text, player.place)
         if not path.is_file():
             raise SoundError(
                 f"The model keeps nothing of {text!r}: it was held out for testing, or left out "
