@@ -62,6 +62,12 @@ class MilongaError(Exception):
         text = f"{self.where}: {self.message}" if self.where else self.message
         return f"{text}\n  {self.step}" if self.step else text
 
+    @property
+    def note(self) -> str:
+        """The message for work that goes on without, and how to fix it where that is one line."""
+        step = self.step if self.step and "\n" not in self.step else ""
+        return f"{self.message} {step}".strip()
+
 
 class AudioError(MilongaError):
     """A recording can't be read, used or written; ``where`` is the file."""

@@ -64,6 +64,7 @@ def test_doctor_and_a_plan_name_it_and_go_on(wrong):
     unreachable, note = access_problem("stable-audio", "stable-audio")
     assert unreachable is None
     assert wrong[0] in note
+    assert wrong[1] in note
 
 
 def test_vocode_goes_on_without_the_model(hub, monkeypatch, log, tmp_path):
@@ -75,6 +76,7 @@ def test_vocode_goes_on_without_the_model(hub, monkeypatch, log, tmp_path):
     monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:1080")
     vocode(tmp_path / "in.wav", tmp_path / "out.wav", progress=log)
     assert "griffin-lim stands in for bigvgan. ALL_PROXY is" in log.messages[0]
+    assert "Write socks5:// in its place" in log.messages[0]
 
 
 def test_a_password_is_never_shown(hub, bigvgan, quickly, monkeypatch):

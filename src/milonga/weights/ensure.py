@@ -194,7 +194,7 @@ class EnsureRun:
         if not self._options.update:
             for cache in caches:
                 if record := self._adopt(cache, unchecked=True):
-                    self._progress.message(f"note: {error.message}")
+                    self._progress.message(f"note: {error.note}")
                     return local.from_record(self._source, cache, record)
         raise error
 

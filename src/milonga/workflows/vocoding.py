@@ -159,7 +159,7 @@ def _choose(
         except (DownloadError, MissingExtraError, NotDownloadedError) as error:
             if name is not None or model is not None:
                 raise
-            progress.message(f"note: griffin-lim stands in for bigvgan. {error.message}")
+            progress.message(f"note: griffin-lim stands in for bigvgan. {error.note}")
             device = "cpu"
     spec = {} if mel is None else {"spec": mel.spec}
     return get_vocoder("griffin-lim", device, seed=seed, **spec)

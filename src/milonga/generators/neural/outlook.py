@@ -66,7 +66,7 @@ def access_problem(name: str, like: str) -> tuple[Problem | None, str | None]:
         return Problem(error.message, "model", step=error.step or ""), None
     except WeightsError as error:
         return None, (
-            f"{name}: the hub can't be asked now whether it gives the files: {error.message} The "
+            f"{name}: the hub can't be asked now whether it gives the files: {error.note} The "
             "first take tries again."
         )
     return None, None
