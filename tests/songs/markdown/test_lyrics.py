@@ -111,6 +111,11 @@ class TestRepeats:
         assert parts(text)[0] == ("chorus", "la")
         assert left(text) == [(1, "x999"), (2, "(x5000)")]
 
+    def test_lines_that_only_say_so(self):
+        text = "[Chorus]\nla\nx2\n[Verse]\nb\n[Chorus]\n(Repeat)\n"
+        assert parts(text) == [("chorus", "la\n\nla"), ("verse", "b"), ("chorus", "la\n\nla")]
+        assert left(text) == [(7, "(Repeat)")]
+
 
 class TestLabels:
     HEAD = "# T\n\nStyle: pop\n{}\n\n[Verse]\nla la\n[Chorus]\nlo\n"
@@ -155,6 +160,15 @@ class TestLabels:
         assert imported.sheet.segments[0].lyrics == "la"
         assert left(text) == [(5, "foo: bar")]
 
+    def test_the_tags_of_notes_are_no_style(self):
+        assert import_markdown("---\ntags: [song]\n---\n[Verse]\nla\n").sheet.style is None
+
+    def test_label_and_value_in_bold(self):
+        sheet = import_markdown(
+            "Sure!\n\n**Title: A**\n\n**[Style: pop, 99 BPM]**\n\n**Verse**\nla\n"
+        ).sheet
+        assert (sheet.title, sheet.style, sheet.tempo) == ("A", "pop, 99 BPM", 99)
+
     def test_labels_in_other_languages(self):
         sheet = import_markdown(
             "제목: 밤\n장르: 발라드\nТемп: 80\nParoles:\n[Couplet 1]\nla\n"
@@ -189,7 +203,7 @@ class TestMarks:
     def test_none_is_sung(self):
         text = (
             "# T\n\n## Verse\n1. One *two*\\\n2. **three** `four`<br>\n\n> five\\\n"
-            "> ~~six~~ sh*t, d*mn\n\n- seven\n- eight &amp; nine\n"
+            "> ~~six~~ sh*t, <i>d*mn</i>\n\n- seven\n- eight &amp; nine\n"
         )
         assert parts(text) == [
             ("verse", "One two\nthree four\n\nfive\nsix sh*t, d*mn\n\nseven\neight & nine")
@@ -204,6 +218,10 @@ class TestMarks:
         text = "# T\n\n## Verse\n\n| # | Letra | English |\n|--|--|--|\n| 1 | Hola | Hello |\n"
         assert parts(text) == [("verse", "Hola")]
         assert (7, "Hello") in left(text)
+
+    def test_a_table_of_sections(self):
+        text = "# T\n| Section | Lyrics |\n|--|--|\n| Verse 1 | la |\n| Chorus | lo |\n"
+        assert parts(text) == [("verse 1", "la"), ("chorus", "lo")]
 
     def test_other_tables_are_listed(self):
         text = "# T\n\n## Verse\nla\n\n| Slider | Value |\n|--|--|\n| Weirdness | 3 |\n"

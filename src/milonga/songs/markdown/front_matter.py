@@ -27,13 +27,10 @@ def front_matter(text: str) -> tuple[list[Part], str]:
     above = text[: match.start(1)].count("\n") + 1
     lines = match[1].split("\n")
     parts: list[Part] = []
-    styled = any(
-        field_of(str(key.value)) == "style" and key.value != "tags" for key, _ in root.value
-    )
     for key, value in root.value:
         label = Line(key.start_mark.line + above, str(key.value))
-        # Where a style is given, the tags of front matter are those of notes.
-        name = None if styled and key.value == "tags" else field_of(label.text)
+        # The tags of front matter are those of notes.
+        name = None if key.value == "tags" else field_of(label.text)
         begun, ended = value.start_mark.line, value.end_mark.line
         if isinstance(value, yaml.ScalarNode):
             step = value.style in ("|", ">")  # one line for each, below the key

@@ -112,7 +112,12 @@ class _Gatherer:
             self._begun, self._ruled = True, None
         if target is None or (target.song and self._closed):
             (target or self.song).leave(line)
-        elif tag and not target.prose and not target.lyrics and section is None:
+        elif (
+            tag
+            and section is None
+            and not target.lyrics
+            and (not target.prose or (target.song and not self._begun))
+        ):
             put_tag(target, Line(line.number, tag[1]))
         elif not target.lyrics and put_facts(target, line):
             pass
@@ -183,7 +188,7 @@ class _Gatherer:
         filled = [line for line in song.prose if line.text]
         if len(filled) == 1 and "name" not in song.values and not song.labelled:
             (line,) = filled
-            if len(line.text) <= 60 and not re.search(r"[:.!?]$", line.text):
+            if len(line.text) <= 60 and not re.search(r"[:>]|[.!?]$", line.text):
                 put(song, "title", line)
                 song.guess("title", "the line above the first section", line.number)
                 song.prose = []

@@ -12,7 +12,15 @@ from milonga.songs.markdown.marks import plain_text
 from milonga.songs.markdown.parts import Line
 from milonga.songs.markdown.place import put
 from milonga.songs.markdown.reader import is_setting, label_in
-from milonga.songs.markdown.tags import MOST_TIMES, Tag, is_cue, section_tag, squared, times_of
+from milonga.songs.markdown.tags import (
+    MOST_TIMES,
+    Tag,
+    is_cue,
+    says_again,
+    section_tag,
+    squared,
+    times_of,
+)
 from milonga.songs.sheet.fields import TEXTS
 from milonga.songs.sheet.labels import field_of
 from milonga.songs.sheet.lyrics import has_words, unbalanced
@@ -33,7 +41,7 @@ _CHORD = (
 )
 _CHORD_TAG = re.compile(rf"\[({_CHORD})\]")
 _CHORDS = re.compile(rf"(?:\|\s*)?{_CHORD}(?:[\s|-]+{_CHORD})+(?:\s*\|)?")
-_COUNTED = re.compile(r"(?:[(\[]([^()\[\]]{1,24})[)\]]|(?<=\s)([x×]\s?\d{1,9}))[.,]?$")
+_COUNTED = re.compile(r"(?:[(\[]([^()\[\]]{1,24})[)\]]|(?:(?<=\s)|^)([x×]\s?\d{1,9}))[.,]?$")
 _SCRAPED = re.compile(
     r"\d*\.?\d*k?embed|you might also like|see .{1,60} live.*|get tickets as low as.*|"
     r"\d+ contributors?.*|\[(?:produced|written|mixed|mastered|composed|lyrics|music) by\b.*\]"
@@ -144,6 +152,10 @@ class _Taker:
         text = line.text.strip()
         if _SCRAPED.fullmatch(plain(text[:120])):
             draft.leave(line, "not of the song")
+            return
+        if text and says_again(text):
+            draft.again = draft.again or not self._sung
+            draft.leave(line, "a repeat")
             return
         text = self._without_chords(Line(line.number, text))
         text, times = self._counted(Line(line.number, text))

@@ -54,6 +54,7 @@ def plain_text(text: str) -> str:
     if not re.search(r"[*_~`\\&<]", text):
         return text
     text = re.sub(r"(?:<br ?/?>\s*)+$", "", without_break(text), flags=re.IGNORECASE)
+    text = re.sub(r"<(\w{1,12})\b[^<>]{0,40}>([^<>]*)</\1>", r"\2", text)
     if len(text) <= _LONGEST:
         for _ in range(3):
             for pattern in _ENCLOSED:

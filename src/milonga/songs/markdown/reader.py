@@ -21,6 +21,7 @@ from milonga.songs.markdown.parts import (
 )
 from milonga.songs.markdown.tags import section_tag
 from milonga.songs.sheet.labels import field_of
+from milonga.songs.sheet.sections import section_phrase
 
 _BOLD = re.compile(
     r"^(?P<b>\*\*|__|\*|_)(?P<label>[^*\n:：]{1,60}?)"
@@ -133,7 +134,9 @@ class _Reader:
                 yield Prose(Line(line.number, bold[1]))
         elif label := label_in(text):
             yield from self._labelled(Line(line.number, label[0]), label[1])
-        elif _BOLD_ALONE.match(text) or _SEGMENT.match(text):
+        elif (alone := _BOLD_ALONE.match(text)) and alone[1].startswith("["):
+            yield Prose(Line(line.number, alone[1]), prose.gap)
+        elif alone or _SEGMENT.match(text):
             yield Heading(Line(line.number, text.strip("*_ ")), 7)
         else:
             yield prose
@@ -217,7 +220,9 @@ class _Reader:
             return
         for at, row in enumerate(table.rows):
             for column, cell in enumerate(row):
-                if column == sung and at:
+                if at and column != sung and section_phrase(plain_text(cell.text)):
+                    yield Prose(Line(cell.number, f"[{plain_text(cell.text)}]"), gap=True)
+                elif column == sung and at:
                     yield Prose(cell)
                 elif cell.text:
                     yield Left(
@@ -254,6 +259,7 @@ def label_in(text: str) -> tuple[str, str] | None:
     alone = _BOLD_ALONE.match(text)
     if alone and field_of(alone[1]) in _BY_HEADING:
         return alone[1], ""
+    text = alone[1] if alone else text
     match = _PLAIN.match(text)
     if match and (field_of(match["label"]) is not None or is_setting(match["value"])):
         return match["label"].strip(), match["value"]

@@ -161,6 +161,12 @@ def _tag(section: str, written: str, pieces: list[str], *, sung: str = "") -> Ta
     )
 
 
+def says_again(text: str) -> bool:
+    """Tell if a line only says that an earlier section comes again, as "(Repeat)" does."""
+    words = plain(text.strip("()[]{}. "))
+    return _AGAIN.fullmatch(words) is not None and (text[:1] in "([" or " " in words)
+
+
 def _pieces(text: str) -> list[str]:
     parts = (m[1] or m[2] or m[3] or "" for m in _PIECE.finditer(text))
     return [
