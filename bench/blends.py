@@ -52,7 +52,7 @@ def run(quick: bool = False) -> str:
             for file in files.split():
                 shutil.copy(SAMPLES / f"{file}.flac", folder)
             settings = TrainSettings(minutes=training_s / 60, size="small")
-            train_into_library(name, folder, settings=settings, library=library)
+            train_into_library(folder, name, settings=settings, library=library)
         played = {share: _play(library, share, range(seeds)) for share in SHARES}
         again = _play(library, 1.0, range(1000, 1000 + seeds))
         same = _is_the_model(library)

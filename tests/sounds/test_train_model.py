@@ -45,7 +45,7 @@ def corpus(tmp_path_factory, sound_models):
 def trained(tmp_path_factory, corpus):
     """A library with the model 'noises', trained without interruption."""
     library = Library(tmp_path_factory.mktemp("library"))
-    train_into_library("noises", corpus, settings=SETTINGS, library=library)
+    train_into_library(corpus, "noises", settings=SETTINGS, library=library)
     return library
 
 
@@ -78,7 +78,7 @@ def program(library, corpus, more=""):
         f"shape = Architecture({', '.join(f'{k}={v!r}' for k, v in TINY.to_dict().items())})\n"
         "settings = TrainSettings(steps=6, batch=2, frames=64, evaluate_every=3,\n"
         "    architecture=shape, checkpoint_s=0.0, device='cpu')\n"
-        f"train_into_library('noises', Path({str(corpus)!r}), settings=settings, {more}\n"
+        f"train_into_library(Path({str(corpus)!r}), 'noises', settings=settings, {more}\n"
         f"    library=Library(Path({str(library.folder)!r})))"
     )
 
@@ -108,7 +108,7 @@ def test_what_is_held_out_is_listed_apart_and_played_from_its_file(corpus, tmp_p
 
     monkeypatch.setattr("milonga.sounds.corpus.mel_store.assign", assign)
     library = Library(tmp_path / "library")
-    train_into_library("noises", corpus, settings=SETTINGS, library=library)
+    train_into_library(corpus, "noises", settings=SETTINGS, library=library)
     entry = library.model("noises")
     assert [file.name for file in entry.header.corpus.files if file.held_out] == [held]
     assert entry.header.corpus_text == "9 s in 3 files (1 held out)"
@@ -133,10 +133,10 @@ def test_a_cancelled_training_goes_on_to_the_same_model(trained, corpus, tmp_pat
     for stop in (("Inspecting recordings", 1), ("Preparing", 4), ("Training", 3)):
         with pytest.raises(Cancelled):
             train_into_library(
-                "noises", corpus, settings=SETTINGS, library=library, progress=Stop(*stop)
+                corpus, "noises", settings=SETTINGS, library=library, progress=Stop(*stop)
             )
         assert [entry.header for entry in library.models()] == [None] * (stop[0][0] != "I")
-    made = train_into_library("noises", corpus, settings=SETTINGS, library=library)
+    made = train_into_library(corpus, "noises", settings=SETTINGS, library=library)
     assert made.trained
     assert sound_hash(made.model.model_path) == sound_hash(trained.model_path("noises"))
 
@@ -151,13 +151,13 @@ def test_a_killed_training_goes_on_to_the_same_model(trained, corpus, tmp_path):
     process.communicate()
     assert library.model("noises").header is None
     assert library.model("noises").in_training
-    made = train_into_library("noises", corpus, settings=SETTINGS, library=library)
+    made = train_into_library(corpus, "noises", settings=SETTINGS, library=library)
     assert sound_hash(made.model.model_path) == sound_hash(trained.model_path("noises"))
 
 
 def test_the_same_training_again_does_nothing(own, corpus):
     before = own.model_path("noises").read_bytes()
-    made = train_into_library("noises", corpus, settings=SETTINGS, library=own)
+    made = train_into_library(corpus, "noises", settings=SETTINGS, library=own)
     assert not made.trained
     assert made.record.steps == 6
     assert own.model_path("noises").read_bytes() == before
@@ -166,11 +166,11 @@ def test_the_same_training_again_does_nothing(own, corpus):
 def test_another_corpus_or_other_settings_do_not_take_the_name(own, corpus, recordings):
     before = own.model_path("noises").read_bytes()
     with pytest.raises(SoundError, match="recordings are others") as caught:
-        train_into_library("noises", recordings, settings=SETTINGS, library=own)
+        train_into_library(recordings, "noises", settings=SETTINGS, library=own)
     assert "--add" in caught.value.step
     other = TrainSettings(steps=6, batch=3, frames=64, evaluate_every=3, architecture=TINY)
     with pytest.raises(SoundError, match="batch was 2, now 3"):
-        train_into_library("noises", corpus, settings=other, library=own)
+        train_into_library(corpus, "noises", settings=other, library=own)
     assert own.model_path("noises").read_bytes() == before
 
 
@@ -179,15 +179,15 @@ def test_an_unfinished_training_that_differs_says_in_what(corpus, tmp_path, soun
     others = sound_models.steady_corpus(tmp_path / "others", seed=5)
     with pytest.raises(Cancelled):
         train_into_library(
-            "noises", corpus, settings=SETTINGS, library=library, progress=Stop("Training", 2)
+            corpus, "noises", settings=SETTINGS, library=library, progress=Stop("Training", 2)
         )
     with pytest.raises(SoundError, match=r"unfinished.*recordings are others") as caught:
-        train_into_library("noises", others, settings=SETTINGS, library=library)
+        train_into_library(others, "noises", settings=SETTINGS, library=library)
     assert "--restart" in caught.value.step
     seen = []
     with pytest.raises(Cancelled):
         train_into_library(
-            "noises", others, settings=SETTINGS, library=library, restart=True,
+            others, "noises", settings=SETTINGS, library=library, restart=True,
             progress=Stop("Training", 2), on_corpus=seen.append,
         )  # fmt: skip
     assert seen[0].folders == (str(others),)
@@ -196,7 +196,7 @@ def test_an_unfinished_training_that_differs_says_in_what(corpus, tmp_path, soun
         again = Stop("Training", 3)
         with pytest.raises(Cancelled):
             train_into_library(
-                "noises", folder, settings=SETTINGS, library=library, restart=restart,
+                folder, "noises", settings=SETTINGS, library=library, restart=restart,
                 progress=again,
             )  # fmt: skip
         assert 1 not in again.seen, "it went on where it was"
@@ -208,21 +208,23 @@ def test_more_recordings_go_on_from_the_model(own, corpus, tmp_path, sound_model
     stopped = Stop("Training", 3)
     before = own.model_path("noises").read_bytes()
     with pytest.raises(Cancelled):
-        train_into_library("noises", add=[more], settings=SETTINGS, library=own, progress=stopped)
+        train_into_library(
+            (), "noises", add=[more], settings=SETTINGS, library=own, progress=stopped
+        )
     # The model that is there stays until the new one is whole.
     assert own.model_path("noises").read_bytes() == before
-    made = train_into_library("noises", add=[more], settings=SETTINGS, library=own)
+    made = train_into_library((), "noises", add=[more], settings=SETTINGS, library=own)
     header = made.model.header
     assert len(header.corpus.files) == 7
     assert made.record.earlier_recordings.error_after > 0
     assert (header.tags, header.notes) == (("mine",), "keep me")
-    again = train_into_library("noises", add=[more], settings=SETTINGS, library=own)
+    again = train_into_library((), "noises", add=[more], settings=SETTINGS, library=own)
     assert not again.trained
 
 
 def test_nothing_new_to_learn_is_an_error(own, corpus):
     with pytest.raises(CorpusError, match="hasn't learnt"):
-        train_into_library("noises", add=[corpus], settings=SETTINGS, library=own)
+        train_into_library((), "noises", add=[corpus], settings=SETTINGS, library=own)
 
 
 def test_adding_to_a_strangers_model(trained, corpus, tmp_path, sound_models):
@@ -231,20 +233,20 @@ def test_adding_to_a_strangers_model(trained, corpus, tmp_path, sound_models):
     theirs = library.add(trained.model_path("noises"), "theirs").header.corpus
     library.annotate("theirs", licence="CC-BY-4.0", tags=["theirs"])
     with pytest.raises(CorpusError, match="hasn't learnt"):
-        train_into_library("theirs", add=[corpus], settings=SETTINGS, library=library)
+        train_into_library((), "theirs", add=[corpus], settings=SETTINGS, library=library)
     more = sound_models.steady_corpus(tmp_path / "more", files=4, seed=9)
     shutil.copy(corpus / "noise 0.wav", more / "known.wav")
     seen = []
     with pytest.raises(Cancelled):
         train_into_library(
-            "theirs", add=[more], settings=SETTINGS, library=library,
+            (), "theirs", add=[more], settings=SETTINGS, library=library,
             progress=Stop("Training", 1), on_corpus=seen.append,
         )  # fmt: skip
     assert len(seen[0].files) == 5
     start = library.folder / "theirs" / "training" / "start.safetensors"
     assert sound_hash(start) == sound_hash(trained.model_path("noises"))
     library.annotate("theirs", tags=["written meanwhile"])
-    made = train_into_library("theirs", add=[more], settings=SETTINGS, library=library)
+    made = train_into_library((), "theirs", add=[more], settings=SETTINGS, library=library)
     header, path = made.model.header, made.model.model_path
     learnt = header.corpus
     assert {file.sha256 for file in learnt.files} >= {file.sha256 for file in theirs.files}
@@ -264,16 +266,16 @@ def test_adding_to_a_strangers_model(trained, corpus, tmp_path, sound_models):
 def test_adding_to_nothing(corpus, tmp_path):
     library = Library(tmp_path / "library")
     with pytest.raises(SoundError, match="no model 'x' yet"):
-        train_into_library("x", add=[corpus], settings=SETTINGS, library=library)
+        train_into_library((), "x", add=[corpus], settings=SETTINGS, library=library)
     with pytest.raises(SoundError, match="no folder"):
-        train_into_library("x", settings=SETTINGS, library=library)
+        train_into_library((), "x", settings=SETTINGS, library=library)
 
 
 def test_too_little_audio_trains_nothing(tmp_path, make_corpus):
     folder = make_corpus(tmp_path / "short", files=1, seconds=2.0)
     library = Library(tmp_path / "library")
     with pytest.raises(CorpusError, match="at least 10 s"):
-        train_into_library("x", folder, settings=SETTINGS, library=library)
+        train_into_library(folder, "x", settings=SETTINGS, library=library)
     assert library.models() == []
 
 
@@ -282,7 +284,7 @@ def test_previews_are_written_on_the_way(corpus, tmp_path):
     settings = SETTINGS.model_copy(update={"preview_s": 0.0})
     with pytest.raises(Cancelled):
         train_into_library(
-            "noises", corpus, settings=settings, library=library, progress=Stop("Training", 2)
+            corpus, "noises", settings=settings, library=library, progress=Stop("Training", 2)
         )
     previews = library.folder / "noises" / "training" / "previews"
     names = sorted(path.name for path in previews.iterdir())
@@ -318,14 +320,14 @@ def test_a_restart_takes_the_place_of_what_was_there_when_it_is_done(own, corpus
     for stop in (("Inspecting recordings", 1), ("Preparing", 4), ("Training", 3)):
         with pytest.raises(Cancelled):
             train_into_library(
-                "noises", corpus, settings=SETTINGS, library=own, restart=True,
+                corpus, "noises", settings=SETTINGS, library=own, restart=True,
                 progress=Stop(*stop),
             )  # fmt: skip
         assert contents(folder) == before
     assert own.model("noises").in_training
     again = Stop("", 0)
     result = train_into_library(
-        "noises", corpus, settings=SETTINGS, library=own, restart=True, progress=again
+        corpus, "noises", settings=SETTINGS, library=own, restart=True, progress=again
     )
     assert result.trained
     assert 1 not in again.seen, "it went on where it was"
@@ -334,7 +336,7 @@ def test_a_restart_takes_the_place_of_what_was_there_when_it_is_done(own, corpus
     assert not names & {"stray.npy", "vocoder.safetensors", "vocoder", "restart", "start"}
     assert (result.model.header.notes, result.model.header.licence) == ("keep me", "CC0")
     assert (folder / "presets.json").exists()
-    assert not train_into_library("noises", corpus, settings=SETTINGS, library=own).trained
+    assert not train_into_library(corpus, "noises", settings=SETTINGS, library=own).trained
     assert not list(own.folder.glob(".part-*"))
 
 
@@ -349,7 +351,7 @@ def test_a_refused_training_leaves_no_trace(own, tmp_path, make_corpus, restart,
     before = contents(own.folder, ".locks")
     for name in ("noises", "new"):
         with pytest.raises(CorpusError):
-            train_into_library(name, folder, settings=SETTINGS, library=own, restart=restart)
+            train_into_library(folder, name, settings=SETTINGS, library=own, restart=restart)
     assert contents(own.folder, ".locks") == before
     assert [entry.name for entry in own.models()] == ["noises"]
 
@@ -369,7 +371,7 @@ def test_a_restart_after_kill_9(own, corpus):
     again = Stop("Training", 2)
     with pytest.raises(Cancelled):
         train_into_library(
-            "noises", corpus, settings=SETTINGS, library=own, restart=True, progress=again
+            corpus, "noises", settings=SETTINGS, library=own, restart=True, progress=again
         )
     assert 1 not in again.seen
 
@@ -406,7 +408,7 @@ def test_killed_while_it_takes_its_place_a_restart_is_finished_by_the_next_run(
     assert done.stdout == ("4\n" if dies_at == 5 else ""), done.stderr
     assert own.model("noises").header is not None, "one of both can be played at any time"
     if dies_at < 5:
-        result = train_into_library("noises", corpus, settings=SETTINGS, library=own, restart=True)
+        result = train_into_library(corpus, "noises", settings=SETTINGS, library=own, restart=True)
         assert not result.trained, "it was done"
     assert own.model("noises").header.notes == ""
     assert (folder / "training" / "new").exists()
@@ -419,7 +421,7 @@ def test_a_training_of_version_0_1_is_known(own, corpus):
     """Its record is called session.json."""
     training = own.folder / "noises" / "training"
     (training / "training.json").rename(training / "session.json")
-    assert not train_into_library("noises", corpus, settings=SETTINGS, library=own).trained
+    assert not train_into_library(corpus, "noises", settings=SETTINGS, library=own).trained
     state = json.loads((training / "session.json").read_text())
     assert state.pop("fixed")["batch"] == 2
     assert state == {
@@ -430,6 +432,6 @@ def test_a_training_of_version_0_1_is_known(own, corpus):
     }
     other = TrainSettings(steps=6, batch=3, frames=64, evaluate_every=3, architecture=TINY)
     with pytest.raises(SoundError, match="batch was 2, now 3"):
-        train_into_library("noises", corpus, settings=other, library=own)
-    assert train_into_library("noises", corpus, settings=other, library=own, restart=True).trained
+        train_into_library(corpus, "noises", settings=other, library=own)
+    assert train_into_library(corpus, "noises", settings=other, library=own, restart=True).trained
     assert not (training / "session.json").exists()

@@ -78,8 +78,8 @@ class TrainingResult:
 
 
 def train_into_library(
+    recordings: Paths,
     name: str,
-    recordings: Paths = (),
     *,
     add: Paths = (),
     settings: TrainSettings | None = None,
@@ -88,12 +88,15 @@ def train_into_library(
     progress: Progress | None = None,
     on_corpus: Callable[[Corpus], None] | None = None,
 ) -> TrainingResult:
-    """Train a model and put it into the library; the same call goes on after an interruption.
+    """Learn a sound model from recordings and put it into the library.
+
+    WAV, FLAC, OGG, MP3 and AIFF are read, in a folder and all folders within. After an
+    interruption the same call goes on where it was.
 
     Args:
+        recordings: a folder, a recording, or several. With ``add`` they may be ``()``: those that
+            the model has learnt from are known.
         name: in the library.
-        recordings: a folder, a recording, or several. With ``add`` they may be left out: those
-            that the model has learnt from are known.
         add: likewise: recordings with which a model of the library goes on.
         settings: budget and method.
         restart: begin anew, beside an earlier model or training of that name, and take its place

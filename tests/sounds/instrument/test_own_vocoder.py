@@ -52,7 +52,7 @@ def trained(tmp_path_factory, make_corpus):
     library = Library(place / "sounds")
     small = Architecture(latent=4, widths=(8, 8, 8, 8), blocks=(1, 1, 1, 1), hidden=8)
     settings = TrainSettings(steps=2, batch=2, architecture=small, effect_seeds=1)
-    train_into_library("bells", recordings, settings=settings, library=library)
+    train_into_library(recordings, "bells", settings=settings, library=library)
     fine_tune_vocoder("bells", changes=QUICK, size="tiny", start="fresh", library=library)
     return place
 

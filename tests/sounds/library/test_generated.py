@@ -103,7 +103,7 @@ def test_the_next_training_learns_from_them_and_says_so(history, tmp_path, sound
         steps=2, batch=2, frames=64, evaluate_every=2, architecture=SHAPE, checkpoint_s=0.0
     )
     (path,) = use([put(history, 5)], "tiny")
-    made = train_into_library("tiny", corpus, settings=settings, restart=True)
+    made = train_into_library(corpus, "tiny", settings=settings, restart=True)
     found = {file.name: file.generated for file in made.model.header.corpus.files}
     assert found == {path.name: True, **{f"noise {n}.wav": False for n in range(4)}}
     assert made.corpus.to_dict()["generated"] == [path.name]
