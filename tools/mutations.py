@@ -585,12 +585,23 @@ MUTATIONS: tuple[Mutation, ...] = (
     # Sound models.
     *_faults(
         "sounds/train_model.py",
-        "tests/sounds/test_train_model.py",
+        "tests/sounds/test_train_model.py::"
+        "test_a_restart_takes_the_place_of_what_was_there_when_it_is_done",
         (
-            "restart-ignored",
+            "restart-in-place",
             "beside = restart and not more",
             "beside = False",
-            "A training that begins anew destroys the model that is there before it is done.",
+            "A training that begins anew destroys the model's training before it is done.",
+        ),
+    ),
+    *_faults(
+        "sounds/model/header.py",
+        "tests/sounds/model/test_provenance.py",
+        (
+            "provenance-shrinks",
+            'files += [file.model_copy(update={"absent": True}) for file in gone]',
+            "files += []",
+            "A model that learnt more conceals what it had learnt before, from others' recordings.",
         ),
     ),
     *_faults(
@@ -682,6 +693,12 @@ MUTATIONS: tuple[Mutation, ...] = (
             "self.last = known.last",
             "self.last = 0",
             "A new sound gets the number of a deleted one.",
+        ),
+        (
+            "ledger-always-believed",
+            "if known is not None and known.changed == changed:",
+            "if known is not None:",
+            "Sounds are deleted for room that nothing takes any more.",
         ),
     ),
     *_faults(

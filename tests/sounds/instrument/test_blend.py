@@ -140,6 +140,17 @@ def test_a_receipt_holds_everything(models):
     assert [part["weight"] for part in details["models"]] == [0.75, 0.25]
     hashes = [sound_hash(models.model_path(name)) for name in ("tiny", "other")]
     assert [part["model_sha256"] for part in details["models"]] == hashes
+    assert "learnt_from" not in made.settings, "it would be that of one of them"
+    for part in details["models"]:
+        corpus = models.model(part["model"]).header.corpus
+        assert part["learnt_from"]["files"] == len(corpus.files)
+        assert part["learnt_from"]["corpus"] == corpus.fingerprint
+    models.annotate("other", licence="")
+    half = blend("tiny:3", "other:1")
+    assert half.provenance(SETTINGS, ready := half.resolve(SETTINGS)).licence == (
+        "CC0; not stated for other"
+    )
+    assert ready is not None
 
 
 def test_the_same_request_gives_the_same_sound_and_the_length_asked_for(models):

@@ -234,13 +234,17 @@ class Blend:
         one = self.sounding[0].instrument.provenance(resolved.plays[0])
         if len(self.sounding) == 1:
             return one
-        licences = [part.instrument.header.licence for part in self.sounding]
+        headers = [part.instrument.header for part in self.sounding]
+        licences = [header.licence for header in headers]
+        if any(licences):
+            licences = [each.licence or f"not stated for {each.name}" for each in headers]
         models: list[Any] = [
             {
                 "model": part.instrument.header.name,
                 "model_sha256": part.instrument.sha256,
                 "weight": round(part.weight, 6),
                 "licence": part.instrument.header.licence,
+                "learnt_from": part.instrument.learnt_from,
             }
             for part in self.parts
         ]
@@ -257,7 +261,7 @@ class Blend:
                 "model_sha256": None,
                 "licence": "; ".join(dict.fromkeys(text for text in licences if text)),
                 "settings": {
-                    **one.settings,
+                    **{key: one.settings[key] for key in one.settings if key != "learnt_from"},
                     "controls": dict(settings.controls),
                     "blend": details,
                 },

@@ -111,6 +111,19 @@ class Instrument:
         check_audible(clip.samples, "choose another seed, or start from another recording.")
         return clip
 
+    @property
+    def learnt_from(self) -> dict[str, Any]:
+        """The recordings behind the model, in numbers: all, those held out, those that a model
+        made, and those that only an earlier training had."""
+        corpus = self.header.corpus
+        return {
+            "corpus": corpus.fingerprint,
+            "files": len(corpus.files),
+            "held_out": sum(file.held_out for file in corpus.files),
+            "generated": sum(file.generated for file in corpus.files),
+            "absent": sum(file.absent for file in corpus.files),
+        }
+
     def provenance(self, play: ResolvedPlay) -> Provenance:
         """Describe how a clip of these settings is made, for its receipt."""
         settings: dict[str, Any] = {
@@ -121,13 +134,7 @@ class Instrument:
             "tempo": play.tempo,
             "start": play.recordings.get("start", "walk"),
             "to": play.recordings.get("to"),
-            "learnt_from": {
-                "corpus": self.header.corpus.fingerprint,
-                "files": len(self.header.corpus.files),
-                "held_out": sum(file.held_out for file in self.header.corpus.files),
-                "generated": sum(file.generated for file in self.header.corpus.files),
-                "by_others": sum(file.absent for file in self.header.corpus.files),
-            },
+            "learnt_from": self.learnt_from,
             "vocoder": {
                 "name": self.vocoder.name,
                 "device": self.vocoder.device,
