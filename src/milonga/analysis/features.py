@@ -112,18 +112,11 @@ def features(clip: Clip) -> Features:
     if not clip.n_samples:
         raise ComparisonError("There is nothing to measure: the recording is empty.")
     mono = clip.mono
-    shape = _Shape(mono, clip.sample_rate)
-    spectral = shape.measured()
     return Features(
         duration_s=clip.seconds,
         sample_rate=clip.sample_rate,
         channels=clip.channels,
-        tempo_bpm=spectral.tempo,
-        spectral_centroid_hz=spectral.centroid,
-        spectral_bandwidth_hz=spectral.bandwidth,
-        spectral_rolloff_hz=spectral.rolloff,
-        mfcc_mean=spectral.mfcc,
-        chroma_mean=spectral.chroma,
+        **asdict(_Shape(mono, clip.sample_rate).measured()),
         zcr_mean=_zero_crossing_rate(mono),
         rms_mean=_root_mean_square(mono),
         loudness_lufs=loudness_lufs(clip),
@@ -133,12 +126,14 @@ def features(clip: Clip) -> Features:
 
 @dataclass(frozen=True, slots=True)
 class _Spectral:
-    tempo: float | None
-    centroid: float | None
-    bandwidth: float | None
-    rolloff: float | None
-    mfcc: tuple[float, ...]
-    chroma: tuple[float, ...] | None
+    """The figures of ``Features`` that come from spectra."""
+
+    tempo_bpm: float | None
+    spectral_centroid_hz: float | None
+    spectral_bandwidth_hz: float | None
+    spectral_rolloff_hz: float | None
+    mfcc_mean: tuple[float, ...]
+    chroma_mean: tuple[float, ...] | None
 
 
 class _Shape:
@@ -169,16 +164,9 @@ class _Shape:
             loudest = max(loudest, levels.max())
             if self._frames <= _KEPT_FRAMES:
                 self._kept.append((power, levels))
-        centroid, bandwidth, rolloff = moments.means()
         mfcc, chroma, rises = self._second_pass(tuning.semitones(), loudest - _TOP_DB)
-        return _Spectral(
-            tempo_bpm(onset_envelope(rises), self._sample_rate),
-            centroid,
-            bandwidth,
-            rolloff,
-            mfcc,
-            chroma,
-        )
+        tempo = tempo_bpm(onset_envelope(rises), self._sample_rate)
+        return _Spectral(tempo, *moments.means(), mfcc, chroma)
 
     def _derived(
         self, magnitude: NDArray[np.float32]
