@@ -31,6 +31,7 @@ def left(text):
         ("[inst]", "instrumental", (), 1),
         ("[Verse One]", "verse 1", (), 1),
         ("[Rap Verse]", "verse", (), 1),
+        ("Puente hablado:", "bridge", (), 1),
         ("[Emotional Bridge]", "bridge", ("Emotional Bridge",), 1),
         ("[Bridge (spoken)]", "bridge", ("spoken",), 1),
         ("[Spoken]", "verse", ("spoken",), 1),
@@ -294,6 +295,9 @@ class TestPlainText:
             ("verse 1", "a b"), ("chorus", "c d"), ("instrumental", None), ("verse 2", "e f"),
             ("bridge", "[Ana]\ng"),
         ]  # fmt: skip
+
+    def test_a_label_above_the_first_section_is_no_title(self):
+        assert import_markdown("Lyrics\n\nVerse 1\nla\n").sheet.title == "Untitled"
 
     def test_words_behind_the_label(self):
         assert parts("Verse 1: Neon on the water\nla\n\nChorus: lo\n") == [

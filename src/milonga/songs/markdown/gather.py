@@ -12,6 +12,7 @@ from milonga.songs.markdown.lyrics import split_song
 from milonga.songs.markdown.parts import Fence, Heading, Labelled, Left, Line, Part, Prose, Rule
 from milonga.songs.markdown.place import put, put_facts, put_heading, put_tag, take
 from milonga.songs.markdown.tags import section_tag
+from milonga.songs.sheet.labels import field_of
 from milonga.songs.sheet.lyrics import has_words
 
 _TAG_LINE = re.compile(r"^\[([^\[\]]+[:：][^\[\]]+)\]$")
@@ -188,7 +189,11 @@ class _Gatherer:
         filled = [line for line in song.prose if line.text]
         if len(filled) == 1 and "name" not in song.values and not song.labelled:
             (line,) = filled
-            if len(line.text) <= 60 and not re.search(r"[:>]|[.!?]$", line.text):
+            if (
+                field_of(line.text) is None
+                and len(line.text) <= 60
+                and not re.search(r"[:>]|[.!?]$", line.text)
+            ):
                 put(song, "title", line)
                 song.guess("title", "the line above the first section", line.number)
                 song.prose = []

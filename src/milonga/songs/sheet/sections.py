@@ -51,7 +51,7 @@ _ANY = re.compile("|".join(["final", *(pattern.pattern for _, pattern in _PATTER
 _BESIDE = re.compile(
     r"the|a|final|last|first|second|third|1st|2nd|3rd|big|double|main|short|long|part|section|and|"
     r"reprise|repeat|repeated|again|alt|alternate|el|la|los|las|y|primera?|segund[oa]|ultim[oa]|gran|"
-    r"les?|dernier|premier|erste|zweite|letzter?|x\d{1,9}|\d{1,9}x"
+    r"les?|dernier|premier|erste|zweite|letzter?|hablad[oa]|cantad[oa]|rapead[oa]|x\d{1,9}|\d{1,9}x"
 )
 """Words beside the name of a section that change nothing for a sheet."""
 _COUNTS = {
