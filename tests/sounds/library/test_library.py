@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import shutil
 import subprocess
 import sys
@@ -277,3 +278,16 @@ def test_a_process_killed_while_it_held_the_lock_locks_nobody_out(library, file)
     subprocess.run([sys.executable, "-c", code])
     library.add(file, "after")
     assert (library.folder / "after" / MODEL).exists()
+
+
+def test_a_drive_without_locks_is_explained(library, file, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    library.add(file, "mine")
+    monkeypatch.setattr("fcntl.flock", refuse)
+    for use in (lambda: library.delete("mine"), lambda: library.training("mine").__enter__()):
+        with pytest.raises(SoundError, match="can't be locked") as caught:
+            use()
+        assert "MILONGA_HOME" in caught.value.step
+    assert library.model("mine").header is not None

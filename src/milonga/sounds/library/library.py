@@ -322,25 +322,17 @@ class Library:
         Raises:
             SoundError: another process trains that model.
         """
-        from filelock import FileLock, Timeout
-
         folder = ModelFolder(self.path_of(name))
         # Not in the model's folder: that may be renamed or not be there yet.
         _make(self.folder / _LOCKS)
-        lock = FileLock(self.folder / _LOCKS / same_name(name), timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise SoundError(
-                f"Another process trains {name!r} right now.",
-                where=folder.path,
-                step="Wait for it or stop it; or choose another --name.",
-            ) from error
-        try:
+        busy = SoundError(
+            f"Another process trains {name!r} right now.",
+            where=folder.path,
+            step="Wait for it or stop it; or choose another --name.",
+        )
+        with _held(self.folder / _LOCKS / same_name(name), 0, busy):
             self.take_place(name)
             yield folder
-        finally:
-            lock.release()
 
     def take_place(self, name: str) -> None:
         """Put a model whose training began anew, and is done, in the place of the one before.
@@ -378,20 +370,16 @@ class Library:
         Raises:
             SoundError: another process has held it for too long.
         """
-        from filelock import FileLock, Timeout
-
         _make(self.folder)
         check_writable(self.folder)
-        try:
-            with FileLock(self.folder / _LOCK, timeout=_WAIT_S):
-                self._sweep()
-                yield
-        except Timeout as error:
-            raise SoundError(
-                f"Another process has been changing the library for {_WAIT_S:g} s.",
-                where=self.folder,
-                step="Run the same command again when it is done.",
-            ) from error
+        busy = SoundError(
+            f"Another process has been changing the library for {_WAIT_S:g} s.",
+            where=self.folder,
+            step="Run the same command again when it is done.",
+        )
+        with _held(self.folder / _LOCK, _WAIT_S, busy):
+            self._sweep()
+            yield
 
     def _sweep(self) -> None:
         sweep_parts(self.folder)
@@ -509,6 +497,28 @@ def _haystack(entry: SavedModel) -> str:
         return same_name(entry.name)
     names = [file.name for file in header.corpus.files]
     return same_name(" ".join((entry.name, *header.tags, header.notes, header.licence, *names)))
+
+
+@contextlib.contextmanager
+def _held(path: Path, wait_s: float, busy: SoundError) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=wait_s)
+    except Timeout as error:
+        raise busy from error
+    except (OSError, NotImplementedError) as error:
+        # Some network drives have no locks.
+        raise SoundError(
+            f"The library can't be locked: {error}.",
+            where=path,
+            step="Keep it on a disk of this machine: set MILONGA_HOME=FOLDER.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _make(folder: Path) -> None:
