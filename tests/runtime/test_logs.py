@@ -114,3 +114,14 @@ def test_words_that_are_no_secrets_stay(monkeypatch):
     monkeypatch.setenv("HF_TOKEN_PATH", "/home/me/.cache/token")
     text = "/home/me/.cache/token is empty; takes/07/guide-s0.wav, http://127.0.0.1:80/a basic beat"
     assert logs.without_secrets(text) == text
+
+
+def test_the_log_steers_no_terminal_that_shows_it(tmp_path):
+    logs.setup(tmp_path / "x.log")
+    try:
+        logs.log_failure(ValueError("a name of a file: \x1b]52;c;ZXZpbA==\x07 \x1b[2J"))
+    finally:
+        logs.stop()
+    text = (tmp_path / "x.log").read_text()
+    assert "\\x1b[2J" in text
+    assert not set("\x1b\x07") & set(text)

@@ -18,6 +18,7 @@ from milonga.errors import MilongaError, OutputError
 from milonga.runtime.files import output_error
 from milonga.runtime.memory import SHORT_OF_MEMORY, is_out_of_memory
 from milonga.runtime.places import expanded
+from milonga.runtime.words import printable
 
 LOG = logging.getLogger("milonga")
 LOG.addHandler(logging.NullHandler())
@@ -143,7 +144,7 @@ def explained(error: BaseException) -> str:
 
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return without_secrets(super().format(record))
+        return printable(without_secrets(super().format(record)))
 
 
 class _File(logging.FileHandler):

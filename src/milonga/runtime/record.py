@@ -17,7 +17,7 @@ else:
 class Record(BaseModel):
     """An unchangeable set of fields; an unknown one is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def first_error(error: ValidationError) -> tuple[str, str]:
@@ -45,3 +45,9 @@ class ExplainedRecord(Record, metaclass=_Explaining):
 
     raises: ClassVar[type[MilongaError]] = MilongaError
     """The error of wrong values."""
+
+
+class FiniteRecord(Record):
+    """A record whose numbers are numbers, also where its file says "nan" or "inf"."""
+
+    model_config = ConfigDict(allow_inf_nan=False)

@@ -69,7 +69,7 @@ class ExportSettings(BaseModel):
             options contradict each other.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: FormatName | None = Field(
         None, description="By default what the suffix of the file says."

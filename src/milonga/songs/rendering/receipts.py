@@ -23,12 +23,12 @@ from milonga.errors import AudioError
 from milonga.generators.base import Model, Request
 from milonga.runtime.documents import read_receipt_file
 from milonga.runtime.files import dump_json, write_text
-from milonga.runtime.record import Record
+from milonga.runtime.record import FiniteRecord
 
 FORMAT_VERSION = 2
 
 
-class TakeSound(Record):
+class TakeSound(FiniteRecord):
     """The audio file of a take and its samples as decoded from it."""
 
     file: str
@@ -42,7 +42,7 @@ class TakeSound(Record):
     """Gain applied on writing, below 0 where the model's output exceeded full scale."""
 
 
-class Receipt(Record):
+class Receipt(FiniteRecord):
     """The JSON file beside a take."""
 
     format_version: Literal[2] = 2

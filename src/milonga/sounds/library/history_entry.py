@@ -9,14 +9,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from milonga.audio.export.receipt import Provenance
-from milonga.runtime.record import Record
+from milonga.runtime.record import FiniteRecord
 from milonga.sounds.library.library import Library
 from milonga.sounds.model.play_settings import PlaySettings
 
 ENTRY, SOUND, PICTURE, PINNED = "entry.json", "sound.flac", "picture.png", "pinned"
 
 
-class PlayedModel(Record):
+class PlayedModel(FiniteRecord):
     """A model that took part.
 
     Attributes:
@@ -30,7 +30,7 @@ class PlayedModel(Record):
     weight: float = 1.0
 
 
-class HistoryEntry(Record):
+class HistoryEntry(FiniteRecord):
     """A record of what was played.
 
     Attributes:
