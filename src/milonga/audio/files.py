@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -26,10 +25,11 @@ from milonga.audio.reading.opening import (
     set_file_layout,
     truncated,
 )
+from milonga.audio.tags import Tags, fitting, tag_fields, tags_of
 from milonga.errors import AudioError, OutputError
 from milonga.runtime.files import atomic_path, check_writable, output_error
 from milonga.runtime.memory import available_memory
-from milonga.runtime.words import readable, size_text, time_text
+from milonga.runtime.words import size_text, time_text
 
 Subtype = Literal["PCM_16", "PCM_24", "PCM_32", "FLOAT", "VORBIS", "OPUS", "MPEG_LAYER_III"]
 
@@ -45,26 +45,6 @@ _FORMATS: dict[str, tuple[str, Subtype]] = {
 
 _BLOCK = 1 << 16
 _ALWAYS_FREE = 1 << 26
-
-
-@dataclass(frozen=True, slots=True)
-class Tags:
-    """The tags of a file. AIFF has no field for ``date`` and ``licence``.
-
-    A text that is longer than a format holds is cut when it is written, and ends in "…": after
-    1,900 bytes in WAV and AIFF, 8,000 in Opus, a million elsewhere; ``software`` after 100.
-
-    Attributes:
-        date: ISO 8601: a year, or a day as 2026-03-01.
-        licence: what may be done with the sound; in WAV it stands in the field for copyright.
-    """
-
-    title: str = ""
-    artist: str = ""
-    software: str = ""
-    comment: str = ""
-    date: str = ""
-    licence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +85,6 @@ def probe(path: str | os.PathLike[str]) -> Info:
         (1.0, 1, 'FLAC', 'PCM_24')
     """
     with opened(path) as file:
-        tags = Tags(
-            **{name: _plain(getattr(file, field)) for name, field in _fields(file.format).items()}
-        )
         by = decoder(path)
         return Info(
             file.samplerate,
@@ -115,7 +92,7 @@ def probe(path: str | os.PathLike[str]) -> Info:
             file.frames,
             f"{Path(path).suffix[1:].upper()} by {by}".strip() if by else file.format,
             "" if by else file.subtype or "",
-            tags,
+            tags_of(file),
             file_layout(file),
         )
 
@@ -202,24 +179,6 @@ def _check_memory(path: Path, needed: int, seconds: float) -> None:
         )
 
 
-def _fields(container: str) -> dict[str, str]:
-    """Map each tag that the format can hold to libsndfile's name."""
-    fields = {name: name for name in ("title", "artist", "software", "comment")}
-    if container != "AIFF":
-        fields["date"] = "date"
-    if container in ("FLAC", "OGG"):
-        fields["licence"] = "license"
-    elif container in ("WAV", "WAVEX", "RF64"):
-        # RIFF's list of texts has no licence.
-        fields["licence"] = "copyright"
-    return fields
-
-
-def _plain(tag: str) -> str:
-    # libsndfile appends its own name to the software tag, and in AIFF a stray byte after it.
-    return re.sub(r" \(libsndfile-[\d.]+\).*$", "", tag or "")
-
-
 def write(
     path: str | os.PathLike[str],
     clip: Clip,
@@ -277,7 +236,7 @@ def write(
     order = list(range(clip.channels))
     if container == "OGG" and all(clip.layout) and clip.layout == usual_layout(clip.channels):
         order = [clip.layout.index(place) for place in ogg_layout(clip.channels)]
-    texts = _fitting(tags or Tags(), path.suffix.lower())
+    texts = fitting(tags or Tags(), path.suffix.lower())
     bits = {"PCM_16": 16, "PCM_24": 24}.get(subtype)
     with atomic_path(path) as temporary:
         # libsndfile names no reason: what the system refuses is found out by writing.
@@ -295,7 +254,7 @@ def write(
                 if named:
                     set_file_layout(file, clip.layout)
                 if container != "MP3":
-                    for name, field in _fields(container).items():
+                    for name, field in tag_fields(container).items():
                         if value := texts[name]:
                             setattr(file, field, value)
                 for at in range(0, clip.n_samples, _BLOCK):
@@ -348,23 +307,6 @@ def check_new_file(
     if there:
         raise OutputError("It is already there.", where=path, step=step)
     check_writable(path.parent)
-
-
-_MOST_TEXT = {".wav": 1_900, ".aiff": 1_900, ".aif": 1_900, ".opus": 8_000}
-"""Bytes; of longer ones libsndfile makes an unreadable file, or the texts vanish."""
-
-
-def _fitting(tags: Tags, suffix: str) -> dict[str, str]:
-    """Texts that the format can hold."""
-    most = _MOST_TEXT.get(suffix, 1_000_000)
-    found = {}
-    for name, text in asdict(tags).items():
-        # A zero would end it.
-        raw = readable(text).replace("\0", " ").encode()
-        room = 100 if name == "software" else most
-        cut = raw[: room - 3].decode(errors="ignore") + "…"
-        found[name] = raw.decode() if len(raw) <= room else cut
-    return found
 
 
 def _within_full_scale(path: Path, clip: Clip, on_clip: str) -> Clip:

@@ -26,12 +26,13 @@ from milonga.audio.export.receipt import (
     write_export_receipt,
 )
 from milonga.audio.export.settings import FORMATS, SAMPLE_BYTES, ExportSettings
-from milonga.audio.files import Tags, read, write
+from milonga.audio.files import read, write
 from milonga.audio.limiter import level_to, limit
 from milonga.audio.loudness import loudness_lufs
 from milonga.audio.resampling import resample
 from milonga.audio.space.binaural import Head, SphericalHead, binaural
 from milonga.audio.space.stereo import widen
+from milonga.audio.tags import Tags
 from milonga.errors import AudioError, OutputError, ReceiptError
 from milonga.runtime.files import atomic_paths, check_writable, dump_json
 

@@ -254,7 +254,9 @@ def _check_ogg(path: Path) -> None:
         if handle.read(4) != b"OggS":
             return
     if not _ogg_ends(path):
-        raise truncated(path, "its last page is missing")
+        error = truncated(path, "its last page is missing")
+        error.step = f"{error.step} To keep what is there: {foreign.conversion(path)}"
+        raise error
     if _ogg_is_chained(path):
         raise AudioError(
             "Several Ogg streams are joined in this file.",

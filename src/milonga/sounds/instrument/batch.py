@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from milonga.audio.export.receipt import Provenance
     from milonga.audio.export.settings import ExportSettings
-    from milonga.audio.files import Tags
+    from milonga.audio.tags import Tags
 
 MOST_JOBS = 100_000
 _LONGEST_NAME = 120
