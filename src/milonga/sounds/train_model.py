@@ -22,7 +22,8 @@ from milonga.sounds.corpus.inspection import Corpus
 from milonga.sounds.corpus.mel_store import MelStore
 from milonga.sounds.folder import ModelFolder
 from milonga.sounds.library.generated import generated, marked
-from milonga.sounds.library.library import Library, SavedModel
+from milonga.sounds.library.library import Library
+from milonga.sounds.library.saved_model import SavedModel
 from milonga.sounds.mel_spec import MEL_SPEC
 from milonga.sounds.model.file import load, read_header, sound_hash
 from milonga.sounds.model.file import save as write_model

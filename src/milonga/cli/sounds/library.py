@@ -13,7 +13,7 @@ from milonga.cli.options import yes_option
 from milonga.runtime.words import size_text, time_text
 
 if TYPE_CHECKING:
-    from milonga.sounds.library.library import SavedModel
+    from milonga.sounds.library.saved_model import SavedModel
     from milonga.sounds.model.header import ModelHeader
 
 

@@ -19,7 +19,7 @@ from milonga.sounds.corpus.mel_store import stored_parts
 from milonga.sounds.corpus.reading import pieces
 from milonga.sounds.corpus.split import SplitPart, assign, parts_of
 from milonga.sounds.folder import ModelFolder
-from milonga.sounds.library.library import SavedModel
+from milonga.sounds.library.saved_model import SavedModel
 from milonga.sounds.mel_spec import MEL_SPEC
 
 MOST_TRAIN_S, MOST_HELD_OUT_S = 3 * 3600.0, 600.0

@@ -18,7 +18,8 @@ from milonga.runtime.progress import Progress
 from milonga.runtime.words import time_text
 from milonga.sounds.instrument.own_vocoder import Preference, default_vocoder, preference
 from milonga.sounds.instrument.vocoder_recordings import Recordings, gather
-from milonga.sounds.library.library import Library, SavedModel, open_model
+from milonga.sounds.library.library import Library, open_model
+from milonga.sounds.library.saved_model import SavedModel
 from milonga.sounds.model.file import sound_hash
 from milonga.vocoders import VocoderBase, get_vocoder
 from milonga.weights import locate

@@ -17,19 +17,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from milonga.errors import ModelFileError, SoundError
-from milonga.runtime import html
 from milonga.runtime.files import check_writable, output_error, part_folder, sweep_parts
 from milonga.runtime.places import data_folder
-from milonga.runtime.words import size_text
 from milonga.sounds.folder import ModelFolder
 from milonga.sounds.library.names import check_name, same_name
-from milonga.sounds.model.file import load, read_header, sound_hash
+from milonga.sounds.library.saved_model import SavedModel, models_html
+from milonga.sounds.model.file import load, read_header
 from milonga.sounds.model.file import save as write_model
 from milonga.sounds.model.header import ModelHeader
 from milonga.sounds.training.run_state import TrainingState
@@ -41,89 +39,6 @@ if TYPE_CHECKING:
 
 _LOCK, _LOCKS = ".lock", ".locks"
 _WAIT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class SavedModel:
-    """A folder of the library.
-
-    Attributes:
-        name: of the folder.
-        folder: where it is.
-        header: of its model; None where there is none that can be read.
-        size: bytes of the model's file.
-        problem: why there is no header.
-        in_training: whether a training is there that can go on.
-        model_path: the model's file.
-    """
-
-    name: str
-    folder: Path
-    header: ModelHeader | None
-    size: int
-    problem: str
-    in_training: bool
-
-    model_path: Path
-
-    @property
-    def files(self) -> ModelFolder:
-        return ModelFolder(self.folder)
-
-    @property
-    def readable(self) -> ModelHeader:
-        """The header.
-
-        Raises:
-            SoundError: it can't be read; says why, and how to fix it.
-        """
-        if self.header is not None:
-            return self.header
-        step = "Run the milonga sound train command of it again: it goes on."
-        if not self.in_training:
-            step = f"Copy the model's file there anew, or: milonga sound delete {self.name!r}"
-        raise SoundError(self.problem, where=self.folder, step=step)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object."""
-        document: dict[str, Any] = {
-            "name": self.name,
-            "path": str(self.model_path),
-            "problem": self.problem or None,
-            "in_training": self.in_training,
-        }
-        if (header := self.header) is not None:
-            document |= {
-                "created": header.created,
-                "files": len(header.corpus.files),
-                "held_out": sum(file.held_out for file in header.corpus.files),
-                "seconds": header.corpus.seconds,
-                "controls": header.enabled_controls,
-                "weak_controls": header.weak_controls,
-                "size": self.size,
-                "tags": list(header.tags),
-                "notes": header.notes,
-                "licence": header.licence,
-            }
-        return document
-
-    def details(self) -> dict[str, Any]:
-        """All that the model's file says of itself, its size and the hash of how it sounds.
-
-        Raises:
-            ModelFileError: it can't be read.
-        """
-        header = read_header(self.model_path)
-        return {
-            "path": str(self.model_path),
-            "size": self.size,
-            "sound_sha256": sound_hash(self.model_path),
-            **header.model_dump(mode="json"),
-            "weak_controls": header.weak_controls,
-        }
-
-    def _repr_html_(self) -> str:
-        return models_html([self])
 
 
 class Library:
@@ -146,12 +61,14 @@ class Library:
             raise SoundError(
                 f"The library can't be read: {error.strerror or error}.", where=self.folder
             ) from error
-        return [_saved(folder) for folder in sorted(folders, key=lambda f: same_name(f.name))]
+        return [
+            SavedModel.of(folder) for folder in sorted(folders, key=lambda f: same_name(f.name))
+        ]
 
     def search(self, words: Sequence[str]) -> list[SavedModel]:
         """Find the models with every word in name, tags, notes, recordings' names or licence."""
         wanted = [same_name(word) for word in words]
-        return [e for e in self.models() if all(word in _haystack(e) for word in wanted)]
+        return [e for e in self.models() if all(word in e.haystack for word in wanted)]
 
     def model(self, name: str) -> SavedModel:
         """Find the model of a name, whatever its letters' case.
@@ -161,7 +78,7 @@ class Library:
         """
         check_name(name)
         if (folder := self._named(name)) is not None:
-            return _saved(folder)
+            return SavedModel.of(folder)
         raise self._unknown(name)
 
     def path_of(self, name: str) -> Path:
@@ -226,7 +143,7 @@ class Library:
         with self.locked():
             folder = self.path_of(name)
             write_model(ModelFolder(folder).model, header, tensors)
-            return _saved(folder)
+            return SavedModel.of(folder)
 
     def add(self, file: str | Path, name: str | None = None) -> SavedModel:
         """Copy a model's file into the library.
@@ -251,7 +168,7 @@ class Library:
             write_model(
                 ModelFolder(folder).model, header.model_copy(update={"name": wanted}), tensors
             )
-            return _saved(folder)
+            return SavedModel.of(folder)
 
     def rename(self, name: str, new: str) -> SavedModel:
         """Give a model another name; what belongs to it goes along.
@@ -278,7 +195,7 @@ class Library:
                 header, tensors = load(target.model)
                 renamed = header.model_copy(update={"name": new})
                 write_model(target.model, renamed, tensors)
-            return _saved(self.folder / new)
+            return SavedModel.of(self.folder / new)
 
     def delete(self, name: str) -> SavedModel:
         """Remove a model with its training, presets and history.
@@ -313,7 +230,7 @@ class Library:
             header, tensors = load(entry.model_path)
             wanted = {field: value for field, value in changes.items() if value is not None}
             write_model(entry.model_path, header.model_copy(update=wanted), tensors)
-            return _saved(entry.folder)
+            return SavedModel.of(entry.folder)
 
     @contextlib.contextmanager
     def training(self, name: str) -> Iterator[ModelFolder]:
@@ -446,57 +363,6 @@ def open_model(name_or_file: str | Path, library: Library | None = None) -> Soun
             where=path,
             step="Copy or download it again, or train it anew.",
         ) from error
-
-
-def models_html(models: Iterable[SavedModel]) -> str:
-    """Show models in a notebook, as the command ``sound list`` does on a terminal."""
-    rows: list[tuple[str, ...]] = []
-    for saved in models:
-        if (header := saved.header) is None:
-            rows.append((saved.name, saved.problem, "", "", "", ""))
-            continue
-        controls, tags = ", ".join(header.enabled_controls), ", ".join(header.tags)
-        date, size = header.created[:10], size_text(saved.size)
-        rows.append((saved.name, header.corpus_text, date, controls, size, tags))
-    return html.table(("name", "learnt from", "trained", "controls", "size", "tags"), rows)
-
-
-def _saved(folder: Path) -> SavedModel:
-    path, training = ModelFolder(folder).model, ModelFolder(folder).in_training
-    header, problem, size = None, "", 0
-    # Twice: the file may have come between the first look and the second.
-    for _ in range(2):
-        try:
-            header, problem = read_header(path), ""
-            size = path.stat().st_size
-            break
-        except (ModelFileError, OSError) as error:
-            problem = error.message if isinstance(error, ModelFileError) else str(error)
-        if _is_absent(path):
-            problem = f"Its file {path.name} is not there."
-            if training:
-                problem = "Its first training isn't finished."
-            break
-    return SavedModel(folder.name, folder, header, size, problem, training, path)
-
-
-def _is_absent(path: Path) -> bool:
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        # It may be there, where we may not look.
-        pass
-    return False
-
-
-def _haystack(entry: SavedModel) -> str:
-    header = entry.header
-    if header is None:
-        return same_name(entry.name)
-    names = [file.name for file in header.corpus.files]
-    return same_name(" ".join((entry.name, *header.tags, header.notes, header.licence, *names)))
 
 
 @contextlib.contextmanager

@@ -18,8 +18,9 @@ from milonga.runtime import html
 from milonga.runtime.documents import read_json
 from milonga.runtime.files import dump_json, named_path, read_refusal, write_text
 from milonga.sounds.controls.report import ControlReport
-from milonga.sounds.library.library import Library, SavedModel
+from milonga.sounds.library.library import Library
 from milonga.sounds.library.names import check_name
+from milonga.sounds.library.saved_model import SavedModel
 from milonga.sounds.model.file import sound_hash
 from milonga.sounds.model.header import ModelHeader
 from milonga.sounds.model.play_settings import PlaySettings
