@@ -162,6 +162,8 @@ def test_the_report_marks_stale_takes(changed):
     folder = changed()
     page = write_song_report(folder).read_text()
     assert page.count("stale</span>") == 1
+    (document,) = json.loads((folder.out / "comparison.json").read_text())["segments"]
+    assert sorted(entry["stale"] for entry in document["candidates"]) == [False, True]
     assert "mood A &lt;Wild&gt; One -&gt; none" in page
     assert "not used, since it was made for an earlier state of the sheet" in page
 

@@ -134,6 +134,10 @@ class _Recording:
     chosen: bool = False
     note: str = ""
 
+    @property
+    def stale(self) -> bool:
+        return self.take is not None and self.take.stale
+
 
 class _Writer:
     def __init__(self, folder: OutputFolder) -> None:
@@ -174,7 +178,9 @@ class _Writer:
                 ),
             )
         for recording in recordings:
-            by_label[recording.label]["path"] = self._relative(recording.path)
+            entry = by_label[recording.label]
+            entry["path"] = self._relative(recording.path)
+            entry["stale"] = recording.stale
         self.documents.append(
             {
                 "number": segment.number,
@@ -247,7 +253,7 @@ class _Writer:
             recording.label,
             recording.path,
             chosen=recording.chosen,
-            stale=recording.take is not None and recording.take.stale,
+            stale=recording.stale,
             findings=[(finding.code, finding.message) for finding in found],
             differences=entry.get("differences"),
             features=entry["features"],
