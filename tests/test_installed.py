@@ -84,6 +84,6 @@ def test_every_extra_is_needed_by_something():
     root = Path(__file__).parents[1]
     declared = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     source = "".join(path.read_text() for path in (root / "src").rglob("*.py"))
-    named = set(re.findall(r'MissingExtraError\(\s*f?"[^"]*",\s*"(\w+)"', source))
+    named = set(re.findall(r'(?:MissingExtraError|needs_extra)\(\s*f?"[^"]*",\s*"(\w+)"', source))
     named |= {generator.extra for generator in GENERATORS.values()}
     assert named == set(declared["optional-dependencies"]) - {"all"}

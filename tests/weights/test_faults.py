@@ -1,5 +1,6 @@
 """What a hub, a network or something between them does wrong."""
 
+import re
 import socket
 import threading
 import time
@@ -65,7 +66,10 @@ def test_too_short_always(hub, bigvgan, quickly):
 def test_503_twice_then_good(hub, bigvgan, quickly, log, where):
     hub.fault(where, status=503, times=2)
     check(quickly(progress=log), bigvgan)
-    assert log.messages == ["the hub answers 503; trying again in 0 s"] * 2
+    # The test's waits are of milliseconds.
+    assert [re.sub(r"0\.0\d+ s$", "0.0 s", message) for message in log.messages] == [
+        "the hub answers 503; trying again in 0.0 s"
+    ] * 2
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 504])
@@ -94,7 +98,7 @@ def test_429_waits_as_long_as_asked(hub, bigvgan, quickly, log, headers):
 
 def test_429_that_asks_for_too_long(hub, bigvgan, quickly):
     hub.fault(WEIGHTS, status=429, headers={"Retry-After": "3600"})
-    with pytest.raises(DownloadError, match="wait 60 minutes"):
+    with pytest.raises(DownloadError, match="wait 60 min "):
         quickly()
 
 
