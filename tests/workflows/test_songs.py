@@ -70,6 +70,14 @@ def test_a_song_in_one_call_and_again(sheet, tmp_path):
         replay(take.sound_path, out=tmp_path / "again.txt")
 
 
+def test_a_mix_says_that_the_report_shows_the_song_before_it(sheet, tmp_path):
+    out = tmp_path / "out"
+    render_song(sheet, out, segments=[2], takes=2, report=False)
+    assert "report" not in " ".join(mix_song(out).notes)
+    write_report(out)
+    assert f"milonga report {out}" in mix_song(out, choose={"2": "guide-s1"}).notes[-1]
+
+
 def test_what_a_killed_run_left_goes_with_the_next_one(sheet, tmp_path, monkeypatch):
     out = tmp_path / "out"
     render_song(sheet, out, segments=[2], generators="guide")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from milonga.runtime import html
 from milonga.runtime.progress import Progress
 from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.mixed import Mix
-from milonga.songs.output.report import check_report_place, write_song_report
+from milonga.songs.output.report import REPORT, check_report_place, write_song_report
 from milonga.songs.rendering.plan import Plan, Selection, make_plan
 from milonga.songs.rendering.receipts import read_receipt
 from milonga.songs.rendering.render import Outcome, iter_render
@@ -204,7 +205,12 @@ def mix_song(
     folder.choose(choose or {})
     if choose:
         folder.save()
-    return folder.mix(progress)
+    mix = folder.mix(progress)
+    if not (folder.out / REPORT).exists():
+        return mix
+    command = f"milonga report {shlex.quote(str(folder.out))}"
+    note = f"The report shows the song as it was before this mix. To write it anew: {command}"
+    return replace(mix, notes=(*mix.notes, note))
 
 
 def write_report(out: StrPath, *, progress: Progress | None = None) -> Path:

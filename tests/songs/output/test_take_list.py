@@ -53,7 +53,9 @@ def test_every_take_with_its_state_size_and_purpose(out):
     stale = takes["takes/01-part-1/tone-s1.wav"]
     assert (stale.in_mix, stale.chosen) == (False, True)
     assert "tempo 100 -> 101" in stale.detail
-    assert "not what its receipt says" in takes["takes/02-new/tone-s0.wav"].detail
+    damaged = takes["takes/02-new/tone-s0.wav"]
+    assert "not what its receipt says" in damaged.detail
+    assert not damaged.in_mix
     assert found.size == sum(
         path.stat().st_size for path in (out / "takes").rglob("*") if path.is_file()
     )

@@ -142,6 +142,8 @@ def _listed(folder: OutputFolder, sound: Path, layer: LayerTakes | None) -> List
     else:
         state = "stale" if take.stale else "current"
         detail = stale_words(take.changes) if take.stale else ""
+    # The mix leaves out a take that is damaged.
+    in_mix = in_mix and state != "damaged"
     return ListedTake(path, state, detail, made_for, size, in_mix, chosen)
 
 
