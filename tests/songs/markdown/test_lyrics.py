@@ -186,11 +186,23 @@ class TestNumbers:
             ("Style: pop, tempo 98, key of A minor", 98, "A minor"),
             ("120BPM, D minor, 4/4, 240seconds", 120, "D minor"),
             ("94 BPM | Am", 94, "Am"),
+            ("*Genre: folk | Tempo: 92 BPM | Key: D major | Time: 4/4*", 92, "D major"),
+            ("Tempo: 112 ppm", 112, None),
+            ("Style: tango, 112 pulsaciones por minuto", 112, None),
+            ("Andamento: 76 beats per minute", 76, None),
         ],
     )
     def test_tempo_and_key(self, line, tempo, key):
         sheet = import_markdown(f"# T\n\n{line}\n\n[Verse]\nla\n[Chorus]\nlo\n").sheet
         assert (sheet.tempo, sheet.key) == (tempo, key)
+
+    def test_units_and_marks_are_no_style(self):
+        for line in ("Tempo: 112 ppm", "*Tempo: 92 BPM | Time: 4/4*", "**Tempo: 92 | Key: Am**"):
+            sheet = import_markdown(f"# T\n\n{line}\n\n[Verse]\nla\n").sheet
+            assert sheet.style is None
+        text = "# T\n\n*Genre: folk | Time: 4/4*\n\n[Verse]\nla\n"
+        assert import_markdown(text).sheet.style == "folk"
+        assert left(text) == [(3, "4/4")]
 
     def test_the_length_of_a_song(self):
         for line in ("Duration: 3:20", "120 BPM, 3:20", "Song length: 200 s"):
@@ -243,6 +255,39 @@ class TestMarks:
         text = "[Verse]\nAm  F  C/E  G7\n[Am]Long way [F]down the wa[G]ter\nA B and C\n"
         assert parts(text) == [("verse", "Long way down the water\nA B and C")]
         assert left(text) == [(2, "Am  F  C/E  G7"), (3, "Am F G")]
+
+    def test_charts_of_guitar_pages(self):
+        text = (
+            "[Solo]\ne|---3--5h7-|\nB|-----------|\nEb|--2--|\n[Verse]\nG  D  Em\nla (G to D)\n"
+            "Em\nG   D (x2)\n| G | D/F# | x4\nN.C.\nlo\n[Chorus]\nA\nB\nC\n"
+        )
+        assert parts(text) == [
+            ("instrumental", None),
+            ("verse", "la (G to D)\nlo"),
+            ("chorus", "A\nB\nC"),
+        ]
+        assert [line for line, _ in left(text)] == [2, 3, 4, 6, 8, 9, 10, 11]
+
+    def test_bold_lines_of_a_section_are_sung(self):
+        text = (
+            "Style: pop\n\n**Chorus**\n**Copper rain**\n**wash me**\nnow\n\n**Verse**\n"
+            "**One**\n\n**Outro**\nlo\n\n**Notes**\nbright\n"
+        )
+        assert parts(text)[:2] == [("chorus", "Copper rain\nwash me\nnow"), ("verse", "One")]
+        labelled = "Style: pop\nLyrics:\n[Verse]\n**One**\ntwo\n[Chorus]\n**Three**\n"
+        assert parts(labelled) == [("verse", "One\ntwo"), ("chorus", "Three")]
+
+    @pytest.mark.parametrize(
+        "label", ["*spoken:*", "*parlé :*", "**Whispered:**", "*susurrado*:", "*(spoken)*"]
+    )
+    def test_how_a_line_is_said_stands_before_it(self, label):
+        ((_, lyrics),) = parts(f"# T\n\n## Bridge\n{label} Who is there?\n")
+        assert lyrics == f"[{label.strip('*:() ')}] Who is there?"
+
+    def test_notes_of_music_are_not_sung(self):
+        assert parts("[Verse]\n♪ la ♪\n♪\n🎵 lo\n") == [("verse", "la\n\nlo")]
+        timed = "[00:01.00]la\n[00:03.00]♪\n[00:05.00]lo\n"
+        assert [p[1] for p in parts(timed) if p[1]] == ["la", "lo"]
 
     def test_an_underlined_last_line_is_sung(self):
         assert parts("[Verse]\nla\n\n[Outro]\nlo\n---\n") == [("verse", "la"), ("outro", "lo")]

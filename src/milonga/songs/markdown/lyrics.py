@@ -36,11 +36,16 @@ _BRACKET_LINES = 6
 _COMMENT = re.compile(r"(?:^//\s*|^#\s+|(?<=\s)\s#\s+)\S.*$")
 _ASIDE = re.compile(r"([*_]{1,3})\s*\(([^()]+)\)\s*\1")
 _CUE_BEFORE = re.compile(r"([*_]{1,3})([^*_]{1,40})\1:?\s+(?=\S)")
+_NOTES = re.compile(r"\s*[♩♪♫♬🎵🎶]+\s*")
+"""Pictures that subtitles put around what is sung."""
 _CHORD = (
     r"[A-G][#b♯♭]?(?:min|maj|dim|aug|sus|add|m|M|\+|°|ø|\d{1,2}|[#b♯♭]\d{1,2})*(?:/[A-G][#b♯♭]?)?"
 )
 _CHORD_TAG = re.compile(rf"\[({_CHORD})\]")
 _CHORDS = re.compile(rf"(?:\|\s*)?{_CHORD}(?:[\s|-]+{_CHORD})+(?:\s*\|)?")
+_CHART = re.compile(rf"{_CHORD}|N\.\s?C\.?")
+"""A chord alone, which beside lines of chords is played."""
+_TABLATURE = re.compile(r"[A-Ga-g][#b]?\s?\|.*--.*")
 _COUNTED = re.compile(r"(?:[(\[]([^()\[\]]{1,24})[)\]]|(?:(?<=\s)|^)([x×]\s?\d{1,9}))[.,]?$")
 _SCRAPED = re.compile(
     r"\d*\.?\d*k?embed|you might also like|see .{1,60} live.*|get tickets as low as.*|"
@@ -86,7 +91,7 @@ def take_lyrics(draft: Draft, *, bilingual: bool = False) -> str | None:
         draft.instrumental = draft.instrumental or first
         draft.guess("lyrics", f"none, from {whole!r}", first.number)
         return "\n".join(f"[{text}]" for text in draft.directions) or None
-    taker = _Taker(draft, bilingual)
+    taker = _Taker(draft, bilingual, any(map(_is_chords, (line.text for line in lines))))
     for line in lines:
         taker.take(line)
     return lyrics_text("\n".join(taker.kept)) or None
@@ -116,8 +121,8 @@ def sing_again(drafts: Sequence[Draft], lyrics: Sequence[str | None]) -> list[st
 class _Taker:
     """Takes the lines of a segment one by one; ``kept`` are those of the sheet."""
 
-    def __init__(self, draft: Draft, bilingual: bool) -> None:
-        self._draft, self._bilingual = draft, bilingual
+    def __init__(self, draft: Draft, bilingual: bool, chart: bool) -> None:
+        self._draft, self._bilingual, self._chart = draft, bilingual, chart
         self.kept = [f"[{text}]" for text in draft.directions]
         self._sung = self._marked = False
         self._gap = True
@@ -174,8 +179,11 @@ class _Taker:
         if tags and (len(tags) > 1 or _CHORD_TAG.sub("", text).strip()):
             self._draft.leave(Line(line.number, " ".join(tags)), "chords")
             return " ".join(_CHORD_TAG.sub("", text).split())
-        if _CHORDS.fullmatch(text[:400]):
+        if _is_chords(text) or (self._chart and _CHART.fullmatch(text)):
             self._draft.leave(line, "chords")
+            return ""
+        if _TABLATURE.fullmatch(text):
+            self._draft.leave(line, "tablature")
             return ""
         return text
 
@@ -211,6 +219,11 @@ class _Taker:
         return direction
 
 
+def _is_chords(text: str) -> bool:
+    text = text.strip()[:400]
+    return _CHORDS.fullmatch(_COUNTED.sub("", text).rstrip()) is not None
+
+
 def _unmarked(draft: Draft) -> Iterator[Line]:
     """Yield the lines without comments, translations and marks of Markdown."""
     gap = True
@@ -237,8 +250,8 @@ def _unmarked(draft: Draft) -> Iterator[Line]:
             draft.leave(Line(line.number, f"({aside[2].strip()})"), "slanted and in round brackets")
             continue
         if cue and is_cue(cue[2]):
-            text = f"({cue[2]}) {text[cue.end() :]}"
-        yield Line(line.number, squared(plain_text(text)))
+            text = f"({cue[2].strip('(): ')}) {text[cue.end() :]}"
+        yield Line(line.number, _NOTES.sub(" ", squared(plain_text(text))).strip())
 
 
 def _unnumbered(lines: list[Line]) -> list[Line]:

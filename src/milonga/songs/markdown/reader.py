@@ -19,7 +19,7 @@ from milonga.songs.markdown.parts import (
     Prose,
     Table,
 )
-from milonga.songs.markdown.tags import section_tag
+from milonga.songs.markdown.tags import is_manner, section_tag
 from milonga.songs.sheet.labels import field_of
 from milonga.songs.sheet.sections import section_phrase
 
@@ -83,11 +83,13 @@ class _Reader:
     def __init__(self, blocks: Sequence[Block]) -> None:
         self._blocks = [part for block in blocks for part in _divided(block)]
         self._at = 0
+        self._in_section = False  # in the lines right below a section's name
 
     def parts(self) -> Iterator[Part]:
         while (block := self._peek()) is not None:
             self._at += 1
             if isinstance(block, Heading):
+                self._in_section = section_phrase(plain_text(block.line.text)) is not None
                 yield from self._heading(block)
             elif isinstance(block, Fence):
                 yield from _info(block)
@@ -122,6 +124,7 @@ class _Reader:
 
     def _line(self, prose: Prose) -> Iterator[Part]:
         line, text = prose.line, prose.line.text
+        self._is_sung(prose)
         if _COMMENT.match(text):
             yield Left(line, "a comment")
         elif text.startswith("|"):
@@ -136,10 +139,16 @@ class _Reader:
             yield from self._labelled(Line(line.number, label[0]), label[1])
         elif (alone := _BOLD_ALONE.match(text)) and alone[1].startswith("["):
             yield Prose(Line(line.number, alone[1]), prose.gap)
-        elif alone or _SEGMENT.match(text):
+        elif (alone and not self._is_sung(prose)) or _SEGMENT.match(text):
             yield Heading(Line(line.number, text.strip("*_ ")), 7)
         else:
             yield prose
+
+    def _is_sung(self, prose: Prose) -> bool:
+        """Tell if a line belongs to a section because no empty line parts it from its name."""
+        tag = section_tag(prose.line.text, gap=prose.gap)
+        self._in_section = tag is not None or (self._in_section and not prose.gap)
+        return self._in_section
 
     def _labelled(self, label: Line, value: str, level: int = 0) -> Iterator[Part]:
         field = field_of(unescape(label.text))
@@ -194,7 +203,8 @@ class _Reader:
     def _ends(self, prose: Prose, field: str | None, begun: bool) -> bool:
         """Tell if a line doesn't belong to the value above it."""
         text = prose.line.text
-        if text.startswith("|") or _BOLD_ALONE.match(text) or _SEGMENT.match(text):
+        sung = self._is_sung(prose) and field == "lyrics" and not _bold_section(text)
+        if text.startswith("|") or (_BOLD_ALONE.match(text) and not sung) or _SEGMENT.match(text):
             return True
         if field != "lyrics":
             tag = section_tag(text, gap=prose.gap)
@@ -252,14 +262,12 @@ def label_in(text: str) -> tuple[str, str] | None:
     """
     match = _BOLD.match(text)
     if match:
-        return match["label"].strip(), match["value"]
+        return None if is_manner(match["label"]) else (match["label"].strip(), match["value"])
     text = _bare_label(text)
-    slanted = _SLANTED.match(text)
-    text = slanted[2] if slanted else text
     alone = _BOLD_ALONE.match(text)
     if alone and field_of(alone[1]) in _BY_HEADING:
         return alone[1], ""
-    text = alone[1] if alone else text
+    text = _bare_line(text)
     match = _PLAIN.match(text)
     if match and (field_of(match["label"]) is not None or is_setting(match["value"])):
         return match["label"].strip(), match["value"]
@@ -269,6 +277,14 @@ def label_in(text: str) -> tuple[str, str] | None:
 def _bare_label(text: str) -> str:
     """Return a line without bullets and pictures before its first word."""
     return _BEFORE_LABEL.sub("", text)
+
+
+def _bare_line(text: str) -> str:
+    """Return a line without the emphasis that encloses all of it."""
+    slanted = _SLANTED.match(text)
+    text = slanted[2] if slanted else text
+    alone = _BOLD_ALONE.match(text)
+    return alone[1] if alone else text
 
 
 def is_setting(value: str) -> bool:
@@ -335,6 +351,7 @@ def _divided(block: Block) -> Iterator[Block]:
     if text.count("**") >= 4 and _BOLD.match(text):
         pieces = _NEXT_BOLD.split(text)
     elif re.search(r"[|•·]", text) and not text.startswith("|") and label_in(text):
+        text = _bare_line(text)
         groups: list[list[str]] = []
         for piece in re.split(r"\s?[|•·]\s?", text):
             if groups and label_in(piece) is None and not _PLAIN.match(piece):

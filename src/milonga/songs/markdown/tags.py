@@ -33,14 +33,17 @@ _DESCRIBED = re.compile(
 )
 
 
-_CUES = re.compile(
+_MANNER = re.compile(
     r"(?:half[- ])?(?:spoken|sung|rapped)|whisper(?:ed|ing)|(?:shout|scream)(?:ed|ing)|growled|"
+    r"susurrado|susurrando|hablado|gritado|gesprochen|geflustert|parle|chuchote|falado|sussurrado"
+)
+_CUES = re.compile(
+    rf"{_MANNER.pattern}|"
     r"humm?(?:ed|ing)|falsetto|belted|a ?cappella|acapella|breathy|instrumental|solo|interlude|"
     r"ad[- ]?libs?|(?:double|half)[- ]time|fade(?:s|d)?[- ]?(?:in|out)|call and response|"
     r"harmon(?:y|ies)|backing vocals|"
     r"guitars?|piano|drums?|bass|synths?|strings|sax(?:ophone)?|violin|harmonica|organ|"
-    r"trumpet|pedal steel|accordion|bandoneon|flute|susurrado|susurrando|hablado|gritado|"
-    r"gesprochen|geflustert|parle|chuchote|falado|sussurrado"
+    r"trumpet|pedal steel|accordion|bandoneon|flute"
 )
 _CUE_WORDS = re.compile(
     rf"(?:{_CUES.pattern}|soft(?:ly)?|quiet(?:ly)?|loud(?:ly)?|gentl[ey]|slow(?:ly)?|fast(?:er)?|only|no|"
@@ -180,6 +183,11 @@ def times_of(text: str) -> int | None:
     if match is None:
         return None
     return 2 if match[4] else int(match[1] or match[2] or match[3])
+
+
+def is_manner(text: str) -> bool:
+    """Tell if a text says nothing but how a voice says what follows it."""
+    return len(text) <= 60 and _MANNER.fullmatch(plain(text).strip(" .():")) is not None
 
 
 def is_cue(text: str) -> bool:

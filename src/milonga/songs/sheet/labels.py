@@ -26,7 +26,7 @@ _LABELS = {
     "atmosfera, emocion, sentimiento, ambiance, stimmung, настроение, 情绪, ムード, 분위기",
     "voice": "voice, voices, vocal, vocals, vocal style, vocal type, singer, lead, lead vocal, "
     "voz, voces, cantante, estilo vocal, голос, 演唱, 人声",
-    "tempo": "tempo, bpm, speed, velocidad, темп, 速度, テンポ, 템포",
+    "tempo": "tempo, bpm, speed, velocidad, andamento, темп, 速度, テンポ, 템포",
     "key": "key, key signature, key scale, keyscale, scale, tonality, tonalidad, tono, escala, "
     "tonalidade, tonalite, tonart, tonalita, тональность, 调, 调性, キー",
     "seconds": "duration, seconds, duration target, target duration, length, target length, "

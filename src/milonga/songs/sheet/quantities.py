@@ -13,6 +13,11 @@ _SECONDS = r"(?:s|secs?|seconds?|segs?|segundos?|\"|″)"
 _MINUTES = r"(?:m|mins?|minutes?|minutos?|'|′)"
 _BARS = r"(?:bars?|measures?|compas(?:es)?)"
 
+_BPM = (
+    r"(?:bpm|ppm|(?:beats?|pulsaciones|pulsos|golpes|battements|batidas|battiti) "
+    r"(?:per|por|par|al) minut[eo]|schlage pro minute)"
+)
+
 _AMOUNT = (
     rf"(?:\d{{1,4}}:[0-5]\d(?:[.,]\d+)?|{_NUMBER}\s*{_MINUTES}\s*{_NUMBER}\s*{_SECONDS}?"
     rf"|{_NUMBER})"
@@ -23,7 +28,7 @@ _DURATION = re.compile(
 )
 _TEMPO = re.compile(
     rf"(?<![\w.,])(?P<before>(?:bpm|tempo)\s*[:=]?\s*)?"
-    rf"(?:(?P<low>{_NUMBER})\s*(?:bpm)?\s*{_DASH}\s*)?(?P<high>{_NUMBER})\s*(?P<unit>bpm)?(?!\w)"
+    rf"(?:(?P<low>{_NUMBER})\s*{_BPM}?\s*{_DASH}\s*)?(?P<high>{_NUMBER})\s*(?P<unit>{_BPM})?(?!\w)"
 )
 
 

@@ -35,6 +35,8 @@ from milonga.generators.guide.sections import SHAPES, section_kind
         ("do sostenido menor", "C# minor"),
         ("Si bemol", "Bb major"),
         ("a-Moll", "A minor"),
+        ("ré mineur", "D minor"),
+        ("Sol maior", "G major"),
         ("8A", "A minor"),
         ("8B", "C major"),
         ("12b", "E major"),

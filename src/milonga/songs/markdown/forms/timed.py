@@ -27,7 +27,7 @@ _STAMP = re.compile(r"\[(\d{1,3}):([0-5]?\d(?:[.:]\d{1,3})?)\]\s*")
 _WORD = re.compile(r"<\d{1,3}:\d{2}(?:[.:]\d{1,3})?>")
 _CLOCK = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2}[.,]\d{1,3})"
 _CUE = re.compile(rf"{_CLOCK}\s*-->\s*{_CLOCK}.*")
-_MARK = re.compile(r"</?[a-z][^<>]{0,40}>|\{\\[^{}]{0,40}\}|[♪♫]", re.IGNORECASE)
+_MARK = re.compile(r"</?[a-z][^<>]{0,40}>|\{\\[^{}]{0,40}\}|[♩♪♫♬🎵🎶]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def _lrc_line(line: Line, song: Draft) -> Iterator[Cue]:
     while stamp := _STAMP.match(line.text, at):
         begins.append(int(stamp[1]) * 60 + float(stamp[2].replace(":", ".")))
         at = stamp.end()
-    words = " ".join(_WORD.sub(" ", line.text[at:]).split())
+    words = " ".join(_MARK.sub(" ", _WORD.sub(" ", line.text[at:])).split())
     if not begins:
         song.leave(line, "has no time")
     yield from (Cue(begun, Line(line.number, words)) for begun in begins)
