@@ -29,6 +29,7 @@ def left(text):
         ("**[Chorus - *layered* vocals]**", "chorus", ("layered vocals",), 1),
         (r"\[Verse 1\]", "verse 1", (), 1),
         ("[inst]", "instrumental", (), 1),
+        ("[Interlude / Guitar Solo]", "interlude", ("Guitar Solo",), 1),
         ("[Verse One]", "verse 1", (), 1),
         ("[Rap Verse]", "verse", (), 1),
         ("Puente hablado:", "bridge", (), 1),
@@ -154,6 +155,15 @@ class TestLabels:
         text = "[Verse]\nI told myself: go\nLove: a word\nWake at 5:30\n"
         assert parts(text)[0][1] == "I told myself: go\nLove: a word\nWake at 5:30"
 
+    def test_a_known_label_below_a_sung_line_is_sung(self):
+        text = (
+            "# T\nStyle: pop\n\n[Verse]\nMood: dark\nla\nStyle: that's what you said\nTime: 3 am\n"
+        )
+        imported = import_markdown(text)
+        assert imported.sheet.style == "pop"
+        assert parts(text)[0][1] == "la\nStyle: that's what you said\nTime: 3 am"
+        assert import_markdown(text + "Tempo: 99\n\nVoice: alto\n").sheet.voice == "alto"
+
     def test_labels_in_front_matter(self):
         text = "---\ntitle: A\nbpm: 90\nkey: F# minor\nfoo: bar\nlyrics: |\n  [Verse]\n  la\n---\n"
         imported = import_markdown(text)
@@ -186,6 +196,8 @@ class TestNumbers:
             ("Style: pop, tempo 98, key of A minor", 98, "A minor"),
             ("120BPM, D minor, 4/4, 240seconds", 120, "D minor"),
             ("94 BPM | Am", 94, "Am"),
+            ("> Key: C major, 4/4, 98 BPM", 98, "C major"),
+            ("Tempo: 98 BPM, C major", 98, "C major"),
             ("*Genre: folk | Tempo: 92 BPM | Key: D major | Time: 4/4*", 92, "D major"),
             ("Tempo: 112 ppm", 112, None),
             ("Style: tango, 112 pulsaciones por minuto", 112, None),
@@ -267,6 +279,8 @@ class TestMarks:
             ("chorus", "A\nB\nC"),
         ]
         assert [line for line, _ in left(text)] == [2, 3, 4, 6, 8, 9, 10, 11]
+        text = "[Verse]\n[tab][ch]C[/ch]  [ch]G[/ch]\nla[/tab]\nC*  G  Am7add9  (let ring)\nlo\n"
+        assert parts(text) == [("verse", "la\nlo")]
 
     def test_bold_lines_of_a_section_are_sung(self):
         text = (
@@ -274,6 +288,8 @@ class TestMarks:
             "**One**\n\n**Outro**\nlo\n\n**Notes**\nbright\n"
         )
         assert parts(text)[:2] == [("chorus", "Copper rain\nwash me\nnow"), ("verse", "One")]
+        text = "# T\n\n### [Chorus]\n\n**Copper rain**\n**wash me**\n\n### Outro\n\n**Notes**\n"
+        assert parts(text) == [("chorus", "Copper rain\nwash me"), ("outro", None)]
         labelled = "Style: pop\nLyrics:\n[Verse]\n**One**\ntwo\n[Chorus]\n**Three**\n"
         assert parts(labelled) == [("verse", "One\ntwo"), ("chorus", "Three")]
 

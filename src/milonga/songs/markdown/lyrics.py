@@ -42,9 +42,10 @@ _CHORD = (
     r"[A-G][#b♯♭]?(?:min|maj|dim|aug|sus|add|m|M|\+|°|ø|\d{1,2}|[#b♯♭]\d{1,2})*(?:/[A-G][#b♯♭]?)?"
 )
 _CHORD_TAG = re.compile(rf"\[({_CHORD})\]")
-_CHORDS = re.compile(rf"(?:\|\s*)?{_CHORD}(?:[\s|-]+{_CHORD})+(?:\s*\|)?")
+_CHORDS = re.compile(rf"(?:\|\s*)?{_CHORD}(?:\*?[\s|-]+{_CHORD})+\*?(?:\s*\|)?(?:\s*\([^()]*\))?")
 _CHART = re.compile(rf"{_CHORD}|N\.\s?C\.?")
 """A chord alone, which beside lines of chords is played."""
+_CHART_MARKS = re.compile(r"\[/?(?:ch|tab)\]")
 _TABLATURE = re.compile(r"[A-Ga-g][#b]?\s?\|.*--.*")
 _COUNTED = re.compile(r"(?:[(\[]([^()\[\]]{1,24})[)\]]|(?:(?<=\s)|^)([x×]\s?\d{1,9}))[.,]?$")
 _SCRAPED = re.compile(
@@ -228,7 +229,7 @@ def _unmarked(draft: Draft) -> Iterator[Line]:
     """Yield the lines without comments, translations and marks of Markdown."""
     gap = True
     for line in draft.lyrics:
-        text = line.text.strip().lstrip("> ")
+        text = _CHART_MARKS.sub("", line.text).strip().lstrip("> ")
         unlisted = _NUMBERED.sub("", text, count=1)
         label = label_in(unlisted)
         if label and (gap or unlisted.startswith(("*", "_")) or is_setting(label[1])):

@@ -77,6 +77,8 @@ def put(draft: Draft, name: str, value: Line) -> None:
     """Put a value into a field, or list it as not placed."""
     if not value.text.strip():
         return
+    if name in ("key", "tempo") and re.search(r"[,;|·•]", value.text) and put_facts(draft, value):
+        return
     handler: Callable[[Draft, Line], None] | None = {
         "tempo": _put_tempo, "seconds": _put_seconds, "style": put_style,
         "section": _put_section, "language": _put_language, "baseline": _put_baseline,

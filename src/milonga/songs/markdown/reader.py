@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from milonga.songs.markdown.blocks import read_blocks
 from milonga.songs.markdown.front_matter import front_matter
+from milonga.songs.markdown.heading import read_heading
 from milonga.songs.markdown.marks import plain_text, unescape, without_break
 from milonga.songs.markdown.parts import (
     Block,
@@ -83,13 +84,15 @@ class _Reader:
     def __init__(self, blocks: Sequence[Block]) -> None:
         self._blocks = [part for block in blocks for part in _divided(block)]
         self._at = 0
-        self._in_section = False  # in the lines right below a section's name
+        self._in_section = self._fresh = False  # below a section's name; right below it
+        self._tagged = self._below_sung = False  # behind a tag; right below a line that is sung
 
     def parts(self) -> Iterator[Part]:
         while (block := self._peek()) is not None:
             self._at += 1
             if isinstance(block, Heading):
-                self._in_section = section_phrase(plain_text(block.line.text)) is not None
+                self._fresh = self._in_section = read_heading(block.line.text) is not None
+                self._tagged = self._below_sung = False
                 yield from self._heading(block)
             elif isinstance(block, Fence):
                 yield from _info(block)
@@ -124,7 +127,9 @@ class _Reader:
 
     def _line(self, prose: Prose) -> Iterator[Part]:
         line, text = prose.line, prose.line.text
-        self._is_sung(prose)
+        sung = self._is_sung(prose)
+        self._tagged = self._tagged or section_tag(text, gap=prose.gap) is not None
+        below, self._below_sung = self._below_sung and not prose.gap, False
         if _COMMENT.match(text):
             yield Left(line, "a comment")
         elif text.startswith("|"):
@@ -135,20 +140,33 @@ class _Reader:
             yield Heading(Line(line.number, bold[0]), 7)
             if bold[1]:
                 yield Prose(Line(line.number, bold[1]))
-        elif label := label_in(text):
+        elif (label := label_in(text)) and not (below and _may_be_sung(text, *label)):
             yield from self._labelled(Line(line.number, label[0]), label[1])
         elif (alone := _BOLD_ALONE.match(text)) and alone[1].startswith("["):
             yield Prose(Line(line.number, alone[1]), prose.gap)
-        elif (alone and not self._is_sung(prose)) or _SEGMENT.match(text):
+        elif (alone and not sung) or _SEGMENT.match(text):
             yield Heading(Line(line.number, text.strip("*_ ")), 7)
         else:
+            self._below_sung = self._tagged and section_tag(text, gap=prose.gap) is None
             yield prose
 
     def _is_sung(self, prose: Prose) -> bool:
         """Tell if a line belongs to a section because no empty line parts it from its name."""
         tag = section_tag(prose.line.text, gap=prose.gap)
-        self._in_section = tag is not None or (self._in_section and not prose.gap)
+        joined = not prose.gap or (self._fresh and self._is_stanza(prose))
+        self._fresh = tag is not None
+        self._in_section = tag is not None or (self._in_section and joined)
         return self._in_section
+
+    def _is_stanza(self, prose: Prose) -> bool:
+        """Tell if a line and the one right below it are in bold."""
+        at = self._at + (self._peek() is prose)
+        below = self._blocks[at] if at < len(self._blocks) else None
+        return (
+            isinstance(below, Prose)
+            and not below.gap
+            and all(_BOLD_ALONE.match(part.line.text) for part in (prose, below))
+        )
 
     def _labelled(self, label: Line, value: str, level: int = 0) -> Iterator[Part]:
         field = field_of(unescape(label.text))
@@ -190,6 +208,9 @@ class _Reader:
     def _following(self, field: str | None, begun: bool) -> Iterator[Line]:
         """Yield the lines below a label that belong to it."""
         while isinstance(block := self._peek(), Prose):
+            # Right below a tag a label takes its own line: what follows is sung.
+            if begun and field != "lyrics" and self._tagged and self._in_section:
+                return
             if self._ends(block, field, begun):
                 return
             self._at += 1
@@ -285,6 +306,17 @@ def _bare_line(text: str) -> str:
     text = slanted[2] if slanted else text
     alone = _BOLD_ALONE.match(text)
     return alone[1] if alone else text
+
+
+def _may_be_sung(text: str, label: str, value: str) -> bool:
+    """Tell if a line with a label may be words of a song: "Time: the thief of all"."""
+    return (
+        not text.startswith(("*", "_"))
+        and " " not in label
+        and field_of(label) != "negative"
+        and bool(value.strip())
+        and not is_setting(value)
+    )
 
 
 def is_setting(value: str) -> bool:

@@ -15,7 +15,7 @@ MOST_TIMES = 8
 _LONGEST = 400
 _BRACKETS = str.maketrans("【】［］〔〕", "[][][]")
 _TAG = re.compile(r"^\[+\s*(?P<inner>[^\[\]]+?)\s*\]+\s*:?\s*(?P<rest>.*)$")
-_SPLIT = re.compile(r"\s*[:：,(;|]\s*|\s+[-–—]+\s*|\s*[–—]+\s*")
+_SPLIT = re.compile(r"\s*[:：,(;|]\s*|\s+[-–—/]+\s*|\s*[–—]+\s*")
 _PIECE = re.compile(r"\[([^\[\]]*)\]|\(([^()]*)\)|([^\[\](]+|[\[(])")
 _TIMES = re.compile(
     r"(?:repeat(?:ed|s)?|play|sing|repetir|repite)?\s*"
