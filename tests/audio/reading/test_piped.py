@@ -80,6 +80,31 @@ def test_a_wav_cut_short_is_still_refused(tmp_path, clip):
         read(path)
 
 
+@pytest.mark.parametrize("part", [0.6, 0.99])
+@pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RF64", "BW64", "W64", "AU", "AIFF"])
+def test_any_header_that_promises_more_is_cut_short(tmp_path, clip, kind, part):
+    path = tmp_path / "cut.snd"
+    soundfile.write(path, clip.samples.T, RATE, format=kind.replace("BW", "RF"), subtype="PCM_16")
+    whole = path.read_bytes()
+    path.write_bytes((b"BW64" + whole[4:]) if kind == "BW64" else whole)
+    check(path, clip)
+    path.write_bytes(path.read_bytes()[: round(part * len(whole))])
+    with pytest.raises(AudioError, match=r"truncated: .* bytes of sound are there"):
+        read(path)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".aiff"])
+def test_cut_short_behind_tags_longer_than_the_log_of_libsndfile(tmp_path, clip, suffix):
+    path = tmp_path / f"cut{suffix}"
+    with soundfile.SoundFile(path, "w", RATE, clip.channels) as file:
+        file.title = file.artist = file.comment = "x" * 1800
+        file.write(clip.samples.T)
+    check(path, clip)
+    path.write_bytes(path.read_bytes()[: clip.n_samples])
+    with pytest.raises(AudioError, match="truncated"):
+        read(path)
+
+
 @pytest.mark.parametrize("size", [0, 0x7F000008])
 def test_aiff(tmp_path, clip, size):
     path = tmp_path / "piped.aiff"

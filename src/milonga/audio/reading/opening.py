@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from milonga.audio.clip import MAX_CHANNELS, check_rate
 from milonga.audio.layout import Layout, ogg_layout, usual_layout
 from milonga.audio.reading import foreign
 from milonga.audio.reading.mpeg import mended_mp3, scan_mp3
-from milonga.audio.reading.piped import Patched, is_placeholder, mended_flac, mended_wav
+from milonga.audio.reading.piped import Patched, mended_flac, mended_wav, missing_sound
 from milonga.audio.reading.silence import no_stray_messages
 from milonga.audio.reading.standard_input import DASH, LABEL, standard_input
 from milonga.errors import AudioError
@@ -235,11 +234,8 @@ def _check_header(path: Path, file: soundfile.SoundFile) -> None:
     _check_rate(path, file.samplerate)
     if not 1 <= file.channels <= MAX_CHANNELS:
         raise AudioError(f"Its header says {file.channels} channels.", where=path)
-    if file.format in ("WAV", "WAVEX", "AIFF", "RF64", "W64"):
-        # libsndfile shortens the length silently and says so only in its log.
-        match = re.search(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", file.extra_info, re.M)
-        if match and int(match[1]) > int(match[2]) and not is_placeholder(int(match[1])):
-            raise truncated(path, f"{match[2]} of {match[1]} bytes of sound are there")
+    if file.format not in ("MP3", "OGG", "FLAC") and (found := missing_sound(path)):
+        raise truncated(path, f"{found[0]} of {found[1]} bytes of sound are there")
     if file.format == "FLAC" and file.frames >= _UNKNOWN:
         raise truncated(path, "its last block is not whole")
     if not file.frames:

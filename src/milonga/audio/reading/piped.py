@@ -1,16 +1,35 @@
-"""Headers of WAV and FLAC that a program wrote into a pipe, where it couldn't fill in the length.
+"""What headers promise: those that a program wrote into a pipe, and files that are cut short.
 
-Sources: RIFF and RF64 (EBU Tech 3306); FLAC (RFC 9639, 8.2 and 9.1).
+Sources: RIFF and RF64 (EBU Tech 3306); FLAC (RFC 9639, 8.2 and 9.1); AIFF 1.3.
 """
 
 from __future__ import annotations
 
 import io
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 _PLACEHOLDERS = (0x7F000000, 0x7FFFF000, 2_000_000_000)
 """Sizes that sox, espeak-ng and others write for want of the real one."""
+
+
+class _Chunks(NamedTuple):
+    """How a format keeps its chunks: bytes of the name and of the head, where they begin."""
+
+    sound: bytes
+    order: Literal["little", "big"] = "little"
+    first: int = 12
+    name: int = 4
+    head: int = 8
+    wide: bool = False
+
+
+_WAV, _W64 = _Chunks(b"data"), _Chunks(b"data", first=40, name=16, head=24, wide=True)
+_AIFF = _Chunks(b"SSND", "big")
+_CHUNKS = {b"RIFF": _WAV, b"RF64": _WAV, b"BW64": _WAV, b"riff": _W64, b"FORM": _AIFF}
+_AU: dict[bytes, Literal["little", "big"]] = {b".snd": "big", b"dns.": "little"}
 
 _STREAMINFO_END = 42
 _LONGEST_FRAME = 1 << 21
@@ -52,7 +71,7 @@ class Patched(io.BufferedIOBase):
         return len(found)
 
 
-def is_placeholder(size: int) -> bool:
+def _is_placeholder(size: int) -> bool:
     """Tell whether a size in a header stands for "until the end"."""
     near = any(0 <= size - each <= 0x100 for each in _PLACEHOLDERS)
     return size == 0 or near or size >= 0x7FFFFF00
@@ -60,29 +79,68 @@ def is_placeholder(size: int) -> bool:
 
 def mended_wav(path: Path) -> Path | Patched:
     """Fill in a size of 0 where sound follows; other placeholders libsndfile understands."""
+    found = _promised(path)
+    if found is None:
+        return path
+    rest = path.stat().st_size - found.start
+    if rest <= 0 or found.length or _chunks_follow(path, found.start):
+        return path
+    if found.size_at:
+        return Patched(path, {found.size_at: rest.to_bytes(8, "little")})
+    return Patched(path, {found.start - 4: min(rest, 0xFFFFFFFE).to_bytes(4, "little")})
+
+
+def missing_sound(path: Path) -> tuple[int, int] | None:
+    """Return how many bytes of sound are there and how many the header promises, if more.
+
+    libsndfile shortens the length silently, and its log ends before that after long tags.
+    """
+    found = _promised(path)
+    if found is None:
+        return None
+    rest = path.stat().st_size - found.start
+    unknown = found.length >> 62 if found.wide else _is_placeholder(found.length)
+    return None if unknown or rest >= found.length else (rest, found.length)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    start: int
+    length: int
+    wide: bool = False
+    size_at: int = 0
+
+
+def _promised(path: Path) -> _Sound | None:
+    """Find the sound in a WAV, AIFF, W64 or AU file, and how long its header says it is."""
     size = path.stat().st_size
-    long_sizes = 0
     with open(path, "rb") as handle:
-        at = 12
-        while at + 8 <= size:
+        head = handle.read(12)
+        if head[:4] in _AU:
+            start, length = (int.from_bytes(head[n : n + 4], _AU[head[:4]]) for n in (4, 8))
+            return _Sound(start, length)
+        if head[:4] not in _CHUNKS:
+            return None
+        chunks = _CHUNKS[head[:4]]
+        at, size_at, length_64 = chunks.first, 0, 0
+        while at + chunks.head <= size:
             handle.seek(at)
-            head = handle.read(8)
-            name, length = head[:4], int.from_bytes(head[4:], "little")
+            name = handle.read(chunks.name)[:4]
+            if not any(name):  # Else a file of nothing but zeros takes minutes.
+                return None
+            length = int.from_bytes(handle.read(chunks.head - chunks.name), chunks.order)
+            start = at + chunks.head
+            if chunks.wide:  # Its size counts the head, too.
+                length = max(0, length - chunks.head)
+            if name == chunks.sound:
+                wide = chunks.wide or bool(size_at)
+                return _Sound(start, length_64 if size_at else length, wide, size_at)
             if name == b"ds64":
-                long_sizes = at + 8
-                handle.seek(long_sizes + 8)
-                long_length = int.from_bytes(handle.read(8), "little")
-            if name == b"data":
-                break
-            at += 8 + length + length % 2
-        else:
-            return path
-        rest = size - at - 8
-        if not rest or (long_length if long_sizes else length) or _chunks_follow(path, at + 8):
-            return path
-    if long_sizes:
-        return Patched(path, {long_sizes + 8: rest.to_bytes(8, "little")})
-    return Patched(path, {at + 4: min(rest, 0xFFFFFFFE).to_bytes(4, "little")})
+                size_at = start + 8
+                handle.seek(size_at)
+                length_64 = int.from_bytes(handle.read(8), "little")
+            at = start + length + -length % (8 if chunks.wide else 2)
+    return None
 
 
 def _chunks_follow(path: Path, at: int) -> bool:
