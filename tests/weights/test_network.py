@@ -109,6 +109,7 @@ def test_a_dead_proxy_is_named(hub, bigvgan, quickly, monkeypatch, nothing, sche
     with pytest.raises(DownloadError, match="can't be reached") as caught:
         quickly()
     assert f"through the proxy of http_proxy ({scheme}://***@{nothing})" in caught.value.message
+    assert "unset the variable of a proxy that is gone" in caught.value.step
     (finding,) = health.network(HealthContext(network=True))
     assert finding.status == "warning"
     assert f"http_proxy ({scheme}://***@{nothing})" in finding.message

@@ -425,6 +425,15 @@ class TestFiles:
         assert step in (caught.value.step or "")
         assert str(path) in str(caught.value)
 
+    @pytest.mark.parametrize(
+        ("name", "step"),
+        [("song.yaml", "milonga song new"), ("song", "Check its name."), ("-", "Check its name.")],
+    )
+    def test_a_missing_file_is_started_only_under_a_name_of_a_sheet(self, tmp_path, name, step):
+        with pytest.raises(SheetError, match="no such file") as caught:
+            load_sheet(tmp_path / name)
+        assert step in caught.value.step
+
     def test_the_line_of_a_wrong_byte(self, tmp_path):
         path = tmp_path / "song.yaml"
         path.write_bytes(b"title: x\n\nartist: \xe9\n")

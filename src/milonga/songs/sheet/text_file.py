@@ -132,4 +132,6 @@ def _missing_step(path: Path) -> str:
     near = get_close_matches(path.name, names, n=1)
     if near:
         return f"Did you mean {path.with_name(near[0])}?"
-    return f"To start a sheet: milonga song new {path}"
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return f"To start a sheet: milonga song new {path}"
+    return "Check its name."

@@ -99,8 +99,8 @@ class Attempts:
                 where=self._what,
                 step=numbered(
                     [
-                        "Check the network; behind a proxy, set HTTPS_PROXY; for a mirror, set "
-                        "HF_ENDPOINT.",
+                        "Check the network; behind a proxy, set HTTPS_PROXY; unset the variable "
+                        "of a proxy that is gone; for a mirror, set HF_ENDPOINT.",
                         "Without a network here, download on another machine and bring the files "
                         "over (docs/weights.md tells how).",
                     ]
