@@ -34,6 +34,7 @@ class TestTimings:
         assert [(section, words) for section, _, words in parts(text)] == [
             ("verse 1", "la"), ("chorus", "lo"),
         ]  # fmt: skip
+        assert [s.name for s in import_markdown(text).sheet.segments] == ["Verse 1", "Chorus"]
 
     def test_subtitles_of_the_web(self):
         text = "WEBVTT\n\n00:01.000 --> 00:02.500 align:start\n<i>♪ one ♪</i>\n\nNOTE why\n"

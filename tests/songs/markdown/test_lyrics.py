@@ -104,6 +104,12 @@ class TestRepeats:
         guesses = [g.text for _, g in import_markdown(text).guesses if g.field == "lyrics"]
         assert guesses.count("the chorus again") == 3
 
+    def test_directions_of_a_chorus_again_are_said_once(self):
+        text = "[Chorus - All]\nla\n[Verse]\nb\n[Chorus - All] (bis)\n[Chorus: Ana]\n"
+        assert [lyrics for _, lyrics in parts(text)] == [
+            "[All]\nla", "b", "[All]\nla\n\n[All]\nla", "[Ana]\n[All]\nla",
+        ]  # fmt: skip
+
     def test_an_empty_verse_is_no_repeat_but_one_that_says_so_is(self):
         assert parts("[Verse]\na\n[Verse]\n[Chorus]\nb\n")[1] == ("verse", None)
         assert parts("[Verse]\na\n[Chorus]\nb\n[Repeat Verse]\n")[2] == ("verse", "a")

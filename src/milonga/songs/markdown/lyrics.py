@@ -108,7 +108,10 @@ def sing_again(drafts: Sequence[Draft], lyrics: Sequence[str | None]) -> list[st
         if not has_words(words) and not draft.instrumental and (base in _AGAIN or draft.again):
             again = earlier.get(section, earlier.get(base))
             if again:
-                words = "\n".join(filter(None, (words, again)))
+                # Its own directions first; those that come again with the words are not said twice.
+                said = ("", *again.split("\n"))
+                own = [line for line in (words or "").split("\n") if line not in said]
+                words = "\n".join([*own, again])
                 draft.guess("lyrics", f"the {base} again", draft.line)
         if words and has_words(words):
             earlier[section] = earlier[base] = words

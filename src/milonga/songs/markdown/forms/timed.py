@@ -125,7 +125,8 @@ def _segments(cues: Sequence[Cue], length: float) -> Iterator[Draft]:
             at = begins
         count += 1
         draft = _timed("verse", at, max(ends, at + SECONDS[0]), run[0].line)
-        draft.values["fallback"] = f"Verse {count}"
+        if section_tag(run[0].line.text) is None:
+            draft.values["fallback"] = f"Verse {count}"
         draft.lyrics = [cue.line for cue in run]
         at = max(ends, at + SECONDS[0])
         yield draft
