@@ -109,6 +109,7 @@ class TestSeveralSongs:
     TEXTS = (
         "# A\n[Verse]\na\n# B\n[Verse]\nb\n",
         "Title: A\nStyle: x\n[Verse]\na\n\nTitle: B\nStyle: y\n[Verse]\nb\n",
+        "Song 1: A\nStyle: x\n[Verse]\na\n\n---\n\nSong 2: B\nStyle: y\n[Verse]\nb\n",
         "# Album\n\n## A\n**Style:** x\n```\n[Verse]\na\n```\n"
         "## B\n**Style:** y\n### Verse\nb\n## Credits\nme\n",
     )

@@ -148,6 +148,12 @@ class TestLabels:
         assert [found.text for found in imported.unplaced] == listed
         assert imported.sheet.segments[0].lyrics == "la la"
 
+    def test_a_tag_with_a_label_is_no_style(self):
+        text = "[Title: Red Moon]\n[Genre: cumbia]\n[Weirdness: 42]\n[Flux: high]\n\n[Verse]\nla\n"
+        imported = import_markdown(text)
+        assert (imported.sheet.title, imported.sheet.style) == ("Red Moon", "cumbia")
+        assert left(text) == [(3, "Weirdness: 42"), (4, "Flux: high")]
+
     def test_a_row_of_labels(self):
         sheet = import_markdown(self.HEAD.format("BPM: 96 | Key: A minor | Voice: alto")).sheet
         assert (sheet.tempo, sheet.key, sheet.voice, sheet.style) == (96, "A minor", "alto", "pop")

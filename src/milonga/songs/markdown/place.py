@@ -114,6 +114,13 @@ def put_tag(draft: Draft, value: Line) -> None:
     words = " ".join(plain(value.text).split())
     if _put_tagged(draft, value):
         return
+    label = _TAG.match(value.text)
+    if label and draft.song and field_of(label[1]) in ("title", "name"):
+        put(draft, "title", Line(value.number, label[2]))
+        return
+    if label and draft.song:
+        draft.leave(value)
+        return
     if _INSTRUMENTAL.fullmatch(words):
         draft.instrumental = draft.instrumental or value
         if re.search(r"\b(?:no|sin|without)\b", words):

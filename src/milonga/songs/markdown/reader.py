@@ -38,6 +38,7 @@ _SETTING = re.compile(r"(?:[~<>]?\d[\d.,:/xX-]*\s*(?:%|k?hz|db|bpm|s|secs?|secon
                       r"false|yes|no|https?://\S+)", re.IGNORECASE)  # fmt: skip
 _BEFORE_LABEL = re.compile(r"^[^\w\s*_\[\](){}<>|¿¡\"“«'`#~\\/!?.,;:：&$@+=-]+\s*")
 _SEGMENT = re.compile(r"^(?:segment|segmento)\s+#?\d+\b", re.IGNORECASE)
+_SONG = re.compile(r"(?:song|canci[oó]n|tema)\s*#?\d{1,3}\s*[:.–—-]+\s*\w", re.IGNORECASE)
 _COMMENT = re.compile(r"^(?://|\[//\]:)")
 _INFO = ("", "text", "txt", "plaintext", "lyrics", "letra", "markdown", "md", "json", "yaml")
 _ONE_VALUE = frozenset(
@@ -136,6 +137,9 @@ class _Reader:
             yield from self._row(
                 [Line(line.number, cell.strip()) for cell in text.strip("| ").split("|")]
             )
+        elif prose.gap and _SONG.match(text):
+            self._tagged = False
+            yield Heading(line, 1)
         elif bold := _bold_section(text):
             yield Heading(Line(line.number, bold[0]), 7)
             if bold[1]:
@@ -224,6 +228,8 @@ class _Reader:
     def _ends(self, prose: Prose, field: str | None, begun: bool) -> bool:
         """Tell if a line doesn't belong to the value above it."""
         text = prose.line.text
+        if prose.gap and _SONG.match(text):
+            return True
         sung = self._is_sung(prose) and field == "lyrics" and not _bold_section(text)
         if text.startswith("|") or (_BOLD_ALONE.match(text) and not sung) or _SEGMENT.match(text):
             return True
