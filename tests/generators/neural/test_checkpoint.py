@@ -16,6 +16,7 @@ from milonga.generators.neural.checkpoint import (
 )
 from milonga.generators.neural.loading import loading_explained
 from milonga.generators.neural.outlook import RenderOutlook
+from milonga.generators.registry import make_generator
 from milonga.runtime.progress import Progress
 
 
@@ -178,3 +179,24 @@ def test_a_failure_to_load_is_explained(folder, monkeypatch):
     with pytest.raises(GeneratorError, match="can't be loaded: int") as caught:
         hummer(folder).render(ask())
     assert "milonga weights verify" in caught.value.step
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fix"),
+    [
+        ("ALL_PROXY", "socks://127.0.0.1:1", "socks5://"),
+        ("https_proxy", "http://127.0.0.1:99999", "HOST:PORT"),
+        ("SSL_CERT_FILE", "/nowhere.pem", "PEM"),
+        ("HF_ENDPOINT", "a mirror", "huggingface.co"),
+    ],
+)
+def test_a_model_that_cannot_be_downloaded_is_a_problem_of_the_plan(
+    hub, monkeypatch, variable, value, fix
+):
+    monkeypatch.setenv(variable, value)
+    for name, role in (("bark", "vocals"), ("musicgen", "backing"), ("stable-audio", "backing")):
+        request = Request(role=role, section="verse", seconds=4, tempo=120, key="C", seed=0)
+        problem = make_generator(name, {}).assess(request).problems[-1]
+        assert variable in problem.message
+        assert fix in problem.step
+    assert hub.requests == []

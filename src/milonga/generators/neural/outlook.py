@@ -15,6 +15,7 @@ from milonga.runtime.progress import Progress
 from milonga.runtime.words import size_text
 from milonga.weights import LocalWeights
 from milonga.weights.hub.client import Hub
+from milonga.weights.hub.network import faults
 from milonga.weights.hub.retries import Retry
 from milonga.weights.hub.tokens import find_token
 from milonga.weights.settings import is_offline
@@ -42,13 +43,20 @@ class RenderOutlook:
 
 
 def offline_problem(name: str) -> Problem | None:
-    """Refuse a model that isn't here, where the network is switched off."""
-    if not is_offline():
+    """Refuse a model that isn't here, where no connection can come about: the network is switched
+    off, or a variable of a proxy or a certificate can't be used."""
+    if is_offline():
+        return Problem(
+            f"{name} is not on this machine, and the network is switched off.",
+            "model",
+            step=f"With a network, run: milonga weights get {name}",
+        )
+    if (fault := next(faults(), None)) is None:
         return None
     return Problem(
-        f"{name} is not on this machine, and the network is switched off.",
+        f"{name} is not on this machine, and can't be downloaded: {fault.message}",
         "model",
-        step=f"With a network, run: milonga weights get {name}",
+        step=fault.step or "",
     )
 
 
