@@ -171,6 +171,10 @@ def test_another_corpus_or_other_settings_do_not_take_the_name(own, corpus, reco
     other = TrainSettings(steps=6, batch=3, frames=64, evaluate_every=3, architecture=TINY)
     with pytest.raises(SoundError, match="batch was 2, now 3"):
         train_into_library(corpus, "noises", settings=other, library=own)
+    wide = Architecture(latent=4, widths=(8,) * 4, blocks=(1,) * 4, hidden=16)
+    larger = TrainSettings(steps=6, batch=2, frames=64, evaluate_every=3, architecture=wide)
+    with pytest.raises(SoundError, match=r"the size of its network is another\)"):
+        train_into_library(corpus, "noises", settings=larger, library=own)
     assert own.model_path("noises").read_bytes() == before
 
 

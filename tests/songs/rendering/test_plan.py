@@ -5,6 +5,7 @@ import soundfile
 from milonga import audio
 from milonga.errors import PlanError
 from milonga.songs.rendering.plan import Selection, make_plan
+from milonga.songs.rendering.render import iter_render, render
 
 TWO_LAYERS = {
     "lyrics": "la la",
@@ -31,6 +32,30 @@ def test_where_takes_go(sheet, make_generator, tmp_path):
     assert plan.takes[0].receipt_path.name == "tone-s0.json"
     assert plan.seconds == 4.0
     assert plan.estimate_s == pytest.approx(0.04)
+
+
+def test_takes_under_another_name_of_the_segment_are_named(sheet, make_generator, tmp_path):
+    render(make_plan(sheet({"name": "A"}), tmp_path, Selection(), make_generator))
+    layers = [{"role": role, "generators": ["tone"]} for role in ("instrumental", "backing")]
+    two_layers = {"name": "A", "layers": layers}
+    for change, folder in (({"name": "B"}, "01-b"), (two_layers, "01-a/instrumental")):
+        song = sheet(change, {"name": "A", "number": 11})
+        before = make_plan(song, tmp_path, Selection(), make_generator)
+        (note,) = [note for note in before.notes if "lie in" in note]
+        assert str(tmp_path / "takes" / "01-a") in note
+        # What it advises, works.
+        there = tmp_path / "takes" / folder
+        assert str(there) in note
+        there.mkdir()
+        for file in (tmp_path / "takes" / "01-a").glob("tone-s0.*"):
+            file.rename(there / file.name)
+        after = make_plan(song, tmp_path, Selection(), make_generator)
+        assert not [note for note in after.notes if "lie in" in note]
+        # With a second layer the request is another one: it is accompanied.
+        assert after.takes[0].name == ("tone-s0" if folder == "01-b" else "tone-s0.2")
+        assert next(iter_render(after)).status == ("kept" if folder == "01-b" else "rendered")
+        for file in there.glob("tone-s0.*"):
+            file.rename(tmp_path / "takes" / "01-a" / file.name)
 
 
 def test_takes_seeds_and_options(sheet, make_generator, tmp_path):

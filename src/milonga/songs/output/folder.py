@@ -247,7 +247,9 @@ class OutputFolder:
         choice = self.choices.get(key)
         chosen = next((take for take in takes if take.name == choice), None)
         if choice and not chosen:
-            notes.append(f"The chosen take {choice} is gone; the first good one is used.")
+            notes.append(
+                f"The chosen take {choice} is not in {folder} any more; the first good one is used."
+            )
         elif chosen and chosen.stale and self.chosen_for.get(key) != self._state(segment, layer):
             notes.append(
                 f"The chosen take {choice} is not used: it was {stale_words(chosen.changes)}. "

@@ -14,7 +14,13 @@ from milonga.generators.base import Assessment, Generator, Request
 from milonga.runtime import html
 from milonga.runtime.files import check_no_links, check_writable, free_space
 from milonga.runtime.words import size_text, time_text
-from milonga.songs.rendering.takes import DAMAGED, numbered_name, segment_folder, take_name
+from milonga.songs.rendering.takes import (
+    DAMAGED,
+    numbered_name,
+    segment_folder,
+    take_name,
+    takes_in,
+)
 from milonga.songs.sheet.model import Layer, Segment, Sheet
 
 MakeGenerator = Callable[[str, Mapping[str, Any]], Generator]
@@ -275,6 +281,7 @@ class _Planner:
                 Problem(f"None of {', '.join(names)} can make {layer.role}.", where,
                         step="Add one that can, as in --with guide, or choose other segments.")
             )  # fmt: skip
+        self._note_takes_elsewhere(segment, layer, where)
         fitting = [g for g, _ in able if layer.role not in g.seldom or g.name in layer.generators]
         for generator, options in able:
             if not fitting or generator in fitting:
@@ -284,6 +291,22 @@ class _Planner:
                     f"{where}: {generator.name} is left out; its {layer.role} is made only for "
                     "layers that name it in the sheet."
                 )
+
+    def _note_takes_elsewhere(self, segment: Segment, layer: Layer, where: str) -> None:
+        """Name takes that a new name or another number of layers of the segment has left behind."""
+        here = layer_folder(self.out, segment, layer)
+        if takes_in(here)[0]:
+            return
+        used = {layer_folder(self.out, s, each) for s in self.sheet.segments for each in s.layers}
+        name = f"{segment.number:02d}-*"
+        for pattern in (name, f"{name}/{layer.role}"):
+            for folder in sorted(set((self.out / "takes").glob(pattern)) - used):
+                roles = {take.receipt.request.role for take in takes_in(folder)[0]}
+                if layer.role in roles:
+                    self.notes.append(
+                        f"{where}: Its takes from before its name or its layers changed lie in "
+                        f"{folder}, and are not used. To use those that fit, move them into {here}."
+                    )
 
     def _add_takes(
         self,

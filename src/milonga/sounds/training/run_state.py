@@ -55,6 +55,8 @@ class TrainingState(Record):
             found.append("its recordings are others")
         for key in sorted({*self.fixed, *wanted.fixed}):
             old, new = self.fixed.get(key), wanted.fixed.get(key)
-            if old != new:
+            if old != new and key == "architecture":
+                found.append("the size of its network is another")
+            elif old != new:
                 found.append(f"{key} was {old}, now {new}")
         return "; ".join(found) or "it is the same"
