@@ -96,6 +96,15 @@ def test_a_full_disk_is_explained():
     assert "Free some space" in str(error)
 
 
+@pytest.mark.parametrize(
+    "number", [errno.ENOSPC, errno.EACCES, errno.EEXIST, errno.ENAMETOOLONG, errno.EFBIG, errno.EIO]
+)
+def test_every_refusal_to_write_says_how_to_fix_it(number):
+    error = output_error(OSError(number, os.strerror(number)), "out/song.wav")
+    assert error.step
+    assert "out/song.wav" in str(error)
+
+
 def test_kill_9_while_writing_keeps_the_old_file(tmp_path):
     path = tmp_path / "receipt.json"
     path.write_bytes(b"old")

@@ -308,6 +308,11 @@ def output_error(error: OSError, path: str | os.PathLike[str]) -> OutputError:
             where=path,
             step="Move it or choose another name.",
         )
+    elsewhere = "Choose another folder for the output."
     if error.errno == errno.ENAMETOOLONG:
-        return OutputError("The name is too long for this file system.", where=path)
-    return OutputError(f"Can't write: {error.strerror or error}.", where=path)
+        return OutputError(
+            "The name is too long for this file system.", where=path, step="Choose a shorter one."
+        )
+    if error.errno == errno.EFBIG:
+        elsewhere = "Raise the limit of file sizes (ulimit -f), or choose a folder on another disk."
+    return OutputError(f"Can't write: {error.strerror or error}.", where=path, step=elsewhere)
