@@ -65,11 +65,9 @@ def _bigvgan(quick: bool) -> str:
         mel = make_mel(SECONDS)
         outputs = {name: work(mel) for name, work in runners.items()}
         times: dict[str, list[float]] = {name: [] for name in runners}
-        for turn in range(runs):
+        for _ in range(runs):
             for name, work in runners.items():
-                # The plain engine takes longest by far and is only a fallback: once is enough.
-                if name != "torch" or not turn:
-                    times[name].append(_timed(work, mel))
+                times[name].append(_timed(work, mel))
         limit = _matmul_gflops()
         runners.clear()
         memory = {name: _peak_mb(name, weights, SECONDS) for name in NAMES}
@@ -98,7 +96,7 @@ peak memory, MB | largest difference, of the peak |
 {table}
 
 {SECONDS:g} s of audio, float32, the same random weights and input, {runs} runs of each in turns
-within one process, medians (engine torch: one);
+within one process, medians;
 the peak of the output is {peak:.2f}, its level {expected.std():.3f}.
 The arithmetic limit is the {GFLOP_PER_SECOND:g} GFLOP that a second takes when summed directly, at
 the {limit:.0f} GFLOP/s of a matrix product on this machine; minimal filtering needs about a third

@@ -47,18 +47,25 @@ class Snake(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         alpha, gain = self.coefficients()
-        return x + gain[:, None] * torch.sin(alpha[:, None] * x).square()
+        angle = alpha[:, None] * x
+        # Without a backward pass nothing needs the angle: no more memory is asked for.
+        training = torch.is_grad_enabled()
+        bent = angle.sin().square() if training else angle.sin_().square_()
+        return torch.addcmul(x, gain[:, None], bent)
 
 
 class Activation(nn.Module):
     """Snake at twice the rate, so that its harmonics don't fold back: 12-tap half-band filters
     on the way up and down, the ends repeated.
 
+    The samples of even and of odd places stay apart, so that nothing has to be interleaved.
+
     Shape: ``[B, C, T]`` to the same.
     """
 
     up: Tensor
     down: Tensor
+    down_phases: Tensor
 
     def __init__(self, channels: int, config: BigVGANConfig) -> None:
         super().__init__()
@@ -74,15 +81,27 @@ class Activation(nn.Module):
         phases[1, 0, 1:] = 2 * taps[0::2].flip(0)
         self.register_buffer("up", phases, persistent=False)
         self.register_buffer("down", taps[None, None], persistent=False)
+        phases = torch.zeros(2, 1, 7, device="cpu")
+        phases[0, 0, 1:] = taps[1::2]
+        phases[1, 0, :6] = taps[0::2]
+        self.register_buffer("down_phases", phases, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, channels, length = x.shape
-        rows = functional.pad(x.reshape(-1, 1, length), (3, 3), mode="replicate")
-        phases = functional.conv1d(rows, self.up)
-        wide = phases.transpose(1, 2).reshape(batch, channels, 2 * length)
-        rows = self.act(wide).reshape(-1, 1, 2 * length)
-        rows = functional.pad(rows, (5, 6), mode="replicate")
-        return functional.conv1d(rows, self.down, stride=2).view(batch, channels, length)
+        near = functional.pad(x, (3, 3), mode="replicate")
+        even, odd = (self.act(_each_channel(near, taps)) for taps in self.up)
+        # At twice the rate all that lies beyond an end repeats one sample, of one phase.
+        first, last = even[:, :, :1].expand(-1, -1, 3), odd[:, :, -1:].expand(-1, -1, 3)
+        even, odd = (
+            _each_channel(torch.cat([first, phase, last], 2), taps)
+            for phase, taps in zip((even, odd), self.down_phases, strict=True)
+        )
+        return even + odd
+
+
+def _each_channel(x: Tensor, taps: Tensor) -> Tensor:
+    """Filter every channel with the same taps, ``[1, K]``."""
+    channels = x.shape[1]
+    return functional.conv1d(x, taps.expand(channels, 1, -1), groups=channels)
 
 
 def _conv(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
