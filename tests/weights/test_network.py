@@ -5,7 +5,6 @@ import socket
 import socketserver
 import sys
 import threading
-from importlib.util import find_spec
 
 import pytest
 
@@ -148,8 +147,6 @@ class Socks(socketserver.StreamRequestHandler):
 
 @pytest.fixture
 def socks(monkeypatch):
-    if find_spec("socksio") is None:
-        pytest.skip("socksio is not installed")
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Socks) as server:
         server.daemon_threads = True
         server.connections, server.answer = 0, "connect"

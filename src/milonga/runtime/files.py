@@ -159,11 +159,20 @@ def sweep_parts(folder: Path) -> None:
                     _remove(part)
 
 
-def _make_and_sweep(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they aren't there.
+
+    Raises:
+        OutputError: it can't be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(error, folder) from error
+
+
+def _make_and_sweep(folder: Path) -> None:
+    make_folder(folder)
     if (place := folder.absolute()) not in _swept:
         sweep_parts(place)
         _swept.add(place)

@@ -22,7 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from milonga.errors import ModelFileError, SoundError
-from milonga.runtime.files import check_writable, output_error, part_folder, sweep_parts
+from milonga.runtime.files import (
+    check_writable,
+    make_folder,
+    output_error,
+    part_folder,
+    sweep_parts,
+)
 from milonga.runtime.places import data_folder
 from milonga.sounds.folder import ModelFolder
 from milonga.sounds.library.names import check_name, same_name
@@ -241,7 +247,7 @@ class Library:
         """
         folder = ModelFolder(self.path_of(name))
         # Not in the model's folder: that may be renamed or not be there yet.
-        _make(self.folder / _LOCKS)
+        make_folder(self.folder / _LOCKS)
         busy = SoundError(
             f"Another process trains {name!r} right now.",
             where=folder.path,
@@ -287,7 +293,7 @@ class Library:
         Raises:
             SoundError: another process has held it for too long.
         """
-        _make(self.folder)
+        make_folder(self.folder)
         check_writable(self.folder)
         busy = SoundError(
             f"Another process has been changing the library for {_WAIT_S:g} s.",
@@ -385,10 +391,3 @@ def _held(path: Path, wait_s: float, busy: SoundError) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(error, folder) from error
