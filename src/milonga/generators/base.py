@@ -13,8 +13,13 @@ from milonga.errors import GeneratorError, MilongaError, Problem
 from milonga.runtime.progress import Progress
 from milonga.runtime.record import ExplainedRecord, Record
 
-Role = Literal["vocals", "backing", "instrumental", "texture"]
-"""Purpose of a layer: sung words, music under them, music alone, a bed of sound."""
+Role = Literal["vocals", "backing", "instrumental", "texture", "song"]
+"""Purpose of a layer: sung words, music under them, music alone, a bed of sound, words and music
+in one."""
+
+Task = Literal["repaint", "extend", "cover", "extract", "lego", "complete"]
+"""Way to make a take from a recording: a range anew, more before or after it, the whole in another
+style, one of its instruments alone, an instrument more, all that it lacks."""
 
 
 class LyricLine(ExplainedRecord):
@@ -28,6 +33,43 @@ class LyricLine(ExplainedRecord):
     text: str = ""
     language: str | None = None
     directions: tuple[str, ...] = ()
+
+
+class SongPart(ExplainedRecord):
+    """A segment of a song that is rendered in one take."""
+
+    section: str
+    seconds: float = Field(gt=0)
+    style: str = ""
+    mood: str = ""
+    voice: str = ""
+    lyrics: tuple[LyricLine, ...] = ()
+
+
+class Edit(ExplainedRecord):
+    """How a take is made from a recording, its source.
+
+    The source lies in the result from ``offset`` on. Of a ``repaint`` and an ``extend`` only the
+    range from ``start`` to ``end`` is new; with the other tasks all of it is. All are seconds of
+    the result.
+    """
+
+    task: Task
+    source: str
+    """SHA-256 of the source's samples, as receipts have it."""
+    source_file: str = ""
+    """Where the source lay, relative to the output folder or absolute."""
+    offset: float = Field(default=0.0, ge=0)
+    start: float = Field(default=0.0, ge=0)
+    end: float | None = Field(default=None, gt=0)
+    """None: to the end of the result."""
+    strength: float = Field(default=1.0, ge=0, le=1)
+    """Of a cover: 1 keeps as much of the source as the model can, 0 nothing."""
+    track: str = ""
+    """Instrument that ``extract`` takes out and ``lego`` adds, such as ``drums``."""
+    reference: str = ""
+    """SHA-256 of a recording whose timbre is wanted; empty for none."""
+    reference_file: str = ""
 
 
 class Request(ExplainedRecord):
@@ -46,6 +88,11 @@ class Request(ExplainedRecord):
     seed: int = Field(ge=0)
     accompanied: bool = False
     """True if another layer of the segment plays the music that a voice is sung to."""
+    time: str = "4/4"
+    """Time signature."""
+    parts: tuple[SongPart, ...] = ()
+    """The segments of a song in one take, in order; then ``lyrics`` holds the lines of all."""
+    edit: Edit | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 
     @property
@@ -75,7 +122,10 @@ class Model(Record):
     libraries: dict[str, str] = Field(default_factory=dict)
     """Versions by distribution name."""
     device: str = "cpu"
+    engine: str = "torch"
+    """``fast`` where milonga's own kernels computed the samples, or a part of the network."""
     dtype: str = "float32"
+    """Precision of the weights: ``float32``, ``bfloat16``, ``int8``."""
     licences: tuple[Licence, ...] = ()
     notes: tuple[str, ...] = ()
     """More that decides the samples, such as the number of rows computed together."""
@@ -108,6 +158,8 @@ class Generator(ABC):
     """Those of its roles that it plays only where a layer names it, or no other generator can."""
     length: ClassVar[Literal["exact", "natural"]]
     """"exact": as long as asked (within 20 ms); "natural": as long as the model makes it."""
+    tasks: ClassVar[frozenset[Task]] = frozenset()
+    """The edits that it can make; each checkpoint may have fewer, which ``assess`` says."""
 
     class Options(ExplainedRecord):
         """Settings of this generator; a field's description is its help."""
@@ -139,6 +191,33 @@ class Generator(ABC):
             GeneratorError: this request can't be rendered, with the reason.
             Cancelled: the user stopped it; checked at least every 3 s.
         """
+
+    def edit(
+        self,
+        request: Request,
+        source: Clip,
+        reference: Clip | None = None,
+        progress: Progress | None = None,
+    ) -> Clip:
+        """Make a clip from another, as ``request.edit`` says.
+
+        The result is as long as ``request.seconds``, at any rate and level: whoever asks puts the
+        new range into the source.
+
+        Args:
+            request: with ``edit``.
+            source: the recording, at any rate and with any number of channels.
+            reference: a recording whose timbre is wanted.
+            progress: shows the work, and stops it.
+
+        Raises:
+            GeneratorError: this generator can't make this edit.
+            Cancelled: the user stopped it.
+        """
+        task = request.edit.task if request.edit else "edit"
+        raise GeneratorError(
+            f"{self.name} can't {task}.", step="Use a generator that can, such as ace-step."
+        )
 
 
 def problem_of(error: MilongaError, where: str) -> Problem:

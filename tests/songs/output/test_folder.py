@@ -6,9 +6,9 @@ import pytest
 
 from milonga import audio
 from milonga.errors import MilongaError, PlanError
-from milonga.generators.base import Licence
+from milonga.generators.base import Licence, Request
 from milonga.runtime.progress import Progress
-from milonga.songs.output.folder import OutputFolder
+from milonga.songs.output.folder import OutputFolder, state_of
 from milonga.songs.output.report import licences, write_song_report
 from milonga.songs.rendering.plan import Selection, make_plan
 from milonga.songs.rendering.receipts import read_receipt, write_receipt
@@ -155,6 +155,13 @@ def test_a_choice_of_version_0_1_counts_while_its_take_is_current(changed):
     (folder.out / "session.json").write_text(json.dumps(record | {"format_version": 1}))
     assert OutputFolder.load(folder.out).mix().chosen == {LAYER: "tone-s1"}
     assert changed(tempo=122.0).mix().chosen == {LAYER: "tone-s0.2"}
+
+
+def test_what_a_choice_was_made_for_reads_as_before_requests_had_more_fields():
+    """The digest was taken with the release before; else an update would undo choices."""
+    request = Request(role="vocals", section="verse", seconds=4, tempo=120, key="A minor", seed=0)
+    assert state_of(request) == "35a8088e25c56095"
+    assert state_of(request.model_copy(update={"time": "3/4"})) != "35a8088e25c56095"
 
 
 def test_the_report_marks_stale_takes(changed):

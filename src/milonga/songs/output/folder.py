@@ -14,6 +14,7 @@ from pydantic import Field
 from milonga import audio
 from milonga.audio.clip import Clip
 from milonga.errors import MilongaError, PlanError, Problem, UnreadableError
+from milonga.generators.base import Request
 from milonga.runtime.documents import read_json
 from milonga.runtime.files import check_writable, dump_json, is_there, read_refusal, write_text
 from milonga.runtime.progress import Progress
@@ -29,6 +30,8 @@ RECORD = "song.json"
 OLD_RECORD = "session.json"
 """The record's name in format version 1."""
 SONG = "song.wav"
+_LATER_FIELDS = ("time", "parts", "edit")
+"""Fields of a request that version 0.1 hadn't."""
 _NAMED = 5
 """Stale takes named in a note; the others are counted."""
 
@@ -210,9 +213,7 @@ class OutputFolder:
         check_writable(self.out)
 
     def _state(self, segment: Segment, layer: Layer) -> str:
-        """Return a digest of what the sheet asks of a layer."""
-        asked = self.sheet.request(segment, layer, seed=0).model_dump_json()
-        return hashlib.sha256(asked.encode()).hexdigest()[:16]
+        return state_of(self.sheet.request(segment, layer, seed=0))
 
     def _layer(self, key: str) -> tuple[Segment, Layer] | Problem:
         number, _, role = str(key).partition("/")
@@ -314,6 +315,13 @@ class OutputFolder:
             tuple(notes),
             tuple(mixed),
         )
+
+
+def state_of(request: Request) -> str:
+    """Return a digest of what is asked of a layer, as version 0.1 took it where it could."""
+    fields = Request.model_fields
+    usual = {name for name in _LATER_FIELDS if getattr(request, name) == fields[name].default}
+    return hashlib.sha256(request.model_dump_json(exclude=usual).encode()).hexdigest()[:16]
 
 
 def _mixed_layer(found: LayerTakes) -> tuple[Clip | None, MixedLayer]:

@@ -125,7 +125,7 @@ def difference_db(before: Clip, after: Clip) -> float:
 def model_changes(before: Model, after: Model) -> tuple[str, ...]:
     """List the differences between the model of a receipt and that of now, a line each."""
     changes = []
-    for field in ("name", "repo", "revision", "device", "dtype"):
+    for field in ("name", "repo", "revision", "device", "engine", "dtype"):
         old, new = getattr(before, field), getattr(after, field)
         if old != new:
             changes.append(f"{field}: {old} then, {new} now")

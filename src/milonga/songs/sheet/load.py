@@ -28,7 +28,7 @@ _MISSING = {
     "name": "Add a line such as: name: First verse",
     "section": "Add a line such as: section: verse",
     "seconds": "Add how long it lasts, for example: seconds: 12",
-    "role": "Add one of vocals, backing, instrumental, texture.",
+    "role": f"Add one of {', '.join(get_args(Role))}.",
 }
 
 

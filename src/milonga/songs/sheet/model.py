@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -255,7 +255,7 @@ class Sheet(_Part):
 TWO_SEGMENTS = "Two segments have the number {}. Give each its own: takes are kept by number."
 TWO_LAYERS = (
     "Two layers have the role {!r}. Give each role once: takes are kept by role "
-    "(there are vocals, backing, instrumental, texture)."
+    f"(there are {', '.join(get_args(Role))})."
 )
 
 
