@@ -37,6 +37,7 @@ class KnownModel:
         libraries: the libraries that this part needs to load it.
         extra: the pip extra that brings these.
         gated: whether the owner must grant access first.
+        parts: parts of it that others made, and their terms.
     """
 
     key: str
@@ -49,6 +50,18 @@ class KnownModel:
     libraries: tuple[str, ...]
     extra: str = "models"
     gated: bool = False
+    parts: tuple[tuple[str, Licence], ...] = ()
+
+    @property
+    def terms(self) -> str:
+        """The names of the licences of all of it."""
+        return ", ".join((self.licence.name, *(terms.name for _, terms in self.parts)))
+
+    @property
+    def commercial_use(self) -> Literal["yes", "no", "conditional"]:
+        """The strictest of them."""
+        uses = {self.licence.commercial_use, *(terms.commercial_use for _, terms in self.parts)}
+        return "no" if "no" in uses else "conditional" if "conditional" in uses else "yes"
 
 
 MIT = "https://opensource.org/license/mit"

@@ -188,8 +188,8 @@ def _cells(row: InventoryRow) -> list[str]:
         row.source.name,
         size_text(row.on_disk) if row.on_disk else "-",
         size_text(known.size) if known else "",
-        known.licence.name if known else "see its page",
-        known.licence.commercial_use if known else "",
+        known.terms if known else "see its page",
+        known.commercial_use if known else "",
         "gated" if known and known.gated else "",
         state,
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -21,7 +21,7 @@ from milonga.generators.base import Assessment, Generator, Model, Request, probl
 from milonga.generators.neural.calibration import learn_speed
 from milonga.generators.neural.loading import (
     hashes_of,
-    licence_of,
+    licences_of,
     loading_explained,
     machine_explained,
     refuse_absurd,
@@ -50,8 +50,9 @@ EngineT = TypeVar("EngineT", bound=LoadedEngine)
 
 
 def checkpoints_of(generator: str) -> tuple[str, ...]:
-    """List the catalogue's models of a generator: those whose keys begin with its name."""
-    return tuple(key for key in weights.CATALOGUE if key.startswith(generator))
+    """List the catalogue's models of a generator."""
+    used_by = f"generator {generator}"
+    return tuple(key for key, model in weights.CATALOGUE.items() if model.used_by == used_by)
 
 
 def checkpoint_option(generator: str, default: str) -> Any:
@@ -125,6 +126,17 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
     @abstractmethod
     def make(self, engine: EngineT, request: Request, progress: Progress) -> Clip:
         """Render a request that has no problem."""
+
+    def remake(
+        self,
+        engine: EngineT,
+        request: Request,
+        source: Clip,
+        reference: Clip | None,
+        progress: Progress,
+    ) -> Clip:
+        """Make an edit that has no problem; of a generator that has ``tasks``."""
+        raise NotImplementedError
 
     def check(self, local: LocalWeights) -> None:
         """Refuse files of another model.
@@ -204,15 +216,37 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
         if problems:
             return Assessment(problems=tuple(problems))
         seen = self.outlook(request, local)
-        licence = licence_of(local, name, self.like)
+        licences = licences_of(local, name, self.like)
         return Assessment(
             notes=(*self.notes(request, local), *self._unread(request, local)),
-            general=(*notes_of(name, local, licence, self.options.device, seen), *general),
+            general=(*notes_of(name, local, licences, self.options.device, seen), *general),
             estimate_s=seen.estimate_s,
         )
 
     def render(self, request: Request, progress: Progress | None = None) -> Clip:
-        progress = progress or Progress()
+        return self._made(request, progress or Progress(), self.make)
+
+    def edit(
+        self,
+        request: Request,
+        source: Clip,
+        reference: Clip | None = None,
+        progress: Progress | None = None,
+    ) -> Clip:
+        if request.edit is None or request.edit.task not in self.tasks:
+            return super().edit(request, source, reference, progress)
+
+        def remake(engine: EngineT, request: Request, progress: Progress) -> Clip:
+            return self.remake(engine, request, source, reference, progress)
+
+        return self._made(request, progress or Progress(), remake)
+
+    def _made(
+        self,
+        request: Request,
+        progress: Progress,
+        make: Callable[[EngineT, Request, Progress], Clip],
+    ) -> Clip:
         elsewhere = f"Set {self.name}.device=cpu."
         with machine_explained(self.options.model, self.less_memory, elsewhere):
             engine = self._engine
@@ -223,7 +257,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
             self._dropped = self._unread(request, self._local)
             for note in self._dropped:
                 progress.message(note)
-            return self.make(engine, request, progress)
+            return make(engine, request, progress)
 
     def model(self) -> Model:
         model = self._model or Model(name=self.options.model)
@@ -293,6 +327,6 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
             libraries={lib: version(lib) for lib in (*self.libraries, "tokenizers")},
             device=device,
             dtype=engine.dtype,
-            licences=(licence_of(local, name, self.like),),
+            licences=licences_of(local, name, self.like),
         )
         return engine

@@ -52,12 +52,20 @@ def hashes_of(local: LocalWeights, progress: Progress) -> dict[str, str]:
     return hashes
 
 
-def licence_of(local: LocalWeights | None, name: str, like: str) -> Licence:
-    """Find the terms of a model's weights.
+def licences_of(local: LocalWeights | None, name: str, like: str) -> tuple[Licence, ...]:
+    """Find the terms of a model's weights, and of parts of it that have terms of their own.
 
     A model that the catalogue doesn't know is taken for one that was made from ``like``, so it
     is at least as restricted.
     """
+    known = weights.CATALOGUE.get(name) or (local.source.known if local else None)
+    others = (known or weights.known_model(like)).parts
+    parts = (Licence(what=f"{part} of {name}", **asdict(terms)) for part, terms in others)
+    return (licence_of(local, name, like), *parts)
+
+
+def licence_of(local: LocalWeights | None, name: str, like: str) -> Licence:
+    """Find the terms of a model's weights; ``licences_of`` knows those of its parts, too."""
     known = weights.CATALOGUE.get(name) or (local.source.known if local else None)
     if known is not None:
         what = f"{known.title} (weights of {known.repo})"

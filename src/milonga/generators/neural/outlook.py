@@ -89,14 +89,18 @@ def weights_size(name: str, local: LocalWeights | None) -> int | None:
 
 
 def notes_of(
-    name: str, local: LocalWeights | None, licence: Licence, device: str, seen: RenderOutlook
+    name: str,
+    local: LocalWeights | None,
+    licences: tuple[Licence, ...],
+    device: str,
+    seen: RenderOutlook,
 ) -> list[str]:
     """The lines of a plan about a model: files, licence, device and memory, and what is added.
 
     Args:
         name: the model, as the user calls it.
         local: its files, if they are here.
-        licence: its terms.
+        licences: its terms, then those of parts that have their own.
         device: as asked for; ``auto`` isn't resolved, since that takes torch.
         seen: the outlook.
     """
@@ -106,7 +110,6 @@ def notes_of(
     else:
         text = "its files" if size is None else f"about {size_text(size)}"
         files = f"not on this machine yet; the first take downloads {text}."
-    use = _USE[licence.commercial_use]
     where = "the best device that works" if device == "auto" else device
     needs = f"computes on {where}, in {seen.numbers}"
     if seen.memory is not None:
@@ -116,7 +119,11 @@ def notes_of(
             needs += f"; this machine has only {size_text(total)}"
     return [
         f"{name}: {files}",
-        f"{name}: licence {licence.name}; commercial use is {use}.",
+        *(
+            f"{name if i == 0 else one.what}: licence {one.name}; commercial use is "
+            f"{_USE[one.commercial_use]}."
+            for i, one in enumerate(licences)
+        ),
         f"{name}: {needs}.",
         *seen.notes,
     ]

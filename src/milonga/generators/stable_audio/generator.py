@@ -17,7 +17,7 @@ from milonga.generators.neural.outlook import RenderOutlook
 from milonga.generators.stable_audio import outlook
 from milonga.generators.stable_audio.checkpoints import StableAudioShape, shape_of, wrong_part
 from milonga.generators.stable_audio.engine import Settings, StableAudioEngine
-from milonga.generators.stable_audio.prompts import prompt_of
+from milonga.generators.words.tags import tags_of
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
 
@@ -74,7 +74,7 @@ class StableAudio(CheckpointGenerator[StableAudioEngine]):
     def prompts(self, request: Request) -> tuple[str, ...]:
         """The text of a request, and the negative one below it."""
         negative = request.negative.strip() if self.options.guidance > 1 else ""
-        return (prompt_of(request) + (f"\nnegative: {negative}" if negative else ""),)
+        return (tags_of(request) + (f"\nnegative: {negative}" if negative else ""),)
 
     def check(self, local: LocalWeights) -> None:
         if (wrong := wrong_part(local)) is not None:
@@ -118,7 +118,7 @@ class StableAudio(CheckpointGenerator[StableAudioEngine]):
         tera = settings.steps * shape.step_operations(settings.frames, settings.guided) / 1e12
         with self.learning(outlook.step_work(name), tera):
             latents = engine.latents(
-                prompt_of(request), request.negative, request.seconds, request.seed, settings,
+                tags_of(request), request.negative, request.seconds, request.seed, settings,
                 progress,
             )  # fmt: skip
         with self.learning(outlook.decoding_work(name), request.seconds):

@@ -1,4 +1,4 @@
-"""The text prompt for Stable Audio Open."""
+"""A request as a line of tags, as models that play from descriptions were taught."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _ROLES = {
 _TEMPO = re.compile(r"\b\d{2,3} ?bpm\b", re.IGNORECASE)
 
 
-def prompt_of(request: Request) -> str:
+def tags_of(request: Request) -> str:
     """Write the text for a request.
 
     Style, mood and section, then what the clip is for, then tempo and key, with commas between:
-    ``Latin trap, playful, verse, instrumental backing track, 122 BPM, A minor``. The model was
-    trained on such words and tags, tempo and key among them (Stable Audio Open, arXiv:2407.14358,
-    section 3). A bed of sound has neither. Lyrics and voice are left out: the model doesn't sing.
+    ``Latin trap, playful, verse, instrumental backing track, 122 BPM, A minor``. Stable Audio was
+    trained on such words and tags, tempo and key among them (arXiv:2407.14358, section 3). A bed
+    of sound has neither. Lyrics and voice are left out: these models don't sing.
     """
     section = flat(request.section)
     parts = [flat(request.style), flat(request.mood)]

@@ -3,7 +3,7 @@
 import pytest
 
 from milonga.generators.base import Request
-from milonga.generators.stable_audio.prompts import prompt_of
+from milonga.generators.words.tags import tags_of
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ from milonga.generators.stable_audio.prompts import prompt_of
 def test_prompts(values, text):
     request = Request(seconds=1, tempo=122, key="A minor", seed=0, voice="smooth male lead",
                       lyrics=({"text": "La la"},), negative="drums", **values)  # fmt: skip
-    assert prompt_of(request) == text
+    assert tags_of(request) == text

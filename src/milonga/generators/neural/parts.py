@@ -1,0 +1,147 @@
+"""The parts of a model, of which one is at work at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from milonga import weights
+from milonga.generators.neural.loading import load_tokenizer, loading_explained, refuse_lacking
+
+if TYPE_CHECKING:
+    import torch
+
+_STEM = "diffusion_pytorch_model.safetensors"
+
+
+class TakingTurns(ABC):
+    """The parts of a model in memory one at a time, such as a text encoder and a decoder.
+
+    On the processor a part is read from the disk for its turn and let go after it: its tensors are
+    the file's own, mapped into memory, so that costs little and the memory needed is that of the
+    largest part. For an accelerator the parts stay in the machine's memory and are moved.
+
+    Args:
+        folder: of the files.
+        name: what the user calls the model.
+        device: ``cpu``, ``cuda:0``, ``mps``.
+        dtype: of the largest part.
+    """
+
+    def __init__(self, folder: Path, name: str, device: str, dtype: torch.dtype) -> None:
+        self.folder, self.name, self.device, self.dtype = folder, name, device, dtype
+        self._kept: dict[str, Any] = {}
+
+    @abstractmethod
+    def load(self, part: str) -> Any:
+        """Load a part from its files."""
+
+    @contextlib.contextmanager
+    def at_work(self, part: str) -> Iterator[Any]:
+        """One part on the device, for the time of the block.
+
+        Raises:
+            GeneratorError: its files are damaged or lack something.
+        """
+        model = self._kept.get(part)
+        if model is None:
+            model = self.load(part)
+            if self.device != "cpu":
+                self._kept[part] = model
+        try:
+            yield model.to(self.device)
+        finally:
+            if self.device != "cpu":
+                model.to("cpu")
+
+    def config(self, part: str) -> dict[str, Any]:
+        """A part's configuration."""
+        file = "scheduler_config.json" if part == "scheduler" else "config.json"
+        return weights.load_json(self.folder / part / file)
+
+    def tokenizer(self) -> Any:
+        """The tokenizer of the text encoder.
+
+        Raises:
+            GeneratorError: it can't be loaded.
+        """
+        return load_tokenizer(self.folder / "tokenizer", self.name)
+
+    def explained(self, part: str) -> AbstractContextManager[None]:
+        """Turn a library's failure to load a part into an error for the user."""
+        return loading_explained(f"The {part} of {self.name}", self.folder / part, self.name)
+
+    def load_diffusers(
+        self, part: str, kind: Any, *, child: str = "", dtype: torch.dtype | None = None
+    ) -> Any:
+        """A model of diffusers, or a child of it, with the file's own tensors.
+
+        ``from_pretrained`` would fill memory with random numbers first, and keep them where the
+        file lacks something.
+
+        Args:
+            part: its folder.
+            kind: its class.
+            child: the module wanted of it; empty for the whole.
+            dtype: float32 if None.
+        """
+        import torch
+
+        with self.explained(part), warnings.catch_warnings():
+            # diffusers uses the old form of weight norm, as the files do.
+            warnings.filterwarnings("ignore", message=".*weight_norm", category=FutureWarning)
+            with torch.device("meta"):
+                model = kind.from_config(self.config(part))
+            if child:
+                model = getattr(model, child)
+            prefix = f"{child}." if child else ""
+            tensors = {
+                key.removeprefix(prefix): value
+                for key, value in tensors_of(self.folder / part).items()
+                if key.startswith(prefix)
+            }
+            fill(model, tensors, self.folder / part, self.name, dtype)
+        return model.requires_grad_(False).eval()
+
+
+def fill(
+    model: torch.nn.Module,
+    tensors: Mapping[str, torch.Tensor],
+    folder: Path,
+    name: str,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Give a model made of shapes alone its tensors.
+
+    Args:
+        model: on the device ``meta``.
+        tensors: by the model's own names; others are left out.
+        folder: where they came from.
+        name: what the user calls the model.
+        dtype: float32 if None.
+
+    Raises:
+        GeneratorError: some are lacking.
+    """
+    import torch
+
+    refuse_lacking(sorted(model.state_dict().keys() - tensors.keys()), folder, name)
+    found = {key: value.to(dtype or torch.float32) for key, value in tensors.items()}
+    model.load_state_dict(found, strict=False, assign=True)
+
+
+def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a folder that diffusers saved a model to, in one file or several."""
+    names = [_STEM]
+    if not (folder / _STEM).is_file():
+        index = weights.load_json(folder / f"{_STEM}.index.json")
+        names = sorted(set(index["weight_map"].values()))
+    tensors: dict[str, torch.Tensor] = {}
+    for name in names:
+        tensors |= weights.load_checkpoint(folder / Path(name).name)
+    return tensors
