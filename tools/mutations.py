@@ -547,7 +547,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     *_faults(
-        "vocoders/bigvgan/fast/gemm.py",
+        "compute/convolutions/gemm.py",
         "tests/vocoders/test_kernels.py tests/vocoders/test_bigvgan.py",
         (
             "kernel-tail",
@@ -557,7 +557,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     *_faults(
-        "vocoders/bigvgan/fast/engine.py",
+        "vocoders/bigvgan/fast.py",
         "tests/vocoders/test_streaming.py tests/vocoders/test_bigvgan.py",
         (
             "stale-margin",

@@ -6,16 +6,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from milonga.compute.convolutions.antialiased import sine_square_terms
+from milonga.compute.convolutions.half_band import HALF_BAND
+from milonga.compute.convolutions.kernels import why_no_kernels
+from milonga.compute.convolutions.minimal import LARGE, MEDIUM, SMALL, Filtering
+from milonga.compute.convolutions.packing import pack_conv
+from milonga.compute.convolutions.workers import Workers
 from milonga.runtime.health import HealthContext
+from milonga.vocoders.bigvgan import fast
 from milonga.vocoders.bigvgan.config import BigVGANConfig
-from milonga.vocoders.bigvgan.fast import engine as fast
-from milonga.vocoders.bigvgan.fast.activation import sine_square_terms
-from milonga.vocoders.bigvgan.fast.minimal import LARGE, MEDIUM, SMALL, Filtering
-from milonga.vocoders.bigvgan.fast.packing import pack_activation, pack_conv
-from milonga.vocoders.bigvgan.fast.workers import Workers
-from milonga.vocoders.bigvgan.filters import HALF_BAND
 from milonga.vocoders.bigvgan.generator import Activation, BigVGANGenerator
-from milonga.vocoders.bigvgan.kernels import why_no_kernels
 from milonga.vocoders.health import vocoder_kernels
 
 CONFIG = BigVGANConfig.from_dict(
@@ -74,7 +74,7 @@ def test_activation_equals_the_plain_one(engine, length, width, level, seed):
         x = torch.randn(length, width) * level
         expected = activation(x.t()[None])[0].t().numpy()
     found = np.empty((length, width), np.float32)
-    engine._activate(KERNELS[width], pack_activation(activation), x.numpy(), found)
+    engine._activate(KERNELS[width], fast.pack_activation(activation), x.numpy(), found)
     # Single precision: the phase alpha x is rounded at its own size.
     scale = np.abs(expected).max()
     assert np.abs(found - expected).max() <= 2e-6 * scale + 2e-6

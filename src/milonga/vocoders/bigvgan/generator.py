@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from milonga.compute.convolutions.half_band import HALF_BAND
 from milonga.vocoders.bigvgan.chunks import ChunkPlan, Span, plan_chunk
 from milonga.vocoders.bigvgan.config import BigVGANConfig
-from milonga.vocoders.bigvgan.filters import HALF_BAND
 
 _TINY = 1e-9
 """Added to an amplitude before dividing by it, as the published weights were trained."""

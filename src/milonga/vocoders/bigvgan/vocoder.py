@@ -13,13 +13,13 @@ import numpy as np
 import torch
 
 from milonga.audio.mel.spec import MelSpec
+from milonga.compute.convolutions.kernels import why_no_kernels
 from milonga.errors import VocoderError
 from milonga.runtime.devices import in_chunks, pick_device
 from milonga.runtime.progress import Progress
 from milonga.vocoders.base import Floats, VocoderBase
 from milonga.vocoders.bigvgan.chunks import ChunkPlan, plan_chunk
 from milonga.vocoders.bigvgan.generator import BigVGANGenerator
-from milonga.vocoders.bigvgan.kernels import why_no_kernels
 from milonga.vocoders.bigvgan.loading import load_generator
 from milonga.weights import ensure_bigvgan_weights, ensure_weights
 
@@ -97,7 +97,7 @@ class BigVGAN(VocoderBase):
             )
         if engine == "torch" or reason:
             return TorchEngine(self._generator, self._device)
-        from milonga.vocoders.bigvgan.fast.engine import FastEngine
+        from milonga.vocoders.bigvgan.fast import FastEngine
 
         return FastEngine(self._generator)
 
@@ -106,7 +106,7 @@ class BigVGAN(VocoderBase):
             return f"it runs on the CPU, not on {self._device}"
         reason = why_no_kernels()
         if reason is None:
-            from milonga.vocoders.bigvgan.fast.engine import fits
+            from milonga.vocoders.bigvgan.fast import fits
 
             reason = None if fits(self.config) else "no kernels for convolutions this long"
         return reason

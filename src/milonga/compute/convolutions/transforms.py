@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from milonga.vocoders.bigvgan.fast.emit import INT, POINTER, Emitter, Value
-from milonga.vocoders.bigvgan.fast.gemm import Tiling
-from milonga.vocoders.bigvgan.fast.minimal import Filtering, Term
+from milonga.compute.convolutions.emit import INT, POINTER, Emitter, Value
+from milonga.compute.convolutions.gemm import Tiling
+from milonga.compute.convolutions.minimal import Filtering, Term
 
 CONV_ARGS = (
     ("x", POINTER), ("length", INT), ("channels", INT), ("dilation", INT), ("factors", POINTER),

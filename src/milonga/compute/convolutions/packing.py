@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from milonga.vocoders.bigvgan.fast.gemm import Tiling
-from milonga.vocoders.bigvgan.fast.minimal import Filtering
-from milonga.vocoders.bigvgan.generator import Activation
+from milonga.compute.convolutions.gemm import Tiling
+from milonga.compute.convolutions.minimal import Filtering
 
 Floats = NDArray[np.float32]
 
@@ -70,18 +69,18 @@ class PackedActivation:
 def pack_conv(conv: nn.Conv1d, filtering: Filtering, tiling: Tiling) -> PackedConv:
     """Transform the taps. Their rounding adds 3e-7 to an error of some 1e-6."""
     width = padded(conv.in_channels)
-    weight = _widened(conv.weight, (width, width, filtering.taps))
+    weight = widened(conv.weight, (width, width, filtering.taps))
     taps = weight.permute(2, 1, 0).reshape(filtering.taps, width, -1, tiling.columns)
     flat = taps.transpose(1, 2).reshape(filtering.taps, -1)
     factors = torch.from_numpy(filtering.kernel_matrix).float() @ flat
-    return PackedConv(filtering, _floats(factors), _bias(conv.bias, width), conv.dilation[0])
+    return PackedConv(filtering, floats(factors), _bias(conv.bias, width), conv.dilation[0])
 
 
 def pack_product(conv: nn.Conv1d, tiling: Tiling, *, inputs: int, gain: float) -> PackedProduct:
     """A convolution without dilation over rows of ``inputs`` channels, its input times ``gain``."""
     width = -(-conv.out_channels // tiling.columns) * tiling.columns
     taps = conv.kernel_size[0]
-    weight = _widened(conv.weight, (width, inputs, taps)) * gain
+    weight = widened(conv.weight, (width, inputs, taps)) * gain
     matrix = weight.permute(2, 1, 0).reshape(taps * inputs, width)
     bias = _bias(conv.bias, width)
     return PackedProduct(_panels(matrix, tiling), bias, taps * inputs, taps)
@@ -95,30 +94,21 @@ def pack_upsampler(up: nn.ConvTranspose1d, tiling: Tiling, gain: float) -> Packe
     rate, kernel = up.stride[0], up.kernel_size[0]
     inputs, outputs = padded(up.in_channels), padded(up.out_channels)
     taps = math.ceil(kernel / rate)
-    weight = _widened(up.weight, (inputs, outputs, taps * rate)) * gain
+    weight = widened(up.weight, (inputs, outputs, taps * rate)) * gain
     split = weight.reshape(inputs, outputs, taps, rate).flip(2)
     matrix = split.permute(2, 0, 3, 1).reshape(taps * inputs, rate * outputs)
     bias = np.tile(_bias(up.bias, outputs), rate)
     return PackedProduct(_panels(matrix, tiling), bias, taps * inputs, taps)
 
 
-def pack_activation(activation: Activation, scale: float = 1.0) -> PackedActivation:
-    """``scale * snake(x / scale)``: the mean over blocks is taken by whoever reads the result."""
-    alpha, gain = activation.act.coefficients()
-    width = padded(len(alpha))
-    return PackedActivation(
-        _floats(_widened(alpha / (math.pi * scale), (width,))),
-        _floats(_widened(gain * scale, (width,))),
-    )
-
-
 def _panels(matrix: Tensor, tiling: Tiling) -> Floats:
     inner, columns = matrix.shape
     panels = matrix.reshape(inner, columns // tiling.columns, tiling.columns).transpose(0, 1)
-    return _floats(panels)
+    return floats(panels)
 
 
-def _widened(value: Tensor, shape: tuple[int, ...]) -> Tensor:
+def widened(value: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Put zeros after the values along every axis."""
     value = value.detach().float()
     if value.shape == shape:
         return value
@@ -130,8 +120,9 @@ def _widened(value: Tensor, shape: tuple[int, ...]) -> Tensor:
 def _bias(bias: Tensor | None, width: int) -> Floats:
     if bias is None:
         return np.zeros(width, np.float32)
-    return _floats(_widened(bias, (width,)))
+    return floats(widened(bias, (width,)))
 
 
-def _floats(value: Tensor) -> Floats:
+def floats(value: Tensor) -> Floats:
+    """Copy where it must be, so that the numbers lie in order."""
     return np.ascontiguousarray(value.float().contiguous().numpy())

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import ctypes
-import platform
 import threading
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from milonga.vocoders.bigvgan.fast.activation import ARGS as ACTIVATION_ARGS
-from milonga.vocoders.bigvgan.fast.activation import emit_activation
-from milonga.vocoders.bigvgan.fast.emit import POINTER
-from milonga.vocoders.bigvgan.fast.gemm import ARGS as GEMM_ARGS
-from milonga.vocoders.bigvgan.fast.gemm import Tiling, emit_gemm
-from milonga.vocoders.bigvgan.fast.minimal import Filtering
-from milonga.vocoders.bigvgan.fast.transforms import CONV_ARGS, conv_name, emit_conv
+from milonga.compute import processor
+from milonga.compute.convolutions.antialiased import ARGS as ACTIVATION_ARGS
+from milonga.compute.convolutions.antialiased import emit_activation
+from milonga.compute.convolutions.emit import POINTER
+from milonga.compute.convolutions.gemm import ARGS as GEMM_ARGS
+from milonga.compute.convolutions.gemm import Tiling, emit_gemm
+from milonga.compute.convolutions.minimal import Filtering
+from milonga.compute.convolutions.transforms import CONV_ARGS, conv_name, emit_conv
 
 Kernel = Callable[..., None]
 _LOCK = threading.Lock()
@@ -54,23 +53,22 @@ class Kernels:
 
 def why_not() -> str | None:
     """Explain why the kernels can't be used on this processor; None if they can."""
-    machine = platform.machine().lower()
-    if machine in ("x86_64", "amd64") and not llvm.get_host_cpu_features().get("fma", False):
-        return "the processor has no fused multiply-add"
-    if machine not in ("x86_64", "amd64", "arm64", "aarch64"):
+    machine = processor.machine()
+    if machine not in ("x86_64", "arm64"):
         return f"no kernels for {machine}"
+    if machine == "x86_64" and not processor.has("fma"):
+        return "the processor has no fused multiply-add"
     return None
 
 
-def processor() -> str:
-    """Its name and the vectors that are used."""
-    return f"{llvm.get_host_cpu_name()}, vectors of {16 if has_wide_vectors() else 8}"
+def describe() -> str:
+    """Name the processor and the vectors that are used."""
+    return f"{processor.name()}, vectors of {16 if has_wide_vectors() else 8}"
 
 
-@lru_cache(maxsize=1)
 def has_wide_vectors() -> bool:
     """Check if the processor has AVX-512: vectors of 16 floats, 32 registers."""
-    return bool(llvm.get_host_cpu_features().get("avx512f", False))
+    return processor.has("avx512f")
 
 
 def _compile(text: str) -> llvm.ExecutionEngine:
@@ -91,6 +89,7 @@ def _compile(text: str) -> llvm.ExecutionEngine:
 def _machine() -> llvm.TargetMachine:
     # A new one every time: an engine owns the one that it gets.
     target = llvm.Target.from_default_triple()
+    signs = (f"{'+' if there else '-'}{name}" for name, there in processor.features().items())
     return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
+        cpu=processor.name(), features=",".join(sorted(signs)), opt=3
     )

@@ -10,8 +10,8 @@ import numpy as np
 from llvmlite import ir
 from numpy.polynomial import Chebyshev, Polynomial
 
-from milonga.vocoders.bigvgan.fast.emit import INT, POINTER, Emitter, Value
-from milonga.vocoders.bigvgan.filters import HALF_BAND
+from milonga.compute.convolutions.emit import INT, POINTER, Emitter, Value
+from milonga.compute.convolutions.half_band import HALF_BAND
 
 ARGS = (
     ("x", POINTER), ("y", POINTER), ("length", INT), ("channels", INT), ("alpha", POINTER),

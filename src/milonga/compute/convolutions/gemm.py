@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from milonga.vocoders.bigvgan.fast.emit import INT, POINTER, Emitter, Value
+from milonga.compute.convolutions.emit import INT, POINTER, Emitter, Value
 
 
 @dataclass(frozen=True, slots=True)

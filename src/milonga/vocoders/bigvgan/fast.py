@@ -13,22 +13,23 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from milonga.vocoders.bigvgan.chunks import ChunkPlan, Span
-from milonga.vocoders.bigvgan.config import BigVGANConfig
-from milonga.vocoders.bigvgan.fast.compile import Kernels, has_wide_vectors
-from milonga.vocoders.bigvgan.fast.gemm import Tiling
-from milonga.vocoders.bigvgan.fast.minimal import LARGE, MEDIUM, SMALL, Filtering
-from milonga.vocoders.bigvgan.fast.packing import (
+from milonga.compute.convolutions.compile import Kernels, has_wide_vectors
+from milonga.compute.convolutions.gemm import Tiling
+from milonga.compute.convolutions.minimal import LARGE, MEDIUM, SMALL, Filtering
+from milonga.compute.convolutions.packing import (
     PackedActivation,
     PackedConv,
     PackedProduct,
-    pack_activation,
+    floats,
     pack_conv,
     pack_product,
     pack_upsampler,
     padded,
+    widened,
 )
-from milonga.vocoders.bigvgan.fast.workers import Workers
+from milonga.compute.convolutions.workers import Workers
+from milonga.vocoders.bigvgan.chunks import ChunkPlan, Span
+from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.generator import Activation, BigVGANGenerator
 
 Floats = NDArray[np.float32]
@@ -285,6 +286,16 @@ def _pack_stage(
         (config.upsample_kernels[index] - rate) // 2,
         pack_upsampler(up, tiling, gain),
         [[[next(packed) for _ in layer] for layer in block] for block in layers],
+    )
+
+
+def pack_activation(activation: Activation, scale: float = 1.0) -> PackedActivation:
+    """``scale * snake(x / scale)``: the mean over blocks is taken by whoever reads the result."""
+    alpha, gain = activation.act.coefficients()
+    width = padded(len(alpha))
+    return PackedActivation(
+        floats(widened(alpha / (math.pi * scale), (width,))),
+        floats(widened(gain * scale, (width,))),
     )
 
 

@@ -1,0 +1,1 @@
+"""Convolutions on a processor: minimal filtering and fused activations, compiled through LLVM."""

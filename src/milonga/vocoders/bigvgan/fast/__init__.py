@@ -1,1 +1,0 @@
-"""Compiled kernels for the processor: minimal filtering and fused activations through LLVM."""
