@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from milonga.audio import loudness_lufs, resample
 from milonga.audio.clip import Clip
+from milonga.audio.fades import quarter_sine
 from milonga.audio.limiter import level_to
 
 MIX_RATE = 44_100
@@ -128,11 +128,7 @@ def _overlaps(lengths: Sequence[int]) -> list[int]:
 def _envelope(frames: int, fade_in: int, fade_out: int) -> NDArray[np.float32]:
     gain = np.ones(frames, dtype=np.float32)
     if fade_in:
-        gain[:fade_in] = _quarter_sine(fade_in)
+        gain[:fade_in] = quarter_sine(fade_in)
     if fade_out:
-        gain[frames - fade_out :] = _quarter_sine(fade_out)[::-1]
+        gain[frames - fade_out :] = quarter_sine(fade_out)[::-1]
     return gain
-
-
-def _quarter_sine(frames: int) -> NDArray[np.float32]:
-    return np.sin((np.arange(frames) + 0.5) / frames * (math.pi / 2)).astype(np.float32)

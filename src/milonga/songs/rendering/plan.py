@@ -13,7 +13,9 @@ from milonga.errors import MilongaError, PlanError, Problem
 from milonga.generators.base import Assessment, Generator, Request
 from milonga.runtime import html
 from milonga.runtime.files import check_no_links, check_writable, free_space
+from milonga.runtime.progress import Progress
 from milonga.runtime.words import size_text, time_text
+from milonga.songs.rendering.receipts import Made
 from milonga.songs.rendering.takes import (
     DAMAGED,
     numbered_name,
@@ -84,6 +86,11 @@ class PlannedTake:
     def label(self) -> str:
         """The take's name in messages."""
         return f"Segment {self.segment} {self.segment_name!r}, {self.request.role}, {self.name}"
+
+    def make(self, seed: int, progress: Progress) -> Made:
+        """Make the clip of the take; raises as ``Generator.render``."""
+        request = self.request.model_copy(update={"seed": seed})
+        return Made(self.generator.render(request, progress))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the planned take as plain values."""

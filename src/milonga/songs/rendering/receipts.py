@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from milonga._version import __version__
 from milonga.analysis.take_checks import TakeDefect
 from milonga.audio.clip import Clip
 from milonga.audio.digest import samples_sha256
+from milonga.audio.dither import holds
 from milonga.errors import AudioError
 from milonga.generators.base import Model, Request
 from milonga.runtime.documents import read_receipt_file
@@ -40,6 +42,42 @@ class TakeSound(FiniteRecord):
     seconds: float
     level_db: float = 0.0
     """Gain applied on writing, below 0 where the model's output exceeded full scale."""
+    subtype: Literal["PCM_24", "FLOAT"] = "PCM_24"
+    """Sample format of the file. Takes have 24 bits; an edit of a recording that needs more to
+    stay as it is outside the new range is 32-bit float."""
+
+
+class Edited(FiniteRecord):
+    """What was done with the sound that a generator made of a recording."""
+
+    answers: Request
+    """What the sheet asked for when the take that was edited was made; for another recording,
+    at the time of the edit."""
+    pasted: bool = False
+    """A range went into the source, which is as it was outside of it."""
+    gain_db: float | None = None
+    """What brought the range to the level around it; None where nothing told it."""
+    limited: bool = False
+    """Peaks of the range were held at full scale."""
+    notes: tuple[str, ...] = ()
+    """What was converted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A clip that answers a request, ready to be written.
+
+    Attributes:
+        clip: the take.
+        new: the part of it that is new, where not all of it is.
+        edited: how an edit was put together.
+        subtype: the sample format of its file.
+    """
+
+    clip: Clip
+    new: Clip | None = None
+    edited: Edited | None = None
+    subtype: Literal["PCM_24", "FLOAT"] = "PCM_24"
 
 
 class Receipt(FiniteRecord):
@@ -67,6 +105,13 @@ class Receipt(FiniteRecord):
     findings: tuple[TakeDefect, ...] = ()
     notes: tuple[str, ...] = ()
     """What the plan said of it, such as words that the generator doesn't follow."""
+    edited: Edited | None = None
+    """Of an edit."""
+
+    @property
+    def answers(self) -> Request:
+        """The request of a layer that the take answers; an edit answers what its source did."""
+        return self.edited.answers if self.edited else self.request
 
     @property
     def good(self) -> bool:
@@ -83,13 +128,16 @@ def attempt_seed(seed: int, attempt: int) -> int:
     return int.from_bytes(digest[:4], "big")
 
 
-def write_take(clip: Clip, path: Path, tags: audio.Tags) -> tuple[Clip, TakeSound]:
-    """Write the audio of a take (24-bit WAV) and describe what the file holds.
+def write_take(
+    clip: Clip, path: Path, tags: audio.Tags, subtype: Literal["PCM_24", "FLOAT"] = "PCM_24"
+) -> tuple[Clip, TakeSound]:
+    """Write the audio of a take (WAV) and describe what the file holds.
 
-    A clip beyond full scale is lowered to fit; ``TakeSound.level_db`` tells by how much.
+    With 24 bits a clip beyond full scale is lowered to fit; ``TakeSound.level_db`` tells by how
+    much. 32-bit float keeps every sample.
     """
-    gain = 1.0 if clip.peak <= 1.0 else 0.999 / clip.peak
-    audio.write(path, clip.scaled(gain) if gain < 1.0 else clip, tags=tags)
+    gain = 1.0 if clip.peak <= 1.0 or subtype == "FLOAT" else 0.999 / clip.peak
+    audio.write(path, clip.scaled(gain) if gain < 1.0 else clip, tags=tags, subtype=subtype)
     stored = audio.read(path)
     return stored, TakeSound(
         file=path.name,
@@ -99,7 +147,15 @@ def write_take(clip: Clip, path: Path, tags: audio.Tags) -> tuple[Clip, TakeSoun
         channels=stored.channels,
         seconds=stored.seconds,
         level_db=float(20 * np.log10(gain)),
+        subtype=subtype,
     )
+
+
+def fits_24_bits(clip: Clip) -> bool:
+    """Tell whether a file of 24 bits holds every sample as it is."""
+    # The highest step lies just under 1.0.
+    top = float(clip.samples.max(initial=0.0))
+    return top < 1.0 and clip.peak <= 1.0 and holds(clip.samples, 24)
 
 
 def write_receipt(receipt: Receipt, path: Path) -> None:

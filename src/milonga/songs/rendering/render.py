@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from milonga import audio
 from milonga.analysis.take_checks import TakeDefect, check_take
-from milonga.audio.clip import Clip
 from milonga.audio.digest import samples_sha256
 from milonga.errors import AudioError, GeneratorError, MilongaError, OutputError
 from milonga.generators.base import Model
@@ -20,6 +19,7 @@ from milonga.runtime.memory import SHORT_OF_MEMORY, is_out_of_memory
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.plan import Plan, PlannedTake
 from milonga.songs.rendering.receipts import (
+    Made,
     Receipt,
     attempt_seed,
     findings_text,
@@ -121,15 +121,13 @@ def _kept(planned: PlannedTake) -> Outcome | None:
 
 
 def _rendered(planned: PlannedTake, progress: Progress, attempts: int) -> Outcome:
-    best: tuple[Clip, _Attempt] | None = None
+    best: tuple[Made, _Attempt] | None = None
     error = details = ""
     for number in range(1, max(1, attempts) + 1):
         attempt = _Attempt(number, attempt_seed(planned.request.seed, number), datetime.now(UTC))
         begun = time.perf_counter()
         try:
-            clip = planned.generator.render(
-                planned.request.model_copy(update={"seed": attempt.seed_used}), progress
-            )
+            made = planned.make(attempt.seed_used, progress)
         except OutputError:
             raise
         except MilongaError as failure:
@@ -146,9 +144,9 @@ def _rendered(planned: PlannedTake, progress: Progress, attempts: int) -> Outcom
                 error, details = f"{type(failure).__name__}: {failure}", details_hint()
             break
         attempt.duration_s = time.perf_counter() - begun
-        attempt.findings = _findings(planned, clip)
+        attempt.findings = _findings(planned, made)
         if best is None or len(attempt.findings) < len(best[1].findings):
-            best = clip, attempt
+            best = made, attempt
         if not attempt.findings:
             break
     if best is None:
@@ -173,13 +171,16 @@ class _Attempt:
     findings: tuple[TakeDefect, ...] = ()
 
 
-def _findings(planned: PlannedTake, clip: Clip) -> tuple[TakeDefect, ...]:
+def _findings(planned: PlannedTake, made: Made) -> tuple[TakeDefect, ...]:
+    if made.new is not None:
+        # The rest is as the user had it.
+        return check_take(made.new)
     exact = planned.generator.length == "exact"
-    return check_take(clip, expected_s=planned.request.seconds, exact=exact)
+    return check_take(made.clip, expected_s=planned.request.seconds, exact=exact)
 
 
-def _written(planned: PlannedTake, clip: Clip, attempt: _Attempt) -> Outcome:
-    if not clip.n_samples:
+def _written(planned: PlannedTake, made: Made, attempt: _Attempt) -> Outcome:
+    if not made.clip.n_samples:
         return Outcome(planned, "failed", error="The model made no sound at all.")
     model: Model = planned.generator.model()
     tags = audio.Tags(
@@ -196,7 +197,7 @@ def _written(planned: PlannedTake, clip: Clip, attempt: _Attempt) -> Outcome:
     planned = replace(planned, name=name)
     set_aside(planned.sound_path, planned.receipt_path)
     with atomic_paths(planned.sound_path, planned.receipt_path) as (sound_part, receipt_part):
-        _, sound = write_take(clip, sound_part, tags)
+        _, sound = write_take(made.clip, sound_part, tags, made.subtype)
         receipt = Receipt(
             title=planned.title,
             segment=planned.segment,
@@ -213,6 +214,7 @@ def _written(planned: PlannedTake, clip: Clip, attempt: _Attempt) -> Outcome:
             sound=sound.model_copy(update={"file": planned.sound_path.name}),
             findings=attempt.findings,
             notes=planned.notes,
+            edited=made.edited,
         )
         write_receipt(receipt, receipt_part)
     return Outcome(planned, "rendered", receipt)

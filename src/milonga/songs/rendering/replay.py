@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ import numpy as np
 
 from milonga import audio
 from milonga.audio.clip import Clip
-from milonga.generators.base import Generator, Model
+from milonga.generators.base import Generator, Model, Request
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import Receipt, TakeSound, intact_clip, write_take
 
@@ -66,7 +67,12 @@ class Replay:
 
 
 def replay_take(
-    receipt: Receipt, folder: Path, generator: Generator, progress: Progress | None = None
+    receipt: Receipt,
+    folder: Path,
+    generator: Generator,
+    progress: Progress | None = None,
+    *,
+    make: Callable[[Request, Progress], Clip] | None = None,
 ) -> Replay:
     """Render the request of a receipt again and compare the samples.
 
@@ -74,16 +80,18 @@ def replay_take(
         receipt: of the take.
         folder: where the take's audio is; needed only to measure a difference.
         generator: made with the receipt's options.
+        progress: shows the work, and stops it.
+        make: makes the clip; by default ``generator.render``.
 
     Raises:
         GeneratorError: it can't be rendered any more.
     """
-    clip = generator.render(
-        receipt.request.model_copy(update={"seed": receipt.seed_used}), progress or Progress()
-    )
+    request = receipt.request.model_copy(update={"seed": receipt.seed_used})
+    clip = (make or generator.render)(request, progress or Progress())
     # Through the same rounding as the take.
     with tempfile.TemporaryDirectory(prefix="milonga-") as scratch:
-        again, sound = write_take(clip, Path(scratch) / "again.wav", audio.Tags())
+        path = Path(scratch) / "again.wav"
+        again, sound = write_take(clip, path, audio.Tags(), receipt.sound.subtype)
     changes = model_changes(receipt.model, generator.model())
 
     def result(

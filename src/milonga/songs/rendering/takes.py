@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from milonga.errors import ReceiptError, UnreadableError
-from milonga.generators.base import Request
+from milonga.generators.base import Edit, Request
 from milonga.runtime.files import read_refusal, rename_apart
 from milonga.runtime.words import without_accents
 from milonga.songs.rendering.receipts import Receipt, read_receipt
@@ -173,9 +173,14 @@ class Take:
         return bool(self.changes)
 
     @property
+    def edit(self) -> Edit | None:
+        """How it was made from another recording; None for a take of the request alone."""
+        return self.receipt.request.edit
+
+    @property
     def usable(self) -> bool:
-        """True where the mix may use the take without being told to."""
-        return self.receipt.good and not self.stale
+        """True where the mix may use the take without being told to; an edit must be chosen."""
+        return self.receipt.good and not self.stale and self.edit is None
 
 
 def takes_in(
@@ -209,7 +214,7 @@ def takes_in(
             continue
         sound = path.with_suffix(".wav")
         if sound.is_file():
-            changes = () if now is None else request_changes(receipt.request, now)
+            changes = () if now is None else request_changes(receipt.answers, now)
             found.append(Take(receipt, sound, changes))
         else:
             broken.append(f"{path}: its audio {sound.name} is missing.")
