@@ -149,7 +149,7 @@ DECODE = """
 import json, sys, time
 from pathlib import Path
 import torch
-from milonga.generators.stable_audio.decoding import decode
+from milonga.generators.neural.oobleck import decode
 from milonga.generators.stable_audio.parts import ModelParts
 from milonga.runtime.progress import Progress
 

@@ -8,7 +8,6 @@ from milonga.generators.guide.band.harmony import lay_out, parse_key
 from milonga.generators.guide.band.harmony_parts import bass_part, chords_part, pad_part
 from milonga.generators.guide.band.styles import band_for
 from milonga.generators.guide.score import Score, ScorePart
-from milonga.generators.guide.sections import section_kind
 from milonga.generators.guide.tune.lead import (
     answer_part,
     lead_part,
@@ -17,6 +16,7 @@ from milonga.generators.guide.tune.lead import (
     sparkle_part,
 )
 from milonga.generators.guide.tune.melody import compose_melody
+from milonga.generators.words.sections import section_kind
 
 
 def arrange(

@@ -30,9 +30,10 @@ from milonga.generators.guide.band.styles import unheard
 from milonga.generators.guide.playing import midi
 from milonga.generators.guide.playing.render import render_score
 from milonga.generators.guide.score import Score
-from milonga.generators.guide.sections import SHAPES, section_kind
+from milonga.generators.guide.sections import SHAPES
 from milonga.generators.guide.tune.melody import compose_melody
 from milonga.generators.guide.tune.phrasing import FASTEST, breaths_of, set_lines
+from milonga.generators.words.sections import section_kind
 from milonga.runtime.progress import Progress
 
 if TYPE_CHECKING:

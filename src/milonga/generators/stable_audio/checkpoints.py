@@ -9,7 +9,7 @@ from typing import Any
 from milonga import weights
 from milonga.errors import GeneratorError
 from milonga.generators.neural.loading import WHOLE
-from milonga.generators.stable_audio.decoding import margin_of
+from milonga.generators.neural.oobleck import margin_of
 from milonga.weights import LocalWeights
 
 LONGEST_S = 47.0

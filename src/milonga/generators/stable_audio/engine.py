@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from milonga.generators.neural import oobleck
 from milonga.generators.neural.cancelling import cancellable
 from milonga.generators.neural.loading import quiet_transformers
-from milonga.generators.stable_audio import decoding
 from milonga.generators.stable_audio.checkpoints import StableAudioShape
 from milonga.generators.stable_audio.parts import ModelParts
 from milonga.runtime.progress import Progress
@@ -217,6 +217,6 @@ class StableAudioEngine:
 
         kinds = (torch.nn.Conv1d, torch.nn.ConvTranspose1d)
         with self.parts.at_work("decoder") as model, cancellable(model, progress, kinds):
-            sound = decoding.decode(model, latents, samples, self.shape.ratios, progress)
+            sound = oobleck.decode(model, latents, samples, self.shape.ratios, progress)
         found: NDArray[np.float32] = sound.numpy()
         return found

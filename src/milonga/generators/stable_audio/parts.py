@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from milonga.generators.neural import oobleck
 from milonga.generators.neural.loading import load_pretrained
 from milonga.generators.neural.parts import TakingTurns
 
@@ -38,17 +39,7 @@ class ModelParts(TakingTurns):
             from diffusers import StableAudioDiTModel
 
             return self.load_diffusers(part, StableAudioDiTModel, dtype=self.dtype)
-        return self._decoder()
-
-    def _decoder(self) -> Any:
-        from diffusers import AutoencoderOobleck
-        from torch.nn.utils import remove_weight_norm
-
-        decoder = self.load_diffusers("vae", AutoencoderOobleck, child="decoder")
-        for module in decoder.modules():
-            if hasattr(module, "weight_g"):
-                remove_weight_norm(module)
-        return decoder
+        return oobleck.load(self, "decoder")
 
     def sampler(self) -> Any:
         """A new sampler."""

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from milonga.errors import GeneratorError
 from milonga.generators.guide.band.harmony import home, lay_out, parse_key, progression
-from milonga.generators.guide.sections import SHAPES, section_kind
+from milonga.generators.guide.sections import SHAPES
+from milonga.generators.words.sections import section_kind
 
 
 @pytest.mark.parametrize(

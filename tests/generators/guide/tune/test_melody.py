@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from milonga.generators.base import LyricLine, Request
 from milonga.generators.guide.band.harmony import lay_out, parse_key
-from milonga.generators.guide.sections import SHAPES, section_kind
+from milonga.generators.guide.sections import SHAPES
 from milonga.generators.guide.tune.melody import (
     FEMALE,
     MALE,
@@ -17,6 +17,7 @@ from milonga.generators.guide.tune.melody import (
     compose_melody,
 )
 from milonga.generators.guide.tune.phrasing import FASTEST, set_lines
+from milonga.generators.words.sections import section_kind
 
 VERSE = (
     "We laugh at the chaos, we play with the luck,",

@@ -10,7 +10,7 @@ import numpy as np
 from milonga.generators.guide.band.grooves import STEPS, Groove, choose
 from milonga.generators.guide.band.styles import Band
 from milonga.generators.guide.score import Bar, Note, ScorePart, dice
-from milonga.generators.guide.sections import SectionKind
+from milonga.generators.words.sections import SectionKind
 
 _FORCE = {"X": 118, "x": 100, "o": 74, "g": 50}
 _KICK, _SNARE, _CLOSED, _OPEN, _CRASH, _RIDE = 36, 38, 42, 46, 49, 51

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 
 from milonga.errors import GeneratorError
 from milonga.generators.guide.score import BEATS, Bar, Chord, dice
-from milonga.generators.guide.sections import SHAPES, SectionKind
+from milonga.generators.guide.sections import SHAPES
+from milonga.generators.words.sections import SectionKind
 from milonga.runtime.documents import read_table
 from milonga.runtime.record import Record
 from milonga.runtime.words import plain

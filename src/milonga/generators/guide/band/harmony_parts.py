@@ -13,7 +13,7 @@ from milonga.generators.guide.band.instruments import Instrument
 from milonga.generators.guide.band.styles import Band
 from milonga.generators.guide.band.voicing import voicings
 from milonga.generators.guide.score import Bar, Note, ScorePart, dice, within
-from milonga.generators.guide.sections import SectionKind
+from milonga.generators.words.sections import SectionKind
 
 _FORCE = {"X": 104, "x": 90, "o": 72, "S": 106, "s": 92, "w": 70}
 _GAP_S = 0.02

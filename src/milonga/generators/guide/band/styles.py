@@ -19,7 +19,8 @@ from milonga.generators.guide.band.instruments import (
     split_refusals,
 )
 from milonga.generators.guide.score import dice
-from milonga.generators.guide.sections import SHAPES, section_kind
+from milonga.generators.guide.sections import SHAPES
+from milonga.generators.words.sections import section_kind
 from milonga.runtime.words import plain
 
 _LIVELY = (

@@ -8,8 +8,8 @@ from milonga.generators.guide.band.harmony import Key
 from milonga.generators.guide.band.instruments import Instrument
 from milonga.generators.guide.band.styles import Band
 from milonga.generators.guide.score import BEATS, Bar, MelodyLine, MelodyNote, Note, ScorePart, dice
-from milonga.generators.guide.sections import SectionKind
 from milonga.generators.guide.tune.melody import VoiceRange, bar_scale
+from milonga.generators.words.sections import SectionKind
 
 _LEAST_GAP_BEATS = 1.8
 _BRACKETS_VELOCITY = 66

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from milonga.generators.base import Request
 from milonga.generators.guide.band.harmony import Key, lay_out, parse_key
 from milonga.generators.guide.score import BEATS, Bar, MelodyLine, MelodyNote, dice, within
-from milonga.generators.guide.sections import SHAPES, SectionKind, section_kind
+from milonga.generators.guide.sections import SHAPES
 from milonga.generators.guide.tune.phrasing import Breath, Placed, Slot, set_lines
 from milonga.generators.guide.tune.rhythm import favoured_eighths, place
+from milonga.generators.words.sections import SectionKind, section_kind
 
 SUSTAINED_S = 0.45
 

@@ -1,4 +1,4 @@
-"""The decoder in tiles against the whole."""
+"""Decoder and encoder in tiles against the whole."""
 
 import math
 import threading
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from milonga.errors import Cancelled
 from milonga.generators.neural.cancelling import cancellable
-from milonga.generators.stable_audio.decoding import decode, margin_of
+from milonga.generators.neural.oobleck import decode, encode, encoder_margin_of, margin_of
 from milonga.runtime.progress import Progress
 
 REAL = (2, 4, 4, 8, 8)
@@ -114,9 +114,38 @@ def test_a_mac_that_refuses_long_convolutions_decodes_all_the_same(
     mac.on = False
     whole = decode(vae.decoder, latents, 60 * 2048, REAL, Progress())
     mac.on, mac.limit = True, limit
-    monkeypatch.setattr("milonga.generators.stable_audio.decoding.device_of", mac.device_of)
+    monkeypatch.setattr("milonga.generators.neural.oobleck.device_of", mac.device_of)
     found = decode(vae.decoder, latents, 60 * 2048, REAL, messages)
     assert mac.device_of() == left
     torch.testing.assert_close(found, whole, rtol=0, atol=1e-6 * float(whole.abs().max()))
     assert "going on in chunks of 30 frames" in messages.texts[0]
     assert (left == "cpu") == messages.texts[-1].endswith("going on on the CPU.")
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    ratios=st.sampled_from([(2, 4), (3, 2), (2, 2, 5)]),
+    frames=st.integers(1, 100),
+    tile=st.integers(1, 60),
+)
+def test_tiles_encode_to_the_latents_of_the_whole(ratios, frames, tile):
+    vae, hop = VAES[ratios], math.prod(ratios)
+    samples = torch.randn(2, frames * hop, generator=torch.Generator().manual_seed(frames))
+    # An odd stride pads one sample more on its left than its output needs.
+    whole = vae.encoder(samples[None])[..., :frames]
+    found = encode(vae.encoder, samples, ratios, Progress(), tile)
+    assert found.shape == (1, 8, frames)
+    torch.testing.assert_close(found, whole, rtol=0, atol=1e-6 * float(whole.abs().max()))
+
+
+@pytest.mark.parametrize("ratios", VAES)
+def test_the_margin_covers_what_a_latent_depends_on(ratios):
+    encoder, margin, hop = VAES[ratios].encoder, encoder_margin_of(ratios), math.prod(ratios)
+    middle = 2 * margin
+    samples = torch.randn(1, 2, (4 * margin + 1) * hop, generator=torch.Generator().manual_seed(1))
+    before = encoder(samples)[0, :, middle]
+    for distance, same in ((margin + 1, True), (0, False)):
+        changed = samples.clone()
+        changed[..., : (middle - distance + 1) * hop] += 1
+        changed[..., (middle + distance) * hop :] -= 1
+        assert torch.equal(before, encoder(changed)[0, :, middle]) == same
