@@ -1,0 +1,1 @@
+"""Products of activations with weights in float32, bfloat16 or int8."""
