@@ -36,10 +36,7 @@ class LyricLine(ExplainedRecord):
 
 
 class SongPart(ExplainedRecord):
-    """A segment of a song that is rendered in one take.
-
-    An empty ``style``, ``mood`` or ``voice`` is the song's, as the request has it.
-    """
+    """A segment of a song that is rendered in one take."""
 
     section: str
     seconds: float = Field(gt=0)

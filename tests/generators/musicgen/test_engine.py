@@ -4,18 +4,28 @@ import numpy as np
 import pytest
 import torch
 
-from milonga.generators.musicgen.engine import MusicGenEngine, Sampling
+from milonga.compute.tokens.sampling import Choice
+from milonga.generators.musicgen.engine import MusicGenEngine
 from milonga.generators.neural.codec import decode
 from milonga.runtime.progress import Progress
 from milonga.runtime.seeding import seeded
 
 PROMPT = "calm piano, night. bpm: 70."
-ALL = Sampling(top_k=0)
+ALL = Choice(guidance=3.0)
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["mono", "stereo"])
 def engine(request, make_musicgen):
     return MusicGenEngine.load(make_musicgen(request.param), "tiny", "cpu")
+
+
+@pytest.fixture(scope="module")
+def library(engine, make_musicgen):
+    """The library's own model, of the same weights as ``engine``."""
+    from transformers import MusicgenForConditionalGeneration
+
+    folder = make_musicgen(engine.channels)
+    return MusicgenForConditionalGeneration.from_pretrained(folder).eval()
 
 
 def draw(engine, frames, seed=0, prompt=PROMPT, sampling=ALL, **windows):
@@ -24,6 +34,12 @@ def draw(engine, frames, seed=0, prompt=PROMPT, sampling=ALL, **windows):
         tokens = engine.tokens(prompt, plan, sampling, task)
     assert task.done == task.total == engine.steps(plan)
     return tokens
+
+
+def go_on(engine, kept, new, choice):
+    with torch.inference_mode():
+        text, seen = engine.read(PROMPT, choice)
+        return engine.network.draw(text, seen, kept, new, choice, lambda: None, lambda: None)
 
 
 def test_changed_tokens_change_the_audio(engine):
@@ -46,21 +62,21 @@ def test_seed_prompt_and_settings_decide_the_tokens(engine):
     for change in [
         {"seed": 1},
         {"prompt": "trap beats"},
-        {"sampling": Sampling(guidance=1)},
-        {"sampling": Sampling(temperature=0.5)},
-        {"sampling": Sampling(top_k=3)},
+        {"sampling": Choice(guidance=1)},
+        {"sampling": Choice(3.0, 0.5)},
+        {"sampling": Choice(3.0, top_k=3)},
     ]:
         assert not torch.equal(first, draw(engine, 20, **change)), change
-    likeliest = {"sampling": Sampling(top_k=1)}
+    likeliest = {"sampling": Choice(3.0, top_k=1)}
     assert torch.equal(draw(engine, 9, **likeliest), draw(engine, 9, seed=5, **likeliest))
 
 
 @pytest.mark.parametrize("frames", [1, 5, 41])
-def test_the_samples_are_those_of_the_library(engine, frames):
+def test_the_samples_are_those_of_the_library(engine, library, frames):
     sound = engine.audio(draw(engine, frames), Progress())
     text = engine._tokenizer([PROMPT], return_tensors="pt")
     with seeded(0):
-        theirs = engine.model.generate(
+        theirs = library.generate(
             **text, do_sample=True, guidance_scale=3.0, top_k=0, max_new_tokens=max(8, frames + 3)
         )
     theirs = theirs[0, :, : frames * 640].numpy()
@@ -81,24 +97,22 @@ def test_continuation_uses_the_tokens_before(engine):
     assert torch.equal(long[:, :40], draw(engine, 40))
     plan = engine.plan(65, **windows)
     assert [(w.kept, w.new) for w in plan] == [(0, 40), (15, 25)]
-    text = engine._tokenizer([PROMPT], return_tensors="pt")
-    kept, likeliest = long[:, 25:40], Sampling(top_k=1)
-    with Progress().task("") as task:
-        after = engine._call(text, kept, 25, likeliest, task)
-        other = engine._call(text, (kept + 1) % 64, 25, likeliest, task)
-        again = engine._call(text, kept.clone(), 25, likeliest, task)
+    kept, likeliest = long[:, 25:40], Choice(3.0, top_k=1)
+    after = go_on(engine, kept, 25, likeliest)
+    other = go_on(engine, (kept + 1) % 64, 25, likeliest)
+    again = go_on(engine, kept.clone(), 25, likeliest)
     assert torch.equal(after, again)
     assert not torch.equal(after, other)
 
 
-def test_the_library_continues_alike(engine):
+def test_the_library_continues_alike(engine, library):
     """What a window gets as its past is what the library would decode as the past."""
     kept = draw(engine, 15)
     text = engine._tokenizer([PROMPT], return_tensors="pt")
-    with Progress().task("") as task, seeded(3):
-        new = engine._call(text, kept, 10, ALL, task)
     with seeded(3):
-        theirs = engine.model.generate(
+        new = go_on(engine, kept, 10, ALL)
+    with seeded(3):
+        theirs = library.generate(
             **text, decoder_input_ids=kept, do_sample=True, guidance_scale=3.0, top_k=0,
             max_new_tokens=13,
         )  # fmt: skip
@@ -111,7 +125,7 @@ def test_the_library_continues_alike(engine):
 def test_decoding_in_pieces_is_decoding(engine, frames):
     generator = torch.Generator().manual_seed(frames)
     codes = torch.randint(0, 64, (2, 4, frames), generator=generator)
-    codec = engine.model.audio_encoder
+    codec = engine.parts[1]
     with torch.inference_mode():
         whole = codec.decode(codes[None], [None]).audio_values
     pieces = decode(codec, codes, Progress())
@@ -125,7 +139,7 @@ def test_a_mac_that_refuses_long_convolutions_decodes_all_the_same(
     engine, mac, messages, monkeypatch, limit, left
 ):
     codes = torch.randint(0, 64, (1, 4, 260), generator=torch.Generator().manual_seed(0))
-    codec = engine.model.audio_encoder
+    codec = engine.parts[1]
     mac.on = False
     whole = decode(codec, codes, Progress())
     mac.on, mac.limit = True, limit

@@ -38,8 +38,7 @@ class Kernels:
         emit_activation(module, tiling.width)
         for filtering in filterings:
             emit_conv(module, gemm, filtering, tiling)
-        with _LOCK:
-            self._engine = _compile(str(module))
+        self._engine = compile_module(str(module))
         self.gemm = self._kernel("gemm", GEMM_ARGS)
         self.activation = self._kernel("activation", ACTIVATION_ARGS)
         self.convs = {f: self._kernel(conv_name(f), CONV_ARGS) for f in filterings}
@@ -71,19 +70,21 @@ def has_wide_vectors() -> bool:
     return processor.has("avx512f")
 
 
-def _compile(text: str) -> llvm.ExecutionEngine:
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(text)
-    module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    # The kernels are vectors already, and unrolled as far as the registers go.
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-    builder = llvm.create_pass_builder(_machine(), options)
-    builder.getModulePassManager().run(module, builder)
-    engine = llvm.create_mcjit_compiler(module, _machine())
-    engine.finalize_object()
-    return engine
+def compile_module(text: str) -> llvm.ExecutionEngine:
+    """Machine code for this processor, or for what ``processor.without`` leaves of it."""
+    with _LOCK:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        module = llvm.parse_assembly(text)
+        module.verify()
+        options = llvm.create_pipeline_tuning_options(speed_level=2)
+        # The kernels are vectors already, and unrolled as far as the registers go.
+        options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
+        builder = llvm.create_pass_builder(_machine(), options)
+        builder.getModulePassManager().run(module, builder)
+        engine = llvm.create_mcjit_compiler(module, _machine())
+        engine.finalize_object()
+        return engine
 
 
 def _machine() -> llvm.TargetMachine:

@@ -9,10 +9,11 @@ from pydantic import Field
 
 from milonga import weights
 from milonga.audio.clip import Clip
+from milonga.compute.tokens.sampling import Choice
 from milonga.errors import GeneratorError, Problem
 from milonga.generators.base import Request, Role, too_long
 from milonga.generators.musicgen import outlook, windows
-from milonga.generators.musicgen.engine import MusicGenEngine, Sampling
+from milonga.generators.musicgen.engine import MusicGenEngine
 from milonga.generators.musicgen.prompts import prompt_of
 from milonga.generators.neural.cancelling import cancellable
 from milonga.generators.neural.checkpoint import (
@@ -115,13 +116,14 @@ class MusicGen(CheckpointGenerator[MusicGenEngine]):
         options, device = self.options, self.model().device
         plan = engine.plan(engine.frames_for(round(request.seconds * engine.rate)))
         steps = engine.steps(plan)
-        sampling = Sampling(options.guidance, options.temperature, options.top_k)
+        choice = Choice(options.guidance, options.temperature, options.top_k)
         with (
-            cancellable(engine.model, progress),
+            cancellable(engine.parts[0], progress),
+            cancellable(engine.parts[1], progress),
             seeded(request.seed, device, progress),
             self.learning(outlook.work_of(options.model), steps),
         ):
             with progress.task(f"MusicGen, {request.seconds:g} s", steps, "tokens") as task:
-                tokens = engine.tokens(prompt_of(request), plan, sampling, task)
+                tokens = engine.tokens(prompt_of(request), plan, choice, task, progress.check)
             sound = engine.audio(tokens, progress)
         return self.exactly(sound, engine.rate, request.seconds)

@@ -326,6 +326,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
             files=hashes,
             libraries={lib: version(lib) for lib in (*self.libraries, "tokenizers")},
             device=device,
+            engine=getattr(engine, "engine", "torch"),
             dtype=engine.dtype,
             licences=licences_of(local, name, self.like),
         )

@@ -1,1 +1,0 @@
-"""Blind listening tests: pages that open from the disk, and what their answers say."""

@@ -1,0 +1,1 @@
+"""Decoders that make one token after the other: preallocated memories, compiled steps, sampling."""

@@ -1,0 +1,362 @@
+"""A decoder whose steps are compiled for this processor.
+
+A step of one token runs as one compiled function on all threads (``program``). What is read at
+once, a prompt or a window, goes through plain torch, which is quick at many rows.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from milonga.compute import processor
+from milonga.compute.convolutions.workers import Workers
+from milonga.compute.tokens.plain import Memory, normed, read, text_memory
+
+if TYPE_CHECKING:
+    import torch
+
+    from milonga.compute.tokens.description import Description, Norm
+    from milonga.compute.tokens.matrix import Matrix
+    from milonga.compute.tokens.vectors import Kind
+
+_PIECES = 3
+"""Pieces of a product for each thread, on average."""
+
+
+class FastMemory(Memory):
+    """Keys and values as the compiled attention reads them; rows keep their slots.
+
+    Keys are ``[slots, heads, blocks, width of a head, 16]``, values
+    ``[slots, heads, places, width of a head]``.
+    """
+
+    def __init__(
+        self, description: Description, rows: int, places: int, kind: torch.dtype,
+        check: Callable[[], None],
+    ) -> None:  # fmt: skip
+        import torch
+
+        blocks = -(-places // 16)
+        heads, width = description.heads, description.head_width
+        count = len(description.blocks)
+        self.keys = torch.empty(count, rows, heads, blocks, width, 16, dtype=kind)
+        self.values = torch.empty(count, rows, heads, blocks * 16, width, dtype=kind)
+        self.length, self.slots, self.check = 0, torch.arange(rows), check
+        self.text, self.seen = [], None
+        self.text_keys: torch.Tensor | None = None
+        self.text_values: torch.Tensor | None = None
+        self.step: _Step | None = None
+
+    def add(
+        self, block: int, key: torch.Tensor, value: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        import torch
+
+        places = key.shape[2]
+        if self.length:
+            raise ValueError("Several places at once go only into an empty memory.")
+        pack(key, self.keys[block])
+        self.values[block, :, :, :places] = value
+        if self.values.dtype != torch.float32 and places > 1:
+            return key.to(self.values.dtype), value.to(self.values.dtype)
+        return key, value
+
+    def keep(self, rows: torch.Tensor) -> None:
+        self.slots = self.slots[rows]
+        if self.seen is not None:
+            self.seen = self.seen[rows]
+        self.step = None
+
+
+def pack(keys: torch.Tensor, target: torch.Tensor) -> None:
+    """Put keys ``[rows, heads, places, width]`` into blocks of 16 places, from the first on."""
+    import torch
+
+    rows, heads, places, width = keys.shape
+    blocks = -(-places // 16)
+    padded = torch.nn.functional.pad(keys, (0, 0, 0, blocks * 16 - places))
+    target[:, :, :blocks] = padded.view(rows, heads, blocks, 16, width).transpose(3, 4)
+
+
+class FastDecoder:
+    """A decoder with compiled steps, on a processor.
+
+    Args:
+        description: its weights; ``unfit`` gave no reason against it.
+        threads: to compute with; None for as many as torch uses.
+    """
+
+    engine = "fast"
+
+    def __init__(self, description: Description, threads: int | None = None) -> None:
+        import torch
+
+        self.description = description
+        self._workers = Workers(threads or torch.get_num_threads())
+        kinds = list(dict.fromkeys(kind_of(matrix) for matrix in description.matrices()))
+        self._kinds: list[Kind] = kinds
+        self._memory_kind: Kind = "float32" if kinds[0] == "float32" else "bfloat16"
+        whole = all(matrix.inner % 64 == 0 for matrix in description.matrices())
+        self._run = compiled(
+            tuple(kinds), description.head_width, self._memory_kind, description.eps,
+            4 if whole else 1,
+        )  # fmt: skip
+
+    @property
+    def device(self) -> torch.device:
+        return self.description.norm.weight.device
+
+    def memory(
+        self, rows: int, places: int, check: Callable[[], None], *,
+        text: torch.Tensor | None = None, seen: Sequence[int] | None = None,
+    ) -> FastMemory:  # fmt: skip
+        """An empty memory; see ``PlainDecoder.memory``."""
+        import torch
+
+        known = self.description
+        kind = getattr(torch, self._memory_kind)
+        memory = FastMemory(known, rows, min(places, known.places), kind, check)
+        if text is not None:
+            memory.seen = torch.tensor(seen or [text.shape[1]] * rows)
+            memory.text = [text_memory(known, block.cross, text) for block in known.blocks
+                           if block.cross is not None]  # fmt: skip
+            words = text.shape[1]
+            shape = len(memory.text), rows, known.heads, -(-words // 16)
+            memory.text_keys = torch.empty(*shape, known.head_width, 16, dtype=kind)
+            memory.text_values = torch.zeros(*shape[:3], shape[3] * 16, known.head_width,
+                                             dtype=kind)  # fmt: skip
+            for index, (keys, values) in enumerate(memory.text):
+                pack(keys, memory.text_keys[index])
+                memory.text_values[index, :, :, :words] = values
+        return memory
+
+    def odds(
+        self, embedded: torch.Tensor, memory: Memory, first: int = 0, last: int | None = None
+    ) -> torch.Tensor:
+        """Read more of the sequences, and give the odds; see ``PlainDecoder.odds``."""
+        known = self.description
+        last = known.odds.outer if last is None else last
+        if embedded.shape[1] > 1:
+            hidden = read(known, embedded, memory)
+            hidden = normed(hidden[:, -1], known.norm, known.eps)
+            return known.odds.times(hidden, first, last).float()
+        if not isinstance(memory, FastMemory):
+            raise TypeError("This memory is of another decoder.")
+        memory.check()
+        if memory.step is None:
+            memory.step = _Step(known, memory, self._kinds, self._workers.count)
+        step = memory.step
+        step.begin(embedded[:, 0], memory.length, first, last)
+        count = self._workers.count
+        self._workers.run(count, 1, lambda _first, _last, worker: step.run(self._run, worker))
+        memory.length += 1
+        return step.odds[:, : last - first].clone()
+
+
+class _Step:
+    """The operations of one token for rows of a memory, and the room that they work in."""
+
+    def __init__(
+        self, known: Description, memory: FastMemory, kinds: list[Kind], threads: int
+    ) -> None:
+        import torch
+
+        self._kinds, self._threads, self._known = kinds, threads, known
+        rows, width = len(memory.slots), known.width
+        widest = max(matrix.inner for matrix in known.matrices())
+        inner = max(block.up.outer for block in known.blocks)
+        self.rows = rows
+        self._hidden, self._seen = torch.empty(rows, width), torch.empty(rows, width)
+        self._joined, self._inner = torch.empty(rows, 3 * width), torch.empty(rows, inner)
+        self._aside = torch.empty(rows, width)
+        self.odds = torch.empty(rows, known.odds.outer)
+        places = max(memory.values.shape[3], 0 if memory.text_values is None
+                     else memory.text_values.shape[3])  # fmt: skip
+        self._scratch = torch.empty(threads, rows * widest)
+        self._scores = torch.empty(threads, places + 16)
+        self._lengths = np.zeros(rows, np.int64)
+        self._slots = memory.slots.numpy().astype(np.int64)
+        self._words = np.zeros(rows, np.int64)
+        if memory.seen is not None:
+            self._words[:] = memory.seen.numpy()
+        self._held = memory, known  # what the operations point to
+        listed = list(self._operations(memory))
+        from milonga.compute.tokens.program import COUNTERS
+
+        self._operations_ = np.stack(listed)
+        self._counters = np.zeros((len(listed), COUNTERS), np.int64)
+
+    def _operations(self, memory: FastMemory) -> Any:
+        known = self._known
+        hidden, joined, seen = self._hidden, self._joined, self._seen
+        for index, block in enumerate(known.blocks):
+            yield self._product(block.joined, hidden, joined, norm=block.norm)
+            yield self._attention(
+                joined, memory.keys[index], memory.values[index], self._lengths, self._slots,
+                own=True,
+            )  # fmt: skip
+            yield self._product(block.out, seen, self._aside, onto=hidden)
+            if block.cross is not None:
+                if memory.text_keys is None or memory.text_values is None:
+                    raise ValueError("This decoder attends to a text, and there is none.")
+                yield self._product(block.cross.query, hidden, joined, norm=block.cross.norm)
+                yield self._attention(
+                    joined, memory.text_keys[index], memory.text_values[index], self._words,
+                    self._slots, own=False,
+                )  # fmt: skip
+                yield self._product(block.cross.out, seen, self._aside, onto=hidden)
+            yield self._product(block.up, hidden, self._inner, norm=block.second_norm, active=True)
+            yield self._product(block.down, self._inner, self._aside, onto=hidden)
+        yield self._product(known.odds, hidden, self.odds, norm=known.norm)
+
+    def _product(
+        self, matrix: Matrix, x: torch.Tensor, out: torch.Tensor, *, norm: Norm | None = None,
+        onto: torch.Tensor | None = None, active: bool = False,
+    ) -> np.ndarray[Any, Any]:  # fmt: skip
+        from milonga.compute.tokens.program import PRODUCT
+
+        return _words(
+            PRODUCT, kind=self._kinds.index(kind_of(matrix)), first=0, last=matrix.outer,
+            **self._pieces(matrix.outer), x=_at(x), x_row=x.shape[1], inner=matrix.inner,
+            weight=_at(matrix.weight),
+            w_row=matrix.weight.stride(0) * matrix.weight.element_size(),
+            scale=_at(matrix.scale), out=_at(out), out_row=out.shape[1],
+            norm=_at(norm.weight if norm else None),
+            norm_bias=_at(norm.bias if norm else None),
+            bias=_at(matrix.bias), activation=int(active), onto=_at(onto),
+            onto_row=0 if onto is None else onto.shape[1],
+        )  # fmt: skip
+
+    def _pieces(self, outer: int) -> dict[str, int]:
+        grain = -(-outer // (_PIECES * self._threads))
+        grain = -(-grain // 16) * 16
+        return {"grain": grain, "pieces": -(-outer // grain)}
+
+    def _attention(
+        self, joined: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, lengths: Any,
+        slots: Any, *, own: bool,
+    ) -> np.ndarray[Any, Any]:  # fmt: skip
+        from milonga.compute.tokens.program import ATTENTION
+
+        heads, width, step = self._known.heads, self._known.width, 4
+        return _words(
+            ATTENTION, kind=-1, pieces=self.rows * heads, heads=heads, query=_at(joined),
+            key=_at(joined) + step * width if own else 0,
+            value=_at(joined) + 2 * step * width if own else 0, row=joined.shape[1],
+            keys=_at(keys), values=_at(values), lengths=lengths.ctypes.data,
+            slots=slots.ctypes.data, key_bytes=keys[0, 0].numel() * keys.element_size(),
+            value_bytes=values[0, 0].numel() * values.element_size(), out=_at(self._seen),
+            out_row=width,
+        )  # fmt: skip
+
+    def begin(self, embedded: torch.Tensor, length: int, first: int, last: int) -> None:
+        """Get ready for the token at place ``length``."""
+        from milonga.compute.tokens.program import PRODUCT
+
+        known = self._known
+        self._hidden.copy_(embedded)
+        self._lengths[:] = length + 1
+        self._counters[:] = 0
+        odds = known.odds
+        changed = {
+            **self._pieces(last - first), "last": last - first,
+            "weight": _at(odds.weight[first:]),
+            "scale": 0 if odds.scale is None else _at(odds.scale[first:]),
+        }  # fmt: skip
+        for name, value in changed.items():
+            self._operations_[-1, PRODUCT.index(name)] = value
+
+    def run(self, function: Callable[..., None], worker: int) -> None:
+        """Work as one of the threads."""
+        function(
+            self._operations_.ctypes.data, len(self._operations_), self._counters.ctypes.data,
+            _at(self._scratch[worker]), _at(self._scores[worker]), self.rows,
+        )  # fmt: skip
+
+
+def _at(tensor: torch.Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
+
+
+def _words(names: Sequence[str], **values: int) -> np.ndarray[Any, Any]:
+    from milonga.compute.tokens.program import WORDS
+
+    found = np.zeros(WORDS, np.int64)
+    for name, value in values.items():
+        found[names.index(name)] = value
+    return found
+
+
+def kind_of(matrix: Matrix) -> Kind:
+    """In which kind of number a matrix lies."""
+    return str(matrix.weight.dtype).removeprefix("torch.")  # type: ignore[return-value]
+
+
+def unfit(description: Description) -> str | None:
+    """Explain why the steps of a decoder can't be compiled here; None if they can."""
+    import importlib.util
+
+    if description.norm.weight.device.type != "cpu":
+        return "it computes on another device"
+    if importlib.util.find_spec("llvmlite") is None:
+        return "llvmlite isn't installed"
+    from milonga.compute.convolutions.compile import why_not
+
+    if (reason := why_not()) is not None:
+        return reason
+    if {kind_of(matrix) for matrix in description.matrices()} - {"float32", "bfloat16", "int8"}:
+        return "no kernels for weights in float16"
+    if description.odds.bias is not None:
+        return "no kernel for odds with a bias"
+    if description.activation != "gelu":
+        return f"no kernel for {description.activation}"
+    inner = {matrix.inner for matrix in description.matrices()}
+    if any(size % 16 for size in inner) or description.head_width % 8:
+        return "its width is no multiple of 16, or that of its heads none of 8"
+    return None
+
+
+def compiled(
+    kinds: tuple[Kind, ...], head: int, memory: Kind, eps: float, unroll: int
+) -> Callable[..., None]:
+    """The compiled function for decoders of a kind, on this processor as it is now."""
+    there = frozenset(name for name, on in processor.features().items() if on)
+    return _compiled(kinds, head, memory, eps, unroll, there)
+
+
+@functools.lru_cache(16)
+def _compiled(
+    kinds: tuple[Kind, ...], head: int, memory: Kind, eps: float, unroll: int,
+    there: frozenset[str],
+) -> Callable[..., None]:  # fmt: skip
+    import llvmlite.binding as llvm
+
+    from milonga.compute.convolutions.compile import compile_module, has_wide_vectors
+    from milonga.compute.convolutions.emit import POINTER
+    from milonga.compute.tokens.kernels import Heads
+    from milonga.compute.tokens.program import RUN, YIELD, emit_program
+
+    pause = "llvm.x86.sse2.pause" if processor.machine() == "x86_64" else "llvm.aarch64.hint"
+    module = emit_program(
+        kinds, Heads(head, memory), eps, wide=has_wide_vectors(), unroll=unroll, pause=pause
+    )
+    library: Any = ctypes
+    give_way = (
+        library.windll.kernel32.SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
+    )
+    llvm.add_symbol(YIELD, ctypes.cast(give_way, ctypes.c_void_p).value)
+    engine = compile_module(str(module))
+    types = [ctypes.c_void_p if kind is POINTER else ctypes.c_int64 for _, kind in RUN]
+    # A call through ctypes lets other Python threads run meanwhile.
+    function = ctypes.CFUNCTYPE(None, *types)(engine.get_function_address("run"))
+
+    def run(*values: int, _engine: Any = engine) -> None:
+        function(*values)
+
+    return run
