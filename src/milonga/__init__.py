@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from milonga.workflows.comparing import compare
     from milonga.workflows.doctor import doctor
     from milonga.workflows.history import compare_history, replay_sound
+    from milonga.workflows.listening import make_listening_test, read_listening_test
     from milonga.workflows.playing import blend_sounds, play_batch, play_sound, play_sounds
     from milonga.workflows.presets import save_preset
     from milonga.workflows.sheets import check_sheet, export_sheet, import_sheet, new_sheet
@@ -111,6 +112,7 @@ _HOMES = {
     "list_weights": "milonga.weights",
     "load_sheet": "milonga.songs.sheet.load",
     "loudness_lufs": "milonga.audio",
+    "make_listening_test": "milonga.workflows.listening",
     "mix_song": "milonga.workflows.songs",
     "new_sheet": "milonga.workflows.sheets",
     "plan_song": "milonga.workflows.songs",
@@ -120,6 +122,7 @@ _HOMES = {
     "probe": "milonga.audio",
     "prune_takes": "milonga.workflows.takes",
     "read": "milonga.audio",
+    "read_listening_test": "milonga.workflows.listening",
     "remove_weights": "milonga.weights",
     "render_song": "milonga.workflows.songs",
     "replay": "milonga.workflows.songs",
@@ -189,6 +192,7 @@ __all__ = [
     "list_weights",
     "load_sheet",
     "loudness_lufs",
+    "make_listening_test",
     "mix_song",
     "new_sheet",
     "plan_song",
@@ -198,6 +202,7 @@ __all__ = [
     "probe",
     "prune_takes",
     "read",
+    "read_listening_test",
     "remove_weights",
     "render_song",
     "replay",

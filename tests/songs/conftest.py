@@ -74,8 +74,15 @@ class Natural(Tone):
         return super().render(longer, progress)
 
 
+class Songster(Tone):
+    """Makes songs, words and music in one, and nothing else."""
+
+    name = "songster"
+    roles = frozenset({"song"})
+
+
 def make(name, options):
-    found = {"tone": Tone, "natural": Natural}
+    found = {"tone": Tone, "natural": Natural, "songster": Songster}
     if name not in found:
         raise UnknownNameError("generator", name, found)
     return found[name](found[name].Options.model_validate(dict(options)))
@@ -83,7 +90,7 @@ def make(name, options):
 
 @pytest.fixture
 def make_generator():
-    Tone.rendered = Natural.rendered = 0
+    Tone.rendered = Natural.rendered = Songster.rendered = 0
     return make
 
 

@@ -36,7 +36,10 @@ class LyricLine(ExplainedRecord):
 
 
 class SongPart(ExplainedRecord):
-    """A segment of a song that is rendered in one take."""
+    """A segment of a song that is rendered in one take.
+
+    An empty ``style``, ``mood`` or ``voice`` is the song's, as the request has it.
+    """
 
     section: str
     seconds: float = Field(gt=0)

@@ -89,6 +89,7 @@ def plan_song(
     *,
     generators: Iterable[str] = (),
     segments: Iterable[int] = (),
+    whole: bool = False,
     takes: int = 1,
     seed: int = 0,
     options: Options | None = None,
@@ -101,6 +102,8 @@ def plan_song(
         out: the output folder; it need not exist, and nothing is written.
         generators: use these instead of the layers' own.
         segments: numbers of the segments to render; empty for all.
+        whole: takes of the whole song, and only the segments that are named. Without it there
+            are such takes where the sheet has ``whole`` and no segments are named.
         takes: number of takes for each layer and generator, with seeds ``seed``, ``seed + 1``, ...
         seed: of the first take.
         options: by generator name, over those of the sheet.
@@ -112,7 +115,7 @@ def plan_song(
     """
     song = sheet if isinstance(sheet, Sheet) else load_sheet(sheet)
     names = (generators,) if isinstance(generators, str) else tuple(generators)
-    selection = Selection(names, tuple(segments), takes, seed, options or {})
+    selection = Selection(names, tuple(segments), takes, seed, options or {}, whole)
     return make_plan(song, Path(out), selection, make_generator, need_baselines=report)
 
 
@@ -122,6 +125,7 @@ def render_song(
     *,
     generators: Iterable[str] = (),
     segments: Iterable[int] = (),
+    whole: bool = False,
     takes: int = 1,
     seed: int = 0,
     options: Options | None = None,
@@ -154,8 +158,8 @@ def render_song(
         (True, 2, 'rendered')
     """
     plan = plan_song(
-        sheet, out, generators=generators, segments=segments, takes=takes, seed=seed,
-        options=options, report=report,
+        sheet, out, generators=generators, segments=segments, whole=whole, takes=takes,
+        seed=seed, options=options, report=report,
     )  # fmt: skip
     return render_plan(plan, choose=choose, report=report, progress=progress)
 

@@ -3,14 +3,16 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga._installed import install_command
 from milonga.errors import GeneratorError, MilongaError
-from milonga.generators.base import LyricLine, Request
+from milonga.generators.base import LyricLine, Request, Role, SongPart
 from milonga.generators.guide import Guide
 from milonga.generators.guide.band.grooves import GROOVES
 from milonga.generators.guide.band.instruments import INSTRUMENTS, instruments_in
@@ -36,7 +38,7 @@ def problems(asked):
 def test_the_registry_knows_it():
     assert generator_class("guide") is Guide
     assert Guide.length == "exact"
-    assert Guide.roles == {"vocals", "backing", "instrumental", "texture"}
+    assert Guide.roles == set(get_args(Role))
 
 
 def test_a_good_request_has_no_problems():
@@ -219,3 +221,34 @@ def test_directions_that_its_voice_ignores_are_said():
     assert Guide().assess(request(lyrics=lyrics)).notes == (
         "The guide's voice does nothing for [laughs] [guitar solo].",
     )
+
+
+def test_a_song_in_one_take_is_its_segments_one_after_the_other():
+    words = (LyricLine(text="the corner keeps a little light"),)
+    parts = (
+        SongPart(section="intro", seconds=2.0, style="tango"),
+        SongPart(section="verse", seconds=4.1, lyrics=words),
+    )
+    whole = request(
+        role="song", section="song", seconds=6.1, style="pop", lyrics=words, parts=parts
+    )
+    guide = Guide()
+    assert guide.assess(whole).problems == ()
+    clip = guide.render(whole)
+    assert clip.n_samples == round(6.1 * 44100)
+    alone = [
+        request(lyrics=(), role="instrumental", section="intro", seconds=2.0, style="tango"),
+        request(role="vocals", section="verse", seconds=4.1, style="pop", lyrics=words),
+    ]
+    first, second = (guide.render(one) for one in alone)
+    assert np.array_equal(clip.samples[:, : first.n_samples], first.samples)
+    assert np.array_equal(clip.samples[:, first.n_samples :], second.samples)
+    one = request(role="song", section="verse", seconds=4.1, style="pop", lyrics=words)
+    assert np.array_equal(guide.render(one).samples, second.samples)
+    # The receipt names the voice, also where the last segment has none.
+    backwards = whole.model_copy(update={"parts": parts[::-1]})
+    guide.render(backwards)
+    assert "hibari-tts" in guide.model().libraries
+    crowded = SongPart(section="verse", seconds=1.0, lyrics=words * 9)
+    refused = guide.assess(whole.model_copy(update={"parts": (*parts, crowded)}))
+    assert [problem.where for problem in refused.problems] == ["part 3, seconds"]

@@ -6,6 +6,7 @@ from milonga import audio
 from milonga.errors import PlanError
 from milonga.songs.rendering.plan import Selection, make_plan
 from milonga.songs.rendering.render import iter_render, render
+from milonga.songs.rendering.takes import takes_in
 
 TWO_LAYERS = {
     "lyrics": "la la",
@@ -201,3 +202,81 @@ def test_notes_of_a_take_stay_with_it(sheet, make_generator, tmp_path):
     plan = make_plan(sheet(), tmp_path, Selection(), make_generator)
     assert plan.takes[0].notes == ("a plain tone",)
     assert plan.notes == plan.about_song == ("segment 1: a plain tone",)
+
+
+WORDS = {"lyrics": "la la\n[softly]", "section": "verse"}
+
+
+def test_the_whole_song_in_one_take(sheet, make_generator, tmp_path):
+    song = sheet(
+        WORDS | {"mood": "sad", "seconds": 2.0},
+        {"section": "solo", "tempo": 90.0, "lyrics": "not sung [drums]"},
+        {"lyrics": "bye", "key": "D minor", "layers": [{"role": "song", "lyrics": "adios"}]}
+        | {"generators": ["songster"]},
+        whole={"generators": ["songster"], "style": "tango"},
+        style="pop",
+        mood="calm",
+    )
+    plan = make_plan(song, tmp_path, Selection(takes=2), make_generator)
+    first, second = (take for take in plan.takes if not take.segment)
+    assert (first.label, first.place) == ("The whole song, songster-s0",) * 2
+    assert second.sound_path == tmp_path / "takes" / "whole" / "songster-s1.wav"
+    asked = first.request
+    assert (asked.role, asked.seconds, asked.tempo, asked.style) == ("song", 4.0, 120, "tango")
+    assert [line.text for line in asked.lyrics] == ["la la", "", "", "adios"]
+    assert [part.seconds for part in asked.parts] == [2.0, 1.0, 1.0]
+    # What a segment doesn't say itself is the song's.
+    assert [(part.style, part.mood) for part in asked.parts] == [("", "sad"), ("", ""), ("", "")]
+    assert [line.directions for line in asked.parts[1].lyrics] == [("drums",)]
+    notes = "\n".join(plan.about_song)
+    assert "the whole song: one tempo throughout, 120; segments with another: 2." in notes
+    assert "the whole song: one key throughout, C major; segments with another: 3." in notes
+    assert list(list(plan.rows())[-2][:4]) == ["", "The whole song", "song", "songster-s0"]
+    outcomes = render(plan)
+    assert [outcome.status for outcome in render(plan)] == ["kept"] * len(outcomes)
+    assert outcomes[-1].receipt.segment == 0
+
+
+@pytest.mark.parametrize(
+    ("selection", "segments"),
+    [
+        (Selection(), [1, 2]),
+        (Selection(segments=(2,)), [2]),
+        (Selection(whole=True, generators=("songster",)), [0]),
+    ],
+)
+def test_what_is_rendered_of_segments_and_the_whole(
+    sheet, make_generator, tmp_path, selection, segments
+):
+    plan = make_plan(sheet({}, {}), tmp_path, selection, make_generator)
+    assert [take.segment for take in plan.takes] == segments
+    if selection == Selection():
+        wanted = sheet({}, {}, whole={"generators": ["songster"]})
+        plan = make_plan(wanted, tmp_path, selection, make_generator)
+        assert [take.segment for take in plan.takes] == [1, 2, 0]
+
+
+def test_a_generator_that_makes_no_songs_is_left_out_of_the_whole(sheet, make_generator, tmp_path):
+    song = sheet(whole={"generators": ["songster"]})
+    plan = make_plan(song, tmp_path, Selection(generators=("tone",)), make_generator)
+    assert [take.segment for take in plan.takes] == [1]
+    assert any("tone makes" in note and "no song" in note for note in plan.notes)
+    with pytest.raises(PlanError, match="None of tone can make song"):
+        make_plan(song, tmp_path, Selection(("tone",), whole=True), make_generator)
+
+
+def test_a_song_stands_in_for_vocals_that_nothing_else_plays_under(sheet, make_generator, tmp_path):
+    """A segment has one layer of vocals by itself; ace-step makes no vocals, but songs."""
+    alone = sheet(WORDS | {"generators": ["songster", "tone"]})
+    plan = make_plan(alone, tmp_path, Selection(), make_generator)
+    assert [take.request.role for take in plan.takes] == ["song", "vocals"]
+    render(plan)
+    now = alone.request(alone.segments[0], alone.segments[0].layers[0], seed=0)
+    found, _ = takes_in(plan.takes[0].folder, ("songster",), now)
+    assert [(take.name, take.stale) for take in found] == [
+        ("songster-s0", False),
+        ("tone-s0", False),
+    ]
+    layers = [{"role": "vocals", "generators": ["songster"]}, {"role": "backing"}]
+    with pytest.raises(PlanError, match="None of songster can make vocals"):
+        make_plan(sheet(WORDS | {"layers": layers}), tmp_path, Selection(), make_generator)

@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from milonga.generators.base import Role
 from milonga.songs.markdown.export import export_markdown
 from milonga.songs.markdown.import_ import import_markdown
 from milonga.songs.sheet.load import Layer, Segment, Sheet, parse_sheet
+from milonga.songs.sheet.model import Whole
 from milonga.songs.sheet.yaml_writer import write_yaml
 
 NASTY = (
@@ -124,7 +127,7 @@ texts = {
 }  # fmt: skip
 tempo = st.floats(20, 300) | st.integers(20, 300)
 layer = st.builds(
-    Layer, role=st.sampled_from(["vocals", "backing", "instrumental", "texture"]),
+    Layer, role=st.sampled_from(get_args(Role)),
     generators=generators, gain_db=st.floats(-60, 24), lyrics=st.none() | lyrics, **texts,
 )  # fmt: skip
 segment = st.builds(
@@ -139,8 +142,12 @@ segment = st.builds(
     layers=st.lists(layer, max_size=3, unique_by=lambda one: one.role).map(tuple),
     **texts,
 )  # fmt: skip
+whole = st.builds(
+    Whole, generators=generators, gain_db=st.floats(-60, 24), options=options, **texts
+)
 sheets = st.builds(
     Sheet,
+    whole=st.none() | whole,
     title=name, artist=st.just("") | line, tempo=tempo, key=st.none() | line,
     language=st.sampled_from([None, "en"]), generators=generators, options=options,
     segments=st.lists(segment, min_size=1, max_size=3, unique_by=lambda one: one.number).map(tuple),

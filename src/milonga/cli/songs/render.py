@@ -59,6 +59,11 @@ def _list_options(ctx: click.Context, param: click.Parameter, wanted: bool) -> N
     help="Only this segment; may be repeated.",
 )
 @click.option(
+    "--whole",
+    is_flag=True,
+    help="Takes of the whole song in one; of the segments only those that --segment names.",
+)
+@click.option(
     "--takes",
     type=click.IntRange(1, 100),
     default=1,

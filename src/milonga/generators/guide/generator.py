@@ -31,12 +31,14 @@ from milonga.generators.guide.playing import midi
 from milonga.generators.guide.playing.render import render_score
 from milonga.generators.guide.score import Score
 from milonga.generators.guide.sections import SHAPES
+from milonga.generators.guide.songs import joined, joined_clips, segments_of
 from milonga.generators.guide.tune.melody import compose_melody
 from milonga.generators.guide.tune.phrasing import FASTEST, breaths_of, set_lines
 from milonga.generators.words.sections import section_kind
 from milonga.runtime.progress import Progress
 
 if TYPE_CHECKING:
+    from milonga.generators.guide.voice.speech import SpeechEngine
     from milonga.generators.guide.voice.vocals import Vocals
 
 SLOWEST_BPM, FASTEST_BPM = 20.0, 400.0
@@ -47,7 +49,8 @@ _LEADS = tuple(sorted(name for name, i in INSTRUMENTS.items() if "lead" in i.job
 
 class Guide(Generator):
     """A scratch track: a small band that plays what the style words say, in the segment's tempo
-    and key, with the tune that the singing guide sings.
+    and key, with the tune that the singing guide sings. A song in one take is its segments, one
+    after the other.
 
     Clips are 44.1 kHz stereo, exactly as long as asked, the same for the same request.
 
@@ -56,7 +59,9 @@ class Guide(Generator):
     """
 
     name: ClassVar[str] = "guide"
-    roles: ClassVar[frozenset[Role]] = frozenset(("vocals", "backing", "instrumental", "texture"))
+    roles: ClassVar[frozenset[Role]] = frozenset(
+        ("vocals", "backing", "instrumental", "texture", "song")
+    )
     length: ClassVar[Literal["exact", "natural"]] = "exact"
 
     class Options(Generator.Options):
@@ -88,11 +93,15 @@ class Guide(Generator):
         super().__init__(options)
         midi.soundfont_path()
         self._vocals: Vocals | None = None
-        self._sang = False
+        self._engines: dict[str, SpeechEngine] = {}
+        """Those that sang in the last render."""
 
     def assess(self, request: Request) -> Assessment:
         """Problems: a key that can't be read, a tempo or length out of range, and for vocals words
         that nobody could sing in the seconds."""
+        return joined([self._assess(part) for part in segments_of(request)])
+
+    def _assess(self, request: Request) -> Assessment:
         problems = [*_range_problems(request), *_key_problems(request)]
         notes = []
         if request.sung and not problems:
@@ -111,18 +120,22 @@ class Guide(Generator):
         )
 
     def prompts(self, request: Request) -> tuple[str, ...]:
+        return tuple(text for part in segments_of(request) for text in self._prompt(part))
+
+    def _prompt(self, request: Request) -> tuple[str, ...]:
         words = [", ".join(filter(None, (request.style, request.mood)))]
         if request.role == "vocals":
             words += [line.text for line in request.sung]
         return ("\n".join(filter(None, words)),)
 
     def score(self, request: Request) -> Score:
-        """Write the score that will be played.
+        """Write the score that will be played, of a song in one take that of its first segment.
 
         Raises:
             GeneratorError: the request has problems that ``assess`` names.
         """
         refuse(self.assess(request).problems)
+        request = segments_of(request)[0]
         return arrange(
             request,
             lead=self.options.lead or "",
@@ -133,14 +146,26 @@ class Guide(Generator):
 
     def render(self, request: Request, progress: Progress | None = None) -> Clip:
         progress = progress or Progress()
+        refuse(self.assess(request).problems)
+        self._engines = {}
+        parts = segments_of(request)
+        if len(parts) == 1:
+            return self._play(parts[0], progress)
+        clips = []
+        with progress.task("playing", len(parts), "segments") as task:
+            for part in parts:
+                clips.append(self._play(part, progress))
+                task.advance()
+        return joined_clips(clips, [part.seconds for part in parts])
+
+    def _play(self, request: Request, progress: Progress) -> Clip:
         score = self.score(request)
         lufs = SHAPES[section_kind(request.section)].lufs
-        self._sang = self._sings(request)
-        voice = self._sing(request, progress) if self._sang else None
+        voice = self._sing(request, progress) if self._sings(request) else None
         return render_score(score, lufs, progress, voice)
 
     def model(self) -> Model:
-        engines = list(self._vocals.engines.values()) if self._vocals and self._sang else []
+        engines = list(self._engines.values())
         libraries = ["midirenderer", "pretty_midi", "numpy", "soxr"]
         if engines:
             libraries += ["pyworld-prebuilt", *(engine.distribution for engine in engines)]
@@ -162,7 +187,9 @@ class Guide(Generator):
 
         self._vocals = self._vocals or Vocals()
         melody = compose_melody(request, cast(request.voice).lead.range)
-        return self._vocals.render(request, melody, progress)
+        voice = self._vocals.render(request, melody, progress)
+        self._engines |= self._vocals.engines
+        return voice
 
     def _unfollowed(self, request: Request) -> Iterable[str]:
         """Name the words that it does nothing for."""

@@ -14,11 +14,13 @@ from milonga.songs.markdown.parts import Fence, Heading, Labelled, Line, Prose
 from milonga.songs.sheet.document import Document, Fault, Loc, schema_of
 from milonga.songs.sheet.labels import field_of
 from milonga.songs.sheet.load import validated
-from milonga.songs.sheet.model import Layer, Segment, Sheet
+from milonga.songs.sheet.model import Layer, Segment, Sheet, Whole
 from milonga.songs.sheet.quantities import exact_seconds, exact_tempo, number
 
 MARKER = "<!-- milonga song sheet -->"
 """The first line of a file that ``song export`` wrote: nothing in it has to be guessed."""
+WHOLE_HEADING = "The whole song"
+"""The heading of what a sheet says of takes of the whole song."""
 _HEADING = re.compile(r"(#{1,6})[ \t]+(.*)")
 _LABEL = re.compile(r"\s*(?:- )?\*\*([^*:]{1,60})(?:\*\*:|:\*\*)(.*)")
 _SEGMENT = re.compile(r"Segment (\d{1,9}) - (.*)")
@@ -105,6 +107,10 @@ class _Reader:
         if part.level == 1 and "title" not in self.document.values:
             self.document.values["title"] = unescape(text)
             self.document.lines["title",] = line
+        elif part.level == 2 and text == WHOLE_HEADING and "whole" not in self.document.values:
+            self._loc, self._target = ("whole",), {}
+            self.document.values["whole"] = self._target
+            self.document.lines[self._loc] = line
         elif segment:
             self._loc = ("segments", len(segments))
             self._target = {"number": int(segment[1]), "section": unescape(segment[2])}
@@ -123,7 +129,7 @@ class _Reader:
         name = part.field
         if name == "title" and self._loc:
             name = "name"
-        kind = schema_of({0: Sheet, 2: Segment, 4: Layer}[len(self._loc)]).get(name or "")
+        kind = schema_of({0: Sheet, 1: Whole, 2: Segment, 4: Layer}[len(self._loc)]).get(name or "")
         if name is None or kind is None or name in self._target or not part.values:
             first = part.values[0].text if part.values and not part.fenced else ""
             self.leave(Line(part.label.number, f"{part.label.text}: {first}".rstrip(": ")))

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel
 
-from milonga.songs.markdown.exact import MARKER
+from milonga.songs.markdown.exact import MARKER, WHOLE_HEADING
 from milonga.songs.markdown.marks import escape
 from milonga.songs.sheet.document import schema_of
 from milonga.songs.sheet.labels import label_of
 from milonga.songs.sheet.model import Sheet
 from milonga.songs.sheet.text import number_text
-from milonga.songs.sheet.yaml_writer import own_layers, own_options
+from milonga.songs.sheet.yaml_writer import own_layers, own_options, own_whole
 
 _IN_HEADING = ("title", "number", "section", "role")
 _UNITS = {"tempo": "BPM", "seconds": "seconds", "number": "dB"}
@@ -30,6 +30,10 @@ def _document(sheet: Sheet) -> Iterator[str]:
     yield from (MARKER, "", f"# {escape(sheet.title)}", "")
     yield from _items(sheet)
     yield from _options(sheet.options)
+    if sheet.whole is not None:
+        yield from ("", f"## {WHOLE_HEADING}", "")
+        yield from _items(own_whole(sheet))
+        yield from _options(own_options(sheet.whole, sheet))
     for segment in sheet.segments:
         yield from ("", f"## Segment {segment.number} - {escape(segment.section)}", "")
         yield from _items(segment)
@@ -45,7 +49,7 @@ def _items(part: BaseModel) -> Iterator[str]:
     """Yield the fields that fit on a line; a heading holds those of ``_IN_HEADING``."""
     for name, kind in schema_of(type(part)).items():
         value = getattr(part, name)
-        if name in _IN_HEADING or not value or isinstance(kind, tuple):
+        if name in _IN_HEADING or not value or isinstance(kind, tuple | dict):
             continue
         if kind == "names":
             text = escape(", ".join(value))

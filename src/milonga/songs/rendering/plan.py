@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from milonga.audio.files import check
 from milonga.audio.reading.opening import decoder
 from milonga.errors import MilongaError, PlanError, Problem
-from milonga.generators.base import Assessment, Generator, Request
+from milonga.generators.base import Assessment, Generator, Request, Role
 from milonga.runtime import html
 from milonga.runtime.files import check_no_links, check_writable, free_space
 from milonga.runtime.progress import Progress
@@ -18,17 +18,21 @@ from milonga.runtime.words import size_text, time_text
 from milonga.songs.rendering.receipts import Made
 from milonga.songs.rendering.takes import (
     DAMAGED,
+    may_be_song,
     numbered_name,
     segment_folder,
     take_name,
     takes_in,
+    whole_folder,
 )
-from milonga.songs.sheet.model import Layer, Segment, Sheet
+from milonga.songs.sheet.model import DEFAULT_KEY, AllOptions, Layer, Segment, Sheet
 
 MakeGenerator = Callable[[str, Mapping[str, Any]], Generator]
 """Makes a generator from its name and options; raises MilongaError for an unknown name, a
 missing extra or a wrong option."""
 
+WHOLE = "The whole song"
+"""The name of takes of the whole song where segments have theirs."""
 HEADINGS = ("", "segment", "layer", "take", "length", "tempo", "key")
 _BYTES_PER_S = 44_100 * 2 * 3
 """A stereo take of 24 bits."""
@@ -44,6 +48,8 @@ class Selection:
         segments: numbers; empty for all.
         takes: number of seeds per layer and generator, from ``seed`` upwards.
         options: by generator name, over those of the sheet.
+        whole: takes of the whole song; then only the segments that are named, if any. Without
+            it there are such takes where the sheet asks for them and no segments are named.
     """
 
     generators: tuple[str, ...] = ()
@@ -51,11 +57,12 @@ class Selection:
     takes: int = 1
     seed: int = 0
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedTake:
-    """One take to be rendered."""
+    """One take to be rendered; ``segment`` is 0 for a take of the whole song."""
 
     title: str
     artist: str
@@ -80,11 +87,15 @@ class PlannedTake:
     @property
     def place(self) -> str:
         """The take's name where there is little room."""
+        if not self.segment:
+            return f"{WHOLE}, {self.name}"
         return f"Segment {self.segment}, {self.request.role}, {self.name}"
 
     @property
     def label(self) -> str:
         """The take's name in messages."""
+        if not self.segment:
+            return f"{WHOLE}, {self.name}"
         return f"Segment {self.segment} {self.segment_name!r}, {self.request.role}, {self.name}"
 
     def make(self, seed: int, progress: Progress) -> Made:
@@ -121,6 +132,7 @@ class Plan:
         about_models: notes on the generators, whatever they render.
         bytes_needed: on the disk of ``out``, about.
         generators: those that this run names instead of the layers' own, in order.
+        whole: this run asks for takes of the whole song by itself, whatever the sheet does.
     """
 
     sheet: Sheet
@@ -130,6 +142,7 @@ class Plan:
     about_models: tuple[str, ...]
     bytes_needed: int
     generators: tuple[str, ...] = ()
+    whole: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -164,7 +177,7 @@ class Plan:
             again = take.segment == before
             about = "" if take.generator.length == "exact" else "~"
             yield (
-                "" if again else str(take.segment),
+                "" if again or not take.segment else str(take.segment),
                 "" if again else take.segment_name,
                 take.request.role,
                 take.name,
@@ -217,6 +230,8 @@ def make_plan(
         for layer in segment.layers:
             planner.add_layer(segment, layer)
         planner.check_baseline(segment, need_baselines)
+    if selection.whole or (sheet.whole is not None and not selection.segments):
+        planner.add_whole()
     if not planner.takes and not planner.problems:
         planner.problems.append(Problem("Nothing to render."))
     planner.check_output()
@@ -229,7 +244,9 @@ def make_plan(
         )
     about_song, about_models = map(tuple, map(dict.fromkeys, (planner.notes, planner.general)))
     takes, size = tuple(planner.takes), planner.bytes_needed
-    return Plan(sheet, out, takes, about_song, about_models, size, selection.generators)
+    return Plan(
+        sheet, out, takes, about_song, about_models, size, selection.generators, selection.whole
+    )
 
 
 class _Planner:
@@ -265,39 +282,64 @@ class _Planner:
                 self.problems.append(
                     Problem(f"The sheet has no segment {number}.", step=f"It has: {numbers}.")
                 )
-        return [s for s in self.sheet.segments if not wanted or s.number in wanted]
+        if not wanted and not self.selection.whole:
+            return list(self.sheet.segments)
+        return [s for s in self.sheet.segments if s.number in wanted]
 
     def add_layer(self, segment: Segment, layer: Layer) -> None:
         where = f"segment {segment.number}"
         if len(segment.layers) > 1:
             where += f", {layer.role}"
         names = self.selection.generators or layer.generators
-        able = []
-        for name in names:
-            options = self._options(segment, name)
-            generator = self._generator(name, options, where)
-            if generator is None:
-                continue
-            if layer.role not in generator.roles:
-                roles = ", ".join(sorted(generator.roles))
-                self.notes.append(f"{name} makes {roles}, no {layer.role}: left out there.")
-                continue
-            able.append((generator, options))
+        asked = self.sheet.request(segment, layer, seed=0)
+        roles: tuple[Role, ...] = (layer.role, "song") if may_be_song(asked) else (layer.role,)
+        able = self._able(names, roles, segment.options, where)
         if not able and not self.problems:
-            self.problems.append(
-                Problem(f"None of {', '.join(names)} can make {layer.role}.", where,
-                        step="Add one that can, as in --with guide, or choose other segments.")
-            )  # fmt: skip
+            self.problems.append(_nobody(names, layer.role, where))
         self._note_takes_elsewhere(segment, layer, where)
-        fitting = [g for g, _ in able if layer.role not in g.seldom or g.name in layer.generators]
-        for generator, options in able:
+        folder = layer_folder(self.out, segment, layer)
+        fitting = [g for g, *_ in able if layer.role not in g.seldom or g.name in layer.generators]
+        for generator, role, options in able:
             if not fitting or generator in fitting:
-                self._add_takes(segment, layer, generator, options, where)
+                request = asked.model_copy(update={"role": role, "options": options})
+                self._add_takes(request, folder, segment, generator, where)
             else:
                 self.notes.append(
                     f"{where}: {generator.name} is left out; its {layer.role} is made only for "
                     "layers that name it in the sheet."
                 )
+
+    def add_whole(self) -> None:
+        """Add takes of the whole song in one."""
+        where, whole = WHOLE.lower(), self.sheet.whole_or_default
+        names = self.selection.generators or whole.generators
+        able = self._able(names, ["song"], whole.options, where)
+        if not able and self.selection.whole and not self.problems:
+            self.problems.append(_nobody(names, "song", where))
+        request = self.sheet.whole_request(seed=0)
+        if able:
+            self.notes.extend(_differing(self.sheet, where))
+        for generator, _, options in able:
+            own = request.model_copy(update={"options": options})
+            self._add_takes(own, whole_folder(self.out), None, generator, where)
+
+    def _able(
+        self, names: Sequence[str], roles: Sequence[Role], options: AllOptions, where: str
+    ) -> list[tuple[Generator, Role, dict[str, Any]]]:
+        """Find the generators that make the first of some roles, or else the next one."""
+        able = []
+        for name in names:
+            settings = {**options.get(name, {}), **self.selection.options.get(name, {})}
+            generator = self._generator(name, settings, where)
+            if generator is None:
+                continue
+            role = next((role for role in roles if role in generator.roles), None)
+            if role is None:
+                known = ", ".join(sorted(generator.roles))
+                self.notes.append(f"{name} makes {known}, no {roles[0]}: left out there.")
+                continue
+            able.append((generator, role, settings))
+        return able
 
     def _note_takes_elsewhere(self, segment: Segment, layer: Layer, where: str) -> None:
         """Name takes that a new name or another number of layers of the segment has left behind."""
@@ -317,15 +359,14 @@ class _Planner:
 
     def _add_takes(
         self,
-        segment: Segment,
-        layer: Layer,
+        asked: Request,
+        folder: Path,
+        segment: Segment | None,
         generator: Generator,
-        options: dict[str, Any],
         where: str,
     ) -> None:
-        folder = layer_folder(self.out, segment, layer)
         for seed in range(self.selection.seed, self.selection.seed + self.selection.takes):
-            request = self.sheet.request(segment, layer, seed=seed, options=options)
+            request = asked.model_copy(update={"seed": seed})
             assessment = self._assess(generator, request, where)
             if assessment is None:
                 return
@@ -333,13 +374,16 @@ class _Planner:
                 PlannedTake(
                     title=self.sheet.title,
                     artist=self.sheet.artist or "",
-                    segment=segment.number,
-                    segment_name=segment.name,
+                    segment=segment.number if segment else 0,
+                    segment_name=segment.name if segment else WHOLE,
                     generator=generator,
                     request=request,
                     folder=folder,
                     name=numbered_name(
-                        folder, take_name(generator.name, options, seed), generator.name, request
+                        folder,
+                        take_name(generator.name, request.options, seed),
+                        generator.name,
+                        request,
                     ),
                     estimate_s=assessment.estimate_s,
                     notes=assessment.notes,
@@ -354,9 +398,6 @@ class _Planner:
         self.general.extend(assessment.general)
         self.notes.extend(f"{where}: {note}" for note in assessment.notes)
         return None if assessment.problems else assessment
-
-    def _options(self, segment: Segment, name: str) -> dict[str, Any]:
-        return {**segment.options.get(name, {}), **self.selection.options.get(name, {})}
 
     def _generator(self, name: str, options: dict[str, Any], where: str) -> Generator | None:
         # One object per set of options, so that nothing is loaded twice in a run.
@@ -415,6 +456,23 @@ class _Planner:
                     step="Free some space or choose another --out.",
                 )
             )
+
+
+def _nobody(names: Sequence[str], role: Role, where: str) -> Problem:
+    step = "Add one that can, as in --with guide, or choose other segments."
+    return Problem(f"None of {', '.join(names)} can make {role}.", where, step=step)
+
+
+def _differing(sheet: Sheet, where: str) -> Iterator[str]:
+    """Name the segments whose own tempo or key a take of the whole song can't have."""
+    for what, common, of in (
+        ("tempo", f"{sheet.tempo:g}", lambda segment: f"{sheet.tempo_of(segment):g}"),
+        ("key", sheet.key or DEFAULT_KEY, sheet.key_of),
+    ):
+        others = [s.number for s in sheet.segments if of(s) != common]
+        if others:
+            numbers = ", ".join(map(str, others))
+            yield f"{where}: one {what} throughout, {common}; segments with another: {numbers}."
 
 
 def _fault(recording: Path) -> MilongaError | None:

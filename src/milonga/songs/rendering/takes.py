@@ -55,6 +55,11 @@ def segment_folder(number: int, name: str) -> str:
     return f"{number:02d}-{slug(name)}"
 
 
+def whole_folder(out: Path) -> Path:
+    """Return the folder of the takes of the whole song."""
+    return out / "takes" / "whole"
+
+
 def numbered_name(folder: Path, base: str, generator: str, request: Request) -> str:
     """Return the name under which a take of this request is or will be.
 
@@ -125,17 +130,29 @@ def set_aside(sound: Path, receipt: Path) -> None:
         rename_apart(present, sound.parent / DAMAGED)
 
 
+def may_be_song(request: Request) -> bool:
+    """Tell if words with music of their own answer the request: vocals that nothing else plays
+    under."""
+    return request.role == "vocals" and not request.accompanied
+
+
 def request_changes(then: Request, now: Request) -> tuple[str, ...]:
     """List what the sheet asks for now and a take was not made for, as in "tempo 120 -> 122".
 
-    Seeds and options don't count: several takes of one layer differ in them.
+    Seeds and options don't count: several takes of one layer differ in them. Nor does the role of
+    a song that stands in for vocals.
     """
-    fields = (name for name in Request.model_fields if name not in ("seed", "options"))
+    same = {"seed", "options"}
+    if then.role == "song" and may_be_song(now):
+        same.add("role")
+    fields = (name for name in Request.model_fields if name not in same)
     pairs = ((name, getattr(then, name), getattr(now, name)) for name in fields)
     return tuple(_change(name, old, new) for name, old, new in pairs if old != new)
 
 
 def _change(name: str, old: object, new: object) -> str:
+    if name == "parts":
+        return "segments"
     if name == "accompanied":
         return "now with other layers" if new else "now without other layers"
     texts = [_words(value) for value in (old, new)]

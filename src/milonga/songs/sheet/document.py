@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
 from milonga.songs.sheet.fields import Kind, Reads
 
-Schema = dict[str, "Kind | tuple[Schema]"]
-"""Field name to kind; a tuple holds the schema of the mappings in a list."""
+Schema = dict[str, "Kind | Schema | tuple[Schema]"]
+"""Field name to kind, or to the schema of a mapping; a tuple holds that of mappings in a list."""
 
 
 @cache
@@ -21,12 +21,13 @@ def schema_of(model: type[BaseModel]) -> Schema:
     return {name: _kind(hints[name]) or "text" for name in model.model_fields}
 
 
-def _kind(hint: Any) -> Kind | tuple[Schema] | None:
+def _kind(hint: Any) -> Kind | Schema | tuple[Schema] | None:
     if isinstance(hint, Reads):
         return hint.kind
     if isinstance(hint, type) and issubclass(hint, BaseModel):
-        return (schema_of(hint),)
-    return next((kind for part in get_args(hint) if (kind := _kind(part))), None)
+        return schema_of(hint)
+    kind = next((kind for part in get_args(hint) if (kind := _kind(part))), None)
+    return (kind,) if isinstance(kind, dict) and get_origin(hint) is tuple else kind
 
 
 Loc = tuple[str | int, ...]

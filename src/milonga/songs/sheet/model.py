@@ -1,4 +1,4 @@
-"""A song sheet: ``Sheet``, ``Segment``, ``Layer``.
+"""A song sheet: ``Sheet``, ``Segment``, ``Layer``, ``Whole``.
 
 A segment takes what it leaves out from the sheet, and a layer from its segment: the nearest value
 counts, none are joined. A sheet is complete once made: every segment has its layers, every layer
@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self, get_args
 from pydantic import Field, PrivateAttr, model_validator
 
 from milonga.errors import MilongaError, SheetError
-from milonga.generators.base import LyricLine, Request, Role
+from milonga.generators.base import LyricLine, Request, Role, SongPart
 from milonga.runtime import html
 from milonga.runtime.record import ExplainedRecord
 from milonga.songs.sheet.fields import (
@@ -39,6 +39,10 @@ from milonga.songs.sheet.sections import is_instrumental
 DEFAULT_TEMPO = 120.0
 DEFAULT_KEY = "C major"
 DEFAULT_GENERATORS = ("guide",)
+WHOLE_SECTION = "song"
+"""What a request for the whole song has as its section."""
+AllOptions = Mapping[str, Mapping[str, Any]]
+"""Settings by generator name."""
 
 
 class _Part(ExplainedRecord):
@@ -101,18 +105,45 @@ class Segment(_Part):
             self.__dict__["layers"] = (Layer(role=self.default_role, generators=self.generators),)
         return self
 
-    def completed(self, generators: tuple[str, ...], options: Mapping[str, Any]) -> Segment:
+    @property
+    def voice_layer(self) -> Layer | None:
+        """The layer that sings the words, where there is one."""
+        by_role = {layer.role: layer for layer in self.layers}
+        return by_role.get("song") or by_role.get("vocals")
+
+    def completed(self, generators: tuple[str, ...], options: AllOptions) -> Segment:
         """Return the segment with a sheet's generators and options where it has none."""
         generators = self.generators or generators
         layers = tuple(
             layer if layer.generators else layer.model_copy(update={"generators": generators})
             for layer in self.layers
         )
-        merged = {
-            name: {**options.get(name, {}), **self.options.get(name, {})}
-            for name in (*options, *(name for name in self.options if name not in options))
-        }
-        return self.model_copy(update={"layers": layers, "options": merged})
+        return self.model_copy(update={"layers": layers, "options": _merged(options, self.options)})
+
+
+class Whole(_Part):
+    """Takes of the whole song: all segments in one, words and music together."""
+
+    generators: Generators = ()
+    gain_db: GainDb = 0.0
+    style: OneLine = None
+    mood: OneLine = None
+    voice: OneLine = None
+    negative: OneLine = None
+    options: Options = Field(default_factory=dict)
+    """Settings by generator name."""
+
+    def completed(self, generators: tuple[str, ...], options: AllOptions) -> Whole:
+        """Return the same with a sheet's generators and options where it has none."""
+        merged = _merged(options, self.options)
+        return self.model_copy(
+            update={"generators": self.generators or generators, "options": merged}
+        )
+
+
+def _merged(options: AllOptions, own: AllOptions) -> dict[str, dict[str, Any]]:
+    names = (*options, *(name for name in own if name not in options))
+    return {name: {**options.get(name, {}), **own.get(name, {})} for name in names}
 
 
 class Sheet(_Part):
@@ -129,6 +160,8 @@ class Sheet(_Part):
     language: Language = None
     generators: Generators = ()
     options: Options = Field(default_factory=dict)
+    whole: Whole | None = None
+    """Wanted takes of the whole song; once in a sheet, with its generators and options."""
     segments: tuple[Segment, ...] = Field(min_length=1)
 
     _source: Path | None = PrivateAttr(default=None)
@@ -138,10 +171,12 @@ class Sheet(_Part):
         twice = repeated(segment.number for segment in self.segments)
         if twice:
             raise ValueError(TWO_SEGMENTS.format(twice[0]))
+        generators = self.generators or DEFAULT_GENERATORS
         self.__dict__["segments"] = tuple(
-            segment.completed(self.generators or DEFAULT_GENERATORS, self.options)
-            for segment in self.segments
+            segment.completed(generators, self.options) for segment in self.segments
         )
+        if self.whole is not None:
+            self.__dict__["whole"] = self.whole.completed(generators, self.options)
         return self
 
     def __eq__(self, other: object) -> bool:
@@ -164,6 +199,12 @@ class Sheet(_Part):
     def seconds(self) -> float:
         """The length of the song."""
         return sum(segment.seconds for segment in self.segments)
+
+    @property
+    def whole_or_default(self) -> Whole:
+        """Takes of the whole song as the sheet wants them, or would if it named them."""
+        generators = self.generators or DEFAULT_GENERATORS
+        return self.whole or Whole().completed(generators, self.options)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sheet as plain values."""
@@ -202,7 +243,7 @@ class Sheet(_Part):
         """Return the segment's key."""
         return segment.key or self.key or DEFAULT_KEY
 
-    def text_of(self, name: str, *parts: Layer | Segment) -> str:
+    def text_of(self, name: str, *parts: Layer | Segment | Whole) -> str:
         """Return one of ``TEXTS`` as the nearest of some parts gives it, the sheet last."""
         return next((text for part in (*parts, self) if (text := getattr(part, name))), "")
 
@@ -214,7 +255,7 @@ class Sheet(_Part):
         """
         text = layer.lyrics if layer.lyrics is not None else segment.lyrics or ""
         lines = parse_lyrics(text, segment.language or self.language)
-        if layer.role in ("vocals", "backing"):
+        if layer.role in ("vocals", "backing", "song"):
             return lines
         return tuple(line.model_copy(update={"text": ""}) for line in lines if line.directions)
 
@@ -230,13 +271,46 @@ class Sheet(_Part):
             tempo=self.tempo_of(segment),
             key=self.key_of(segment),
             seed=seed,
-            accompanied=any(
+            accompanied=layer.role != "song"
+            and any(
                 other.role in ("backing", "instrumental")
                 for other in segment.layers
                 if other is not layer
             ),
             options=dict(options or {}),
             **{name: self.text_of(name, layer, segment) for name in TEXTS},
+        )
+
+    def whole_request(self, *, seed: int, options: Mapping[str, Any] | None = None) -> Request:
+        """Return the request for the whole song in one take, at the sheet's tempo and key."""
+        whole = self.whole_or_default
+        parts = tuple(self._song_part(segment) for segment in self.segments)
+        return Request(
+            role="song",
+            section=WHOLE_SECTION,
+            lyrics=tuple(line for part in parts for line in part.lyrics),
+            seconds=self.seconds,
+            tempo=self.tempo,
+            key=self.key or DEFAULT_KEY,
+            seed=seed,
+            parts=parts,
+            options=dict(options or {}),
+            **{name: self.text_of(name, whole) for name in TEXTS},
+        )
+
+    def _song_part(self, segment: Segment) -> SongPart:
+        voice = segment.voice_layer
+        layer = voice or Layer(role="instrumental")
+        own = {
+            name: getattr(layer, name) or getattr(segment, name) or ""
+            for name in TEXTS
+            if name != "negative"
+        }
+        return SongPart(
+            section=segment.section,
+            seconds=segment.seconds,
+            lyrics=self.lyrics_of(segment, layer),
+            **own,
         )
 
     def baseline_path(self, segment: Segment) -> Path | None:

@@ -31,6 +31,7 @@ def overview(sheet: Sheet, known: Collection[str]) -> dict[str, Any]:
         "title": sheet.title,
         "artist": sheet.artist or None,
         "segments": segments,
+        "whole": _whole(sheet, known),
         "totals": {
             "segments": len(segments),
             "layers": sum(len(segment["layers"]) for segment in segments),
@@ -63,6 +64,21 @@ def _segment(segment: Segment, sheet: Sheet, known: Collection[str]) -> dict[str
         "layers": [_layer(segment, layer, sheet, known) for layer in segment.layers],
         "options": segment.options,
         "baseline": _baseline(sheet.baseline_path(segment)),
+    }
+
+
+def _whole(sheet: Sheet, known: Collection[str]) -> dict[str, Any] | None:
+    if sheet.whole is None:
+        return None
+    request = sheet.whole_request(seed=0)
+    return {
+        "seconds": request.seconds,
+        "tempo": request.tempo,
+        "key": request.key,
+        "generators": [{"name": n, "available": n in known} for n in sheet.whole.generators],
+        "gain_db": sheet.whole.gain_db,
+        **{name: getattr(request, name) for name in TEXTS},
+        "options": sheet.whole.options,
     }
 
 
@@ -105,10 +121,10 @@ def _notes(sheet: Sheet) -> Iterator[str]:
 
 def _lyric_notes(segment: Segment) -> Iterator[str]:
     roles = [layer.role for layer in segment.layers]
-    vocals = next((layer for layer in segment.layers if layer.role == "vocals"), None)
+    vocals = segment.voice_layer
     text = (vocals.lyrics if vocals else None) or segment.lyrics or ""
     if vocals is not None and not has_words(text):
-        yield "it has a vocals layer and no words to sing."
+        yield f"it has a {vocals.role} layer and no words to sing."
     if vocals is None and has_words(text):
         yield f"its words are not sung: it has only {', '.join(roles)}."
     speed = word_count(text) / segment.seconds

@@ -145,11 +145,13 @@ class _Reader:
                 self._count(value)
                 continue
             kind = schema[name]
-            read = (
-                self.items(value, kind[0], place)
-                if isinstance(kind, tuple)
-                else self.value(value, kind, place)
-            )
+            read: Any
+            if isinstance(kind, tuple):
+                read = self.items(value, kind[0], place)
+            elif isinstance(kind, dict):
+                read = self.fields(value, kind, place)
+            else:
+                read = self.value(value, kind, place)
             if read is not None:
                 values[name] = read
         return values
@@ -170,6 +172,14 @@ class _Reader:
                 self.fault(place, f"An entry holds fields: {fields}, ...", child)
                 found.append({})
         return found
+
+    def fields(self, node: yaml.Node, schema: Schema, loc: Loc) -> dict[str, Any] | None:
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, schema, loc)
+        self._count(node)
+        step = f"For example: {loc[-1]}: {{generators: [guide]}}."
+        self.fault(loc, f"It holds fields: {', '.join(list(schema)[:3])}, ...", node, step)
+        return None
 
     def value(self, node: yaml.Node, kind: Kind, loc: Loc) -> Any:
         if kind == "names":

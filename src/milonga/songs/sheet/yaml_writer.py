@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from milonga.songs.sheet.document import Loc, schema_of
-from milonga.songs.sheet.model import DEFAULT_GENERATORS, Layer, Segment, Sheet
+from milonga.songs.sheet.model import DEFAULT_GENERATORS, Layer, Segment, Sheet, Whole
 from milonga.songs.sheet.text import number_text
 
 Comments = Mapping[Loc, Sequence[str]]
@@ -49,8 +49,15 @@ def _escaped(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def own_options(segment: Segment, sheet: Sheet) -> dict[str, dict[str, Any]]:
-    """Return the options that a segment doesn't have from the sheet."""
+def own_whole(sheet: Sheet) -> Whole:
+    """Return what a sheet says of takes of the whole song, without what they inherit."""
+    whole = sheet.whole or Whole()
+    inherited = sheet.generators or DEFAULT_GENERATORS
+    return whole.model_copy(update={"generators": ()}) if whole.generators == inherited else whole
+
+
+def own_options(segment: Segment | Whole, sheet: Sheet) -> dict[str, dict[str, Any]]:
+    """Return the options that a segment, or the whole, doesn't have from the sheet."""
     own = {
         name: {
             key: value
@@ -91,7 +98,7 @@ class _Writer:
     def _part(self, part: BaseModel, pad: str, loc: Loc) -> None:
         for name, kind in schema_of(type(part)).items():
             value = getattr(part, name)
-            if isinstance(part, Segment) and name == "options":
+            if isinstance(part, Segment | Whole) and name == "options":
                 value = own_options(part, self._sheet)
             elif isinstance(part, Segment) and name == "layers":
                 value = own_layers(part, self._sheet)
@@ -99,6 +106,8 @@ class _Writer:
                 continue
             if isinstance(kind, tuple):
                 self._entries(name, value, pad, loc)
+            elif isinstance(kind, dict):
+                self._mapping(name, own_whole(self._sheet), pad, loc)
             elif kind == "lyrics":
                 self._lyrics(value, pad, loc)
             elif kind == "options":
@@ -107,6 +116,14 @@ class _Writer:
                 self._field(name, f"[{', '.join(map(quoted, value))}]", pad, loc)
             else:
                 self._field(name, quoted(value) if kind == "text" else number_text(value), pad, loc)
+
+    def _mapping(self, name: str, part: BaseModel, pad: str, loc: Loc) -> None:
+        self._field(name, "", pad, loc)
+        first = len(self.lines)
+        self._part(part, f"{pad}  ", (*loc, name))
+        if len(self.lines) == first:
+            self.lines.pop()
+            self._field(name, "{}", pad, loc)
 
     def _entries(self, name: str, parts: Sequence[BaseModel], pad: str, loc: Loc) -> None:
         self._field(name, "", pad, loc)

@@ -1,0 +1,1 @@
+"""Blind listening tests: pages that open from the disk, and what their answers say."""
