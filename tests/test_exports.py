@@ -33,6 +33,7 @@ def test_top_level_names():
         "compare",
         "compare_clips",
         "compare_history",
+        "compare_sets",
         "doctor",
         "ensure_bigvgan_weights",
         "ensure_weights",

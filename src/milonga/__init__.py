@@ -24,6 +24,7 @@ from milonga.errors import Cancelled, MilongaError
 if TYPE_CHECKING:
     from milonga.analysis.comparison import compare_clips
     from milonga.analysis.features import features
+    from milonga.analysis.sets import compare_sets
     from milonga.analysis.take_checks import check_take
     from milonga.audio import (
         Clip,
@@ -97,6 +98,7 @@ _HOMES = {
     "compare": "milonga.workflows.comparing",
     "compare_clips": "milonga.analysis.comparison",
     "compare_history": "milonga.workflows.history",
+    "compare_sets": "milonga.analysis.sets",
     "doctor": "milonga.workflows.doctor",
     "ensure_bigvgan_weights": "milonga.weights",
     "ensure_weights": "milonga.weights",
@@ -177,6 +179,7 @@ __all__ = [
     "compare",
     "compare_clips",
     "compare_history",
+    "compare_sets",
     "doctor",
     "ensure_bigvgan_weights",
     "ensure_weights",
