@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     )
     from milonga.workflows.comparing import compare
     from milonga.workflows.doctor import doctor
+    from milonga.workflows.edits import edit_take, plan_edit
     from milonga.workflows.history import compare_history, replay_sound
     from milonga.workflows.listening import make_listening_test, read_listening_test
     from milonga.workflows.playing import blend_sounds, play_batch, play_sound, play_sounds
@@ -100,6 +101,7 @@ _HOMES = {
     "compare_history": "milonga.workflows.history",
     "compare_sets": "milonga.analysis.sets",
     "doctor": "milonga.workflows.doctor",
+    "edit_take": "milonga.workflows.edits",
     "ensure_bigvgan_weights": "milonga.weights",
     "ensure_weights": "milonga.weights",
     "export_markdown": "milonga.songs.markdown.export",
@@ -117,6 +119,7 @@ _HOMES = {
     "make_listening_test": "milonga.workflows.listening",
     "mix_song": "milonga.workflows.songs",
     "new_sheet": "milonga.workflows.sheets",
+    "plan_edit": "milonga.workflows.edits",
     "plan_song": "milonga.workflows.songs",
     "play_batch": "milonga.workflows.playing",
     "play_sound": "milonga.workflows.playing",
@@ -181,6 +184,7 @@ __all__ = [
     "compare_history",
     "compare_sets",
     "doctor",
+    "edit_take",
     "ensure_bigvgan_weights",
     "ensure_weights",
     "export_markdown",
@@ -198,6 +202,7 @@ __all__ = [
     "make_listening_test",
     "mix_song",
     "new_sheet",
+    "plan_edit",
     "plan_song",
     "play_batch",
     "play_sound",

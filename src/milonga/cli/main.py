@@ -22,6 +22,7 @@ from milonga.runtime import logs, terminal
 COMMANDS: dict[str, tuple[str, str]] = {
     "song": ("songs.sheet", "Start, check, import and export song sheets."),
     "render": ("songs.render", "Render a song sheet into takes, a mix and a report."),
+    "edit": ("songs.edit", "Make a take from another: a range anew, more of it, its stems."),
     "takes": ("songs.takes", "List the takes of a song; remove stale ones."),
     "mix": ("songs.render", "Build song.wav anew from the takes."),
     "replay": ("songs.render", "Render a take again and say whether it is the same."),

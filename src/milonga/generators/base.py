@@ -163,6 +163,8 @@ class Generator(ABC):
     """"exact": as long as asked (within 20 ms); "natural": as long as the model makes it."""
     tasks: ClassVar[frozenset[Task]] = frozenset()
     """The edits that it can make; each checkpoint may have fewer, which ``assess`` says."""
+    tracks: ClassVar[tuple[str, ...]] = ()
+    """The instruments that ``extract`` tells apart."""
 
     class Options(ExplainedRecord):
         """Settings of this generator; a field's description is its help."""

@@ -23,6 +23,7 @@ from milonga.songs.rendering.render import Outcome, iter_render
 from milonga.songs.rendering.replay import Replay, replay_take
 from milonga.songs.sheet.load import load_sheet
 from milonga.songs.sheet.model import Sheet
+from milonga.workflows.edits import replay_edit
 
 StrPath = str | os.PathLike[str]
 Options = Mapping[str, Mapping[str, Any]]
@@ -245,14 +246,15 @@ def replay(
     Raises:
         ReceiptError: the receipt can't be read.
         AudioError, OutputError: ``out`` has no known suffix, or is there.
-        MilongaError: the take can't be rendered any more.
+        MilongaError: the take can't be rendered any more; the source of an edit is gone.
     """
     if out is not None:
         check_new_file(out, step="Choose another name.")
     path = receipt_path(receipt)
     found = read_receipt(path)
     generator = make_generator(found.generator, found.request.options)
-    result = replay_take(found, path.parent, generator, progress)
+    again = replay_take if found.request.edit is None else replay_edit
+    result = again(found, path.parent, generator, progress)
     if out is not None:
         audio.write(Path(out), result.clip, on_clip="level")
     return result

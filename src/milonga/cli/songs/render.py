@@ -103,7 +103,7 @@ def render(
     from milonga.workflows.songs import plan_song, render_plan
 
     plan = plan_song(**wanted, report=not no_report)
-    _show_plan(plan)
+    show_plan(plan)
     if dry_run:
         if as_json:
             print_json(plan.to_dict())
@@ -187,7 +187,8 @@ def replay(receipt: Path, out: Path | None, as_json: bool) -> int:
     return 1 if result.verdict == "different" else 0
 
 
-def _show_plan(plan: Plan) -> None:
+def show_plan(plan: Plan) -> None:
+    """Print the takes of a plan, and its notes, for people."""
     from rich.console import Console
     from rich.table import Table
 

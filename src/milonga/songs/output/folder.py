@@ -238,6 +238,19 @@ class OutputFolder:
             for layer in segment.layers
         ]
 
+    def layer_takes(self, key: str) -> LayerTakes:
+        """Find a layer by its name, ``18/vocals``, and its takes; the role may be left out where
+        a segment has one layer.
+
+        Raises:
+            PlanError: there is no such layer, or several.
+        """
+        found = self._layer(key)
+        if isinstance(found, Problem):
+            problem = Problem(found.message, f"segment {key}", step=found.step)
+            raise PlanError("There is no such layer; nothing was started.", [problem])
+        return self._layer_takes(*found)
+
     def _layer_takes(self, segment: Segment, layer: Layer) -> LayerTakes:
         order = tuple(dict.fromkeys((*self.generators, *layer.generators)))
         now = self.sheet.request(segment, layer, seed=0)

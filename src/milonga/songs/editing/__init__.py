@@ -1,0 +1,1 @@
+"""Edits: takes made from other takes or recordings, their plan and their making."""
