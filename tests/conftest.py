@@ -171,3 +171,19 @@ def closed(modes_hold):
     for path, mode in reversed(before):
         with contextlib.suppress(FileNotFoundError):
             path.chmod(mode)
+
+
+@pytest.fixture(scope="session")
+def make_ace_step(tmp_path_factory):
+    """``make_ace_step(kind="turbo", seed=0)``: a folder with a tiny ACE-Step, as its pipeline's
+    ``save_pretrained`` writes it; ``kind`` is ``turbo``, ``base`` or ``sft``."""
+    import tiny_ace_step
+
+    made = {}
+
+    def make(kind="turbo", seed=0):
+        if (kind, seed) not in made:
+            made[kind, seed] = tiny_ace_step.save(tmp_path_factory.mktemp("ace-step"), kind, seed)
+        return made[kind, seed]
+
+    return make

@@ -34,6 +34,11 @@ GENERATORS: dict[str, KnownGenerator] = {
         "sounds",
         "textures from sound models of your own recordings",
     ),
+    "ace-step": KnownGenerator(
+        "milonga.generators.ace_step:AceStep",
+        "models",
+        "whole songs, sung and played in one, and edits of recordings, by ACE-Step 1.5",
+    ),
     "bark": KnownGenerator(
         "milonga.generators.bark:Bark",
         "models",

@@ -67,6 +67,8 @@ class KnownModel:
 MIT = "https://opensource.org/license/mit"
 _NVIDIA = Licence("MIT", MIT, "yes")
 _SUNO = Licence("MIT", MIT, "yes")
+_ACE_STEP = Licence("MIT", MIT, "yes")
+_QWEN = Licence("Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0", "yes")
 _META = Licence(
     "CC-BY-NC-4.0",
     "https://creativecommons.org/licenses/by-nc/4.0/",
@@ -93,6 +95,23 @@ _TOKENIZER = (
     "special_tokens_map.json",
     "added_tokens.json",
 )
+
+
+def _diffusers(*parts: str) -> tuple[tuple[str, ...], ...]:
+    """The needs of parts that diffusers saved."""
+    stem = "diffusion_pytorch_model"
+    return tuple(
+        slot
+        for part in parts
+        for slot in (
+            (f"{part}/config.json",),
+            (
+                f"{part}/{stem}.safetensors",
+                f"{part}/{stem}-*-of-*.safetensors {part}/{stem}.safetensors.index.json",
+            ),
+        )
+    )
+
 
 _BIGVGAN_FILES = Files(needed=(("config.json",), ("bigvgan_generator.pt",)), wanted=("LICENSE*",))
 _BARK_FILES = Files(
@@ -131,23 +150,32 @@ _STABLE_AUDIO_FILES = Files(
     needed=(
         ("model_index.json",),
         ("scheduler/scheduler_config.json",),
-        *(
-            slot
-            for part in ("transformer", "vae", "projection_model")
-            for slot in (
-                (f"{part}/config.json",),
-                (
-                    f"{part}/diffusion_pytorch_model.safetensors",
-                    f"{part}/diffusion_pytorch_model-*-of-*.safetensors "
-                    f"{part}/diffusion_pytorch_model.safetensors.index.json",
-                ),
-            )
-        ),
+        *_diffusers("transformer", "vae", "projection_model"),
         ("text_encoder/config.json",),
         ("text_encoder/model.safetensors",),
         ("tokenizer/tokenizer.json", "tokenizer/spiece.model"),
     ),
     wanted=("tokenizer/*.json", "tokenizer/spiece.model", "LICENSE*"),
+)
+_ACE_STEP_FILES = Files(
+    needed=(
+        ("model_index.json",),
+        *_diffusers("transformer", "condition_encoder", "vae"),
+        ("text_encoder/config.json",),
+        (
+            "text_encoder/model.safetensors",
+            "text_encoder/model-*-of-*.safetensors text_encoder/model.safetensors.index.json",
+        ),
+        ("tokenizer/tokenizer.json", "tokenizer/vocab.json tokenizer/merges.txt"),
+    ),
+    # The audio tokenizer and its opposite are for covers alone.
+    wanted=(
+        "audio_token*/config.json",
+        "audio_token*/*.safetensors*",
+        "scheduler/*.json",
+        "tokenizer/*",
+        "LICENSE*",
+    ),
 )
 
 _MB, _GB = 1_000_000, 1_000_000_000
@@ -174,6 +202,12 @@ def _musicgen(size_name: str, title: str, size: int) -> KnownModel:
                  "generator musicgen", libraries)  # fmt: skip
 
 
+def _ace_step(key: str, repo: str, title: str, size: int) -> KnownModel:
+    libraries = ("torch", "transformers", "diffusers")
+    return KnownModel(key, title, repo, _ACE_STEP_FILES, size, _ACE_STEP, "generator ace-step",
+                 libraries, parts=(("Qwen3-Embedding-0.6B, the text encoder", _QWEN),))  # fmt: skip
+
+
 CATALOGUE: dict[str, KnownModel] = {
     model.key: model
     for model in (
@@ -184,6 +218,14 @@ CATALOGUE: dict[str, KnownModel] = {
         _bigvgan("bigvgan-22k", "22khz_80band_256x", "BigVGAN v2, 22.05 kHz", 450 * _MB),
         _bigvgan("bigvgan-22k-fmax8k", "22khz_80band_fmax8k_256x",
                  "BigVGAN v2, 22.05 kHz, up to 8 kHz", 450 * _MB),
+        _ace_step("ace-step", "Runware/acestep-v15-turbo-diffusers", "ACE-Step 1.5 turbo, 2B",
+                  6_300 * _MB),
+        _ace_step("ace-step-base", "Runware/acestep-v15-base-diffusers", "ACE-Step 1.5 base, 2B",
+                  6_300 * _MB),
+        _ace_step("ace-step-xl", "ACE-Step/acestep-v15-xl-turbo-diffusers",
+                  "ACE-Step 1.5 XL turbo, 4B", 11_500 * _MB),
+        _ace_step("ace-step-xl-base", "ACE-Step/acestep-v15-xl-base-diffusers",
+                  "ACE-Step 1.5 XL base, 4B", 11_500 * _MB),
         _bark("bark", "Bark", 4_500 * _MB),
         _bark("bark-small", "Bark small", 1_700 * _MB),
         KnownModel("stable-audio", "Stable Audio Open 1.0", "stabilityai/stable-audio-open-1.0",

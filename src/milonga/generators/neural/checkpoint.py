@@ -152,7 +152,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
     def refusal(self, name: str) -> GeneratorError | None:
         """Refuse a model by its name, as far as that tells."""
         if name in weights.CATALOGUE and name not in checkpoints_of(self.name):
-            return GeneratorError(f"{name} is not a {self.title} model.", step=self._use())
+            return GeneratorError(f"{name} is not {self._kind()}.", step=self._use())
         return None
 
     def problems(self, request: Request, local: LocalWeights | None) -> Iterable[Problem]:
@@ -168,7 +168,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
     def refused(self, local: LocalWeights, reason: str) -> GeneratorError:
         """The error for files of another model."""
         return GeneratorError(
-            f"{local.source.name} is not a {self.title} model: {reason}.",
+            f"{local.source.name} is not {self._kind()}: {reason}.",
             where=local.folder,
             step=self._use(),
         )
@@ -290,6 +290,9 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
             return ()
         pieces = unread(path, self.prompts(request))
         return (unread_note(self.title, pieces),) if pieces else ()
+
+    def _kind(self) -> str:
+        return f"{'an' if self.title[0] in 'AEIOU' else 'a'} {self.title} model"
 
     def _use(self) -> str:
         return self.use or f"Use one of: {', '.join(checkpoints_of(self.name))}."

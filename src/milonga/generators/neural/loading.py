@@ -7,6 +7,7 @@ start a conversion there.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -17,6 +18,7 @@ from milonga import weights
 from milonga.errors import GeneratorError, MilongaError
 from milonga.generators.base import Licence
 from milonga.runtime.devices import is_refused
+from milonga.runtime.documents import parse_json
 from milonga.runtime.memory import is_out_of_memory, raise_if_short
 from milonga.runtime.progress import Progress
 from milonga.runtime.seeding import seeded
@@ -39,6 +41,21 @@ def names_of(local: LocalWeights) -> list[str]:
 def size_of(local: LocalWeights) -> int:
     """Add up the bytes of a model's files."""
     return sum((local.folder / name).stat().st_size for name in names_of(local))
+
+
+def numbers_in(folder: Path) -> int:
+    """Count the numbers in a folder's safetensors files by their headers; 0 for a damaged one.
+
+    Source: https://github.com/huggingface/safetensors#format
+    """
+    count = 0
+    for path in folder.glob("*.safetensors"):
+        with path.open("rb") as handle, contextlib.suppress(ValueError):
+            header = parse_json(handle.read(int.from_bytes(handle.read(8), "little")))
+            if isinstance(header, dict):
+                shapes = (entry.get("shape", [0]) for entry in header.values())
+                count += sum(math.prod(shape) for shape in shapes)
+    return count
 
 
 def hashes_of(local: LocalWeights, progress: Progress) -> dict[str, str]:

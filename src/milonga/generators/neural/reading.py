@@ -29,6 +29,12 @@ def unread(tokenizer: Path | None, texts: Iterable[str]) -> list[str]:
     return list(found)
 
 
+def tokens_in(tokenizer: Path | None, text: str) -> int | None:
+    """Count the tokens of a text as the model reads it; None without its ``tokenizer.json``."""
+    known = _tokenizer(tokenizer) if tokenizer is not None and tokenizer.is_file() else None
+    return None if known is None else len(known.encode(text).ids)
+
+
 def unread_note(title: str, pieces: list[str]) -> str:
     """Say in a line what a model can't read, and what to do."""
     shown = [piece if len(piece) <= _LONGEST else f"{piece[:_LONGEST]}..." for piece in pieces]
@@ -44,9 +50,13 @@ def _tokenizer(path: Path) -> Any:
     from tokenizers import Tokenizer
 
     try:
-        return Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_file(str(path))
     except Exception:  # noqa: BLE001 - the library has no class for it; loading will explain it
         return None
+    # A file may hold the limits of the last text that its author encoded.
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def _dropped(tokenizer: Any, text: str) -> Iterable[str]:

@@ -1,0 +1,173 @@
+"""``AceStep``: the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from milonga.audio.clip import Clip
+from milonga.errors import Problem
+from milonga.generators.ace_step import outlook
+from milonga.generators.ace_step.checkpoints import AceStepShape, shape_of, wrong_part
+from milonga.generators.ace_step.engine import AceStepEngine, Phase, Settings
+from milonga.generators.ace_step.limits import length_problems, text_notes, text_problems
+from milonga.generators.ace_step.parts import Precision
+from milonga.generators.ace_step.prompts import Texts, foreign_to, texts_of
+from milonga.generators.base import Model, Request, Role
+from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
+from milonga.generators.neural.outlook import RenderOutlook
+from milonga.generators.words.language import language_name
+from milonga.runtime.progress import Progress
+from milonga.weights import LocalWeights
+
+_PEAK_DB = -1.0
+"""Level to which diffusers' pipeline scales every output."""
+
+
+class AceStep(CheckpointGenerator[AceStepEngine]):
+    """Songs, sung and played in one; also instrumental music, backing tracks and textures.
+
+    Clips are 48 kHz stereo, exactly as long as asked, from 10 s to 10 minutes (arXiv:2602.00744).
+
+    Raises:
+        MissingExtraError: the extra 'models' isn't installed.
+    """
+
+    name: ClassVar[str] = "ace-step"
+    title: ClassVar[str] = "ACE-Step"
+    like: ClassVar[str] = "ace-step"
+    use: ClassVar[str] = (
+        "Use ace-step, or a repository or folder that diffusers saved an AceStepPipeline to."
+    )
+    roles: ClassVar[frozenset[Role]] = frozenset(("song", "instrumental", "backing", "texture"))
+    length: ClassVar[Literal["exact", "natural"]] = "exact"
+    less_memory: ClassVar[str] = (
+        "Close other programs, set ace-step.device=cpu, or use the smaller ace-step.model=ace-step."
+    )
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers", "diffusers")
+    loading: ClassVar[str] = "Preparing"
+    tokenizer: ClassVar[str] = "tokenizer/tokenizer.json"
+    multilingual: ClassVar[bool] = True
+
+    class Options(CheckpointGenerator.Options):
+        """Settings of ACE-Step."""
+
+        model: str = checkpoint_option("ace-step", "ace-step")
+        steps: int | None = Field(
+            default=None,
+            ge=1,
+            le=200,
+            description="Steps from noise to music, 1 to 200. Without it, as many as the "
+            "checkpoint was made for: 8 for turbo, 50 for base and sft.",
+        )
+        guidance: float | None = Field(
+            default=None,
+            ge=1,
+            le=30,
+            description="How closely the music keeps to the words, 1 to 30, for base and sft "
+            "(7 without it); turbo has its guidance built in.",
+        )
+        shift: float | None = Field(
+            default=None,
+            gt=0,
+            le=10,
+            description="How much of the steps goes to the rough shape of the music: 3 for turbo, "
+            "1 for base and sft.",
+        )
+        precision: Precision = Field(
+            default="auto",
+            description="Numbers of the transformer: auto (float32 on a processor, bfloat16 "
+            "elsewhere), float32, bfloat16.",
+        )
+
+    options: Options
+    _levels: tuple[str, ...] = ()
+
+    def prompts(self, request: Request) -> tuple[str, ...]:
+        """The description and the lyrics, each as the model gets it."""
+        texts = self._texts(request)
+        return (texts.description, texts.lyrics)
+
+    def check(self, local: LocalWeights) -> None:
+        if (wrong := wrong_part(local)) is not None:
+            raise self.refused(local, wrong)
+        shape_of(local, self.options.model)
+
+    def problems(self, request: Request, local: LocalWeights | None) -> Iterable[Problem]:
+        yield from length_problems(request.seconds, bool(request.parts))
+        yield from text_problems(self._texts(request), self._tokens(local))
+
+    def notes(self, request: Request, local: LocalWeights | None) -> Iterable[str]:
+        yield from text_notes(self._texts(request), self._tokens(local))
+        if foreign := foreign_to(request):
+            names = ", ".join(map(language_name, foreign))
+            yield f"ACE-Step wasn't taught to sing in {names}; it may sing that wrong."
+        shape = shape_of(local, self.options.model)
+        if shape.kind == "turbo" and (self.options.guidance or 1) > 1:
+            yield "this checkpoint has its guidance built in; ace-step.guidance is not used."
+
+    def outlook(self, request: Request, local: LocalWeights | None) -> RenderOutlook:
+        shape = shape_of(local, self.options.model)
+        return outlook.foresee(
+            self.options.model, local, shape, self.options.device, self.options.precision,
+            self._settings(request, shape), request.seconds,
+        )  # fmt: skip
+
+    def load(self, local: LocalWeights, device: str) -> AceStepEngine:
+        name = self.options.model
+        return AceStepEngine(
+            local.folder, name, device, shape_of(local, name), self.options.precision
+        )
+
+    def make(self, engine: AceStepEngine, request: Request, progress: Progress) -> Clip:
+        settings = self._settings(request, engine.shape)
+        texts = engine.conditions.encoded(self._texts(request), progress)
+        phase = Phase(texts, engine.context(settings.frames), settings.steps)
+        return self._sampled(engine, [phase], request, settings, progress)
+
+    def model(self) -> Model:
+        model = super().model()
+        return model.model_copy(update={"notes": (*model.notes, *self._levels)})
+
+    def _sampled(
+        self,
+        engine: AceStepEngine,
+        phases: list[Phase],
+        request: Request,
+        settings: Settings,
+        progress: Progress,
+    ) -> Clip:
+        shape, name = engine.shape, self.options.model
+        tera = settings.steps * shape.step_operations(settings.frames, settings.guided) / 1e12
+        with self.learning(outlook.step_work(name), tera):
+            latents = engine.latents(phases, request.seed, settings, progress)
+        with self.learning(outlook.decoding_work(name), request.seconds):
+            sound = engine.audio(latents, round(request.seconds * shape.rate), progress)
+        clip = self.exactly(sound, shape.rate, request.seconds)
+        if clip.peak > 0:
+            gain = _PEAK_DB - 20 * np.log10(clip.peak)
+            self._levels = (
+                f"The level is the model's own; diffusers' pipeline would change it by "
+                f"{gain:+.1f} dB.",
+            )
+        return clip
+
+    def _texts(self, request: Request) -> Texts:
+        return texts_of(request, request.edit.task if request.edit else None)
+
+    def _tokens(self, local: LocalWeights | None) -> Path | None:
+        return None if local is None else local.folder / self.tokenizer
+
+    def _settings(self, request: Request, shape: AceStepShape) -> Settings:
+        steps, guidance, shift = shape.usual
+        chosen = self.options
+        return Settings(
+            chosen.steps or steps,
+            guidance if chosen.guidance is None or shape.kind == "turbo" else chosen.guidance,
+            chosen.shift or shift,
+            shape.frames_for(request.seconds),
+        )

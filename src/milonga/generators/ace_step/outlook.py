@@ -1,0 +1,84 @@
+"""Memory and time of a render of ACE-Step."""
+
+from __future__ import annotations
+
+from milonga.generators.ace_step.checkpoints import AceStepShape
+from milonga.generators.ace_step.engine import Settings
+from milonga.generators.ace_step.parts import Precision
+from milonga.generators.neural.calibration import compute_speed
+from milonga.generators.neural.outlook import RenderOutlook, speed_on, weights_size
+from milonga.runtime.words import time_text
+from milonga.weights import LocalWeights
+
+_OVERHEAD = 1.3
+"""Time of a step, relative to its products of matrices alone."""
+_DECODING = 0.12e12
+"""Operations of the decoder for a second of audio."""
+_DECODING_OVERHEAD = 3.0
+"""Its convolutions are narrow."""
+_ASIDE = 1.2e9
+"""Bytes in use beside the transformer's weights: the libraries, and what a step passes on."""
+
+
+def step_work(name: str) -> str:
+    """Name a million million operations of the transformer for the calibration."""
+    return f"ace-step steps, {name}"
+
+
+def decoding_work(name: str) -> str:
+    """Name the decoding of a second for the calibration."""
+    return f"ace-step decoding, {name}"
+
+
+def foresee(
+    name: str,
+    local: LocalWeights | None,
+    shape: AceStepShape,
+    device: str,
+    precision: Precision,
+    settings: Settings,
+    seconds: float,
+) -> RenderOutlook:
+    """Foresee a render: as learnt here, else by how fast this machine multiplies matrices.
+
+    The transformer is the largest part, and parts take turns in memory.
+
+    Args:
+        name: the model, as the user calls it.
+        local: its files, if they are here.
+        shape: its sizes.
+        device: as asked for.
+        precision: as asked for.
+        settings: steps, guidance, frames.
+        seconds: of audio.
+    """
+    tera = shape.step_operations(settings.frames, settings.guided) / 1e12
+    on_processor = device in ("auto", "cpu")
+    step_s = estimate = memory = None
+    if (speed := speed_on(device, step_work(name))) is not None:
+        step_s = speed * tera
+    elif on_processor:
+        step_s = _OVERHEAD * tera * 1e12 / compute_speed()
+    if step_s is not None:
+        each = speed_on(device, decoding_work(name))
+        if each is None:
+            each = _DECODING_OVERHEAD * _DECODING / compute_speed()
+        estimate = step_s * settings.steps + each * seconds
+    wide = precision == "float32" or (precision == "auto" and on_processor)
+    if weights_size(name, local) is not None:
+        memory = shape.parameters * (4 if wide else 2) + _ASIDE
+    numbers: str = precision
+    if precision == "auto":
+        numbers = "float32" if device == "cpu" else "bfloat16"
+        if device == "auto":
+            numbers = "float32 (bfloat16 and half of that memory on a graphics card)"
+    notes = () if step_s is None else (_steps(name, settings, tera, step_s),)
+    return RenderOutlook(estimate, memory, numbers, notes)
+
+
+def _steps(name: str, settings: Settings, tera: float, step_s: float) -> str:
+    kind = "a guided step" if settings.guided else "a step"
+    return (
+        f"{name}: {kind} computes {tera:.2g} TFLOP, about {time_text(step_s)} here, and a take has "
+        f"{settings.steps} of them."
+    )

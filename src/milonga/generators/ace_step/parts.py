@@ -1,0 +1,84 @@
+"""The parts of ACE-Step, of which one is at work at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from milonga.generators.neural import oobleck
+from milonga.generators.neural.loading import load_pretrained
+from milonga.generators.neural.parts import TakingTurns
+from milonga.runtime.seeding import seeded
+
+if TYPE_CHECKING:
+    import torch
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+class AceStepParts(TakingTurns):
+    """Text encoder, condition encoder, audio tokenizer and detokenizer, transformer, autoencoder.
+
+    Args:
+        folder: of the files.
+        name: what the user calls the model.
+        device: ``cpu``, ``cuda:0``, ``mps``.
+        precision: of the transformer. The others are small and compute in float32.
+    """
+
+    def __init__(self, folder: Path, name: str, device: str, precision: Precision) -> None:
+        super().__init__(folder, name, device, dtype_for(device, precision))
+
+    def load(self, part: str) -> Any:
+        """Load ``text_encoder``, ``condition_encoder``, ``audio_tokenizer``,
+        ``audio_token_detokenizer``, ``transformer``, ``encoder`` or ``decoder``."""
+        from diffusers import AceStepTransformer1DModel
+        from diffusers.pipelines import ace_step
+        from transformers import Qwen3Model
+
+        if part in ("encoder", "decoder"):
+            return oobleck.load(self, part)
+        if part == "text_encoder":
+            return load_pretrained(Qwen3Model, self.folder / part, self.name)
+        if part == "condition_encoder":
+            return self.load_diffusers(part, ace_step.AceStepConditionEncoder)
+        if part == "audio_tokenizer":
+            return self._tokenizer(ace_step.AceStepAudioTokenizer)
+        if part == "audio_token_detokenizer":
+            return self.load_diffusers(part, ace_step.AceStepAudioTokenDetokenizer)
+        return self.load_diffusers(part, AceStepTransformer1DModel, dtype=self.dtype)
+
+    def _tokenizer(self, kind: Any) -> Any:
+        model = self.load_diffusers("audio_tokenizer", kind)
+        quantizer = model.quantizer
+        # Its tables follow from the configuration and are in no file. Making the small one that
+        # has them draws numbers.
+        with seeded(0):
+            tables = type(quantizer)(1, quantizer.levels, quantizer.num_quantizers)
+        for name, table in tables.named_buffers():
+            setattr(quantizer, name, table)
+        return model
+
+
+def dtype_for(device: str, precision: Precision) -> torch.dtype:
+    """Choose the numbers of the transformer: never float16, whose range it leaves.
+
+    On a processor float32; elsewhere bfloat16, where the device computes in it.
+    """
+    import torch
+
+    if precision != "auto":
+        return torch.float32 if precision == "float32" else torch.bfloat16
+    if device == "cpu":
+        return torch.float32
+    if device.startswith("cuda"):
+        able = torch.cuda.get_device_capability(device) >= (8, 0) or torch.version.hip is not None
+        return torch.bfloat16 if able else torch.float32
+    try:
+        torch.ones(2, 2, dtype=torch.bfloat16, device=device) @ torch.ones(
+            2, 2, dtype=torch.bfloat16, device=device
+        )
+    except (RuntimeError, TypeError):
+        # Systems of Apple's before macOS 14.
+        return torch.float32
+    return torch.bfloat16

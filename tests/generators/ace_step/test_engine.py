@@ -1,0 +1,172 @@
+"""The engine against the library's pipeline, at tiny size in float32."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AceStepPipeline
+
+from milonga.errors import Cancelled, GeneratorError
+from milonga.generators.ace_step.checkpoints import shape_of
+from milonga.generators.ace_step.engine import AceStepEngine, Phase, Settings
+from milonga.generators.ace_step.prompts import Texts, texts_of
+from milonga.generators.base import LyricLine, Request
+from milonga.runtime.progress import Progress
+from milonga.weights import locate
+
+TOLERANCE = 1e-5
+"""Of the largest latent: float32 in another order of sums, over up to 8 steps."""
+
+
+def ask(**fields):
+    return Request(**{
+        "role": "song", "section": "verse", "style": "latin trap, 808", "mood": "playful",
+        "lyrics": (LyricLine(text="We laugh at the chaos"),), "seconds": 10.0, "tempo": 122,
+        "key": "A minor", "seed": 5, **fields,
+    })  # fmt: skip
+
+
+def engine_of(folder):
+    local = locate(str(folder), like="ace-step")
+    return AceStepEngine(local.folder, "tiny", "cpu", shape_of(local, "tiny"), "auto")
+
+
+@pytest.fixture
+def engine(make_ace_step):
+    return engine_of(make_ace_step())
+
+
+@pytest.fixture(scope="module")
+def pipeline_of():
+    made = {}
+
+    def load(folder):
+        if folder not in made:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".*weight_norm", category=FutureWarning)
+                made[folder] = AceStepPipeline.from_pretrained(folder, local_files_only=True)
+            made[folder].set_progress_bar_config(disable=True)
+        return made[folder]
+
+    return load
+
+
+def theirs(pipeline, request, settings, **more):
+    """What the pipeline makes of the same words from the same noise."""
+    noise = torch.randn(
+        (1, settings.frames, 8), generator=torch.Generator().manual_seed(request.seed)
+    )
+    return pipeline(
+        "latin trap, 808, playful", "[Verse]\nWe laugh at the chaos", request.seconds, "en",
+        settings.steps, settings.guidance, settings.shift, latents=noise, output_type="latent",
+        bpm=122, keyscale="A minor", timesignature="4", **more,
+    ).audios  # fmt: skip
+
+
+def ours(engine, request, settings):
+    texts = engine.conditions.encoded(texts_of(request), Progress())
+    phase = Phase(texts, engine.context(settings.frames), settings.steps)
+    return engine.latents([phase], request.seed, settings, Progress())
+
+
+def same(found, expected):
+    torch.testing.assert_close(
+        found, expected, rtol=0, atol=TOLERANCE * float(expected.abs().max())
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds", "guidance"),
+    [("turbo", 10.0, 1), ("turbo", 12.68, 1), ("base", 10.0, 7.0), ("sft", 13.0, 3.0)],
+)
+def test_latents_are_those_of_the_pipeline(make_ace_step, pipeline_of, kind, seconds, guidance):
+    folder, request = make_ace_step(kind), ask(seconds=seconds)
+    engine = engine_of(folder)
+    shift = 3.0 if kind == "turbo" else 1.0
+    settings = Settings(5, guidance, shift, engine.shape.frames_for(seconds))
+    found = ours(engine, request, settings)
+    same(found, theirs(pipeline_of(folder), request, settings))
+    assert found.std() > 0.3
+
+
+def test_samples_are_those_of_the_pipeline_but_for_its_level(engine, make_ace_step, pipeline_of):
+    latents = torch.randn((1, 250, 8), generator=torch.Generator().manual_seed(0))
+    vae = pipeline_of(make_ace_step()).vae
+    with torch.no_grad():
+        whole = vae.decode(latents.transpose(1, 2)).sample[0].numpy()
+    found = engine.audio(latents, 480_000 - 7, Progress())
+    assert found.shape == (2, 480_000 - 7)
+    assert np.abs(found - whole[:, :-7]).max() < 1e-5 * np.abs(whole).max()
+
+
+def test_lengths_that_the_pipeline_fails_at(engine, pipeline_of, make_ace_step):
+    """In floating point 411 latents at 25 a second take 16.44 s, and 16.44 s take 412 latents."""
+    assert math.ceil(411 / 25.0 * 25.0) == 412
+    request = ask(seconds=16.43)
+    settings = Settings(1, 1, 3.0, engine.shape.frames_for(request.seconds))
+    assert settings.frames == 411
+    assert ours(engine, request, settings).shape == (1, 411, 8)
+    with pytest.raises(RuntimeError, match="Sizes of tensors"):
+        pipeline_of(make_ace_step())(
+            "tango", "", request.seconds, num_inference_steps=1, guidance_scale=1.0
+        )
+
+
+def test_a_text_is_never_cut(engine):
+    fits = Texts("la " * 80, "la " * 80)
+    assert engine.conditions.encoded(fits, Progress()).shape[1] > 100
+    for texts, word in [(Texts("la " * 200, ""), "256"), (Texts("", "la " * 1100), "2048")]:
+        with pytest.raises(GeneratorError, match=f"ACE-Step reads {word}"):
+            engine.conditions.encoded(texts, Progress())
+
+
+def test_a_text_is_encoded_once(engine, monkeypatch):
+    asked = []
+    at_work = engine.parts.at_work
+    monkeypatch.setattr(engine.parts, "at_work", lambda part: asked.append(part) or at_work(part))
+    texts = texts_of(ask())
+    first = engine.conditions.encoded(texts, Progress())
+    assert asked == ["text_encoder", "condition_encoder"]
+    assert engine.conditions.encoded(texts, Progress()) is first
+    assert len(asked) == 2
+
+
+def test_parts_take_turns(engine, monkeypatch):
+    """Never two in memory at a time."""
+    held = []
+    load = engine.parts.load
+
+    def loading(part):
+        held.append(part)
+        return load(part)
+
+    monkeypatch.setattr(engine.parts, "load", loading)
+    settings = Settings(1, 1, 3.0, 250)
+    engine.audio(ours(engine, ask(), settings), 480_000, Progress())
+    assert held == ["text_encoder", "condition_encoder", "transformer", "decoder"]
+    assert engine.parts._kept == {}
+
+
+def cancelled_at(label):
+    progress = Progress(lambda update: update.label == label and progress.cancel())
+    return progress
+
+
+def test_cancelling_in_each_part(engine):
+    for label in ("ACE-Step, 3 steps", "Decoding"):
+        progress = cancelled_at(label)
+        with pytest.raises(Cancelled):
+            engine.audio(ours_with(engine, progress), 480_000, progress)
+    progress = Progress()
+    progress.cancel()
+    with pytest.raises(Cancelled):
+        engine.conditions.encoded(Texts("other", "words"), progress)
+
+
+def ours_with(engine, progress):
+    settings = Settings(3, 1, 3.0, 250)
+    texts = engine.conditions.encoded(texts_of(ask()), progress)
+    phase = Phase(texts, engine.context(250), 3)
+    return engine.latents([phase], 0, settings, progress)
