@@ -209,8 +209,8 @@ def _frechet_interval(a: Vectors, b: Vectors, rng: np.random.Generator) -> Inter
     drawn = []
     for _ in range(_ROUNDS // 4):
         # Without replacement: a vector twice would look like less variety than there is.
-        parts = [each[rng.permutation(len(each))[: max(2, len(each) // 2)]] for each in (a, b)]
-        drawn.append(_extrapolated(*parts, rng))
+        one, two = (each[rng.permutation(len(each))[: max(2, len(each) // 2)]] for each in (a, b))
+        drawn.append(_extrapolated(one, two, rng))
     # Halves vary by sqrt(2) more than wholes.
     spread = (np.array(drawn) - np.mean(drawn)) / 2**0.5
     return _interval(value, (value + spread).tolist())
