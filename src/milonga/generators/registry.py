@@ -54,6 +54,11 @@ GENERATORS: dict[str, KnownGenerator] = {
         "models",
         "stereo music and textures up to 47 s from a description, by Stable Audio Open; gated",
     ),
+    "stable-audio-3": KnownGenerator(
+        "milonga.generators.stable_audio_3:StableAudio3",
+        "models",
+        "stereo music and textures of minutes in 8 steps, and edits, by Stable Audio 3; gated",
+    ),
 }
 
 

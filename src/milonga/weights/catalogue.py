@@ -83,6 +83,20 @@ _STABILITY = Licence(
     "licence from Stability AI.",
 )
 
+_STABILITY_3 = Licence(
+    "Stability AI Community",
+    "https://stability.ai/license",
+    "conditional",
+    "Commercial use is free below a yearly revenue that the licence names; above it needs a "
+    "licence from Stability AI.",
+)
+_GEMMA = Licence(
+    "Gemma Terms of Use",
+    "https://ai.google.dev/gemma/terms",
+    "conditional",
+    "Uses that Google's prohibited use policy names are not allowed.",
+)
+
 _TRANSFORMERS_WEIGHTS = (
     "model.safetensors",
     "model-*-of-*.safetensors model.safetensors.index.json",
@@ -178,6 +192,35 @@ _ACE_STEP_FILES = Files(
     ),
 )
 
+_PARTS_3 = ("transformer", "vae", "duration_embedder")
+# Either form: the authors' (first in each need), or the folder of parts that diffusers saves.
+_STABLE_AUDIO_3_FILES = Files(
+    needed=(
+        ("model_config.json", "model_index.json"),
+        ("model_config.json", "scheduler/scheduler_config.json"),
+        *(("model_config.json", f"{part}/config.json") for part in _PARTS_3),
+        *(
+            (
+                "model.safetensors",
+                f"{part}/diffusion_pytorch_model.safetensors",
+                f"{part}/diffusion_pytorch_model-*-of-*.safetensors "
+                f"{part}/diffusion_pytorch_model.safetensors.index.json",
+            )
+            for part in _PARTS_3
+        ),
+        ("t5gemma-b-b-ul2/config.json", "text_encoder/config.json"),
+        ("t5gemma-b-b-ul2/model.safetensors", "text_encoder/model.safetensors"),
+        ("t5gemma-b-b-ul2/tokenizer.json", "tokenizer/tokenizer.json"),
+    ),
+    wanted=(
+        "t5gemma-b-b-ul2/*.json",
+        "t5gemma-b-b-ul2/tokenizer.model",
+        "tokenizer/*.json",
+        "LICENSE*",
+        "NOTICE*",
+    ),
+)
+
 _MB, _GB = 1_000_000, 1_000_000_000
 
 
@@ -208,6 +251,15 @@ def _ace_step(key: str, repo: str, title: str, size: int) -> KnownModel:
                  libraries, parts=(("Qwen3-Embedding-0.6B, the text encoder", _QWEN),))  # fmt: skip
 
 
+def _stable_audio_3(name: str, title: str, size: int, gated: bool = True) -> KnownModel:
+    key = f"stable-audio-3-{name}"
+    return KnownModel(
+        key, f"Stable Audio 3 {title}", f"stabilityai/{key}", _STABLE_AUDIO_3_FILES, size,
+        _STABILITY_3, "generator stable-audio-3", ("torch", "transformers", "diffusers"),
+        gated=gated, parts=(("text encoder T5Gemma", _GEMMA),),
+    )  # fmt: skip
+
+
 CATALOGUE: dict[str, KnownModel] = {
     model.key: model
     for model in (
@@ -231,6 +283,12 @@ CATALOGUE: dict[str, KnownModel] = {
         KnownModel("stable-audio", "Stable Audio Open 1.0", "stabilityai/stable-audio-open-1.0",
               _STABLE_AUDIO_FILES, 5_300 * _MB, _STABILITY, "generator stable-audio",
               ("torch", "transformers", "diffusers", "torchsde"), gated=True),
+        _stable_audio_3("small-music", "small, music", 3_450 * _MB),
+        _stable_audio_3("small-sfx", "small, sounds", 3_450 * _MB),
+        _stable_audio_3("medium", "medium", 10_440 * _MB),
+        _stable_audio_3("small-music-base", "small, music, not distilled", 3_450 * _MB, False),
+        _stable_audio_3("small-sfx-base", "small, sounds, not distilled", 3_450 * _MB),
+        _stable_audio_3("medium-base", "medium, not distilled", 10_440 * _MB),
         _musicgen("small", "MusicGen small", 2_400 * _MB),
         _musicgen("medium", "MusicGen medium", 8 * _GB),
         _musicgen("large", "MusicGen large", 13_700 * _MB),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -285,7 +286,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
 
     def _unread(self, request: Request, local: LocalWeights | None) -> tuple[str, ...]:
         """Say what of a request's texts the model can't read."""
-        path = None if local is None else local.folder / self.tokenizer
+        path = None if local is None else self._tokenizer(local)
         if self.multilingual and (path is None or not path.is_file()):
             return ()
         pieces = unread(path, self.prompts(request))
@@ -293,6 +294,9 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
 
     def _kind(self) -> str:
         return f"{'an' if self.title[0] in 'AEIOU' else 'a'} {self.title} model"
+
+    def _tokenizer(self, local: LocalWeights) -> Path:
+        return local.folder / self.tokenizer
 
     def _use(self) -> str:
         return self.use or f"Use one of: {', '.join(checkpoints_of(self.name))}."

@@ -138,13 +138,14 @@ def refuse_absurd(local: LocalWeights) -> None:
                 )
 
 
-def load_pretrained(model_class: Any, folder: Path, name: str) -> Any:
+def load_pretrained(model_class: Any, folder: Path, name: str, **settings: Any) -> Any:
     """Load a model of transformers from a folder, in float32, ready to compute.
 
     Args:
         model_class: with ``from_pretrained``.
         folder: with configuration and weights.
         name: the model, as the user calls it.
+        **settings: more for ``from_pretrained``.
 
     Raises:
         GeneratorError: the files can't be loaded, or lack a part of the model. (Transformers
@@ -155,7 +156,7 @@ def load_pretrained(model_class: Any, folder: Path, name: str) -> Any:
     # Making the modules draws numbers, which the weights then replace.
     with loading_explained(name, folder, name), quiet_transformers(), seeded(0):
         model, found = model_class.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
+            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True, **settings
         )
     # Codebooks are buffers; other buffers follow from the configuration.
     needed = {key for key, _ in model.named_parameters()}

@@ -45,6 +45,23 @@ def unread_note(title: str, pieces: list[str]) -> str:
     )
 
 
+def cut_note(title: str, tokenizer: Path, text: str, limit: int) -> str | None:
+    """Say where a text ends for a model that reads at most ``limit`` tokens of it; None where it
+    reads all, or where the tokenizer isn't there."""
+    known = _tokenizer(tokenizer) if tokenizer.is_file() else None
+    if known is None:
+        return None
+    encoded = known.encode(text)
+    if len(encoded.ids) <= limit:
+        return None
+    # The last token may be a sign for the end.
+    ends = [stop for _, stop in encoded.offsets[: limit - 1]]
+    return (
+        f"{title} reads {limit} tokens of a description, and this has {len(encoded.ids)}: for the "
+        f"model it ends at {text[: max(ends)][-_LONGEST:]!r}. Shorten it."
+    )
+
+
 @functools.lru_cache(4)
 def _tokenizer(path: Path) -> Any:
     from tokenizers import Tokenizer
