@@ -133,9 +133,10 @@ class StableAudio3(CheckpointGenerator[StableAudio3Engine]):
                 "without guidance there is no negative prompt; what the segment says of it is not "
                 "used."
             )
-        wanted = next((one for one in PRECISIONS if one == self.options.precision), "float32")
-        if self.options.device == "cpu" and (reason := why_slow(wanted)) is not None:
-            yield f"precision={wanted} saves memory alone: {reason}."
+        for precision in PRECISIONS:
+            chosen = precision == self.options.precision and self.options.device == "cpu"
+            if chosen and (reason := why_slow(precision)) is not None:
+                yield f"precision={precision} saves memory alone: {reason}."
 
     def outlook(self, request: Request, local: LocalWeights | None) -> RenderOutlook:
         layout = self._layout(local)
