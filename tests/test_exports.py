@@ -34,6 +34,7 @@ def test_top_level_names():
         "compare_clips",
         "compare_history",
         "compare_sets",
+        "compare_takes",
         "doctor",
         "edit_take",
         "ensure_bigvgan_weights",

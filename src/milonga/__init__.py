@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from milonga.workflows.presets import save_preset
     from milonga.workflows.sheets import check_sheet, export_sheet, import_sheet, new_sheet
     from milonga.workflows.songs import mix_song, plan_song, render_song, replay, write_report
-    from milonga.workflows.takes import list_takes, prune_takes
+    from milonga.workflows.takes import compare_takes, list_takes, prune_takes
     from milonga.workflows.training import train_model
     from milonga.workflows.vocoding import fine_tune_vocoder, vocode
 
@@ -100,6 +100,7 @@ _HOMES = {
     "compare_clips": "milonga.analysis.comparison",
     "compare_history": "milonga.workflows.history",
     "compare_sets": "milonga.analysis.sets",
+    "compare_takes": "milonga.workflows.takes",
     "doctor": "milonga.workflows.doctor",
     "edit_take": "milonga.workflows.edits",
     "ensure_bigvgan_weights": "milonga.weights",
@@ -183,6 +184,7 @@ __all__ = [
     "compare_clips",
     "compare_history",
     "compare_sets",
+    "compare_takes",
     "doctor",
     "edit_take",
     "ensure_bigvgan_weights",

@@ -19,7 +19,7 @@ from milonga.songs.rendering.receipts import read_receipt
 from milonga.songs.sheet.model import Sheet
 from milonga.workflows.edits import edit_take, make_edits, plan_edit
 from milonga.workflows.songs import mix_song, render_song, replay
-from milonga.workflows.takes import list_takes
+from milonga.workflows.takes import compare_takes, list_takes, prune_takes
 
 LYRICS = "We laugh at the chaos\n[softly]\nwe play with the luck\n"
 
@@ -342,3 +342,55 @@ def test_a_damaged_take_and_many_channels_are_refused(out, tmp_path):
 def test_a_folder_that_is_not_ours(tmp_path):
     with pytest.raises(MilongaError, match="no rendered song"):
         edit_take(tmp_path, 1, "cover")
+
+
+def test_the_family_of_a_take_is_listed(out, tmp_path):
+    first = edit_take(out, 1, "repaint", start=0.5, end=1)
+    second = edit_take(out, 1, "extend", take="editor-repaint-s0", by=0.5, choose=True)
+    recording = tmp_path / "mine.wav"
+    audio.write(recording, audio.Clip(np.full(9000, 0.1), 9000))
+    edit_take(out, 1, "cover", source=recording)
+    found = list_takes(out)
+    here = [take for take in found if take.path.startswith("takes/01-uno/")]
+    assert [(take.path.rpartition("/")[2], take.depth) for take in here] == [
+        ("editor-cover-s0.wav", 0),
+        ("editor-s0.wav", 0),
+        ("editor-repaint-s0.wav", 1),
+        ("editor-extend-s0.wav", 2),
+    ]
+    assert here[0].made_from == f"cover, strength 0.6 of {recording}"
+    assert here[2].made_from == "repaint 0.5 to 1 s of takes/01-uno/editor-s0.wav"
+    assert found.rows[2][0] == "  takes/01-uno/editor-repaint-s0.wav"
+    assert found.headings[-1] == "Made from"
+    assert json.loads(json.dumps(found.to_dict()))["takes"][2]["depth"] == 1
+    assert "Made from" in found._repr_html_()
+
+    # Of stale takes the chosen edit stays, with all that it was made from.
+    folder = OutputFolder.load(out)
+    folder.sheet = a_song(tmp_path, tempo=90)
+    folder.save()
+    removed = {take.path for take in prune_takes(out)}
+    left = {path.name for path in (out / "takes" / "01-uno").glob("*.wav")}
+    assert left == {"editor-s0.wav", "editor-repaint-s0.wav", "editor-extend-s0.wav"}
+    assert "takes/01-uno/editor-cover-s0.wav" in removed
+    assert replay(second.paths[0]).verdict == "identical"
+    assert first.paths[0].exists()
+
+
+def test_what_differs_between_two_takes(out):
+    done = edit_take(out, 1, "repaint", start=0.5, end=1, style="other")
+    found = compare_takes(out, "takes/01-uno/editor-s0.wav", "editor-repaint-s0")
+    fields = {difference.field: difference for difference in found.differences}
+    assert fields["request.edit.start"].b == 0.5
+    assert fields["request.style"].row == ("request.style", '""', "other")
+    assert "started" not in fields
+    assert len(fields["sound.sha256"].row[1]) == 12
+    assert not found.same_samples
+    assert json.loads(json.dumps(found.to_dict()))["b"] == str(done.paths[0].with_suffix(".json"))
+    assert "request.style" in found._repr_html_()
+    same = compare_takes(out, done.paths[0], done.paths[0])
+    assert (same.same_samples, same.differences) == (True, ())
+    with pytest.raises(ReceiptError, match="no take 'x'"):
+        compare_takes(out, "x", "editor-repaint-s0")
+    with pytest.raises(ReceiptError, match="several takes"):
+        compare_takes(out, "editor-s0", "editor-repaint-s0")

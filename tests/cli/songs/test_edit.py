@@ -94,3 +94,16 @@ def test_the_help_tells_of_every_task():
     done = CliRunner().invoke(cli, ["edit", "--help"])
     for task in ("repaint", "extend", "cover", "stems", "lego", "complete"):
         assert f"  {task} " in done.output
+
+
+def test_takes_show_the_family_and_what_differs(edit, out):
+    edit("1", "repaint", "--to", "0.5")
+    run = CliRunner().invoke
+    listed = run(cli, ["takes", str(out)], standalone_mode=False)
+    assert "repaint 0 to 0.5 s of takes/01-uno/editor-s0.wav" in listed.stdout
+    diff = ["takes", str(out), "--diff", "editor-s0", "editor-repaint-s0"]
+    shown = run(cli, diff, standalone_mode=False)
+    assert "request.edit" in shown.stdout
+    assert "The samples differ." in shown.stderr
+    document = json.loads(run(cli, [*diff, "--json"], standalone_mode=False).stdout)
+    assert document["same_samples"] is False

@@ -18,15 +18,24 @@ if TYPE_CHECKING:
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--prune", is_flag=True, help="Remove stale takes that are neither chosen nor mixed.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@click.option(
+    "--diff",
+    nargs=2,
+    metavar="A B",
+    help="Tell what differs between the receipts of two takes: their names, or paths from OUT.",
+)
 @json_option
-def takes(out: Path, prune: bool, yes: bool, as_json: bool) -> int:
+def takes(out: Path, prune: bool, yes: bool, diff: tuple[str, str] | None, as_json: bool) -> int:
     """List the takes of the song in OUT: state, size, and what they were made for.
 
     A take is current when it was made for the sheet as it is now, stale when for an earlier state
-    of it, an orphan when the sheet has no such layer, or damaged.
+    of it, an orphan when the sheet has no such layer, or damaged. An edit stands below what it was
+    made from.
     """
     from milonga.workflows.takes import list_takes, prune_takes
 
+    if diff:
+        return _diff(out, diff, as_json)
     if prune and as_json and not yes:
         raise click.UsageError("--json needs --yes: nobody can be asked.")
     found = list_takes(out, progress=make_progress())
@@ -48,12 +57,26 @@ def takes(out: Path, prune: bool, yes: bool, as_json: bool) -> int:
     return 0
 
 
+def _diff(out: Path, diff: tuple[str, str], as_json: bool) -> int:
+    from rich.markup import escape
+
+    from milonga.workflows.takes import compare_takes
+
+    found = compare_takes(out, *diff)
+    if as_json:
+        print_json(found)
+        return 0
+    if found.differences:
+        rows = (tuple(map(escape, difference.row)) for difference in found.differences)
+        print_table(("", found.a.stem, found.b.stem), rows)
+    say("The samples are the same." if found.same_samples else "The samples differ.")
+    return 0
+
+
 def _show(found: TakeList) -> None:
     from rich.markup import escape
 
-    from milonga.songs.output.take_list import HEADINGS
-
     if found:
-        rows = (tuple(map(escape, take.row)) for take in found)
-        print_table(HEADINGS, rows, right=("Size",), no_wrap=HEADINGS[0])
+        rows = (tuple(map(escape, row)) for row in found.rows)
+        print_table(found.headings, rows, right=("Size",), no_wrap=found.headings[0])
     say(found.summary)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,11 +15,14 @@ from milonga.runtime.words import size_text
 from milonga.songs.output.folder import LayerTakes, OutputFolder
 from milonga.songs.output.mixed import stale_words
 from milonga.songs.rendering.plan import layer_folder
-from milonga.songs.rendering.receipts import intact_clip, read_receipt
+from milonga.songs.rendering.receipts import Receipt, intact_clip, read_receipt
+from milonga.songs.rendering.sources import edit_words
 from milonga.songs.rendering.takes import DAMAGED
 
 State = Literal["current", "stale", "damaged", "orphan"]
 HEADINGS = ("Take", "State", "Size", "Made for")
+FROM = "Made from"
+"""A heading more where there are edits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class ListedTake:
         size: of its files, in bytes.
         in_mix: the mix uses it.
         chosen: it was chosen by name.
+        edit: what an edit does, as in "repaint 12 to 15.5 s"; empty for other takes.
+        source: what an edit was made from: the path of a take from the output folder, or of
+            another recording.
+        depth: number of edits that led to it, one after another.
+        needed: a take that stays was made from it.
     """
 
     path: str
@@ -44,26 +52,34 @@ class ListedTake:
     size: int
     in_mix: bool = False
     chosen: bool = False
+    edit: str = ""
+    source: str = ""
+    depth: int = 0
+    needed: bool = False
 
     @property
     def removable(self) -> bool:
-        """True for a stale take that is neither chosen nor in the mix."""
-        return self.state == "stale" and not (self.in_mix or self.chosen)
+        """True for a stale take that is neither chosen nor in the mix, nor the source of one."""
+        return self.state == "stale" and not (self.in_mix or self.chosen or self.needed)
 
     @property
     def row(self) -> tuple[str, ...]:
         """The take as a row of texts, as ``HEADINGS`` names them."""
-        marks = [
-            mark for mark, here in (("in the mix", self.in_mix), ("chosen", self.chosen)) if here
-        ]
-        state = ", ".join([self.state, *marks])
+        known = (("in the mix", self.in_mix), ("chosen", self.chosen), ("source", self.needed))
+        state = ", ".join([self.state, *(mark for mark, here in known if here)])
         about = "; ".join(text for text in (self.made_for, self.detail) if text)
-        return self.path, state, size_text(self.size), about
+        return "  " * self.depth + self.path, state, size_text(self.size), about
+
+    @property
+    def made_from(self) -> str:
+        """What an edit does, and with what."""
+        return f"{self.edit} of {self.source}" if self.edit else ""
 
 
 @dataclass(frozen=True, slots=True)
 class TakeList:
-    """Takes of an output folder, in the order of their folders and names."""
+    """Takes of an output folder, in the order of their folders and names; edits follow what they
+    were made from."""
 
     out: Path
     takes: tuple[ListedTake, ...]
@@ -73,6 +89,18 @@ class TakeList:
 
     def __len__(self) -> int:
         return len(self.takes)
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """Of the rows."""
+        return (*HEADINGS, FROM) if any(take.edit for take in self.takes) else HEADINGS
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """The takes as texts, as ``headings`` names them."""
+        if FROM not in self.headings:
+            return [take.row for take in self.takes]
+        return [(*take.row, take.made_from) for take in self.takes]
 
     @property
     def size(self) -> int:
@@ -98,7 +126,7 @@ class TakeList:
         return {"out": str(self.out), "size": self.size, "takes": takes}
 
     def _repr_html_(self) -> str:
-        return html.table(HEADINGS, (take.row for take in self.takes), self.summary)
+        return html.table(self.headings, self.rows, self.summary)
 
 
 def list_folder(folder: OutputFolder, progress: Progress | None = None) -> TakeList:
@@ -109,25 +137,71 @@ def list_folder(folder: OutputFolder, progress: Progress | None = None) -> TakeL
         for path in (folder.out / "takes").rglob("*")
         if path.suffix in (".wav", ".json") and not path.name.startswith(".")
     }
-    takes = []
+    takes: dict[str, ListedTake] = {}
+    receipts: dict[str, Receipt] = {}
     with (progress or Progress()).task("Reading takes", len(sounds), "takes") as task:
         for sound in sorted(sounds):
-            takes.append(_listed(folder, sound, layers.get(sound.parent)))
+            take, receipt = _listed(folder, sound, layers.get(sound.parent))
+            takes[take.path] = take
+            if receipt is not None:
+                receipts[take.path] = receipt
             task.advance()
-    return TakeList(folder.out, tuple(takes))
+    return TakeList(folder.out, _families(takes, receipts))
 
 
-def _listed(folder: OutputFolder, sound: Path, layer: LayerTakes | None) -> ListedTake:
+def _families(
+    takes: Mapping[str, ListedTake], receipts: Mapping[str, Receipt]
+) -> tuple[ListedTake, ...]:
+    """Put edits behind what they were made from, which stays as long as they do."""
+    by_hash: dict[str, list[str]] = {}
+    for path, receipt in receipts.items():
+        by_hash.setdefault(receipt.sound.sha256, []).append(path)
+    sources: dict[str, str] = {}
+    edits: dict[str, tuple[str, str]] = {}
+    for path, receipt in receipts.items():
+        if (edit := receipt.request.edit) is not None:
+            same = [other for other in by_hash.get(edit.source, []) if other != path]
+            if same:
+                sources[path] = edit.source_file if edit.source_file in same else same[0]
+            edits[path] = edit_words(edit), sources.get(path, edit.source_file)
+    lines = {path: _line(path, sources) for path in takes}
+    stay = [path for path, take in takes.items() if path in sources and not take.removable]
+    needed = {before for path in stay for before in lines[path][:-1]}
+    return tuple(
+        replace(
+            takes[path],
+            edit=edits.get(path, ("", ""))[0],
+            source=edits.get(path, ("", ""))[1],
+            depth=len(lines[path]) - 1,
+            needed=path in needed,
+        )
+        for path in sorted(takes, key=lines.__getitem__)
+    )
+
+
+def _line(path: str, sources: Mapping[str, str]) -> tuple[str, ...]:
+    """The takes that led to one, the first first, itself last."""
+    line = [path]
+    # A receipt that someone wrote by hand may lead in a circle.
+    while (before := sources.get(line[0])) is not None and before not in line:
+        line.insert(0, before)
+    return tuple(line)
+
+
+def _listed(
+    folder: OutputFolder, sound: Path, layer: LayerTakes | None
+) -> tuple[ListedTake, Receipt | None]:
     path = sound.relative_to(folder.out).as_posix()
     size = sum(file.stat().st_size for file in _files(sound))
     try:
         receipt = read_receipt(sound.with_suffix(".json"))
     except ReceiptError as error:
-        return ListedTake(path, "damaged", error.message, "", size)
+        return ListedTake(path, "damaged", error.message, "", size), None
     asked = receipt.request
     made_for = f"{asked.role}, {asked.seconds:g} s, {asked.tempo:g} BPM, {asked.key}"
     if sound.parent.name == DAMAGED:
-        return ListedTake(path, "damaged", "set aside, it was rendered again", made_for, size)
+        detail = "set aside, it was rendered again"
+        return ListedTake(path, "damaged", detail, made_for, size), receipt
     take = next((each for each in layer.takes if each.path == sound), None) if layer else None
     in_mix = layer is not None and take is not None and take is layer.chosen
     chosen = layer is not None and folder.choices.get(layer.key) == sound.stem
@@ -144,11 +218,11 @@ def _listed(folder: OutputFolder, sound: Path, layer: LayerTakes | None) -> List
         detail = stale_words(take.changes) if take.stale else ""
     # The mix leaves out a take that is damaged.
     in_mix = in_mix and state != "damaged"
-    return ListedTake(path, state, detail, made_for, size, in_mix, chosen)
+    return ListedTake(path, state, detail, made_for, size, in_mix, chosen), receipt
 
 
 def prune_folder(folder: OutputFolder) -> TakeList:
-    """Remove the stale takes that are neither chosen nor in the mix; return what was removed.
+    """Remove the stale takes that nothing uses; return what was removed.
 
     Raises:
         OutputError: a file can't be removed; some may be.
