@@ -88,6 +88,11 @@ def pipeline(kind: str = "turbo", seed: int = 0) -> Any:
         )  # fmt: skip
         condition_encoder.silence_latent.normal_(std=0.3)
         codes = {"hidden_size": 32, "audio_acoustic_hidden_dim": 8, **SMALL}
+        audio_tokenizer = AceStepAudioTokenizer(fsq_dim=32, **codes).eval()
+        # Fresh weights give one code, whatever is heard.
+        for parameter in audio_tokenizer.parameters():
+            if parameter.ndim > 1:
+                parameter.data.normal_(std=0.3)
         vae = AutoencoderOobleck(
             encoder_hidden_size=16, downsampling_ratios=[2, 4, 4, 6, 10],
             channel_multiples=[1, 1, 1, 1, 1], decoder_channels=4, decoder_input_channels=8,
@@ -97,7 +102,7 @@ def pipeline(kind: str = "turbo", seed: int = 0) -> Any:
             vae=vae.eval(), text_encoder=text_encoder.eval(), tokenizer=words,
             transformer=transformer.eval(), condition_encoder=condition_encoder.eval(),
             scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1, shift=1.0),
-            audio_tokenizer=AceStepAudioTokenizer(fsq_dim=32, **codes).eval(),
+            audio_tokenizer=audio_tokenizer,
             audio_token_detokenizer=AceStepAudioTokenDetokenizer(**codes).eval(),
         )  # fmt: skip
         made.set_progress_bar_config(disable=True)

@@ -1,68 +1,21 @@
 """The engine against the library's pipeline, at tiny size in float32."""
 
 import math
-import warnings
 
 import numpy as np
 import pytest
 import torch
-from diffusers import AceStepPipeline
+from ace_step_parity import ask, engine_of, pipeline_of, same, theirs
 
 from milonga.errors import Cancelled, GeneratorError
-from milonga.generators.ace_step.checkpoints import shape_of
-from milonga.generators.ace_step.engine import AceStepEngine, Phase, Settings
+from milonga.generators.ace_step.engine import Phase, Settings
 from milonga.generators.ace_step.prompts import Texts, texts_of
-from milonga.generators.base import LyricLine, Request
 from milonga.runtime.progress import Progress
-from milonga.weights import locate
-
-TOLERANCE = 1e-5
-"""Of the largest latent: float32 in another order of sums, over up to 8 steps."""
-
-
-def ask(**fields):
-    return Request(**{
-        "role": "song", "section": "verse", "style": "latin trap, 808", "mood": "playful",
-        "lyrics": (LyricLine(text="We laugh at the chaos"),), "seconds": 10.0, "tempo": 122,
-        "key": "A minor", "seed": 5, **fields,
-    })  # fmt: skip
-
-
-def engine_of(folder):
-    local = locate(str(folder), like="ace-step")
-    return AceStepEngine(local.folder, "tiny", "cpu", shape_of(local, "tiny"), "auto")
 
 
 @pytest.fixture
 def engine(make_ace_step):
     return engine_of(make_ace_step())
-
-
-@pytest.fixture(scope="module")
-def pipeline_of():
-    made = {}
-
-    def load(folder):
-        if folder not in made:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message=".*weight_norm", category=FutureWarning)
-                made[folder] = AceStepPipeline.from_pretrained(folder, local_files_only=True)
-            made[folder].set_progress_bar_config(disable=True)
-        return made[folder]
-
-    return load
-
-
-def theirs(pipeline, request, settings, **more):
-    """What the pipeline makes of the same words from the same noise."""
-    noise = torch.randn(
-        (1, settings.frames, 8), generator=torch.Generator().manual_seed(request.seed)
-    )
-    return pipeline(
-        "latin trap, 808, playful", "[Verse]\nWe laugh at the chaos", request.seconds, "en",
-        settings.steps, settings.guidance, settings.shift, latents=noise, output_type="latent",
-        bpm=122, keyscale="A minor", timesignature="4", **more,
-    ).audios  # fmt: skip
 
 
 def ours(engine, request, settings):
@@ -71,17 +24,11 @@ def ours(engine, request, settings):
     return engine.latents([phase], request.seed, settings, Progress())
 
 
-def same(found, expected):
-    torch.testing.assert_close(
-        found, expected, rtol=0, atol=TOLERANCE * float(expected.abs().max())
-    )
-
-
 @pytest.mark.parametrize(
     ("kind", "seconds", "guidance"),
     [("turbo", 10.0, 1), ("turbo", 12.68, 1), ("base", 10.0, 7.0), ("sft", 13.0, 3.0)],
 )
-def test_latents_are_those_of_the_pipeline(make_ace_step, pipeline_of, kind, seconds, guidance):
+def test_latents_are_those_of_the_pipeline(make_ace_step, kind, seconds, guidance):
     folder, request = make_ace_step(kind), ask(seconds=seconds)
     engine = engine_of(folder)
     shift = 3.0 if kind == "turbo" else 1.0
@@ -91,7 +38,7 @@ def test_latents_are_those_of_the_pipeline(make_ace_step, pipeline_of, kind, sec
     assert found.std() > 0.3
 
 
-def test_samples_are_those_of_the_pipeline_but_for_its_level(engine, make_ace_step, pipeline_of):
+def test_samples_are_those_of_the_pipeline_but_for_its_level(engine, make_ace_step):
     latents = torch.randn((1, 250, 8), generator=torch.Generator().manual_seed(0))
     vae = pipeline_of(make_ace_step()).vae
     with torch.no_grad():
@@ -101,7 +48,7 @@ def test_samples_are_those_of_the_pipeline_but_for_its_level(engine, make_ace_st
     assert np.abs(found - whole[:, :-7]).max() < 1e-5 * np.abs(whole).max()
 
 
-def test_lengths_that_the_pipeline_fails_at(engine, pipeline_of, make_ace_step):
+def test_lengths_that_the_pipeline_fails_at(engine, make_ace_step):
     """In floating point 411 latents at 25 a second take 16.44 s, and 16.44 s take 412 latents."""
     assert math.ceil(411 / 25.0 * 25.0) == 412
     request = ask(seconds=16.43)

@@ -13,11 +13,19 @@ from milonga.audio.clip import Clip
 from milonga.errors import Problem
 from milonga.generators.ace_step import outlook
 from milonga.generators.ace_step.checkpoints import AceStepShape, shape_of, wrong_part
+from milonga.generators.ace_step.editing import phases_of
 from milonga.generators.ace_step.engine import AceStepEngine, Phase, Settings
-from milonga.generators.ace_step.limits import length_problems, text_notes, text_problems
+from milonga.generators.ace_step.limits import (
+    SHORTEST_S,
+    edit_notes,
+    edit_problems,
+    length_problems,
+    text_notes,
+    text_problems,
+)
 from milonga.generators.ace_step.parts import Precision
 from milonga.generators.ace_step.prompts import Texts, foreign_to, texts_of
-from milonga.generators.base import Model, Request, Role
+from milonga.generators.base import Model, Request, Role, Task
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
 from milonga.generators.neural.outlook import RenderOutlook
 from milonga.generators.words.language import language_name
@@ -44,6 +52,9 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         "Use ace-step, or a repository or folder that diffusers saved an AceStepPipeline to."
     )
     roles: ClassVar[frozenset[Role]] = frozenset(("song", "instrumental", "backing", "texture"))
+    tasks: ClassVar[frozenset[Task]] = frozenset(
+        ("repaint", "extend", "cover", "extract", "lego", "complete")
+    )
     length: ClassVar[Literal["exact", "natural"]] = "exact"
     less_memory: ClassVar[str] = (
         "Close other programs, set ace-step.device=cpu, or use the smaller ace-step.model=ace-step."
@@ -98,10 +109,13 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         shape_of(local, self.options.model)
 
     def problems(self, request: Request, local: LocalWeights | None) -> Iterable[Problem]:
-        yield from length_problems(request.seconds, bool(request.parts))
+        yield from length_problems(_computed(request).seconds, bool(request.parts))
         yield from text_problems(self._texts(request), self._tokens(local))
+        if request.edit is not None:
+            yield from edit_problems(request.edit, shape_of(local, self.options.model))
 
     def notes(self, request: Request, local: LocalWeights | None) -> Iterable[str]:
+        yield from edit_notes(request)
         yield from text_notes(self._texts(request), self._tokens(local))
         if foreign := foreign_to(request):
             names = ", ".join(map(language_name, foreign))
@@ -114,7 +128,7 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         shape = shape_of(local, self.options.model)
         return outlook.foresee(
             self.options.model, local, shape, self.options.device, self.options.precision,
-            self._settings(request, shape), request.seconds,
+            self._settings(_computed(request), shape), request.seconds,
         )  # fmt: skip
 
     def load(self, local: LocalWeights, device: str) -> AceStepEngine:
@@ -128,6 +142,20 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         texts = engine.conditions.encoded(self._texts(request), progress)
         phase = Phase(texts, engine.context(settings.frames), settings.steps)
         return self._sampled(engine, [phase], request, settings, progress)
+
+    def remake(
+        self,
+        engine: AceStepEngine,
+        request: Request,
+        source: Clip,
+        reference: Clip | None,
+        progress: Progress,
+    ) -> Clip:
+        asked, edit = _computed(request), request.edit
+        assert edit is not None
+        settings = self._settings(asked, engine.shape)
+        phases = phases_of(engine, asked, edit, source, reference, settings, progress)
+        return self._sampled(engine, phases, request, settings, progress)
 
     def model(self) -> Model:
         model = super().model()
@@ -157,7 +185,7 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         return clip
 
     def _texts(self, request: Request) -> Texts:
-        return texts_of(request, request.edit.task if request.edit else None)
+        return texts_of(_computed(request), request.edit.task if request.edit else None)
 
     def _tokens(self, local: LocalWeights | None) -> Path | None:
         return None if local is None else local.folder / self.tokenizer
@@ -171,3 +199,10 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
             chosen.shift or shift,
             shape.frames_for(request.seconds),
         )
+
+
+def _computed(request: Request) -> Request:
+    """The request as the model gets it: a recording that is too short for it gets silence."""
+    if request.edit is None or request.seconds >= SHORTEST_S:
+        return request
+    return request.model_copy(update={"seconds": SHORTEST_S})

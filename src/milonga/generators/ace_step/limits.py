@@ -6,13 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from milonga.errors import Problem
-from milonga.generators.ace_step.prompts import Texts
+from milonga.generators.ace_step.checkpoints import CODES, AceStepShape
+from milonga.generators.ace_step.prompts import TRACKS, Texts, track_names
+from milonga.generators.base import Edit, Request
 from milonga.generators.neural.reading import tokens_in
 
 SHORTEST_S, LONGEST_S = 10.0, 600.0
 """Seconds that the model was taught."""
 DESCRIPTION_TOKENS, LYRIC_TOKENS = 256, 2048
 """Tokens that it reads of each text."""
+
+_BASE_TASKS = "extract", "lego", "complete"
 
 _BYTES_PER_TOKEN = 2.5
 """At least so many in a Latin script, by estimate; English has about 4."""
@@ -31,6 +35,40 @@ def length_problems(seconds: float, whole: bool) -> Iterable[Problem]:
         "seconds",
         step=step,
     )
+
+
+def edit_problems(edit: Edit, shape: AceStepShape) -> Iterable[Problem]:
+    """Find what keeps a checkpoint from an edit."""
+    if edit.task in _BASE_TASKS and shape.kind != "base":
+        yield Problem(
+            f"Only base checkpoints of ACE-Step were taught to {edit.task}, and this one is "
+            f"{shape.kind}.",
+            "model",
+            step="Set ace-step.model=ace-step-base.",
+        )
+    if edit.task == "cover" and not shape.codes:
+        yield Problem(
+            f"A cover needs the parts {' and '.join(CODES)}, which this checkpoint lacks.",
+            "model",
+            step="Use a checkpoint that has them, such as ace-step.",
+        )
+
+
+def edit_notes(request: Request) -> Iterable[str]:
+    """Say what an edit should know."""
+    edit = request.edit
+    if edit is None:
+        return
+    if request.seconds < SHORTEST_S:
+        yield (
+            f"the recording is shorter than the {SHORTEST_S:g} s that ACE-Step was taught; it "
+            "gets silence behind it while the model works."
+        )
+    if unknown := [name for name in track_names(edit.track) if name not in TRACKS]:
+        yield (
+            f"ACE-Step wasn't taught the instrument {', '.join(unknown)}; it knows "
+            f"{', '.join(sorted(TRACKS))}."
+        )
 
 
 def text_problems(texts: Texts, tokenizer: Path | None) -> Iterable[Problem]:

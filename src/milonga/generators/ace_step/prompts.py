@@ -30,6 +30,11 @@ _UNNAMED: dict[Task | None, str] = {
     "lego": "Generate the track based on the audio context:",
     "complete": "Complete the input track:",
 }
+TRACKS = (
+    "woodwinds", "brass", "fx", "synth", "strings", "percussion", "keyboard", "guitar", "bass",
+    "drums", "backing_vocals", "vocals",
+)  # fmt: skip
+"""Instruments that the model knows by name."""
 _CODES = _INSTRUCTIONS["cover"]
 """Instruction where a plan in codes is given; it is a cover's."""
 
@@ -140,6 +145,13 @@ def tag_of(section: str) -> str:
     return kind.title() + (f" {number[0]}" if number else "")
 
 
+def track_names(track: str) -> list[str]:
+    """The instruments of an edit, as the model calls them: "backing vocals" in one word."""
+    names = (flat(name) for name in track.split(","))
+    joined = ((name, name.lower().replace(" ", "_")) for name in names if name)
+    return [known if known in TRACKS else name for name, known in joined]
+
+
 def _block(part: SongPart, request: Request) -> Iterable[str]:
     tag = tag_of(part.section)
     mood = flat(part.mood)
@@ -170,8 +182,8 @@ def _said(request: Request, field: str) -> list[str]:
 def _instruction(task: Task | None, track: str) -> str:
     if task not in _UNNAMED:
         return _INSTRUCTIONS[task]
-    names = [flat(name).upper() for name in track.split(",") if flat(name)]
-    return _INSTRUCTIONS[task].format(track=" | ".join(names)) if names else _UNNAMED[task]
+    names = " | ".join(name.upper() for name in track_names(track))
+    return _INSTRUCTIONS[task].format(track=names) if names else _UNNAMED[task]
 
 
 def _facts(request: Request) -> dict[str, str]:
