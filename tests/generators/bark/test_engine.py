@@ -173,7 +173,7 @@ def test_cancelling_stops_within_a_block_of_every_stage(engine, voice):
 
 
 def test_half_precision_computes(make_bark, voice):
-    half = BarkEngine.load(make_bark(), "tiny", "cpu", half=True)
+    half = BarkEngine.load(make_bark(), "tiny", "cpu", precision="float16")
     assert half.dtype == "float16"
     (part,) = say(half, PROMPTS[:1], voice)
     assert np.isfinite(part.samples).all()

@@ -121,6 +121,31 @@ class PlainDecoder:
         return known.odds.times(hidden, first, last).float()
 
 
+def seen_whole(
+    known: Description, embedded: torch.Tensor, check: Callable[[], None], begin: int = 0
+) -> torch.Tensor:
+    """Hidden values where every place sees all others, forward and back.
+
+    Args:
+        known: a decoder without attention to a text.
+        embedded: ``[rows, places, width]``.
+        check: called before every block; it raises where the user wants to stop.
+        begin: the first place that is asked for.
+
+    Returns:
+        ``[rows, places - begin, width]``, after the last norm.
+    """
+    hidden = embedded
+    for index, block in enumerate(known.blocks):
+        check()
+        query, key, value = _split(known, block, hidden)
+        if index == len(known.blocks) - 1:
+            query, hidden = query[:, :, begin:], hidden[:, begin:]
+        hidden = hidden + _attended(block.out, query, key, value, causal=False)
+        hidden = mixed(known, block, hidden, check)
+    return normed(hidden, known.norm, known.eps)
+
+
 def read(known: Description, embedded: torch.Tensor, memory: Memory) -> torch.Tensor:
     """Hidden values of the last place, ``[rows, 1, width]``, before the last norm."""
     hidden, alone = embedded, embedded.shape[1] == 1

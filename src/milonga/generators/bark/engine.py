@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from milonga.compute.tokens.matrix import Precision
 from milonga.errors import GeneratorError
 from milonga.generators.bark import stages
 from milonga.generators.bark.drawing import Drawing, generator_for
@@ -25,6 +26,9 @@ from milonga.runtime.progress import Progress, Task
 if TYPE_CHECKING:
     import torch
 
+_STAGES: dict[str, type[Causal | Fine]] = {
+    "semantic": Causal, "coarse_acoustics": Causal, "fine_acoustics": Fine,
+}  # fmt: skip
 _COARSE_WORK, _FINE_WORK = 2.2, 230.0
 """Work of a coarse token and of a window of the fine model, in semantic tokens, as measured at the
 size of bark-small."""
@@ -66,24 +70,46 @@ class BarkEngine:
 
     Attributes:
         rate: of the samples, in Hz.
-        dtype: of the weights: ``float32`` or ``float16``.
+        dtype: of the transformers' weights: ``float32``, ``bfloat16``, ``float16`` or ``int8``.
+        engine: ``fast`` or ``torch``.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, device: str = "cpu", *, offload: bool = False
+        self,
+        model: Any,
+        tokenizer: Any,
+        device: str = "cpu",
+        *,
+        precision: Precision = "float32",
+        offload: bool = False,
     ) -> None:
         self._model, self._tokenizer = model, tokenizer
         self._device, self._offload = device, offload and device != "cpu"
         self._numbers, self._configured = _numbers(model)
         self.rate = int(model.config.codec_config.sampling_rate)
-        self.dtype = str(model.semantic.lm_head.weight.dtype).removeprefix("torch.")
-        for stage in (model.semantic, model.coarse_acoustics, model.fine_acoustics,
-                      model.codec_model):  # fmt: skip
-            stage.to("cpu" if self._offload else device)
+        self.dtype: Precision = precision
+        model.to("cpu" if self._offload else device)
+        self._codec = model.codec_model
+        # Whatever made them keeps the weights in the library's modules; in other precisions than
+        # float32 these go, one stage after the other.
+        self._stages: dict[str, Causal | Fine] = {}
+        for name, kind in _STAGES.items():
+            if not self._offload:
+                self._stages[name] = kind(getattr(model, name), precision)
+                if precision != "float32":
+                    delattr(model, name)
+        first = self._stages.get("semantic")
+        self.engine = first.decoder.engine if isinstance(first, Causal) else "torch"
 
     @classmethod
     def load(
-        cls, folder: Path, name: str, device: str, *, half: bool = False, offload: bool = False
+        cls,
+        folder: Path,
+        name: str,
+        device: str,
+        *,
+        precision: Precision = "float32",
+        offload: bool = False,
     ) -> BarkEngine:
         """Load the files in ``folder``.
 
@@ -91,23 +117,18 @@ class BarkEngine:
             folder: with configuration, weights and tokenizer.
             name: what the user calls it.
             device: where to compute.
-            half: the three transformers in float16; the codec stays in float32.
+            precision: of the three transformers; the codec stays in float32.
             offload: on an accelerator, only the stage at work is there.
 
         Raises:
             GeneratorError: they are damaged or of another model.
         """
-        import torch
-
         with quiet_transformers():
             from transformers import BarkModel
 
             model = load_pretrained(BarkModel, folder, name)
         tokenizer = load_tokenizer(folder, name)
-        if half:
-            for stage in (model.semantic, model.coarse_acoustics, model.fine_acoustics):
-                stage.to(torch.float16)
-        return cls(model, tokenizer, device, offload=offload)
+        return cls(model, tokenizer, device, precision=precision, offload=offload)
 
     @property
     def numbers(self) -> Numbers:
@@ -228,28 +249,24 @@ class BarkEngine:
     ) -> list[SpokenPart]:
         import torch
 
-        numbers, model = self._numbers, self._model
+        numbers, check = self._numbers, progress.check
         texts, lengths = self.encode(prompts)
         semantic, coarse, fine = self._drawings(sampling)
         most = numbers.most if sampling.most is None else sampling.most
         with torch.inference_mode():
-            with self._at_work(model.semantic):
+            with self._at_work("semantic") as stage:
                 spoken = stages.semantic(
-                    Causal(model.semantic, progress), numbers, texts, lengths, history, semantic,
-                    sampling.min_eos_p, sources, work.semantic, sampling.least, most,
+                    stage, numbers, texts, lengths, history, semantic, sampling.min_eos_p,
+                    sources, work.semantic, check, sampling.least, most,
                 )  # fmt: skip
             work.known([len(row) for row in spoken])
-            with self._at_work(model.coarse_acoustics):
+            with self._at_work("coarse_acoustics") as stage:
                 rough = stages.coarse(
-                    Causal(model.coarse_acoustics, progress), numbers, spoken, history, coarse,
-                    sources, work.coarse,
-                )  # fmt: skip
-            with self._at_work(model.fine_acoustics):
-                codes = stages.fine(
-                    Fine(model.fine_acoustics, progress), numbers, rough, history, fine,
-                    sources, work.fine,
-                )  # fmt: skip
-            with self._at_work(model.codec_model):
+                    stage, numbers, spoken, history, coarse, sources, work.coarse, check
+                )
+            with self._at_work("fine_acoustics") as stage:
+                codes = stages.fine(stage, numbers, rough, history, fine, sources, work.fine, check)
+            with self._at_work("codec_model"):
                 sounds = [self.audio(row, progress) for row in codes]
         return [
             SpokenPart(sound, Tokens(*tokens), full=len(tokens[0]) >= most)
@@ -263,8 +280,8 @@ class BarkEngine:
         if not codes.shape[1]:
             return np.zeros(0, np.float32)
         with torch.inference_mode():
-            device = next(self._model.codec_model.parameters()).device
-            samples = codec.decode(self._model.codec_model, codes[None].to(device), progress)
+            device = next(self._codec.parameters()).device
+            samples = codec.decode(self._codec, codes[None].to(device), progress)
         found: NDArray[np.float32] = samples[0, 0].float().cpu().numpy()
         return found
 
@@ -284,14 +301,16 @@ class BarkEngine:
         return semantic, coarse, Drawing(fine.temperature, 0)
 
     @contextlib.contextmanager
-    def _at_work(self, stage: Any) -> Iterator[None]:
-        if self._offload:
-            stage.to(self._device)
+    def _at_work(self, name: str) -> Iterator[Any]:
+        """The stage of that name; with ``offload``, on the device for as long as it is used."""
+        if not self._offload:
+            yield self._stages.get(name)
+            return
+        module = getattr(self._model, name).to(self._device)
         try:
-            yield
+            yield _STAGES[name](module, self.dtype) if name in _STAGES else None
         finally:
-            if self._offload:
-                stage.to("cpu")
+            module.to("cpu")
 
 
 class Work:

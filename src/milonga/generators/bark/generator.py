@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from milonga.audio.clip import Clip
+from milonga.compute.tokens.matrix import Precision
 from milonga.errors import GeneratorError, MilongaError, Problem
 from milonga.generators.bark import outlook, voices
 from milonga.generators.bark.engine import BarkEngine, Sampling, SpokenPart, batch_sizes
@@ -170,10 +171,11 @@ class Bark(CheckpointGenerator[BarkEngine]):
 
     def load(self, local: LocalWeights, device: str) -> BarkEngine:
         wanted = self.options.precision
-        half = wanted == "float16" or (wanted == "auto" and device != "cpu")
+        usual: Precision = "float32" if device == "cpu" else "float16"
         return BarkEngine.load(
-            local.folder, self.options.model, device, half=half, offload=self.options.offload
-        )
+            local.folder, self.options.model, device,
+            precision=usual if wanted == "auto" else wanted, offload=self.options.offload,
+        )  # fmt: skip
 
     def make(self, engine: BarkEngine, request: Request, progress: Progress) -> Clip:
         options, script = self.options, self._script(request)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Tick = Callable[[float], None]
 """Told how many tokens were drawn."""
 
+Check = Callable[[], None]
+"""Raises where the user wants to stop."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -85,6 +88,7 @@ def semantic(
     min_eos_p: float,
     sources: Sequence[torch.Generator],
     tick: Tick,
+    check: Check,
     least: int = 0,
     most: int | None = None,
 ) -> list[torch.Tensor]:
@@ -100,6 +104,7 @@ def semantic(
         min_eos_p: the odds from which the end is taken; 0 to draw it like any token.
         sources: of each row's numbers.
         tick: told of each step.
+        check: raises where the user wants to stop.
         least, most: tokens of a row.
 
     Raises:
@@ -123,16 +128,15 @@ def semantic(
     embedded = torch.cat([embedded, net.embed(infer.to(device))], 1)
 
     words = int(known.semantic_vocab_size)
-    allowed: torch.Tensor | slice = slice(0, words + 1)
-    if end != words:
-        allowed = torch.tensor([*range(words), end], device=device)
+    top = max(words, end) + 1
+    allowed = None if end == words else torch.tensor([*range(words), end], device=device)
     uniform = torch.stack([torch.rand(most, generator=source) for source in sources]).to(device)
-    state = net.state(rows, places + 1 + most)
+    memory = net.memory(rows, places + 1 + most, check)
     alive = torch.arange(rows, device=device)
     drawn = torch.full((rows, most), words, device=device)
-    hidden = net.run(embedded, state)
     for step in range(most):
-        odds = net.odds(hidden, allowed)
+        odds = net.odds(embedded, memory, 0, top)
+        odds = odds if allowed is None else odds[:, allowed]
         if step < least:
             odds[:, words] = -torch.inf
         token = draw(odds, uniform[alive, step], drawing)
@@ -146,9 +150,8 @@ def semantic(
             alive, token = alive[rest], token[rest]
             if not len(alive):
                 break
-            state.keep(rest)
-        if step + 1 < most:
-            hidden = net.run(net.embed(token[:, None]), state)
+            memory.keep(rest)
+        embedded = net.embed(token[:, None])
     drawn = drawn.cpu()
     counts = (drawn != words).sum(1).tolist()
     return [row[:count] for row, count in zip(drawn, counts, strict=True)]
@@ -162,6 +165,7 @@ def coarse(
     drawing: Drawing,
     sources: Sequence[torch.Generator],
     tick: Tick,
+    check: Check,
 ) -> list[torch.Tensor]:
     """The coarse codes ``[2, frames]`` of each row of semantic tokens.
 
@@ -194,21 +198,21 @@ def coarse(
 
     alive = (wanted > 0).nonzero()[:, 0]
     done, before = 0, -1
-    state, token = None, None
+    memory, token = None, None
     while len(alive):
         begin = max(0, len(old) + round(done / numbers.ratio) - behind)
         stop = len(past) + done
-        if state is None or token is None or begin != before or stop > reach:
+        if memory is None or token is None or begin != before or stop > reach:
             first = torch.stack([window(row, begin) for row in alive.tolist()]).to(device)
             infer = torch.full((len(alive), 1), known.coarse_infer_token, device=device)
             read = torch.cat([first, infer, codes[alive, max(0, stop - reach) : stop]], 1)
-            state = net.state(len(alive), places + 1 + reach + stride)
+            memory = net.memory(len(alive), places + 1 + reach + stride, check)
             token = read
         before = begin
         for step in range(stride):
             low = words + size * (step % books)
             embedded = net.embed(token if token.ndim == 2 else token[:, None])
-            odds = net.odds(net.run(embedded, state), slice(low, low + size))
+            odds = net.odds(embedded, memory, low, low + size)
             token = low + draw(odds, uniform[alive, done], drawing)
             codes[alive, len(past) + done] = token
             done += 1
@@ -217,7 +221,7 @@ def coarse(
             if not going.all():
                 rest = going.nonzero()[:, 0]
                 alive, token = alive[rest], token[rest]
-                state.keep(rest)
+                memory.keep(rest)
                 if not len(alive):
                     break
     made = (codes[:, len(past) :].cpu() - words) % size
@@ -256,6 +260,7 @@ def fine(
     drawing: Drawing,
     sources: Sequence[torch.Generator],
     tick: Tick,
+    check: Check,
 ) -> list[torch.Tensor]:
     """All codes ``[8, frames]`` of each row of coarse ones.
 
@@ -263,7 +268,7 @@ def fine(
     needs less memory.
     """
     return [
-        _fine(net, numbers, row, history, drawing, source, tick)
+        _fine(net, numbers, row, history, drawing, source, tick, check)
         for row, source in zip(codes, sources, strict=True)
     ]
 
@@ -290,6 +295,7 @@ def _fine(
     drawing: Drawing,
     source: torch.Generator,
     tick: Tick,
+    check: Check,
 ) -> torch.Tensor:
     import torch
 
@@ -308,7 +314,7 @@ def _fine(
     for start, fill in fine_windows(numbers, frames, begin):
         seen = whole[:, start : start + places]
         for book in range(given, books):
-            odds = net.odds(seen, book, fill - start, size)
+            odds = net.odds(seen, book, fill - start, size, check)
             uniform = torch.rand(odds.shape[1], generator=source).to(device)
             seen[:, fill - start :, book] = draw(odds, uniform[None], drawing)
         tick(1)
