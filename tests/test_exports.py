@@ -69,6 +69,7 @@ def test_top_level_names():
         "replay_sound",
         "resample",
         "save_preset",
+        "score_recordings",
         "train_model",
         "true_peak_dbtp",
         "verify_weights",

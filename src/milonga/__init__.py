@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from milonga.workflows.listening import make_listening_test, read_listening_test
     from milonga.workflows.playing import blend_sounds, play_batch, play_sound, play_sounds
     from milonga.workflows.presets import save_preset
+    from milonga.workflows.scoring import score_recordings
     from milonga.workflows.sheets import check_sheet, export_sheet, import_sheet, new_sheet
     from milonga.workflows.songs import mix_song, plan_song, render_song, replay, write_report
     from milonga.workflows.takes import compare_takes, list_takes, prune_takes
@@ -135,6 +136,7 @@ _HOMES = {
     "replay_sound": "milonga.workflows.history",
     "resample": "milonga.audio",
     "save_preset": "milonga.workflows.presets",
+    "score_recordings": "milonga.workflows.scoring",
     "train_model": "milonga.workflows.training",
     "true_peak_dbtp": "milonga.audio",
     "verify_weights": "milonga.weights",
@@ -219,6 +221,7 @@ __all__ = [
     "replay_sound",
     "resample",
     "save_preset",
+    "score_recordings",
     "train_model",
     "true_peak_dbtp",
     "verify_weights",

@@ -69,6 +69,7 @@ _NVIDIA = Licence("MIT", MIT, "yes")
 _SUNO = Licence("MIT", MIT, "yes")
 _ACE_STEP = Licence("MIT", MIT, "yes")
 _QWEN = Licence("Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0", "yes")
+_OPENAI = Licence("MIT", MIT, "yes")
 _META = Licence(
     "CC-BY-NC-4.0",
     "https://creativecommons.org/licenses/by-nc/4.0/",
@@ -220,6 +221,11 @@ _STABLE_AUDIO_3_FILES = Files(
         "NOTICE*",
     ),
 )
+_WHISPER_FILES = Files(
+    # In CTranslate2's own form, which is numbers alone and no pickle.
+    needed=(("model.bin",), ("config.json",), ("tokenizer.json",), ("vocabulary.*",)),
+    wanted=("preprocessor_config.json", "vocabulary.*", "README.md", "LICENSE*"),
+)
 
 _MB, _GB = 1_000_000, 1_000_000_000
 
@@ -260,6 +266,11 @@ def _stable_audio_3(name: str, title: str, size: int, gated: bool = True) -> Kno
     )  # fmt: skip
 
 
+def _whisper(size_name: str, repo: str, title: str, size: int) -> KnownModel:
+    return KnownModel(f"whisper-{size_name}", title, repo, _WHISPER_FILES, size, _OPENAI, "score",
+                 ("faster_whisper",), extra="scores")  # fmt: skip
+
+
 CATALOGUE: dict[str, KnownModel] = {
     model.key: model
     for model in (
@@ -295,6 +306,11 @@ CATALOGUE: dict[str, KnownModel] = {
         _musicgen("stereo-small", "MusicGen small, stereo", 2_400 * _MB),
         _musicgen("stereo-medium", "MusicGen medium, stereo", 8 * _GB),
         _musicgen("stereo-large", "MusicGen large, stereo", 13_700 * _MB),
+        _whisper("tiny", "Systran/faster-whisper-tiny", "Whisper tiny", 78 * _MB),
+        _whisper("base", "Systran/faster-whisper-base", "Whisper base", 148 * _MB),
+        _whisper("small", "Systran/faster-whisper-small", "Whisper small", 487 * _MB),
+        _whisper("medium", "Systran/faster-whisper-medium", "Whisper medium", 1_530 * _MB),
+        _whisper("large-v3", "Systran/faster-whisper-large-v3", "Whisper large v3", 3_100 * _MB),
     )
 }  # fmt: skip
 """Every model by its key."""

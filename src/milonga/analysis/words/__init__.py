@@ -1,0 +1,1 @@
+"""Words in a recording: recognised, held against lyrics, and timed."""

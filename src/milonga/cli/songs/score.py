@@ -1,0 +1,63 @@
+"""``milonga score``: what models say of recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from milonga.cli.common import json_option, make_progress, print_table, put, say, show
+
+
+@click.command()
+@click.argument("recordings", metavar="RECORDING...", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--lyrics",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A text file with the words that should be heard; takes know theirs.",
+)
+@click.option("--language", help="Such as en or es; by default that of the lyrics.")
+@click.option("--model", default="whisper-small", show_default=True, help="The recogniser.")
+@click.option("--lrc", type=click.Path(file_okay=False), help="Folder for lyrics with times.")
+@click.option("--yardsticks/--no-yardsticks", default=True, help="Score the guide's singing, too.")
+@json_option
+def score(recordings: tuple[str, ...], lyrics: Path | None, as_json: bool, **options: Any) -> int:
+    """Say how many of the words are heard: which are missing, wrong or added, line by line.
+
+    A recogniser (Whisper) writes down what it hears. What its figures are worth is shown by
+    yardsticks: the same words sung by the guide, and the guide's band without a voice.
+    """
+    from milonga.songs.sheet.text_file import read_source
+    from milonga.workflows.scoring import score_recordings
+
+    text = None if lyrics is None else read_source(lyrics)
+    found = score_recordings(recordings, lyrics=text, progress=make_progress(), **options)
+
+    def printed() -> None:
+        rows = [
+            (name, f"{words.recognised:.0%}", f"{words.word_error:.2f}",
+             "-" if words.phone_error is None else f"{words.phone_error:.2f}", words.verdict)
+            for name, words in (
+                *((str(each.path), each.words) for each in found.recordings),
+                *found.yardsticks.items(),
+            )
+        ]  # fmt: skip
+        print_table(
+            ("", "right", "word error", "phone error", "verdict"), rows,
+            right=("right", "word error", "phone error"),
+        )  # fmt: skip
+        for each in found.recordings:
+            faults = [line for line in each.words.lines if line.faults]
+            if faults and not each.words.no_words:
+                put()
+                put(each.path)
+                for line in faults:
+                    at = "" if line.start_s is None else f" ({line.start_s:.1f} s)"
+                    put(f"  {line.text}{at}: {line.faults}")
+        for name, mean in found.means.items():
+            put(f"{name}: mean word error {mean.value:.2f} ({mean.low:.2f} to {mean.high:.2f})")
+        say(f"Recogniser: {found.recogniser['model']}, {found.recogniser['licence']}")
+
+    show(found, as_json, printed)
+    return 0
