@@ -71,7 +71,7 @@ def test_the_catalogue_is_sound(key):
     entry = CATALOGUE[key]
     assert entry.key == key
     assert entry.repo.count("/") == 1
-    assert entry.size > 100_000_000
+    assert entry.size > 70_000_000
     assert entry.licence.url.startswith("https://")
     # No need is met by a file of a needless copy.
     for need in entry.files.needed:
