@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 
 import editors
 import numpy as np
@@ -18,7 +19,7 @@ from milonga.songs.output.folder import OutputFolder
 from milonga.songs.rendering.receipts import read_receipt
 from milonga.songs.sheet.model import Sheet
 from milonga.workflows.edits import edit_take, make_edits, plan_edit
-from milonga.workflows.songs import mix_song, render_song, replay
+from milonga.workflows.songs import mix_song, render_song, replay, write_report
 from milonga.workflows.takes import compare_takes, list_takes, prune_takes
 
 LYRICS = "We laugh at the chaos\n[softly]\nwe play with the luck\n"
@@ -394,3 +395,23 @@ def test_what_differs_between_two_takes(out):
         compare_takes(out, "x", "editor-repaint-s0")
     with pytest.raises(ReceiptError, match="several takes"):
         compare_takes(out, "editor-s0", "editor-repaint-s0")
+
+
+def test_the_report_shows_source_and_edit_with_the_range(out, tmp_path):
+    recording = tmp_path / "mine.wav"
+    audio.write(recording, audio.Clip(0.1 * np.random.default_rng(0).standard_normal(9000), 9000))
+    edit_take(out, 1, "cover", source=recording)
+    edit_take(out, 1, "repaint", start=0.5, end=1, takes=2)
+    page = write_report(out).read_text()
+    labels = [label for label in re.findall(r'data-label="([^"]+)"', page) if label != "The song"]
+    assert labels[:5] == [
+        "editor-s0", "editor-repaint-s0", "editor-repaint-s1", "mine.wav", "editor-cover-s0"
+    ]  # fmt: skip
+    assert "Repaint 0.5 to 1 s of editor-s0." in page
+    assert "Cover, strength 0.6 of mine.wav." in page
+    assert "The recording that editor-cover-s0 was made from." in page
+    # Both edits and, once, their source.
+    assert page.count('aria-label="new: 0.5 to 1.0 s"') == 2
+    assert page.count('aria-label="repainted: 0.5 to 1.0 s"') == 1
+    recording.unlink()
+    assert "isn&#39;t there any more" in write_report(out).read_text()

@@ -27,6 +27,7 @@ class ReportTrack:
         receipt: how the take was made.
         note: a line shown under the label.
         marks: places in its pictures, as (seconds, label).
+        ranges: parts of it to be shaded in its pictures, as (start, end, label).
     """
 
     label: str
@@ -40,6 +41,7 @@ class ReportTrack:
     receipt: Mapping[str, Any] | None = None
     note: str = ""
     marks: Sequence[tuple[float, str]] = ()
+    ranges: Sequence[tuple[float, float, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)

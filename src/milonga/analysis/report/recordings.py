@@ -16,6 +16,7 @@ from milonga.analysis.report.model import ReportTrack
 from milonga.analysis.report.views import (
     Axes,
     Picture,
+    Shade,
     TrackView,
     receipt_view,
     track_facts,
@@ -65,8 +66,7 @@ def group(
         letter = chr(ord("A") + index) if index < 26 else str(index + 1)
         picture = None
         if isinstance(one, _Measured):
-            marks = [Tick(round(100 * at / span, 3), text) for at, text in track.marks]
-            picture = _picture(f"{name}-{index}", one, span, top_db, full_scale, place, marks)
+            picture = _picture(f"{name}-{index}", one, span, top_db, full_scale, place, track)
         views.append(_track_view(f"{name}-{index}", letter, track, one, gain, picture))
     centres = picture_hertz().tolist()
     axes = Axes(
@@ -120,7 +120,7 @@ def _picture(
     top_db: float,
     full_scale: float,
     place: Folder,
-    marks: list[Tick],
+    track: ReportTrack,
 ) -> Picture:
     peak, rms = pictures.wave_paths(one.wave, full_scale)
     mel = pictures.spectrogram_png(one.mel, one.seconds, span, top_db)
@@ -134,8 +134,14 @@ def _picture(
         chroma=place.picture(f"{name}-chroma", chroma),
         chroma_height=12 * pictures.CHROMA_ROW,
         width=pictures.WIDTH,
-        marks=marks,
+        marks=[Tick(round(100 * at / span, 3), text) for at, text in track.marks],
+        shades=[_shade(start, end, text, span) for start, end, text in track.ranges],
     )
+
+
+def _shade(start: float, end: float, text: str, span: float) -> Shade:
+    at, width = (round(100 * seconds / span, 3) for seconds in (start, end - start))
+    return Shade(at, width, text, f"{text}: {number(start, 1)} to {number(end, 1)} s")
 
 
 def _track_view(

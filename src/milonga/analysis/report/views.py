@@ -28,6 +28,16 @@ _LAYOUTS = ("mono", "stereo")
 
 
 @dataclass(frozen=True, slots=True)
+class Shade:
+    """A range of a picture, in percent of its width; ``about`` says it in words."""
+
+    at: float
+    width: float
+    text: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """The pictures of one recording: URLs and sizes, SVG paths."""
 
@@ -40,6 +50,7 @@ class Picture:
     chroma_height: int
     width: int
     marks: list[Tick]
+    shades: list[Shade]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from milonga.errors import MilongaError
 from milonga.generators.base import Licence
 from milonga.runtime.files import check_no_links, dump_json, write_text
 from milonga.runtime.progress import Progress
+from milonga.songs.output.edit_report import Range, edit_note, families, origins, ranges_of
 from milonga.songs.output.folder import SONG, LayerTakes, OutputFolder
 from milonga.songs.output.mix import mix_segment, starts
 from milonga.songs.output.mixed import stale_words
@@ -133,6 +134,7 @@ class _Recording:
     take: Take | None = None
     chosen: bool = False
     note: str = ""
+    ranges: Sequence[Range] = ()
 
     @property
     def stale(self) -> bool:
@@ -200,17 +202,28 @@ class _Writer:
 
     def _takes(self, found: LayerTakes) -> list[_Recording]:
         self.warnings.extend(f"{found.label}: {note}" for note in found.notes)
+        several = len(found.segment.layers) > 1
+        sources, gone = origins(found.takes)
+        self.warnings.extend(f"{found.label}: {line}" for line in gone)
         recordings = []
-        for take in found.takes:
+        for take in families(found.takes):
+            if take.edit is not None and (one := sources.pop(take.edit.source, None)):
+                label = f"{found.layer.role} {one.label}" if several else one.label
+                ranges = ranges_of(take.edit.source, found.takes)
+                recordings.append(
+                    _Recording(label, one.path, one.clip, note=one.note, ranges=ranges)
+                )
             clip = intact_clip(take.receipt, take.path.parent)
             if clip is None:
                 self.warnings.append(f"{self._relative(take.path)} is not what its receipt says.")
                 continue
-            several = len(found.segment.layers) > 1
             label = f"{found.layer.role} {take.name}" if several else take.name
-            note = f"Stale: {stale_words(take.changes)}." if take.stale else ""
+            notes = [edit_note(take, found.takes)]
+            notes += [f"Stale: {stale_words(take.changes)}."] if take.stale else []
+            note = " ".join(filter(None, notes))
             chosen = take is found.chosen
-            recordings.append(_Recording(label, take.path, clip, take, chosen, note))
+            ranges = ranges_of(take.receipt.sound.sha256, found.takes)
+            recordings.append(_Recording(label, take.path, clip, take, chosen, note, ranges))
         if not recordings:
             self.warnings.append(f"{found.label}: no take yet.")
         return recordings
@@ -259,6 +272,7 @@ class _Writer:
             features=entry["features"],
             receipt=receipt.model_dump(mode="json") if receipt else None,
             note=recording.note,
+            ranges=recording.ranges,
         )
 
     def _details(self, segment: Segment) -> dict[str, str]:
@@ -273,4 +287,5 @@ class _Writer:
         return {name: value for name, value in details.items() if value}
 
     def _relative(self, path: Path) -> str:
-        return path.relative_to(self.folder.out).as_posix()
+        out = self.folder.out
+        return path.relative_to(out).as_posix() if path.is_relative_to(out) else str(path)
