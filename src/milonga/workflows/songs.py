@@ -181,7 +181,9 @@ def render_plan(
     progress = progress or Progress()
     if report:
         check_report_place(plan.out)
-    folder = OutputFolder.begin(plan.out, plan.sheet, choose, plan.takes, plan.generators)
+    folder = OutputFolder.begin(
+        plan.out, plan.sheet, choose, plan.takes, plan.generators, plan.whole
+    )
     outcomes = []
     for outcome in iter_render(plan, progress):
         outcomes.append(outcome)
