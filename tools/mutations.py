@@ -547,7 +547,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     *_faults(
-        "compute/convolutions/gemm.py",
+        "compute/convolutions/kernels/gemm.py",
         "tests/vocoders/test_kernels.py tests/vocoders/test_bigvgan.py",
         (
             "kernel-tail",

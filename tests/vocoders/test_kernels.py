@@ -6,10 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from milonga.compute.convolutions.antialiased import sine_square_terms
-from milonga.compute.convolutions.half_band import HALF_BAND
-from milonga.compute.convolutions.kernels import why_no_kernels
-from milonga.compute.convolutions.minimal import LARGE, MEDIUM, SMALL, Filtering
+from milonga.compute import processor
+from milonga.compute.convolutions.kernels.available import why_no_kernels
+from milonga.compute.convolutions.kernels.elementwise import sine_square_terms
+from milonga.compute.convolutions.kernels.half_band import HALF_BAND
+from milonga.compute.convolutions.kernels.minimal import LARGE, MEDIUM, SMALL, Filtering
 from milonga.compute.convolutions.packing import pack_conv
 from milonga.compute.convolutions.workers import Workers
 from milonga.runtime.health import HealthContext
@@ -34,7 +35,9 @@ FILTERINGS = (
     Filtering(MEDIUM, 11),
     Filtering(LARGE, 11),
 )
-KERNELS = {width: fast._compiled(fast._tiling(width), FILTERINGS) for width in WIDTHS}
+KERNELS = {
+    width: fast._compiled(fast._tiling(width), FILTERINGS, processor.target()) for width in WIDTHS
+}
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import platform
 from collections.abc import Iterator
 
@@ -28,10 +29,19 @@ def features() -> dict[str, bool]:
     Raises:
         ImportError: llvmlite isn't installed.
     """
+    return {key: there and not key.startswith(_off) for key, there in _host_features().items()}
+
+
+@functools.cache
+def _host_features() -> dict[str, bool]:
     import llvmlite.binding as llvm
 
-    found = llvm.get_host_cpu_features()
-    return {key: there and not key.startswith(_off) for key, there in found.items()}
+    return dict(llvm.get_host_cpu_features().items())
+
+
+def target() -> str:
+    """Write the features as LLVM reads them: ``+avx2,-avx512f``."""
+    return ",".join(sorted(f"{'+' if there else '-'}{key}" for key, there in features().items()))
 
 
 def has(feature: str) -> bool:

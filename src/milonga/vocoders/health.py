@@ -15,7 +15,7 @@ def vocoder_kernels(context: HealthContext) -> Iterator[HealthFinding]:
         return
     if not torch_installed():
         return
-    from milonga.compute.convolutions.kernels import describe_kernels, why_no_kernels
+    from milonga.compute.convolutions.kernels.available import describe_kernels, why_no_kernels
 
     reason = why_no_kernels()
     if reason is None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from milonga.compute.convolutions.minimal import LARGE, MEDIUM, SMALL, Filtering
+from milonga.compute.convolutions.kernels.minimal import LARGE, MEDIUM, SMALL, Filtering
 
 CASES = [(SMALL, 3), (SMALL, 5), (MEDIUM, 7), (MEDIUM, 11), (LARGE, 11), (LARGE, 15)]
 

@@ -10,9 +10,16 @@ from diffusers import AutoencoderOobleck
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from milonga.compute import processor
 from milonga.errors import Cancelled
 from milonga.generators.neural.cancelling import cancellable
-from milonga.generators.neural.oobleck import decode, encode, encoder_margin_of, margin_of
+from milonga.generators.neural.oobleck import (
+    decode,
+    encode,
+    encoder_margin_of,
+    engine_on,
+    margin_of,
+)
 from milonga.runtime.progress import Progress
 
 REAL = (2, 4, 4, 8, 8)
@@ -48,7 +55,7 @@ def test_tiles_give_the_samples_of_the_whole(ratios, frames, tile, share):
     vae, latents = VAES[ratios], latents_of(frames)
     whole = vae.decode(latents).sample[0]
     samples = max(1, round(share * whole.shape[-1]))
-    found = decode(vae.decoder, latents, samples, ratios, Progress(), tile)
+    found = decode(vae.decoder, latents, samples, ratios, Progress(), tile, "torch")
     assert found.shape == (2, samples)
     # Float32 in another order of sums: 1e-6 of the peak, as wanted of tiled decoding.
     peak = float(whole.abs().max())
@@ -59,7 +66,7 @@ def test_tiles_give_the_samples_of_the_whole(ratios, frames, tile, share):
 def test_so_it_is_at_the_real_ratios(frames, samples):
     vae, latents = VAES[REAL], latents_of(frames)
     whole = vae.decode(latents).sample[0]
-    found = decode(vae.decoder, latents, samples, REAL, Progress(), tile=32)
+    found = decode(vae.decoder, latents, samples, REAL, Progress(), 32, "torch")
     peak = float(whole.abs().max())
     torch.testing.assert_close(found, whole[:, :samples], rtol=0, atol=1e-6 * peak)
 
@@ -83,7 +90,7 @@ def test_what_comes_after_the_samples_is_not_computed():
     counted = []
     decoder = VAES[REAL].decoder
     hook = decoder.register_forward_pre_hook(lambda _, given: counted.append(given[0].shape[-1]))
-    decode(decoder, latents_of(300), 5 * 2048, REAL, Progress())
+    decode(decoder, latents_of(300), 5 * 2048, REAL, Progress(), engine="torch")
     hook.remove()
     assert counted == [5 + margin_of(REAL)]
 
@@ -100,7 +107,7 @@ def test_cancelling_stops_within_a_tile():
     unit = decoder.block[-1].res_unit3.register_forward_hook(count)
     kinds = (torch.nn.Conv1d,)
     with pytest.raises(Cancelled), cancellable(decoder, progress, kinds):
-        decode(decoder, latents_of(100), 100 * 2048, REAL, progress, tile=10)
+        decode(decoder, latents_of(100), 100 * 2048, REAL, progress, 10, "torch")
     hook.remove()
     unit.remove()
     assert len(calls) == 3
@@ -112,10 +119,10 @@ def test_a_mac_that_refuses_long_convolutions_decodes_all_the_same(
 ):
     vae, latents = VAES[REAL], latents_of(60)
     mac.on = False
-    whole = decode(vae.decoder, latents, 60 * 2048, REAL, Progress())
+    whole = decode(vae.decoder, latents, 60 * 2048, REAL, Progress(), engine="torch")
     mac.on, mac.limit = True, limit
     monkeypatch.setattr("milonga.generators.neural.oobleck.device_of", mac.device_of)
-    found = decode(vae.decoder, latents, 60 * 2048, REAL, messages)
+    found = decode(vae.decoder, latents, 60 * 2048, REAL, messages, engine="torch")
     assert mac.device_of() == left
     torch.testing.assert_close(found, whole, rtol=0, atol=1e-6 * float(whole.abs().max()))
     assert "going on in chunks of 30 frames" in messages.texts[0]
@@ -133,7 +140,7 @@ def test_tiles_encode_to_the_latents_of_the_whole(ratios, frames, tile):
     samples = torch.randn(2, frames * hop, generator=torch.Generator().manual_seed(frames))
     # An odd stride pads one sample more on its left than its output needs.
     whole = vae.encoder(samples[None])[..., :frames]
-    found = encode(vae.encoder, samples, ratios, Progress(), tile)
+    found = encode(vae.encoder, samples, ratios, Progress(), tile, "torch")
     assert found.shape == (1, 8, frames)
     torch.testing.assert_close(found, whole, rtol=0, atol=1e-6 * float(whole.abs().max()))
 
@@ -149,3 +156,47 @@ def test_the_margin_covers_what_a_latent_depends_on(ratios):
         changed[..., : (middle - distance + 1) * hop] += 1
         changed[..., (middle + distance) * hop :] -= 1
         assert torch.equal(before, encoder(changed)[0, :, middle]) == same
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    ratios=st.sampled_from([(2, 4), (3, 2), (2, 2, 5), REAL]),
+    frames=st.integers(1, 60),
+    share=st.floats(0, 1),
+)
+def test_kernels_give_the_samples_and_latents_of_the_library(ratios, frames, share):
+    vae, latents, hop = VAES[ratios], latents_of(frames), math.prod(ratios)
+    whole = vae.decode(latents).sample[0]
+    samples = max(1, round(share * whole.shape[-1]))
+    found = decode(vae.decoder, latents, samples, ratios, Progress(), engine="fast")
+    # Minimal filtering: 1e-5 of the peak, see compute/convolutions; wanted are 1e-4.
+    torch.testing.assert_close(
+        found, whole[:, :samples], rtol=0, atol=1e-5 * float(whole.abs().max())
+    )
+    sound = torch.randn(2, frames * hop, generator=torch.Generator().manual_seed(frames))
+    expected = vae.encoder(sound[None])[..., :frames]
+    found = encode(vae.encoder, sound, ratios, Progress(), engine="fast")
+    assert found.shape == (1, 8, frames)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_kernels_stop_between_steps():
+    progress, seen = Progress(), []
+
+    def check():
+        seen.append(None)
+        if len(seen) == 9:
+            progress.cancel()
+        Progress.check(progress)
+
+    progress.check = check
+    with pytest.raises(Cancelled):
+        decode(VAES[REAL].decoder, latents_of(50), 50 * 2048, REAL, progress, engine="fast")
+    assert len(seen) == 9
+
+
+def test_the_engine_is_the_fast_one_where_it_works():
+    assert engine_on("cpu") == "fast"
+    assert engine_on("cuda:0") == "torch"
+    with processor.without("fma"):
+        assert engine_on("cpu") == ("torch" if processor.machine() == "x86_64" else "fast")

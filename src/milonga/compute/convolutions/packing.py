@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from milonga.compute.convolutions.gemm import Tiling
-from milonga.compute.convolutions.minimal import Filtering
+from milonga.compute.convolutions.kernels.gemm import Tiling
+from milonga.compute.convolutions.kernels.minimal import Filtering
 
 Floats = NDArray[np.float32]
 
@@ -83,7 +83,7 @@ def pack_product(conv: nn.Conv1d, tiling: Tiling, *, inputs: int, gain: float) -
     weight = widened(conv.weight, (width, inputs, taps)) * gain
     matrix = weight.permute(2, 1, 0).reshape(taps * inputs, width)
     bias = _bias(conv.bias, width)
-    return PackedProduct(_panels(matrix, tiling), bias, taps * inputs, taps)
+    return PackedProduct(panels(matrix, tiling), bias, taps * inputs, taps)
 
 
 def pack_upsampler(up: nn.ConvTranspose1d, tiling: Tiling, gain: float) -> PackedProduct:
@@ -98,13 +98,14 @@ def pack_upsampler(up: nn.ConvTranspose1d, tiling: Tiling, gain: float) -> Packe
     split = weight.reshape(inputs, outputs, taps, rate).flip(2)
     matrix = split.permute(2, 0, 3, 1).reshape(taps * inputs, rate * outputs)
     bias = np.tile(_bias(up.bias, outputs), rate)
-    return PackedProduct(_panels(matrix, tiling), bias, taps * inputs, taps)
+    return PackedProduct(panels(matrix, tiling), bias, taps * inputs, taps)
 
 
-def _panels(matrix: Tensor, tiling: Tiling) -> Floats:
+def panels(matrix: Tensor, tiling: Tiling) -> Floats:
+    """Order ``[inner, columns]`` as ``[panels, inner, columns]``."""
     inner, columns = matrix.shape
-    panels = matrix.reshape(inner, columns // tiling.columns, tiling.columns).transpose(0, 1)
-    return floats(panels)
+    split = matrix.reshape(inner, columns // tiling.columns, tiling.columns).transpose(0, 1)
+    return floats(split)
 
 
 def widened(value: Tensor, shape: tuple[int, ...]) -> Tensor:

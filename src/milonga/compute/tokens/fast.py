@@ -306,7 +306,7 @@ def unfit(description: Description) -> str | None:
         return "it computes on another device"
     if importlib.util.find_spec("llvmlite") is None:
         return "llvmlite isn't installed"
-    from milonga.compute.convolutions.compile import why_not
+    from milonga.compute.convolutions.kernels.compile import why_not
 
     if (reason := why_not()) is not None:
         return reason
@@ -337,8 +337,8 @@ def _compiled(
 ) -> Callable[..., None]:  # fmt: skip
     import llvmlite.binding as llvm
 
-    from milonga.compute.convolutions.compile import compile_module, has_wide_vectors
-    from milonga.compute.convolutions.emit import POINTER
+    from milonga.compute.convolutions.kernels.compile import compile_module, has_wide_vectors
+    from milonga.compute.convolutions.kernels.emit import POINTER
     from milonga.compute.tokens.kernels import Heads
     from milonga.compute.tokens.program import RUN, YIELD, emit_program
 

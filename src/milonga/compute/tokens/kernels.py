@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from milonga.compute.convolutions.emit import FLOAT, INT, POINTER, Value
+from milonga.compute.convolutions.kernels.emit import FLOAT, INT, POINTER, Value
 from milonga.compute.tokens.vectors import BYTES, LANES, Kind, Vectors
 
 PRODUCT = (

@@ -13,7 +13,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from milonga.compute.convolutions.emit import INT, POINTER, Value
+from milonga.compute.convolutions.kernels.emit import INT, POINTER, Value
 from milonga.compute.tokens.kernels import (
     Heads,
     emit_after,

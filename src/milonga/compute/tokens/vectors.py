@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from llvmlite import ir
 
-from milonga.compute.convolutions.emit import FLOAT, INT, Emitter, Value
+from milonga.compute.convolutions.kernels.emit import FLOAT, INT, Emitter, Value
 
 LANES = 16
 """Floats in a vector; on processors with narrower ones LLVM takes several."""

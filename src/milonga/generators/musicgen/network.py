@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from milonga.compute.tokens.decoder import decoder_of
 from milonga.compute.tokens.description import Block, Cross, Description, Norm
-from milonga.compute.tokens.divergence import Witness
 from milonga.compute.tokens.matrix import Precision, stored
 from milonga.compute.tokens.sampling import Choice, drawn, guided
 from milonga.errors import GeneratorError
@@ -26,7 +25,8 @@ class Network:
     """The decoder of MusicGen with its codebooks.
 
     Args:
-        model: transformers' ``MusicgenForCausalLM``; it stays as it is, and can go.
+        model: transformers' ``MusicgenForCausalLM``. Its layers are taken apart: they can't be
+            used any more.
         precision: of the weights that are read for every token.
 
     Attributes:
@@ -61,7 +61,6 @@ class Network:
     def draw(
         self, text: torch.Tensor, seen: Sequence[int], kept: torch.Tensor, new: int,
         choice: Choice, check: Callable[[], None], tick: Callable[[], None],
-        hear: Witness | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """Draw frames from torch's global random state.
 
@@ -74,7 +73,6 @@ class Network:
             choice: how to draw.
             check: raises where the user wants to stop.
             tick: told of every step.
-            hear: told of the odds of every step; it may take other tokens.
 
         Returns:
             The new tokens, ``[codebooks, new]``.
@@ -90,8 +88,6 @@ class Network:
             odds = self.decoder.odds(embedded.expand(len(seen), -1, -1), memory)
             odds = guided(odds, choice.guidance).view(-1, self._size)
             tokens = drawn(odds, choice)
-            if hear is not None:
-                tokens = hear(odds, tokens)
             columns[:, column] = torch.where(free[:, column], tokens, columns[:, column])
             tick()
             if column + 1 < first + steps:
@@ -147,7 +143,9 @@ def _described(model: Any, precision: Precision) -> Description:
         return Norm(layer.weight.data.float(), layer.bias.data.float())
 
     blocks = []
-    for layer in inner.layers:
+    while len(inner.layers):
+        # Taken out one by one, so that two copies of a layer are there, not of the model.
+        layer = inner.layers.pop(0)
         own, text = layer.self_attn, layer.encoder_attn
         blocks.append(Block(
             norm(layer.self_attn_layer_norm), matrix(own.q_proj, own.k_proj, own.v_proj),

@@ -1,14 +1,15 @@
-"""The autoencoder of Stable Audio Open and ACE-Step, Oobleck, in tiles.
+"""The autoencoder of Stable Audio Open and ACE-Step, Oobleck, in pieces.
 
-Decoded whole, 47 s take gigabytes. Decoder and encoder look only a little around, so a tile with
-that margin on both sides gives what the whole gives, in the memory of one tile.
+Decoded whole, 47 s take gigabytes. Decoder and encoder look only a little around, so a piece with
+that margin on both sides gives what the whole gives, in the memory of one piece. On a processor
+compiled kernels do it, elsewhere the library's modules do, in tiles.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from milonga.generators.neural.parts import TakingTurns
 from milonga.runtime.devices import device_of, in_chunks
@@ -16,6 +17,10 @@ from milonga.runtime.progress import Progress
 
 if TYPE_CHECKING:
     import torch
+
+    from milonga.compute.convolutions.network import Layer
+
+EngineName = Literal["auto", "fast", "torch"]
 
 TILE = 96
 """Latent frames that a tile adds: 4.5 s at 21.5 frames a second."""
@@ -30,7 +35,9 @@ _KERNEL = 3
 
 
 def load(parts: TakingTurns, child: str) -> Any:
-    """Load the ``decoder`` or the ``encoder`` from the part ``vae``, without its weight norm.
+    """Load the ``decoder`` or the ``encoder`` from the part ``vae``.
+
+    For the kernels its weights stay the file's own; for torch the weight norm is computed.
 
     Raises:
         GeneratorError: the files are damaged or lack something.
@@ -39,10 +46,18 @@ def load(parts: TakingTurns, child: str) -> Any:
     from torch.nn.utils import remove_weight_norm
 
     model = parts.load_diffusers("vae", AutoencoderOobleck, child=child)
-    for module in model.modules():
-        if hasattr(module, "weight_g"):
-            remove_weight_norm(module)
+    if engine_on(parts.device) == "torch":
+        for module in model.modules():
+            if hasattr(module, "weight_g"):
+                remove_weight_norm(module)
     return model
+
+
+def engine_on(device: str) -> Literal["fast", "torch"]:
+    """What computes on a device: ``fast`` for compiled kernels, or ``torch``."""
+    from milonga.compute.convolutions.kernels.available import why_no_kernels
+
+    return "fast" if device == "cpu" and why_no_kernels() is None else "torch"
 
 
 def margin_of(ratios: Sequence[int]) -> int:
@@ -68,6 +83,7 @@ def decode(
     ratios: Sequence[int],
     progress: Progress,
     tile: int = TILE,
+    engine: EngineName = "auto",
 ) -> torch.Tensor:
     """The first samples of what latents decode to; what comes after them isn't computed.
 
@@ -77,7 +93,8 @@ def decode(
         samples: how many are wanted, at most ``frames * prod(ratios)``.
         ratios: the downsampling ratios.
         progress: shows the seconds, or rather frames, done.
-        tile: frames at a time.
+        tile: frames at a time, in torch.
+        engine: ``fast``, ``torch``, or ``auto`` for the first that works.
 
     Returns:
         ``[channels, samples]`` float32 on the processor; within rounding what the whole
@@ -89,6 +106,12 @@ def decode(
     import torch
 
     hop, margin = math.prod(ratios), margin_of(ratios)
+    if _is_fast(engine, decoder):
+        from milonga.compute.convolutions.oobleck import describe_decoder
+
+        wanted = min(samples, latents.shape[-1] * hop)
+        label = ("Decoding", math.ceil(wanted / hop))
+        return _compiled(describe_decoder(decoder), latents[0], wanted, hop, label, progress)
     frames = min(latents.shape[-1], math.ceil(samples / hop) + margin)
     wanted = min(frames, math.ceil(samples / hop))
 
@@ -117,6 +140,7 @@ def encode(
     ratios: Sequence[int],
     progress: Progress,
     tile: int = TILE,
+    engine: EngineName = "auto",
 ) -> torch.Tensor:
     """What samples encode to: mean and spread of each latent.
 
@@ -125,7 +149,8 @@ def encode(
         samples: ``[channels, frames * prod(ratios)]`` float32.
         ratios: the downsampling ratios.
         progress: shows the frames done.
-        tile: frames at a time.
+        tile: frames at a time, in torch.
+        engine: ``fast``, ``torch``, or ``auto`` for the first that works.
 
     Returns:
         ``[1, 2 * latent channels, frames]`` float32 on the processor; within rounding what the
@@ -138,6 +163,11 @@ def encode(
 
     hop, margin = math.prod(ratios), encoder_margin_of(ratios)
     frames = samples.shape[-1] // hop
+    if _is_fast(engine, encoder):
+        from milonga.compute.convolutions.oobleck import describe_encoder
+
+        label = ("Encoding", frames)
+        return _compiled(describe_encoder(encoder), samples, frames, 1, label, progress)[None]
 
     def compute(start: int, stop: int) -> torch.Tensor:
         low, high = max(0, start - margin), min(frames, stop + margin)
@@ -154,6 +184,43 @@ def encode(
             pieces.append(piece)
             task.advance(stop - start)
     return torch.cat(pieces, dim=-1)[None]
+
+
+def _is_fast(engine: EngineName, module: Any) -> bool:
+    return engine == "fast" or (engine == "auto" and engine_on(device_of(module)) == "fast")
+
+
+def _compiled(
+    layers: Iterable[Layer],
+    x: torch.Tensor,
+    wanted: int,
+    unit: int,
+    label: tuple[str, int],
+    progress: Progress,
+) -> torch.Tensor:
+    """Rows of output through the kernels, ``[channels, wanted]``.
+
+    Args:
+        layers: of the network.
+        x: ``[channels, rows]``.
+        wanted: rows of output.
+        unit: rows of output that count one for the progress.
+        label: of the progress, and its total.
+        progress: shows it; asked all the time whether to stop.
+    """
+    import torch
+
+    from milonga.compute.convolutions.engine import Engine
+
+    with torch.inference_mode(), progress.task(*label, "frames") as task:
+        engine = Engine(layers, x.shape[0], torch.get_num_threads())
+        progress.check()
+        rows = x.detach().float().cpu().t().contiguous().numpy()
+        found = torch.empty(engine.outputs, wanted)
+        for start, stop, piece in engine.run(rows, wanted, progress.check):
+            found[:, start:stop] = torch.from_numpy(piece).t()
+            task.advance(-(-stop // unit) - -(-start // unit))
+    return found
 
 
 def encoder_margin_of(ratios: Sequence[int]) -> int:

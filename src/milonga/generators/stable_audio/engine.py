@@ -62,11 +62,13 @@ class StableAudioEngine:
         parts: where they come from.
         shape: its sizes.
         dtype: of the transformer.
+        engine: what decodes, ``fast`` or ``torch``.
     """
 
     def __init__(self, folder: Path, name: str, device: str, shape: StableAudioShape) -> None:
         self.parts, self.shape = ModelParts(folder, name, device), shape
         self.dtype = str(self.parts.dtype).removeprefix("torch.")
+        self.engine = oobleck.engine_on(device)
         self._texts: dict[str, _Text] = {}
 
     def latents(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from milonga.compute.convolutions.spans import Span
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 
 PRE_REACH = 3
@@ -15,24 +16,6 @@ PRE_REACH = 3
 
 POST_REACH = 5 + 3
 """Samples that the last activation and convolution see to each side."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Samples ``start`` to ``stop`` of a signal of ``length``; ends within are cut, not padded."""
-
-    start: int
-    stop: int
-    length: int
-
-    @property
-    def size(self) -> int:
-        return self.stop - self.start
-
-    def wider(self, reach: int) -> Span:
-        """The span with ``reach`` more on each side, as far as there is any."""
-        start, stop = max(0, self.start - reach), min(self.length, self.stop + reach)
-        return Span(start, stop, self.length)
 
 
 @dataclass(frozen=True, slots=True)

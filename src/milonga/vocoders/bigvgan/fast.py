@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from milonga.compute.convolutions.compile import Kernels, has_wide_vectors
-from milonga.compute.convolutions.gemm import Tiling
-from milonga.compute.convolutions.minimal import LARGE, MEDIUM, SMALL, Filtering
+from milonga.compute import processor
+from milonga.compute.convolutions.kernels.compile import Kernels, has_wide_vectors
+from milonga.compute.convolutions.kernels.gemm import Tiling
+from milonga.compute.convolutions.kernels.minimal import LARGE, MEDIUM, SMALL, Filtering
 from milonga.compute.convolutions.packing import (
     PackedActivation,
     PackedConv,
@@ -27,8 +28,9 @@ from milonga.compute.convolutions.packing import (
     padded,
     widened,
 )
+from milonga.compute.convolutions.spans import Span
 from milonga.compute.convolutions.workers import Workers
-from milonga.vocoders.bigvgan.chunks import ChunkPlan, Span
+from milonga.vocoders.bigvgan.chunks import ChunkPlan
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.generator import Activation, BigVGANGenerator
 
@@ -259,7 +261,8 @@ class FastEngine:
 
 def _kernels(width: int, taps: tuple[int, ...]) -> Kernels:
     """Kernels for signals of ``width`` channels."""
-    return _compiled(_tiling(width), tuple(_filtering(count, width) for count in taps))
+    filterings = tuple(_filtering(count, width) for count in taps)
+    return _compiled(_tiling(width), filterings, processor.target())
 
 
 def _pack_stage(
@@ -304,7 +307,7 @@ def _of(conv: nn.Conv1d, width: int) -> Filtering:
 
 
 @lru_cache(maxsize=32)
-def _compiled(tiling: Tiling, filterings: tuple[Filtering, ...]) -> Kernels:
+def _compiled(tiling: Tiling, filterings: tuple[Filtering, ...], target: str) -> Kernels:
     return Kernels(tiling, filterings)
 
 

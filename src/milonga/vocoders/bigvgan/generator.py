@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from milonga.compute.convolutions.half_band import HALF_BAND
-from milonga.vocoders.bigvgan.chunks import ChunkPlan, Span, plan_chunk
+from milonga.compute.convolutions.kernels.half_band import HALF_BAND
+from milonga.compute.convolutions.spans import Span
+from milonga.vocoders.bigvgan.chunks import ChunkPlan, plan_chunk
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 
 _TINY = 1e-9

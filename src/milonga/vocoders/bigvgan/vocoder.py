@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from milonga.audio.mel.spec import MelSpec
-from milonga.compute.convolutions.kernels import why_no_kernels
+from milonga.compute.convolutions.kernels.available import why_no_kernels
 from milonga.errors import VocoderError
 from milonga.runtime.devices import in_chunks, pick_device
 from milonga.runtime.progress import Progress

@@ -11,13 +11,13 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from milonga.compute import processor
-from milonga.compute.convolutions.antialiased import ARGS as ACTIVATION_ARGS
-from milonga.compute.convolutions.antialiased import emit_activation
-from milonga.compute.convolutions.emit import POINTER
-from milonga.compute.convolutions.gemm import ARGS as GEMM_ARGS
-from milonga.compute.convolutions.gemm import Tiling, emit_gemm
-from milonga.compute.convolutions.minimal import Filtering
-from milonga.compute.convolutions.transforms import CONV_ARGS, conv_name, emit_conv
+from milonga.compute.convolutions.kernels.antialiased import ARGS as ACTIVATION_ARGS
+from milonga.compute.convolutions.kernels.antialiased import emit_activation
+from milonga.compute.convolutions.kernels.emit import POINTER
+from milonga.compute.convolutions.kernels.gemm import ARGS as GEMM_ARGS
+from milonga.compute.convolutions.kernels.gemm import Tiling, emit_gemm, gemm_name
+from milonga.compute.convolutions.kernels.minimal import Filtering
+from milonga.compute.convolutions.kernels.transforms import CONV_ARGS, conv_name, emit_conv
 
 Kernel = Callable[..., None]
 _LOCK = threading.Lock()
@@ -38,16 +38,20 @@ class Kernels:
         emit_activation(module, tiling.width)
         for filtering in filterings:
             emit_conv(module, gemm, filtering, tiling)
-        self._engine = compile_module(str(module))
-        self.gemm = self._kernel("gemm", GEMM_ARGS)
-        self.activation = self._kernel("activation", ACTIVATION_ARGS)
-        self.convs = {f: self._kernel(conv_name(f), CONV_ARGS) for f in filterings}
+        engine = compile_module(str(module))
+        self.gemm = kernel_of(engine, gemm_name(tiling), GEMM_ARGS)
+        self.activation = kernel_of(engine, "activation", ACTIVATION_ARGS)
+        self.convs = {f: kernel_of(engine, conv_name(f), CONV_ARGS) for f in filterings}
 
-    def _kernel(self, name: str, args: Sequence[tuple[str, Any]]) -> Kernel:
-        kinds = [ctypes.c_void_p if kind is POINTER else ctypes.c_int64 for _, kind in args]
-        # A call through ctypes lets other Python threads run meanwhile.
-        function: Kernel = ctypes.CFUNCTYPE(None, *kinds)(self._engine.get_function_address(name))
-        return function
+
+def kernel_of(engine: llvm.ExecutionEngine, name: str, args: Sequence[tuple[str, Any]]) -> Kernel:
+    """A function of compiled code; it keeps the code alive."""
+    kinds = [ctypes.c_void_p if kind is POINTER else ctypes.c_int64 for _, kind in args]
+    # A call through ctypes lets other Python threads run meanwhile.
+    function: Any = ctypes.CFUNCTYPE(None, *kinds)(engine.get_function_address(name))
+    function.engine = engine
+    kernel: Kernel = function
+    return kernel
 
 
 def why_not() -> str | None:
@@ -71,7 +75,7 @@ def has_wide_vectors() -> bool:
 
 
 def compile_module(text: str) -> llvm.ExecutionEngine:
-    """Machine code for this processor, or for what ``processor.without`` leaves of it."""
+    """Machine code of a module of LLVM's language, for this processor."""
     with _LOCK:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
@@ -90,7 +94,4 @@ def compile_module(text: str) -> llvm.ExecutionEngine:
 def _machine() -> llvm.TargetMachine:
     # A new one every time: an engine owns the one that it gets.
     target = llvm.Target.from_default_triple()
-    signs = (f"{'+' if there else '-'}{name}" for name, there in processor.features().items())
-    return target.create_target_machine(
-        cpu=processor.name(), features=",".join(sorted(signs)), opt=3
-    )
+    return target.create_target_machine(cpu=processor.name(), features=processor.target(), opt=3)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from milonga.compute.convolutions.emit import INT, POINTER, Emitter, Value
-from milonga.compute.convolutions.gemm import Tiling
-from milonga.compute.convolutions.minimal import Filtering, Term
+from milonga.compute.convolutions.kernels.elementwise import Kind, apply
+from milonga.compute.convolutions.kernels.emit import INT, POINTER, Emitter, Value
+from milonga.compute.convolutions.kernels.gemm import Tiling
+from milonga.compute.convolutions.kernels.minimal import Filtering, Term
 
 CONV_ARGS = (
     ("x", POINTER), ("length", INT), ("channels", INT), ("dilation", INT), ("factors", POINTER),
@@ -29,14 +30,15 @@ def emit_conv(module: ir.Module, gemm: ir.Function, filtering: Filtering, tiling
     multiple of the tiling's rows; ``zeros`` and ``scratch`` hold a row.
     """
     name = conv_name(filtering)
-    into = _emit_input(module, f"{name}_input", filtering, tiling.width)
-    out = _emit_output(module, f"{name}_output", filtering, tiling.width)
+    into = emit_input(module, filtering, tiling.width)
+    out = emit_output(module, filtering, tiling.width, adds=2)
     e = Emitter(module, name, CONV_ARGS, tiling.width)
     a = e.args
     channels, block = a["channels"], a["block"]
     panels = e.b.sdiv(channels, e.index(tiling.columns))
     square = e.b.mul(channels, channels)
     plane = e.b.mul(block, channels)
+    lead = e.b.mul(a["dilation"], e.index((filtering.taps - 1) // 2))
 
     def blocks(first: Value, _: list[Value]) -> None:
         last = e.min(e.b.add(first, block), a["last"])
@@ -45,14 +47,14 @@ def emit_conv(module: ir.Module, gemm: ir.Function, filtering: Filtering, tiling
             e.b.sdiv(e.b.add(count, e.index(tiling.rows - 1)), e.index(tiling.rows)),
             e.index(tiling.rows),
         )
-        e.b.call(into, [a["x"], a["length"], channels, a["dilation"], a["work_in"], plane,
-                        a["zeros"], first, last])  # fmt: skip
+        e.b.call(into, [a["x"], a["length"], lead, channels, a["dilation"], a["work_in"],
+                        channels, plane, a["zeros"], first, last])  # fmt: skip
         e.b.call(gemm, [a["work_in"], channels, plane, a["factors"], square, a["work_out"],
                         channels, plane, a["zeros"], rows, channels, panels,
                         e.index(filtering.products)])  # fmt: skip
-        e.b.call(out, [a["work_out"], plane, a["length"], channels, a["dilation"], a["bias"],
-                       a["add1"], a["add1_row"], a["add2"], a["add2_row"], a["y"], a["zeros"],
-                       a["scratch"], first, last])  # fmt: skip
+        e.b.call(out, [a["work_out"], channels, plane, a["length"], e.index(0), channels,
+                       a["dilation"], a["bias"], a["y"], channels, a["zeros"], a["scratch"], first,
+                       last, a["add1"], a["add1_row"], a["add2"], a["add2_row"]])  # fmt: skip
 
     e.loop(a["first"], a["last"], block, blocks)
     e.finish()
@@ -76,23 +78,33 @@ def _row(e: Emitter, base: Value, index: Value, stride: Value, outside: Value) -
     return e.b.select(inside, e.at(base, e.b.mul(index, stride)), outside)
 
 
-def _emit_input(module: ir.Module, name: str, filtering: Filtering, width: int) -> ir.Function:
-    args = (
-        ("x", POINTER), ("length", INT), ("channels", INT), ("dilation", INT), ("v", POINTER),
-        ("plane", INT), ("zeros", POINTER), ("first", INT), ("last", INT),
-    )  # fmt: skip
-    e = Emitter(module, name, args, width)
+INPUT_ARGS = (
+    ("x", POINTER), ("length", INT), ("lead", INT), ("channels", INT), ("dilation", INT),
+    ("v", POINTER), ("v_row", INT), ("plane", INT), ("zeros", POINTER), ("first", INT),
+    ("last", INT),
+)  # fmt: skip
+
+
+def emit_input(module: ir.Module, filtering: Filtering, width: int) -> ir.Function:
+    """The factors of tiles ``first`` to ``last``: ``v[product, tile - first, channel]``.
+
+    Output row ``n`` sees the rows of ``x`` from ``n - lead`` on; those outside of ``length`` are
+    ``zeros``.
+    """
+    name = f"{conv_name(filtering)}_input"
+    if name in module.globals:
+        return module.globals[name]
+    e = Emitter(module, name, INPUT_ARGS, width)
     e.function.linkage = "internal"
     a = e.args
 
     def tile(q: Value, _: list[Value]) -> None:
-        half = e.b.mul(a["dilation"], e.index((filtering.taps - 1) // 2))
-        start = e.b.sub(_tile_start(e, q, filtering.outputs), half)
+        start = e.b.sub(_tile_start(e, q, filtering.outputs), a["lead"])
         rows = []
         for i in range(filtering.inputs):
             index = e.b.add(start, e.b.mul(a["dilation"], e.index(i)))
             rows.append(_row(e, a["x"], index, a["channels"], a["zeros"]))
-        target = e.at(a["v"], e.b.mul(e.b.sub(q, a["first"]), a["channels"]))
+        target = e.at(a["v"], e.b.mul(e.b.sub(q, a["first"]), a["v_row"]))
 
         def vectors(c: Value, _: list[Value]) -> None:
             values = [e.load(e.at(row, c)) for row in rows]
@@ -134,34 +146,60 @@ def _evaluate(e: Emitter, term: Term, values: list[Value]) -> list[Value]:
     return found
 
 
-def _emit_output(module: ir.Module, name: str, filtering: Filtering, width: int) -> ir.Function:
-    args = (
-        ("m", POINTER), ("plane", INT), ("length", INT), ("channels", INT), ("dilation", INT),
-        ("bias", POINTER), ("add1", POINTER), ("add1_row", INT), ("add2", POINTER),
-        ("add2_row", INT), ("y", POINTER), ("zeros", POINTER), ("scratch", POINTER),
-        ("first", INT), ("last", INT),
-    )  # fmt: skip
-    e = Emitter(module, name, args, width)
+def output_args(adds: int, after: Kind) -> tuple[tuple[str, Value], ...]:
+    """Parameters of the function of ``emit_output``."""
+    args: list[tuple[str, Value]] = [
+        ("m", POINTER), ("m_row", INT), ("plane", INT), ("length", INT), ("base", INT),
+        ("channels", INT), ("dilation", INT), ("bias", POINTER), ("y", POINTER),
+        ("y_row", INT), ("zeros", POINTER), ("scratch", POINTER), ("first", INT), ("last", INT),
+    ]  # fmt: skip
+    for n in range(1, adds + 1):
+        args += [(f"add{n}", POINTER), (f"add{n}_row", INT)]
+    return (*args, ("alpha", POINTER), ("gain", POINTER)) if after == "snake" else tuple(args)
+
+
+def emit_output(
+    module: ir.Module, filtering: Filtering, width: int, *, adds: int, after: Kind = "none"
+) -> ir.Function:
+    """``y = activation(products read back + bias + rows of the adds)`` for tiles.
+
+    Rows count from ``base``; those outside of ``length`` go to ``scratch``.
+
+    Args:
+        module: where it goes; a second one of the same kind is the first.
+        filtering: the algorithm.
+        width: floats in a vector.
+        adds: signals to be added, each a pointer and a stride after the other arguments.
+        after: the activation, whose ``alpha`` and ``gain`` come last where it has any.
+    """
+    name = f"{conv_name(filtering)}_output_{adds}_{after}"
+    if name in module.globals:
+        return module.globals[name]
+    e = Emitter(module, name, output_args(adds, after), width)
     e.function.linkage = "internal"
     a = e.args
 
     def tile(q: Value, _: list[Value]) -> None:
-        start = _tile_start(e, q, filtering.outputs)
+        start = e.b.sub(_tile_start(e, q, filtering.outputs), a["base"])
         indices = [
             e.b.add(start, e.b.mul(a["dilation"], e.index(j))) for j in range(filtering.outputs)
         ]
-        adds1 = [_row(e, a["add1"], index, a["add1_row"], a["zeros"]) for index in indices]
-        adds2 = [_row(e, a["add2"], index, a["add2_row"], a["zeros"]) for index in indices]
-        targets = [_row(e, a["y"], index, a["channels"], a["scratch"]) for index in indices]
-        source = e.at(a["m"], e.b.mul(e.b.sub(q, a["first"]), a["channels"]))
+        more = [
+            [_row(e, a[f"add{n}"], index, a[f"add{n}_row"], a["zeros"]) for index in indices]
+            for n in range(1, adds + 1)
+        ]
+        targets = [_row(e, a["y"], index, a["y_row"], a["scratch"]) for index in indices]
+        source = e.at(a["m"], e.b.mul(e.b.sub(q, a["first"]), a["m_row"]))
 
         def vectors(c: Value, _: list[Value]) -> None:
             line = e.at(source, c)
             bias = e.load(e.at(a["bias"], c))
-            sums = [
-                e.b.fadd(e.b.fadd(bias, e.load(e.at(one, c))), e.load(e.at(two, c)))
-                for one, two in zip(adds1, adds2, strict=True)
-            ]
+            sums = [bias] * filtering.outputs
+            for rows in more:
+                sums = [
+                    e.b.fadd(total, e.load(e.at(row, c)))
+                    for total, row in zip(sums, rows, strict=True)
+                ]
             for term in filtering.terms:
                 products = [
                     e.load(e.at(line, e.b.mul(a["plane"], e.index(term.first + number))))
@@ -169,6 +207,8 @@ def _emit_output(module: ir.Module, name: str, filtering: Filtering, width: int)
                 ]
                 sums = _read_back(e, term, products, sums)
             for value, target in zip(sums, targets, strict=True):
+                if after != "none":
+                    value = apply(e, after, value, a.get("alpha"), a.get("gain"), c)
                 e.store(value, e.at(target, c))
 
         e.loop(e.index(0), a["channels"], width, vectors)

@@ -62,6 +62,9 @@ def _root(numerator: int, denominator: int) -> complex:
     return cmath.exp(2j * cmath.pi * numerator / denominator)
 
 
+TINY = Points(real=(1.0,))
+"""4 products for 4 inputs."""
+
 SMALL = Points(real=(1.0, 2.0, 0.5))
 """8 products for 8 inputs."""
 

@@ -6,12 +6,11 @@ new ones make the next output.
 
 from __future__ import annotations
 
-import numpy as np
 from llvmlite import ir
-from numpy.polynomial import Chebyshev, Polynomial
 
-from milonga.compute.convolutions.emit import INT, POINTER, Emitter, Value
-from milonga.compute.convolutions.half_band import HALF_BAND
+from milonga.compute.convolutions.kernels.elementwise import snake
+from milonga.compute.convolutions.kernels.emit import INT, POINTER, Emitter, Value
+from milonga.compute.convolutions.kernels.half_band import HALF_BAND
 
 ARGS = (
     ("x", POINTER), ("y", POINTER), ("length", INT), ("channels", INT), ("alpha", POINTER),
@@ -25,17 +24,6 @@ _AHEAD = 12
 """Rows between a prefetch and its use."""
 
 
-def sine_square_terms(count: int = 7) -> list[float]:
-    """Coefficients ``q`` with ``sin(pi w)^2 = s (q[0] + q[1] s + ...)``, ``s = w^2 <= 1/4``.
-
-    Seven of them are off by less than 1e-8.
-    """
-    nodes = 0.125 * (1 - np.cos(np.pi * (np.arange(200) + 0.5) / 200))
-    values = np.sin(np.pi * np.sqrt(nodes)) ** 2 / nodes
-    fit = Chebyshev.fit(nodes, values, count - 1, domain=[0.0, 0.25])
-    return [float(c) for c in fit.convert(kind=Polynomial).coef]
-
-
 def emit_activation(module: ir.Module, width: int) -> None:
     """``y[t] = down(snake(up(x)))`` for rows ``first`` (0, or at least 3) to ``last``.
 
@@ -46,7 +34,6 @@ def emit_activation(module: ir.Module, width: int) -> None:
     length, channels = a["length"], a["channels"]
     doubled = e.b.mul(length, e.index(2))
     taps = [float(tap) for tap in HALF_BAND]
-    terms = sine_square_terms()
 
     def vectors(c: Value, start: Value, stop: Value) -> None:
         source, target = e.at(a["x"], c), e.at(a["y"], c)
@@ -56,19 +43,11 @@ def emit_activation(module: ir.Module, width: int) -> None:
             inside = e.max(e.index(0), e.min(index, e.b.sub(length, e.index(1))))
             return e.load(e.at(source, e.b.mul(inside, channels)))
 
-        def snake(u: Value) -> Value:
-            turns = e.b.fmul(alpha, u)
-            w = e.b.fsub(turns, e.round(turns))
-            s = e.b.fmul(w, w)
-            poly = e.constant(terms[-1])
-            for term in terms[-2::-1]:
-                poly = e.fma(poly, s, e.constant(term))
-            return e.fma(e.b.fmul(gain, s), poly, u)
-
         def up(x: list[Value], odd: bool) -> Value:
             """Between or at samples: six of ``x`` with every second tap, from the last."""
             numbers = taps[10::-2] if odd else taps[11::-2]
-            return snake(e.weighted([(2 * n, v) for n, v in zip(numbers, x, strict=True)]))
+            found = e.weighted([(2 * n, v) for n, v in zip(numbers, x, strict=True)])
+            return snake(e, found, alpha, gain)
 
         around = [row(e.b.add(start, e.index(i))) for i in range(-5, 5)]
         window: list[Value] = []

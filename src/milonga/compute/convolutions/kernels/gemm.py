@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from milonga.compute.convolutions.emit import INT, POINTER, Emitter, Value
+from milonga.compute.convolutions.kernels.emit import INT, POINTER, Emitter, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,21 @@ ARGS = (
 )  # fmt: skip
 
 
-def emit_gemm(module: ir.Module, tiling: Tiling) -> ir.Function:
-    """``c[n, i, j] = bias[j] + sum_k a[n, i, k] b[n, k, j]``; strides are counted in floats."""
-    e = Emitter(module, "gemm", ARGS, tiling.width)
+ADD_ARGS = (*ARGS, ("add", POINTER), ("add_row", INT))
+
+
+def emit_gemm(module: ir.Module, tiling: Tiling, *, adds: bool = False) -> ir.Function:
+    """``c[n, i, j] = bias[j] + sum_k a[n, i, k] b[n, k, j]``; strides are counted in floats.
+
+    Args:
+        module: where it goes; a second one of the same kind is the first.
+        tiling: block of sums.
+        adds: ``add[i, j]`` is added, too; its rows may be those of ``c``.
+    """
+    name = gemm_name(tiling, adds=adds)
+    if name in module.globals:
+        return module.globals[name]
+    e = Emitter(module, name, ADD_ARGS if adds else ARGS, tiling.width)
     args = e.args
     panel_size = e.b.mul(args["inner"], e.index(tiling.columns))
     whole = e.b.mul(e.b.sdiv(args["rows"], e.index(tiling.rows)), e.index(tiling.rows))
@@ -56,9 +68,10 @@ def emit_gemm(module: ir.Module, tiling: Tiling) -> ir.Function:
             offset = e.b.mul(p, e.index(tiling.columns))
             bias = e.at(args["bias"], offset)
             target = e.at(c, offset)
+            more = e.at(args["add"], offset) if adds else None
 
             def strip(count: int, row: Value) -> None:
-                _micro_kernel(e, tiling, count, a, columns, target, bias, row)
+                _micro_kernel(e, tiling, count, a, columns, target, bias, row, more)
 
             e.loop(e.index(0), whole, tiling.rows, lambda row, _: strip(tiling.rows, row))
             e.loop(whole, args["rows"], 1, lambda row, _: strip(1, row))
@@ -69,9 +82,16 @@ def emit_gemm(module: ir.Module, tiling: Tiling) -> ir.Function:
     return e.finish()
 
 
+def gemm_name(tiling: Tiling, *, adds: bool = False) -> str:
+    """Name the function of ``emit_gemm``."""
+    size = f"{tiling.width}x{tiling.vectors}x{tiling.rows}"
+    return f"gemm_{size}{'_add' if adds else ''}"
+
+
 def _micro_kernel(
-    e: Emitter, tiling: Tiling, count: int, a: Value, b: Value, c: Value, bias: Value, row: Value
-) -> None:
+    e: Emitter, tiling: Tiling, count: int, a: Value, b: Value, c: Value, bias: Value, row: Value,
+    add: Value | None,
+) -> None:  # fmt: skip
     stride, out = e.args["a_row"], e.args["c_row"]
     starts = [e.at(a, e.b.mul(e.b.add(row, e.index(i)), stride)) for i in range(count)]
     first = [e.load(e.at(bias, e.index(v * tiling.width))) for v in range(tiling.vectors)]
@@ -90,4 +110,8 @@ def _micro_kernel(
     for i in range(count):
         line = e.at(c, e.b.mul(e.b.add(row, e.index(i)), out))
         for v in range(tiling.vectors):
-            e.store(sums[i * tiling.vectors + v], e.at(line, e.index(v * tiling.width)))
+            value, place = sums[i * tiling.vectors + v], e.index(v * tiling.width)
+            if add is not None:
+                more = e.at(add, e.b.mul(e.b.add(row, e.index(i)), e.args["add_row"]))
+                value = e.b.fadd(value, e.load(e.at(more, place)))
+            e.store(value, e.at(line, place))

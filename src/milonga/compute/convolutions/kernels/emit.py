@@ -113,6 +113,12 @@ class Emitter:
     def max(self, a: Value, b: Value) -> Value:
         return self.b.select(self.b.icmp_signed(">", a, b), a, b)
 
+    def vector_min(self, a: Value, b: Value) -> Value:
+        return self.b.select(self.b.fcmp_ordered("<", a, b), a, b)
+
+    def vector_max(self, a: Value, b: Value) -> Value:
+        return self.b.select(self.b.fcmp_ordered(">", a, b), a, b)
+
     def loop(
         self,
         start: Value,

@@ -1,1 +1,0 @@
-"""Beats and bars of recordings."""

@@ -1,0 +1,1 @@
+"""Compiled kernels: code for convolutions, emitted for this processor through LLVM."""

@@ -1,0 +1,228 @@
+"""A convolution with what surrounds it, in blocks that stay in the cache.
+
+Most layers of decoders come as activation, convolution, and then perhaps another activation, a
+convolution of one tap and the addition of the input. All of it is one kernel: signals go through
+memory once for each of these units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from llvmlite import ir
+
+from milonga.compute import processor
+from milonga.compute.convolutions.kernels.compile import Kernel, compile_module, kernel_of
+from milonga.compute.convolutions.kernels.elementwise import (
+    Kind,
+    elementwise_name,
+    emit_elementwise,
+)
+from milonga.compute.convolutions.kernels.emit import INT, POINTER, Emitter, Value
+from milonga.compute.convolutions.kernels.gemm import Tiling, emit_gemm
+from milonga.compute.convolutions.kernels.minimal import Filtering
+from milonga.compute.convolutions.kernels.transforms import emit_input, emit_output
+
+SPACING = 16
+"""Floats between the rows of scratch memory: rows of a power of two would share cache lines'
+places and push one another out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a kernel is made for.
+
+    Attributes:
+        taps: of the convolution.
+        filtering: its algorithm; None for one matrix product over consecutive rows.
+        before: activation of the input.
+        after: activation of the convolution's output, if a convolution of one tap follows.
+        adds: a signal is added to the output.
+        lanes: floats in a vector of input channels.
+        tiling: of the convolution's products.
+        second: of the products of the convolution of one tap.
+    """
+
+    taps: int
+    filtering: Filtering | None
+    before: Kind
+    after: Kind
+    adds: bool
+    lanes: int
+    tiling: Tiling
+    second: Tiling | None
+
+    @property
+    def outputs(self) -> int:
+        """Rows of output of a tile."""
+        return self.filtering.outputs if self.filtering else 1
+
+    @property
+    def products(self) -> int:
+        """Matrix products of a tile."""
+        return self.filtering.products if self.filtering else 1
+
+
+_NAMES = (
+    "x", "x_rows", "inputs", "dilation", "alpha1", "gain1", "factors", "bias", "middle",
+    "alpha2", "gain2", "factors2", "bias2", "outputs", "add", "add_row", "y", "y_rows",
+    "active", "v", "m", "second", "zeros", "scratch", "block", "first", "last",
+)  # fmt: skip
+_NUMBERS = {
+    "x_rows", "inputs", "dilation", "middle", "outputs", "add_row", "y_rows", "block", "first",
+    "last",
+}  # fmt: skip
+ARGS = tuple((name, INT if name in _NUMBERS else POINTER) for name in _NAMES)
+"""Parameters of a unit's kernel.
+
+Output row ``n`` sees the rows of ``x`` from ``n`` on, ``taps`` of them, ``dilation`` apart.
+``middle`` are the channels between the two convolutions, those of the output if there is but one.
+Tiles ``first`` to ``last`` are computed, ``block`` at a time; each block starts at a multiple of
+``dilation``. ``active``, ``v``, ``m`` and ``second`` are scratch memory; ``zeros`` and ``scratch``
+hold a row.
+"""
+
+
+def kernel(unit: Unit) -> Kernel:
+    """The machine code, compiled at the first call; it takes ``ARGS``."""
+    return _compiled(unit, processor.target())
+
+
+@lru_cache(maxsize=128)
+def _compiled(unit: Unit, target: str) -> Kernel:
+    module = ir.Module("milonga")
+    emit_unit(module, unit)
+    return kernel_of(compile_module(str(module)), "unit", ARGS)
+
+
+def emit_unit(module: ir.Module, unit: Unit) -> None:
+    """Emit the function ``unit``."""
+    if unit.before != "none":
+        emit_elementwise(module, unit.before, unit.lanes)
+    if unit.filtering:
+        _emit_filtered(module, unit, unit.filtering)
+    else:
+        _emit_direct(module, unit)
+
+
+def _emit_filtered(module: ir.Module, unit: Unit, filtering: Filtering) -> None:
+    into = emit_input(module, filtering, unit.lanes)
+    gemm = emit_gemm(module, unit.tiling)
+    single = unit.second is None
+    out = emit_output(
+        module, filtering, unit.tiling.width, adds=int(single and unit.adds), after=unit.after
+    )
+    gemm2 = emit_gemm(module, unit.second, adds=unit.adds) if unit.second else None
+    e = Emitter(module, "unit", ARGS, unit.tiling.width)
+    a = e.args
+    dilation, block = a["dilation"], a["block"]
+    v_row, m_row, second_row = (
+        _spaced(e, a["inputs"]),
+        _spaced(e, a["middle"]),
+        _spaced(e, a["middle"]),
+    )
+    v_plane, m_plane = e.b.mul(block, v_row), e.b.mul(block, m_row)
+    of_group = e.b.mul(dilation, e.index(filtering.outputs))
+    matrix = e.b.mul(a["inputs"], a["middle"])
+
+    def blocks(first: Value, _: list[Value]) -> None:
+        last = e.min(e.b.add(first, block), a["last"])
+        count = e.b.sub(last, first)
+        base = e.b.mul(e.b.sdiv(first, dilation), of_group)
+        covered = e.b.mul(_ceil_div(e, count, dilation), of_group)
+        source, length, lead = a["x"], a["x_rows"], e.index(0)
+        if unit.before != "none":
+            reach = e.b.mul(dilation, e.index(unit.taps - 1))
+            length = e.min(e.b.sub(a["x_rows"], base), e.b.add(covered, reach))
+            _activate(e, module, unit, base, length)
+            source, lead = a["active"], base
+        e.b.call(into, [source, length, lead, a["inputs"], dilation, a["v"], v_row, v_plane,
+                        a["zeros"], first, last])  # fmt: skip
+        rows = e.b.mul(_ceil_div(e, count, e.index(unit.tiling.rows)), e.index(unit.tiling.rows))
+        panels = e.b.sdiv(a["middle"], e.index(unit.tiling.columns))
+        e.b.call(gemm, [a["v"], v_row, v_plane, a["factors"], matrix, a["m"], m_row, m_plane,
+                        a["zeros"], rows, a["inputs"], panels,
+                        e.index(filtering.products)])  # fmt: skip
+        if single:
+            to = [a["y_rows"], e.index(0), a["middle"], dilation, a["bias"], a["y"], a["middle"]]
+        else:
+            to = [covered, base, a["middle"], dilation, a["bias"], a["second"], second_row]
+        more = [a["add"], a["add_row"]] if single and unit.adds else []
+        more += [a["alpha2"], a["gain2"]] if unit.after == "snake" else []
+        e.b.call(out, [a["m"], m_row, m_plane, *to, a["zeros"], a["scratch"], first, last, *more])
+        if gemm2 is not None:
+            count = e.min(e.b.sub(a["y_rows"], base), covered)
+            _second(e, unit, gemm2, second_row, base, count)
+
+    e.loop(a["first"], a["last"], block, blocks)
+    e.finish()
+
+
+def _emit_direct(module: ir.Module, unit: Unit) -> None:
+    single = unit.second is None
+    gemm = emit_gemm(module, unit.tiling, adds=single and unit.adds)
+    gemm2 = emit_gemm(module, unit.second, adds=unit.adds) if unit.second else None
+    inner_activation = None
+    if unit.after != "none":
+        inner_activation = emit_elementwise(module, unit.after, unit.tiling.width)
+    e = Emitter(module, "unit", ARGS, unit.tiling.width)
+    a = e.args
+    taps = e.index(unit.taps)
+    inner = e.b.mul(a["inputs"], taps)
+    panels = e.b.sdiv(a["middle"], e.index(unit.tiling.columns))
+
+    def blocks(first: Value, _: list[Value]) -> None:
+        last = e.min(e.b.add(first, a["block"]), a["last"])
+        count = e.b.sub(last, first)
+        source = e.at(a["x"], e.b.mul(first, a["inputs"]))
+        if unit.before != "none":
+            _activate(e, module, unit, first, e.b.add(count, e.index(unit.taps - 1)))
+            source = a["active"]
+        target = e.at(a["y"], e.b.mul(first, a["middle"])) if single else a["second"]
+        more = []
+        if single and unit.adds:
+            more = [e.at(a["add"], e.b.mul(first, a["add_row"])), a["add_row"]]
+        e.b.call(gemm, [source, a["inputs"], e.index(0), a["factors"], e.index(0), target,
+                        a["middle"], e.index(0), a["bias"], count, inner, panels, e.index(1),
+                        *more])  # fmt: skip
+        if inner_activation is not None:
+            e.b.call(inner_activation, [a["second"], a["second"], a["middle"], a["alpha2"],
+                                        a["gain2"], count])  # fmt: skip
+        if gemm2 is not None:
+            _second(e, unit, gemm2, a["middle"], first, count)
+
+    e.loop(a["first"], a["last"], a["block"], blocks)
+    e.finish()
+
+
+def _activate(e: Emitter, module: ir.Module, unit: Unit, first: Value, rows: Value) -> None:
+    a = e.args
+    source = e.at(a["x"], e.b.mul(first, a["inputs"]))
+    e.b.call(
+        module.globals[elementwise_name(unit.before, unit.lanes)],
+        [source, a["active"], a["inputs"], a["alpha1"], a["gain1"], rows],
+    )
+
+
+def _second(
+    e: Emitter, unit: Unit, gemm: ir.Function, row: Value, first: Value, count: Value
+) -> None:
+    a = e.args
+    assert unit.second is not None
+    panels = e.b.sdiv(a["outputs"], e.index(unit.second.columns))
+    more = []
+    if unit.adds:
+        more = [e.at(a["add"], e.b.mul(first, a["add_row"])), a["add_row"]]
+    zero = e.index(0)
+    e.b.call(gemm, [a["second"], row, zero, a["factors2"], zero,
+                    e.at(a["y"], e.b.mul(first, a["outputs"])), a["outputs"], zero, a["bias2"],
+                    count, a["middle"], panels, e.index(1), *more])  # fmt: skip
+
+
+def _spaced(e: Emitter, channels: Value) -> Value:
+    return e.b.add(channels, e.index(SPACING))
+
+
+def _ceil_div(e: Emitter, a: Value, b: Value) -> Value:
+    return e.b.sdiv(e.b.add(a, e.b.sub(b, e.index(1))), b)
