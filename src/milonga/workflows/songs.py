@@ -7,18 +7,18 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from milonga import audio
 from milonga.audio.files import check_new_file
-from milonga.generators.registry import make_generator
+from milonga.generators.registry import generator_class, make_generator
 from milonga.runtime import html
 from milonga.runtime.progress import Progress
 from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.mixed import Mix
 from milonga.songs.output.report import REPORT, check_report_place, write_song_report
 from milonga.songs.rendering.plan import Plan, Selection, make_plan
-from milonga.songs.rendering.receipts import read_receipt
+from milonga.songs.rendering.receipts import Receipt, read_receipt
 from milonga.songs.rendering.render import Outcome, iter_render
 from milonga.songs.rendering.replay import Replay, replay_take
 from milonga.songs.sheet.load import load_sheet
@@ -181,7 +181,9 @@ def render_plan(
     progress = progress or Progress()
     if report:
         check_report_place(plan.out)
-    folder = OutputFolder.begin(plan.out, plan.sheet, choose, plan.takes, plan.generators)
+    folder = OutputFolder.begin(
+        plan.out, plan.sheet, choose, plan.takes, plan.generators, plan.whole
+    )
     outcomes = []
     for outcome in iter_render(plan, progress):
         outcomes.append(outcome)
@@ -252,12 +254,25 @@ def replay(
         check_new_file(out, step="Choose another name.")
     path = receipt_path(receipt)
     found = read_receipt(path)
-    generator = make_generator(found.generator, found.request.options)
+    generator = make_generator(found.generator, options_then(found))
     again = replay_take if found.request.edit is None else replay_edit
     result = again(found, path.parent, generator, progress)
     if out is not None:
         audio.write(Path(out), result.clip, on_clip="level")
     return result
+
+
+def options_then(receipt: Receipt) -> dict[str, Any]:
+    """The options of a receipt, with the precision that its take was made in.
+
+    What ``auto`` found then need not be what it finds here; takes from before there was a choice
+    were made in float32.
+    """
+    options = dict(receipt.request.options)
+    field = generator_class(receipt.generator).Options.model_fields.get("precision")
+    if field is not None and receipt.model.dtype in get_args(field.annotation):
+        options["precision"] = receipt.model.dtype
+    return options
 
 
 def receipt_path(take: StrPath) -> Path:

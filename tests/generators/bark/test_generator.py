@@ -69,7 +69,7 @@ def make(folder, **options):
 
 @pytest.fixture
 def tiny(make_bark):
-    return make(make_bark())
+    return make(make_bark(), precision="float32")
 
 
 def test_from_a_sheet_to_a_song_and_again(hub, make_bark, tmp_path):
@@ -95,7 +95,10 @@ def test_from_a_sheet_to_a_song_and_again(hub, make_bark, tmp_path):
     assert (model.repo, model.revision) == (SMALL, repo.commit)
     name = "pytorch_model.bin"
     assert model.files[name] == hashlib.sha256(files[name]).hexdigest()
-    assert (model.device, model.dtype) == ("cpu", "float32")
+    assert (model.device, model.engine) == ("cpu", "fast")
+    # Tried on this model of random numbers, and said.
+    assert model.dtype in ("float32", "bfloat16", "int8")
+    assert "nats a token" in "".join(model.notes)
     assert model.notes[0] == "voice v2/en_speaker_6"
     assert "batched" in model.notes[1]
     assert (model.licences[0].name, model.licences[0].commercial_use) == ("MIT", "yes")
@@ -170,10 +173,10 @@ def test_seeds_words_and_options_change_the_clip_and_nothing_else(tiny, make_bar
     for options in [{"temperature": 1.5}, {"sound_temperature": 1.5}, {"fine_temperature": 1.5},
                     {"top_k": 2}, {"voice": "none"}, {"continued": True},
                     {"part_s": 6}]:  # fmt: skip
-        other = make(folder, **options).render(ask(), Progress()).samples
+        other = make(folder, precision="float32", **options).render(ask(), Progress()).samples
         assert not np.array_equal(first, other), options
     # How many go together changes nothing but the rounding.
-    alone = make(folder, batch=1)
+    alone = make(folder, batch=1, precision="float32")
     np.testing.assert_allclose(alone.render(ask(), Progress()).samples, first, atol=1e-5)
     assert not any("batched" in note for note in alone.model().notes)
     assert any("batched" in note for note in tiny.model().notes)
@@ -277,10 +280,10 @@ def test_a_part_that_came_out_empty_is_an_error_and_a_full_one_is_told(make_bark
             # The tiny vocabulary lacks some of the words, which is said, too.
             said.extend([] if "has no sign for" in text else [text])
 
-    make(make_bark(), min_eos_p=0).render(ask(), Telling())
+    make(make_bark(), min_eos_p=0, precision="float32").render(ask(), Telling())
     assert said == [] or "words may lack" in said[0]
     with pytest.raises(GeneratorError, match="said nothing for part 1"):
-        make(make_bark(), min_eos_p=1e-9).render(ask(), Progress())
+        make(make_bark(), min_eos_p=1e-9, precision="float32").render(ask(), Progress())
 
 
 def test_the_estimate_is_learnt_from_the_takes(tiny):
@@ -289,7 +292,7 @@ def test_the_estimate_is_learnt_from_the_takes(tiny):
     after = tiny.assess(ask()).estimate_s
     assert before != after
     rows = len(tiny.prompts(ask()))
-    speed = known_speed(f"{outlook.work_of(tiny.options.model, rows)}, cpu")
+    speed = known_speed(f"{outlook.work_of(tiny.options.model, rows, 'float32')}, cpu")
     assert speed is not None
     assert after > 0
 
@@ -313,3 +316,19 @@ def test_song_check_shows_the_prompts(tmp_path):
     (layer,) = json.loads(done.stdout)["prompts"]
     assert len(layer["prompts"]) > 1
     assert layer["problems"] == []
+
+
+@pytest.mark.parametrize(("most", "taken"), [(1e9, "int8"), (1e-9, "float32")])
+def test_auto_takes_fewer_bits_where_the_odds_stay(make_bark, monkeypatch, most, taken):
+    from milonga.generators.neural import bits
+
+    monkeypatch.setattr(bits, "LARGEST_DIVERGENCE", most)
+    generator = make(make_bark())
+    clip = generator.render(ask(), Progress())
+    assert generator.model().dtype == taken
+    assert any("nats a token" in note for note in generator.model().notes)
+    # Kept: another process on this machine tries nothing.
+    monkeypatch.setattr(bits, "keep_figure", None)
+    for options in ({}, {"precision": taken}):
+        again = make(make_bark(), **options).render(ask(), Progress())
+        assert np.array_equal(again.samples, clip.samples)

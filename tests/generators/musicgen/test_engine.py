@@ -31,7 +31,7 @@ def library(engine, make_musicgen):
 def draw(engine, frames, seed=0, prompt=PROMPT, sampling=ALL, **windows):
     plan = engine.plan(frames, **windows)
     with Progress().task("", engine.steps(plan)) as task, seeded(seed):
-        tokens = engine.tokens(prompt, plan, sampling, task)
+        tokens = engine.tokens(prompt, plan, sampling, task.advance, lambda: None)
     assert task.done == task.total == engine.steps(plan)
     return tokens
 

@@ -61,7 +61,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tiny(make_musicgen):
-    return MusicGen(MusicGen.Options(model=str(make_musicgen(1))))
+    return MusicGen(MusicGen.Options(model=str(make_musicgen(1)), precision="float32"))
 
 
 def test_from_a_sheet_to_a_song_and_again(hub, make_musicgen, tmp_path):
@@ -95,7 +95,10 @@ def test_from_a_sheet_to_a_song_and_again(hub, make_musicgen, tmp_path):
     assert (model.repo, model.revision) == (SMALL, repo.commit)
     weights = files["model.safetensors"]
     assert model.files["model.safetensors"] == hashlib.sha256(weights).hexdigest()
-    assert (model.device, model.dtype) == ("cpu", "float32")
+    assert (model.device, model.engine) == ("cpu", "fast")
+    # Tried on this model of random numbers, and said.
+    assert model.dtype in ("float32", "bfloat16", "int8")
+    assert "nats a token" in "".join(model.notes)
     assert {"torch", "transformers"} <= set(model.libraries)
     assert [(one.name, one.commercial_use) for one in model.licences] == [("CC-BY-NC-4.0", "no")]
     assert (tmp_path / "out" / "song.wav").exists()
@@ -282,8 +285,9 @@ def test_the_estimate_is_learnt_from_the_takes(tiny):
     tiny.render(ask(), Progress())
     after = tiny.assess(ask(seconds=60)).estimate_s
     assert before != after
+    work = f"musicgen tokens, {tiny.options.model}, float32, cpu"
     # From a take of 28 steps to one of 3,003: the same speed, not the same guess.
-    assert after == pytest.approx(known_speed(f"musicgen tokens, {tiny.options.model}, cpu") * 3003)
+    assert after == pytest.approx(known_speed(work) * 3003)
     (model,) = tiny.model().licences
     assert (model.name, model.commercial_use) == ("unknown; taken as CC-BY-NC-4.0", "no")
 
@@ -311,7 +315,7 @@ def test_checkpoints_as_they_were_published_in_2023(tiny, make_musicgen, tmp_pat
         torch.save(old, folder / "pytorch_model.bin")
     else:
         save_file(old, folder / "model.safetensors", {"format": "pt"})
-    generator = MusicGen(MusicGen.Options(model=str(folder)))
+    generator = MusicGen(tiny.options.model_copy(update={"model": str(folder)}))
     expected = tiny.render(ask(), Progress()).samples
     assert np.array_equal(generator.render(ask(), Progress()).samples, expected)
 
@@ -351,3 +355,41 @@ def test_before_the_download_the_plan_warns_of_other_scripts(hub):
     notes = make_generator("musicgen", {}).assess(ask(style="тихий piano")).notes
     assert any("no sign for тихий" in note for note in notes)
     assert not make_generator("musicgen", {}).assess(ask(style="bandoneón")).notes
+
+
+@pytest.mark.parametrize(("most", "taken"), [(1e9, "int8"), (1e-9, "float32")])
+def test_auto_takes_fewer_bits_where_the_odds_stay(make_musicgen, monkeypatch, most, taken):
+    from milonga.generators.neural import bits
+
+    monkeypatch.setattr(bits, "LARGEST_DIVERGENCE", most)
+    generator = MusicGen(MusicGen.Options(model=str(make_musicgen(1))))
+    clip = generator.render(ask(), Progress())
+    assert generator.model().dtype == taken
+    assert any("nats a token" in note for note in generator.model().notes)
+    # Kept: another process on this machine tries nothing.
+    again = MusicGen(generator.options)
+    monkeypatch.setattr(bits, "keep_figure", None)
+    assert np.array_equal(again.render(ask(), Progress()).samples, clip.samples)
+    forced = MusicGen(generator.options.model_copy(update={"precision": taken}))
+    assert np.array_equal(forced.render(ask(), Progress()).samples, clip.samples)
+
+
+def test_a_replay_takes_the_precision_of_the_take(make_musicgen, tmp_path, monkeypatch):
+    from milonga import render_song, replay
+    from milonga.generators.neural import bits
+
+    (tmp_path / "song.yaml").write_text(SHEET)
+    options = {"musicgen": {"model": str(make_musicgen(1)), "precision": "float32"}}
+    render_song(
+        tmp_path / "song.yaml", tmp_path / "out", segments=[18], options=options, report=False
+    )
+    (path,) = (tmp_path / "out" / "takes").rglob("*.json")
+    receipt = json.loads(path.read_text())
+    # As receipts were before there was a choice.
+    del receipt["request"]["options"]["precision"]
+    path.write_text(json.dumps(receipt))
+    monkeypatch.setattr(bits, "LARGEST_DIVERGENCE", 1e9)
+    assert replay(path).verdict == "identical"
+    generator = MusicGen(MusicGen.Options(model=options["musicgen"]["model"]))
+    generator.render(ask(), Progress())
+    assert generator.model().dtype == "int8"

@@ -8,7 +8,8 @@ from milonga import audio
 from milonga.errors import MilongaError, PlanError
 from milonga.generators.base import Licence, Request
 from milonga.runtime.progress import Progress
-from milonga.songs.output.folder import OutputFolder, state_of
+from milonga.songs.output.choices import state_of
+from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.report import licences, write_song_report
 from milonga.songs.rendering.plan import Selection, make_plan
 from milonga.songs.rendering.receipts import read_receipt, write_receipt

@@ -55,6 +55,7 @@ class ReportSection:
         tracks: in the order they are shown; a baseline is put first.
         yardsticks: of the baseline, by name (self, silence, noise, shuffled).
         reference: the word for the baseline, where it is none in the usual sense.
+        segment: it counts as a segment of the song.
     """
 
     title: str
@@ -63,6 +64,7 @@ class ReportSection:
     tracks: Sequence[ReportTrack] = ()
     yardsticks: Mapping[str, Any] | None = None
     reference: str = "baseline"
+    segment: bool = True
 
     @property
     def ordered(self) -> list[ReportTrack]:

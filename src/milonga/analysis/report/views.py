@@ -300,13 +300,14 @@ def tally(report: Report, licences: Sequence[LicenceView]) -> list[Fact]:
     takes = [take for take in takes if take.receipt is not None] or takes
     flawed = sum(bool(take.findings) for take in takes)
     barred = sum(view.use == "no" for view in licences)
+    segments = sum(section.segment for section in report.sections)
     facts = [
-        Fact(len(report.sections), _plural("segment", len(report.sections))),
+        Fact(segments, _plural("segment", segments)),
         Fact(len(takes), _plural("take", len(takes))),
         Fact(flawed, _plural("take", flawed) + " with findings", alert=True),
         Fact(barred, _plural("non-commercial part", barred), alert=True),
     ]
-    if len(report.sections) == 1:
+    if segments == 1:
         del facts[0]
     return [fact for fact in facts if fact.count or not fact.alert]
 

@@ -32,7 +32,7 @@ def parse_options(pairs: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def parse_choices(pairs: Iterable[str]) -> dict[str, str]:
-    """Read ``SEGMENT[/ROLE]=TAKE`` pairs, as ``{"18/vocals": "guide-s1"}``.
+    """Read ``SEGMENT[/ROLE]=TAKE`` and ``whole=TAKE``, as ``{"18/vocals": "guide-s1"}``.
 
     Raises:
         click.BadParameter: another form.
@@ -40,9 +40,10 @@ def parse_choices(pairs: Iterable[str]) -> dict[str, str]:
     choices = {}
     for pair in pairs:
         layer, equals, take = pair.partition("=")
-        if not (equals and take and layer.partition("/")[0].isdecimal()):
+        number = layer.partition("/")[0]
+        if not (equals and take and (number.isdecimal() or layer == "whole")):
             raise click.BadParameter(
-                f"{pair!r} is not SEGMENT[/ROLE]=TAKE, as in 18/vocals=guide-s1"
+                f"{pair!r} is not SEGMENT[/ROLE]=TAKE or whole=TAKE, as in 18/vocals=guide-s1"
             )
         choices[layer] = take
     return choices
@@ -51,9 +52,10 @@ def parse_choices(pairs: Iterable[str]) -> dict[str, str]:
 choose_option = click.option(
     "--choose",
     multiple=True,
-    metavar="N[/ROLE]=TAKE",
+    metavar="WHERE=TAKE",
     callback=lambda ctx, param, pairs: parse_choices(pairs),
-    help="Use this take in the mix, as in 18/vocals=guide-s1. Kept for later mixes.",
+    help="Use this take in the mix, as in 18/vocals=guide-s1, whole=ace-step-s0 or, for a piece of "
+    "the whole, 7=whole/ace-step-s0. Kept for later mixes; the take none takes a choice back.",
 )
 options_option = click.option(
     "--option",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from milonga.compute.tokens.divergence import Witness
 from milonga.compute.tokens.matrix import Precision
 from milonga.errors import GeneratorError
 from milonga.generators.bark import stages
@@ -20,6 +21,7 @@ from milonga.generators.bark.drawing import Drawing, generator_for
 from milonga.generators.bark.network import Causal, Fine
 from milonga.generators.bark.stages import Numbers, Tokens
 from milonga.generators.neural import codec
+from milonga.generators.neural.bits import choose_bits, settle_bits
 from milonga.generators.neural.loading import load_pretrained, load_tokenizer, quiet_transformers
 from milonga.runtime.progress import Progress, Task
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 _STAGES: dict[str, type[Causal | Fine]] = {
     "semantic": Causal, "coarse_acoustics": Causal, "fine_acoustics": Fine,
 }  # fmt: skip
+_TRIAL, _TRIAL_TOKENS = "\u266a Whisper del futuro, we laugh at the chaos \u266a", 48
+"""What a precision is tried on, and for how many semantic tokens."""
 _COARSE_WORK, _FINE_WORK = 2.2, 230.0
 """Work of a coarse token and of a window of the fine model, in semantic tokens, as measured at the
 size of bark-small."""
@@ -72,6 +76,7 @@ class BarkEngine:
         rate: of the samples, in Hz.
         dtype: of the transformers' weights: ``float32``, ``bfloat16``, ``float16`` or ``int8``.
         engine: ``fast`` or ``torch``.
+        notes: why the precision is as it is.
     """
 
     def __init__(
@@ -80,26 +85,84 @@ class BarkEngine:
         tokenizer: Any,
         device: str = "cpu",
         *,
-        precision: Precision = "float32",
+        precision: str = "float32",
         offload: bool = False,
     ) -> None:
         self._model, self._tokenizer = model, tokenizer
         self._device, self._offload = device, offload and device != "cpu"
         self._numbers, self._configured = _numbers(model)
         self.rate = int(model.config.codec_config.sampling_rate)
-        self.dtype: Precision = precision
+        self._wanted, self._usual = precision, usual_precision(device)
         model.to("cpu" if self._offload else device)
         self._codec = model.codec_model
-        # Whatever made them keeps the weights in the library's modules; in other precisions than
-        # float32 these go, one stage after the other.
-        self._stages: dict[str, Causal | Fine] = {}
+        self._stages: dict[str, Any] = {}
+        self.notes: tuple[str, ...] = ()
+        self._settled = False
+        # Until a trial tells, auto is the usual one.
+        self._use(choose_bits(precision, self._usual, quick=False, key=None).precision)
+
+    def _use(self, precision: Precision) -> None:
+        self.dtype: Precision = precision
+        self.engine = "torch"
+        if self._offload:
+            return
+        self._stages = {}
         for name, kind in _STAGES.items():
-            if not self._offload:
-                self._stages[name] = kind(getattr(model, name), precision)
-                if precision != "float32":
-                    delattr(model, name)
-        first = self._stages.get("semantic")
-        self.engine = first.decoder.engine if isinstance(first, Causal) else "torch"
+            self._stages[name] = kind(getattr(self._model, name), precision)
+        self.engine = self._stages["semantic"].decoder.engine
+
+    def settle(self, key: str, progress: Progress) -> None:
+        """Choose the precision where it was left open: by a trial before the first take.
+
+        Args:
+            key: of the model's files.
+            progress: shows the trial, and stops it.
+
+        Raises:
+            Cancelled: the user stopped it; the next take tries again.
+        """
+        if self._settled:
+            return
+        first: list[list[Witness]] = []
+
+        def trial(precision: Precision) -> float:
+            if not first:
+                first.append(self._tried([Witness() for _ in _STAGES], progress))
+            self._use(precision)
+            tried = self._tried([Witness(one) for one in first[0]], progress)
+            return max(witness.divergence() for witness in tried)
+
+        quick = self.engine == "fast"
+        chosen = settle_bits(self._wanted, self._usual, quick, key, trial, progress)
+        if chosen.precision != self.dtype:
+            self._use(chosen.precision)
+        if chosen.reason:
+            self.notes = (f"precision: {chosen.reason}",)
+        self._settled = True
+        if self.dtype != "float32" and not self._offload:
+            # In float32 the library's modules and ours are the same memory.
+            for name in _STAGES:
+                delattr(self._model, name)
+
+    def _tried(self, witnesses: list[Witness], progress: Progress) -> list[Witness]:
+        """Have a short text spoken by each stage, its odds heard."""
+        import torch
+
+        numbers, check = self._numbers, progress.check
+        semantic, coarse, fine = witnesses
+        drawing, source = Drawing(1.0, 0), [generator_for(0, 0)]
+        texts, lengths = self.encode([_TRIAL])
+        with torch.inference_mode():
+            spoken = stages.semantic(
+                self._stages["semantic"], numbers, texts, lengths, None, drawing, 0, source,
+                _ignored, check, semantic, _TRIAL_TOKENS, _TRIAL_TOKENS,
+            )  # fmt: skip
+            codes = stages.coarse(
+                self._stages["coarse_acoustics"], numbers, spoken, None, drawing, source,
+                _ignored, check, coarse,
+            )  # fmt: skip
+            stages.hear_fine(self._stages["fine_acoustics"], numbers, codes[0], check, fine)
+        return witnesses
 
     @classmethod
     def load(
@@ -108,7 +171,7 @@ class BarkEngine:
         name: str,
         device: str,
         *,
-        precision: Precision = "float32",
+        precision: str = "float32",
         offload: bool = False,
     ) -> BarkEngine:
         """Load the files in ``folder``.
@@ -117,7 +180,7 @@ class BarkEngine:
             folder: with configuration, weights and tokenizer.
             name: what the user calls it.
             device: where to compute.
-            precision: of the three transformers; the codec stays in float32.
+            precision: of the three transformers, or auto; the codec stays in float32.
             offload: on an accelerator, only the stage at work is there.
 
         Raises:
@@ -257,7 +320,7 @@ class BarkEngine:
             with self._at_work("semantic") as stage:
                 spoken = stages.semantic(
                     stage, numbers, texts, lengths, history, semantic, sampling.min_eos_p,
-                    sources, work.semantic, check, sampling.least, most,
+                    sources, work.semantic, check, None, sampling.least, most,
                 )  # fmt: skip
             work.known([len(row) for row in spoken])
             with self._at_work("coarse_acoustics") as stage:
@@ -352,6 +415,15 @@ class Work:
         """Of the first of the waiting parts it is known now how long they are."""
         self._waiting = self._waiting[len(lengths) :]
         self._left = sum(map(self._rest, lengths)) + sum(map(self._whole, self._waiting))
+
+
+def usual_precision(device: str) -> Precision:
+    """The precision where ``auto`` measures nothing."""
+    return "float32" if device == "cpu" else "float16"
+
+
+def _ignored(_: float) -> None:
+    """No one is told."""
 
 
 def batch_sizes(parts: int, batch: int) -> list[int]:

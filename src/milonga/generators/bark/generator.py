@@ -10,7 +10,6 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from milonga.audio.clip import Clip
-from milonga.compute.tokens.matrix import Precision
 from milonga.errors import GeneratorError, MilongaError, Problem
 from milonga.generators.bark import outlook, voices
 from milonga.generators.bark.engine import BarkEngine, Sampling, SpokenPart, batch_sizes
@@ -19,6 +18,7 @@ from milonga.generators.bark.parts import PART_S
 from milonga.generators.bark.script import Script, script_of
 from milonga.generators.bark.stages import Tokens
 from milonga.generators.base import Model, Request, Role, problem_of
+from milonga.generators.neural.bits import bits_option, key_of_files
 from milonga.generators.neural.calibration import learn_speed
 from milonga.generators.neural.checkpoint import (
     CheckpointGenerator,
@@ -123,9 +123,8 @@ class Bark(CheckpointGenerator[BarkEngine]):
             description="Each part goes on from the sound of the one before: smoother joins, but "
             "no batches, and the voice may drift.",
         )
-        precision: Literal["auto", "float32", "float16"] = Field(
-            default="auto",
-            description="auto: float32 on a processor, float16 elsewhere.",
+        precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = bits_option(
+            "float16"
         )
         offload: bool = Field(
             default=False,
@@ -170,15 +169,14 @@ class Bark(CheckpointGenerator[BarkEngine]):
         )  # fmt: skip
 
     def load(self, local: LocalWeights, device: str) -> BarkEngine:
-        wanted = self.options.precision
-        usual: Precision = "float32" if device == "cpu" else "float16"
         return BarkEngine.load(
-            local.folder, self.options.model, device,
-            precision=usual if wanted == "auto" else wanted, offload=self.options.offload,
+            local.folder, self.options.model, device, precision=self.options.precision,
+            offload=self.options.offload,
         )  # fmt: skip
 
     def make(self, engine: BarkEngine, request: Request, progress: Progress) -> Clip:
         options, script = self.options, self._script(request)
+        engine.settle(key_of_files(super().model().files), progress)
         voice, voice_hashes = self._voice(engine, script.voice, progress)
         sampling = Sampling(
             options.temperature, options.sound_temperature, options.fine_temperature,
@@ -196,7 +194,9 @@ class Bark(CheckpointGenerator[BarkEngine]):
         _check(spoken, script, progress)
         seconds = sum(len(part.samples) for part in spoken) / engine.rate
         device = self.model().device
-        learn_speed(f"{outlook.work_of(options.model, rows)}, {device}", seconds, took)
+        learn_speed(
+            f"{outlook.work_of(options.model, rows, engine.dtype)}, {device}", seconds, took
+        )
         self._describe(script, voice_hashes, rows)
         return Clip(join([part.samples for part in spoken], engine.rate)[np.newaxis], engine.rate)
 

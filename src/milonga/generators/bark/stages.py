@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from milonga.compute.tokens.divergence import Witness
 from milonga.generators.bark.drawing import Drawing, draw
 from milonga.generators.bark.network import Causal, Fine
 
@@ -89,6 +90,7 @@ def semantic(
     sources: Sequence[torch.Generator],
     tick: Tick,
     check: Check,
+    hear: Witness | None = None,
     least: int = 0,
     most: int | None = None,
 ) -> list[torch.Tensor]:
@@ -105,6 +107,7 @@ def semantic(
         sources: of each row's numbers.
         tick: told of each step.
         check: raises where the user wants to stop.
+        hear: told of the odds of every step; it may take other tokens.
         least, most: tokens of a row.
 
     Raises:
@@ -142,6 +145,8 @@ def semantic(
         token = draw(odds, uniform[alive, step], drawing)
         if min_eos_p and step >= least:
             token[torch.softmax(odds, -1)[:, words] > min_eos_p] = words
+        if hear is not None:
+            token = hear(odds, token)
         drawn[alive, step] = token
         tick(len(alive))
         going = token != words
@@ -166,6 +171,7 @@ def coarse(
     sources: Sequence[torch.Generator],
     tick: Tick,
     check: Check,
+    hear: Witness | None = None,
 ) -> list[torch.Tensor]:
     """The coarse codes ``[2, frames]`` of each row of semantic tokens.
 
@@ -213,7 +219,8 @@ def coarse(
             low = words + size * (step % books)
             embedded = net.embed(token if token.ndim == 2 else token[:, None])
             odds = net.odds(embedded, memory, low, low + size)
-            token = low + draw(odds, uniform[alive, done], drawing)
+            token = draw(odds, uniform[alive, done], drawing)
+            token = low + (token if hear is None else hear(odds, token))
             codes[alive, len(past) + done] = token
             done += 1
             tick(len(alive))
@@ -319,3 +326,27 @@ def _fine(
             seen[:, fill - start :, book] = draw(odds, uniform[None], drawing)
         tick(1)
     return whole[0, begin : begin + frames].T.contiguous().cpu()
+
+
+def hear_fine(
+    net: Fine, numbers: Numbers, codes: torch.Tensor, check: Check, hear: Witness
+) -> None:
+    """Have the odds of the first and the last codebook of a window heard.
+
+    Args:
+        net: the fine model.
+        numbers: its constants.
+        codes: coarse ones, ``[2, frames]``; the other codebooks begin empty.
+        check: raises where the user wants to stop.
+        hear: told of the odds.
+    """
+    import torch
+
+    places, books = int(numbers.fine.max_fine_input_length), int(numbers.fine.n_fine_codebooks)
+    given, frames = codes.shape
+    frames = min(frames, places)
+    window = torch.full((1, places, books), numbers.codebook)
+    window[0, :frames, :given] = codes[:, :frames].T
+    for book in (given, books - 1):
+        odds = net.odds(window.to(net.device), book, 0, numbers.codebook, check)[:, :frames]
+        window[0, :frames, book] = hear(odds, odds.argmax(-1))[0].cpu()

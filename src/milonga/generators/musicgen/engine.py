@@ -10,16 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from milonga.compute.tokens.divergence import Witness
 from milonga.compute.tokens.matrix import Precision
 from milonga.compute.tokens.sampling import Choice
 from milonga.generators.musicgen import windows
 from milonga.generators.musicgen.network import Network
 from milonga.generators.neural import codec
+from milonga.generators.neural.bits import TRIAL_PROMPT, choose_bits, settle_bits
 from milonga.generators.neural.loading import load_pretrained, load_tokenizer, quiet_transformers
-from milonga.runtime.progress import Progress, Task
+from milonga.runtime.progress import Progress
+from milonga.runtime.seeding import seeded
 
 if TYPE_CHECKING:
     import torch
+
+
+_TRIAL_FRAMES = 48
+"""Frames that a precision is tried on."""
 
 
 class MusicGenEngine:
@@ -31,10 +38,11 @@ class MusicGenEngine:
         hop: samples per frame of tokens.
         dtype: of the weights that are read for every token.
         engine: ``fast`` or ``torch``.
+        notes: why the precision is as it is.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, precision: Precision = "float32") -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, model: Any, tokenizer: Any, precision: str = "float32") -> None:
+        self._tokenizer, self._model, self._wanted = tokenizer, model.decoder, precision
         self._text, self._codec = model.text_encoder, model.audio_encoder
         config, audio = model.config, model.config.audio_encoder
         apart = config.text_encoder.hidden_size != config.decoder.hidden_size
@@ -42,12 +50,51 @@ class MusicGenEngine:
         self._bridge = model.enc_to_dec_proj if apart and own is None else None
         self.rate, self.hop = int(audio.sampling_rate), int(audio.hop_length)
         self.channels = int(config.decoder.audio_channels)
-        self.network = Network(model.decoder, precision)
+        self.notes: tuple[str, ...] = ()
+        # Until a trial tells, auto is float32.
+        self._use(choose_bits(precision, "float32", quick=False, key=None).precision)
+
+    def _use(self, precision: Precision) -> None:
+        self.network = Network(self._model, precision)
         self.dtype, self.engine = precision, self.network.decoder.engine
+
+    def settle(self, key: str, progress: Progress) -> None:
+        """Choose the precision where it was left open: by a trial before the first take.
+
+        Args:
+            key: of the model's files.
+            progress: shows the trial, and stops it.
+
+        Raises:
+            Cancelled: the user stopped it; the next take tries again.
+        """
+        if self._model is None:
+            return
+        first: list[Witness] = []
+
+        def run(witness: Witness) -> Witness:
+            plan = self.plan(_TRIAL_FRAMES)
+            with seeded(0, str(self._text.device), progress):
+                self.tokens(TRIAL_PROMPT, plan, Choice(3.0), _nothing, progress.check, witness)
+            return witness
+
+        def trial(precision: Precision) -> float:
+            if not first:
+                first.append(run(Witness()))
+            self._use(precision)
+            return run(Witness(first[0])).divergence()
+
+        quick = self.engine == "fast"
+        chosen = settle_bits(self._wanted, "float32", quick, key, trial, progress)
+        if chosen.precision != self.dtype:
+            self._use(chosen.precision)
+        if chosen.reason:
+            self.notes = (f"precision: {chosen.reason}",)
+        self._model = None
 
     @classmethod
     def load(
-        cls, folder: Path, name: str, device: str, precision: Precision = "float32"
+        cls, folder: Path, name: str, device: str, precision: str = "float32"
     ) -> MusicGenEngine:
         """Load the files in ``folder``.
 
@@ -55,7 +102,7 @@ class MusicGenEngine:
             folder: with configuration, weights and tokenizer.
             name: what the user calls it.
             device: where to compute.
-            precision: of the decoder's weights; text encoder and codec stay in float32.
+            precision: of the decoder's weights, or auto; text encoder and codec stay in float32.
 
         Raises:
             GeneratorError: they are damaged or of another model.
@@ -92,8 +139,9 @@ class MusicGenEngine:
         prompt: str,
         plan: list[windows.Window],
         choice: Choice,
-        task: Task,
-        check: Callable[[], None] = lambda: None,
+        tick: Callable[[], None],
+        check: Callable[[], None],
+        hear: Witness | None = None,
     ) -> torch.Tensor:
         """Draw the tokens, ``[codebooks, frames]``, from torch's global random state.
 
@@ -101,8 +149,9 @@ class MusicGenEngine:
             prompt: the text.
             plan: the calls.
             choice: how to draw.
-            task: counts the steps.
+            tick: told of every step.
             check: raises where the user wants to stop.
+            hear: told of the odds of every step.
 
         Raises:
             Cancelled: the user stopped it.
@@ -114,7 +163,7 @@ class MusicGenEngine:
             done = torch.empty((len(self.network.delays), 0), dtype=torch.long)
             for window in plan:
                 kept = done[:, done.shape[1] - window.kept :]
-                new = self.network.draw(text, seen, kept, window.new, choice, check, task.advance)
+                new = self.network.draw(text, seen, kept, window.new, choice, check, tick, hear)
                 done = torch.cat([done, new], dim=1)
         return done
 
@@ -142,3 +191,7 @@ class MusicGenEngine:
         samples = codec.decode(self._codec, codes, progress)
         found: NDArray[np.float32] = samples[:, 0].float().cpu().numpy()
         return found
+
+
+def _nothing() -> None:
+    """No one is told."""

@@ -15,6 +15,7 @@ from milonga.generators.base import Request, Role, too_long
 from milonga.generators.musicgen import outlook, windows
 from milonga.generators.musicgen.engine import MusicGenEngine
 from milonga.generators.musicgen.prompts import prompt_of
+from milonga.generators.neural.bits import bits_option, key_of_files
 from milonga.generators.neural.cancelling import cancellable
 from milonga.generators.neural.checkpoint import (
     CheckpointGenerator,
@@ -76,6 +77,7 @@ class MusicGen(CheckpointGenerator[MusicGenEngine]):
             le=2048,
             description="From how many of the likeliest tokens each is drawn; 0 for all.",
         )
+        precision: Literal["auto", "float32", "bfloat16", "int8"] = bits_option()
 
     options: Options
 
@@ -107,13 +109,18 @@ class MusicGen(CheckpointGenerator[MusicGenEngine]):
             )
 
     def outlook(self, request: Request, local: LocalWeights | None) -> RenderOutlook:
-        return outlook.foresee(self.options.model, local, self.options.device, request.seconds)
+        options = self.options
+        return outlook.foresee(
+            options.model, local, options.device, options.precision, request.seconds
+        )
 
     def load(self, local: LocalWeights, device: str) -> MusicGenEngine:
-        return MusicGenEngine.load(local.folder, self.options.model, device)
+        options = self.options
+        return MusicGenEngine.load(local.folder, options.model, device, options.precision)
 
     def make(self, engine: MusicGenEngine, request: Request, progress: Progress) -> Clip:
         options, device = self.options, self.model().device
+        engine.settle(key_of_files(self.model().files), progress)
         plan = engine.plan(engine.frames_for(round(request.seconds * engine.rate)))
         steps = engine.steps(plan)
         choice = Choice(options.guidance, options.temperature, options.top_k)
@@ -121,9 +128,11 @@ class MusicGen(CheckpointGenerator[MusicGenEngine]):
             cancellable(engine.parts[0], progress),
             cancellable(engine.parts[1], progress),
             seeded(request.seed, device, progress),
-            self.learning(outlook.work_of(options.model), steps),
+            self.learning(outlook.work_of(options.model, engine.dtype), steps),
         ):
             with progress.task(f"MusicGen, {request.seconds:g} s", steps, "tokens") as task:
-                tokens = engine.tokens(prompt_of(request), plan, choice, task, progress.check)
+                tokens = engine.tokens(
+                    prompt_of(request), plan, choice, task.advance, progress.check
+                )
             sound = engine.audio(tokens, progress)
         return self.exactly(sound, engine.rate, request.seconds)

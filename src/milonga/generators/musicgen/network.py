@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from milonga.compute.tokens.decoder import decoder_of
 from milonga.compute.tokens.description import Block, Cross, Description, Norm
+from milonga.compute.tokens.divergence import Witness
 from milonga.compute.tokens.matrix import Precision, stored
 from milonga.compute.tokens.sampling import Choice, drawn, guided
 from milonga.errors import GeneratorError
@@ -25,8 +26,7 @@ class Network:
     """The decoder of MusicGen with its codebooks.
 
     Args:
-        model: transformers' ``MusicgenForCausalLM``. Its layers are taken apart: they can't be
-            used any more.
+        model: transformers' ``MusicgenForCausalLM``; it stays as it is, and can go.
         precision: of the weights that are read for every token.
 
     Attributes:
@@ -61,6 +61,7 @@ class Network:
     def draw(
         self, text: torch.Tensor, seen: Sequence[int], kept: torch.Tensor, new: int,
         choice: Choice, check: Callable[[], None], tick: Callable[[], None],
+        hear: Witness | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """Draw frames from torch's global random state.
 
@@ -73,6 +74,7 @@ class Network:
             choice: how to draw.
             check: raises where the user wants to stop.
             tick: told of every step.
+            hear: told of the odds of every step; it may take other tokens.
 
         Returns:
             The new tokens, ``[codebooks, new]``.
@@ -88,6 +90,8 @@ class Network:
             odds = self.decoder.odds(embedded.expand(len(seen), -1, -1), memory)
             odds = guided(odds, choice.guidance).view(-1, self._size)
             tokens = drawn(odds, choice)
+            if hear is not None:
+                tokens = hear(odds, tokens)
             columns[:, column] = torch.where(free[:, column], tokens, columns[:, column])
             tick()
             if column + 1 < first + steps:
@@ -143,9 +147,7 @@ def _described(model: Any, precision: Precision) -> Description:
         return Norm(layer.weight.data.float(), layer.bias.data.float())
 
     blocks = []
-    while len(inner.layers):
-        # Taken out one by one, so that two copies of a layer are there, not of the model.
-        layer = inner.layers.pop(0)
+    for layer in inner.layers:
         own, text = layer.self_attn, layer.encoder_attn
         blocks.append(Block(
             norm(layer.self_attn_layer_norm), matrix(own.q_proj, own.k_proj, own.v_proj),

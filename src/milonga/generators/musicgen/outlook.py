@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from milonga.generators.neural.bits import BITS, foreseen_bits, likely, words_of
 from milonga.generators.neural.calibration import memory_speed
 from milonga.generators.neural.outlook import RenderOutlook, speed_on, weights_size
 from milonga.weights import LocalWeights
@@ -17,24 +18,35 @@ _DECODING = 0.8e9
 """Bytes in use while a piece is decoded."""
 
 
-def work_of(name: str) -> str:
+def work_of(name: str, precision: str) -> str:
     """Name the work for the calibration, without the device."""
-    return f"musicgen tokens, {name}"
+    return f"musicgen tokens, {name}, {precision}"
 
 
-def foresee(name: str, local: LocalWeights | None, device: str, seconds: float) -> RenderOutlook:
+def foresee(
+    name: str, local: LocalWeights | None, device: str, precision: str, seconds: float
+) -> RenderOutlook:
     """Foresee a render: by what was learnt here, else by the speed of this machine's memory.
 
     Args:
         name: the model, as the user calls it.
         local: its files, if they are here.
         device: as asked for.
+        precision: as asked for.
         seconds: of audio.
     """
     size, steps = weights_size(name, local), seconds * _FRAMES_PER_S + 3
-    estimate = None
-    if (speed := speed_on(device, work_of(name))) is not None:
+    chosen = foreseen_bits(precision, "float32", local, device)
+    kind = chosen.precision
+    estimate = needs = None
+    speeds = (speed_on(device, work_of(name, one)) for one in likely(chosen))
+    if (speed := next(filter(None, speeds), None)) is not None:
         estimate = steps * speed
-    elif size is not None and device in ("auto", "cpu"):
-        estimate = steps * _OVERHEAD * max(size / 2, size - _OUTSIDE) / memory_speed()
-    return RenderOutlook(estimate, size and size * (1 + _CACHE_SHARE) + _DECODING)
+    if size is not None:
+        # Files hold float32. Beside what is read for every token, 8 and 16 bits leave the file's
+        # own numbers alone.
+        read = max(size / 2, size - _OUTSIDE)
+        if estimate is None and device in ("auto", "cpu"):
+            estimate = steps * _OVERHEAD * read * BITS[kind] / 32 / memory_speed()
+        needs = size - read + read * BITS[kind] / 32 + size * _CACHE_SHARE + _DECODING
+    return RenderOutlook(estimate, needs, words_of(precision, chosen))

@@ -33,7 +33,7 @@ def calibration_file() -> Path:
 
 def known_speed(work: str) -> float | None:
     """Seconds per unit of ``work`` as learnt on this machine; None before the first."""
-    return _number(_measured(_load()).get(work))
+    return known_figure(work)
 
 
 def learn_speed(work: str, units: float, seconds: float) -> None:
@@ -43,6 +43,16 @@ def learn_speed(work: str, units: float, seconds: float) -> None:
         return
     before, now = known_speed(work), seconds / units
     _keep(work, now if before is None else before + _NEWEST * (now - before))
+
+
+def known_figure(name: str) -> float | None:
+    """Return a positive figure that was kept for this machine; None before the first."""
+    return _number(_measured(_load()).get(name))
+
+
+def keep_figure(name: str, value: float) -> None:
+    """Keep a positive figure for this machine, in place of the one before."""
+    _keep(name, value)
 
 
 def memory_speed() -> float:

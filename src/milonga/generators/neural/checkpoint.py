@@ -262,7 +262,13 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
 
     def model(self) -> Model:
         model = self._model or Model(name=self.options.model)
-        return model.model_copy(update={"notes": (*model.notes, *self._dropped)})
+        engine: Any = self._engine
+        said = getattr(engine, "notes", ())
+        update: dict[str, Any] = {"notes": (*model.notes, *said, *self._dropped)}
+        if engine is not None:
+            # What a first take tried may have changed it.
+            update["dtype"] = engine.dtype
+        return model.model_copy(update=update)
 
     @contextmanager
     def learning(self, work: str, units: float) -> Iterator[None]:

@@ -15,15 +15,17 @@ class MixedLayer:
     """One layer of the song and its take in the mix.
 
     Attributes:
-        segment: its number.
+        segment: its number; 0 for a take of the whole song.
         name: of the segment.
-        role: of the layer.
+        role: of the layer; ``whole`` for the segment's piece of a take of the whole song.
         take: the take's name; None where the layer is left out.
         chosen: the take was chosen by name.
         changes: what the sheet asks for now and a stale take was not made for.
         findings: of the take, in words.
         left_out: why the layer is left out.
         lost: the layer is left out although it has takes.
+        instead: the layer is left out because another part plays instead.
+        best: the rule that picked the take, and its figures, in words.
     """
 
     segment: int
@@ -35,18 +37,22 @@ class MixedLayer:
     findings: str = ""
     left_out: str = ""
     lost: bool = False
+    instead: bool = False
+    best: str = ""
 
     @property
     def text(self) -> str:
         """One line for people, as in ``7 Solo, instrumental: guide-s0 (chosen)``."""
         marks = [
             "chosen" if self.chosen else "",
+            self.best,
             stale_words(self.changes) if self.changes else "",
             f"has findings: {self.findings}" if self.findings else "",
         ]
         marked = "; ".join(mark for mark in marks if mark)
         take = f"left out, {self.left_out}" if self.take is None else self.take
-        return f"{self.segment} {self.name}, {self.role}: {take}" + (f" ({marked})" * bool(marked))
+        place = f"{self.segment} {self.name}, {self.role}" if self.segment else self.name
+        return f"{place}: {take}" + (f" ({marked})" * bool(marked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,11 @@ class Mix:
         seconds: its length.
         loudness_lufs: integrated; None where it is undefined.
         true_peak_dbtp: None for silence.
-        chosen: the take of each layer in the mix, as in ``{"18/vocals": "guide-s1"}``.
+        chosen: the take of each layer in the mix, as in ``{"18/vocals": "guide-s1"}``; of a piece
+            of the whole as in ``{"7/whole": "ace-step-s0"}``, of all of it ``{"whole": ...}``.
         notes: what the user should know.
-        layers: every layer of the sheet in order, those that are left out too.
+        layers: every layer of the sheet in order, those that are left out too; before those of a
+            segment, its piece of a take of the whole song.
     """
 
     path: Path | None
@@ -90,7 +98,8 @@ class Mix:
         """Lines that list the mix, layer by layer; none where there is no song."""
         if self.path is None:
             return []
-        return ["In the mix:", *(f"  {layer.text}" for layer in self.layers)]
+        listed = (layer for layer in self.layers if not layer.instead)
+        return ["In the mix:", *(f"  {layer.text}" for layer in listed)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the mix as plain values."""

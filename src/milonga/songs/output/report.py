@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,11 @@ from milonga.generators.base import Licence
 from milonga.runtime.files import check_no_links, dump_json, write_text
 from milonga.runtime.progress import Progress
 from milonga.songs.output.edit_report import Range, edit_note, families, origins, ranges_of
-from milonga.songs.output.folder import SONG, LayerTakes, OutputFolder
+from milonga.songs.output.folder import SONG, OutputFolder
+from milonga.songs.output.found_takes import LayerTakes
 from milonga.songs.output.mix import mix_segment, starts
 from milonga.songs.output.mixed import stale_words
+from milonga.songs.output.whole_report import WholeReport, WrittenPiece, joined_lengths
 from milonga.songs.rendering.receipts import intact_clip
 from milonga.songs.rendering.render import Outcome
 from milonga.songs.rendering.takes import Take, segment_folder
@@ -38,6 +40,8 @@ from milonga.songs.sheet.model import Segment
 
 REPORT = "report"
 COMPARISON = "comparison.json"
+SEGMENTS = "segments"
+"""Folder within the report: segments as they sound in the song, and pieces of whole takes."""
 MIXED = "all layers"
 """The label of the chosen layers of a segment together."""
 
@@ -71,8 +75,10 @@ def write_song_report(
     """
     progress = progress or Progress()
     writer = _Writer(folder)
-    by_segment = groupby(folder.layers(), key=lambda found: found.segment)
-    sections = []
+    arrangement = writer.arrangement
+    by_segment = groupby(arrangement.layers, key=lambda found: found.segment)
+    whole = writer.whole.section
+    sections = [whole] if whole is not None else []
     with progress.task("Comparing", len(folder.sheet.segments), "segments") as task:
         for segment, layers in by_segment:
             sections.append(writer.section(segment, list(layers)))
@@ -90,7 +96,12 @@ def write_song_report(
         song=ReportTrack("The song", song, features=writer.features(song), marks=writer.marks())
         if song.exists()
         else None,
-        licences=[licence.model_dump() for licence in licences(folder.layers())],
+        licences=[
+            licence.model_dump()
+            for licence in licences(
+                arrangement.layers, [piece.take for piece in arrangement.pieces.values()]
+            )
+        ],
         warnings=[*warnings, *writer.warnings],
         made={
             "milonga": __version__,
@@ -105,6 +116,7 @@ def write_song_report(
             {
                 "format_version": FORMAT_VERSION,
                 "title": folder.sheet.title,
+                **({"whole": writer.whole.documents} if writer.whole.documents else {}),
                 "segments": writer.documents,
             }
         ),
@@ -112,21 +124,19 @@ def write_song_report(
     return write_report(report, folder.out / REPORT, progress)
 
 
-def licences(layers: Sequence[LayerTakes]) -> list[Licence]:
-    """List the terms of everything in the chosen takes, each once, strictest first."""
-    found = {
-        licence
-        for layer in layers
-        if layer.chosen is not None
-        for licence in layer.chosen.receipt.model.licences
-    }
+def licences(layers: Iterable[LayerTakes], others: Iterable[Take] = ()) -> list[Licence]:
+    """List the terms of everything in the chosen takes, and others in the mix, each once, strictest
+    first."""
+    takes = [*(layer.chosen for layer in layers if layer.chosen is not None), *others]
+    found = {licence for take in takes for licence in take.receipt.model.licences}
     strictness = {"no": 0, "conditional": 1, "yes": 2}
     return sorted(found, key=lambda licence: (strictness[licence.commercial_use], licence.what))
 
 
 @dataclass(frozen=True, slots=True)
 class _Recording:
-    """A take, or the layers of a segment together, while its section is made."""
+    """A take, the layers of a segment together, or a piece of a take of the whole song, while its
+    section is made."""
 
     label: str
     path: Path
@@ -135,22 +145,33 @@ class _Recording:
     chosen: bool = False
     note: str = ""
     ranges: Sequence[Range] = ()
+    piece: WrittenPiece | None = None
 
     @property
     def stale(self) -> bool:
-        return self.take is not None and self.take.stale
+        take = self.piece.take if self.piece else self.take
+        return take is not None and take.stale
 
 
 class _Writer:
     def __init__(self, folder: OutputFolder) -> None:
         self.folder = folder
+        self.arrangement = folder.arranged()
+        self.whole = WholeReport(self.arrangement, folder.out, folder.out / REPORT / SEGMENTS)
         self.documents: list[dict[str, Any]] = []
-        self.warnings: list[str] = []
+        found = self.arrangement.whole
+        notes = [f"{found.label}: {note}" for note in found.notes]
+        self.warnings = [*self.arrangement.notes, *notes, *self.whole.warnings]
         self.lengths: dict[int, float] = {}
 
     def marks(self) -> list[tuple[float, str]]:
         """Where each segment starts in the song."""
-        return list(zip(starts([*self.lengths.values()]), map(str, self.lengths), strict=True))
+        units = list(joined_lengths(self.arrangement, self.lengths))
+        marks = []
+        for at, (numbers, _) in zip(starts([s for _, s in units]), units, strict=True):
+            own = accumulate((self.lengths[number] for number in numbers), initial=at)
+            marks += [(start, str(number)) for start, number in zip(own, numbers, strict=False)]
+        return marks
 
     def features(self, path: Path) -> dict[str, Any] | None:
         try:
@@ -164,6 +185,7 @@ class _Writer:
         mixed = self._mixed(segment, layers, recordings)
         if mixed is not None:
             recordings.insert(0, mixed)
+        recordings += self._pieces(segment)
         if lengths := [r.clip.seconds for r in recordings if r.chosen]:
             self.lengths[segment.number] = max(lengths)
         path, baseline = self._baseline(segment)
@@ -183,6 +205,8 @@ class _Writer:
             entry = by_label[recording.label]
             entry["path"] = self._relative(recording.path)
             entry["stale"] = recording.stale
+            if recording.piece is not None:
+                entry["cut"] = recording.piece.to_dict(self.folder.out)
         self.documents.append(
             {
                 "number": segment.number,
@@ -220,12 +244,26 @@ class _Writer:
             label = f"{found.layer.role} {take.name}" if several else take.name
             notes = [edit_note(take, found.takes)]
             notes += [f"Stale: {stale_words(take.changes)}."] if take.stale else []
-            note = " ".join(filter(None, notes))
             chosen = take is found.chosen
+            notes += [found.best] if chosen else []
+            note = " ".join(filter(None, notes))
             ranges = ranges_of(take.receipt.sound.sha256, found.takes)
             recordings.append(_Recording(label, take.path, clip, take, chosen, note, ranges))
-        if not recordings:
+        if not recordings and not found.instead:
             self.warnings.append(f"{found.label}: no take yet.")
+        return recordings
+
+    def _pieces(self, segment: Segment) -> list[_Recording]:
+        playing = self.arrangement.pieces.get(segment.number)
+        recordings = []
+        for piece in self.whole.pieces.get(segment.number, ()):
+            chosen = playing is not None and playing.take.path == piece.take.path
+            clip = audio.read(piece.path)
+            recordings.append(
+                _Recording(
+                    piece.label, piece.path, clip, chosen=chosen, note=piece.note, piece=piece
+                )
+            )
         return recordings
 
     def _mixed(
@@ -241,7 +279,7 @@ class _Writer:
         if len(layers) < 2 or len(inputs) < 2:
             return None
         name = segment_folder(segment.number, segment.name)
-        path = self.folder.out / REPORT / "segments" / f"{name}.wav"
+        path = self.folder.out / REPORT / SEGMENTS / f"{name}.wav"
         clip = mix_segment(inputs)
         audio.write(path, clip)
         names = " + ".join(found.chosen.name for found in layers if found.chosen)

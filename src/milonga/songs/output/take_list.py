@@ -12,9 +12,10 @@ from milonga.runtime import html
 from milonga.runtime.files import output_error
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import size_text
-from milonga.songs.output.folder import LayerTakes, OutputFolder
+from milonga.songs.output.folder import OutputFolder
+from milonga.songs.output.found_takes import FoundTakes
 from milonga.songs.output.mixed import stale_words
-from milonga.songs.rendering.plan import layer_folder
+from milonga.songs.rendering.cuts import find_cuts
 from milonga.songs.rendering.receipts import Receipt, intact_clip, read_receipt
 from milonga.songs.rendering.sources import edit_words
 from milonga.songs.rendering.takes import DAMAGED
@@ -36,13 +37,14 @@ class ListedTake:
         detail: what a stale take was not made for, or the damage.
         made_for: role, length, tempo and key that it was made for; empty for a damaged receipt.
         size: of its files, in bytes.
-        in_mix: the mix uses it.
+        in_mix: the mix uses it, or a piece of it.
         chosen: it was chosen by name.
         edit: what an edit does, as in "repaint 12 to 15.5 s"; empty for other takes.
         source: what an edit was made from: the path of a take from the output folder, or of
             another recording.
         depth: number of edits that led to it, one after another.
         needed: a take that stays was made from it.
+        cuts: where a take of the whole song is cut into its segments, and how sure that is.
     """
 
     path: str
@@ -56,6 +58,7 @@ class ListedTake:
     source: str = ""
     depth: int = 0
     needed: bool = False
+    cuts: tuple[dict[str, Any], ...] = ()
 
     @property
     def removable(self) -> bool:
@@ -131,7 +134,11 @@ class TakeList:
 
 def list_folder(folder: OutputFolder, progress: Progress | None = None) -> TakeList:
     """List every take in an output folder; each is read and held against its receipt."""
-    layers = {layer_folder(folder.out, each.segment, each.layer): each for each in folder.layers()}
+    found = folder.arranged()
+    layers: dict[Path, FoundTakes] = {each.place.folder: each for each in found.layers}
+    layers[found.whole.place.folder] = found.whole
+    playing = {each.chosen.path for each in found.layers if each.chosen is not None}
+    playing |= {piece.take.path for piece in found.pieces.values()}
     sounds = {
         path.parent / f"{path.stem}.wav"
         for path in (folder.out / "takes").rglob("*")
@@ -141,7 +148,7 @@ def list_folder(folder: OutputFolder, progress: Progress | None = None) -> TakeL
     receipts: dict[str, Receipt] = {}
     with (progress or Progress()).task("Reading takes", len(sounds), "takes") as task:
         for sound in sorted(sounds):
-            take, receipt = _listed(folder, sound, layers.get(sound.parent))
+            take, receipt = _listed(folder, sound, layers.get(sound.parent), sound in playing)
             takes[take.path] = take
             if receipt is not None:
                 receipts[take.path] = receipt
@@ -189,7 +196,7 @@ def _line(path: str, sources: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _listed(
-    folder: OutputFolder, sound: Path, layer: LayerTakes | None
+    folder: OutputFolder, sound: Path, layer: FoundTakes | None, in_mix: bool
 ) -> tuple[ListedTake, Receipt | None]:
     path = sound.relative_to(folder.out).as_posix()
     size = sum(file.stat().st_size for file in _files(sound))
@@ -203,13 +210,13 @@ def _listed(
         detail = "set aside, it was rendered again"
         return ListedTake(path, "damaged", detail, made_for, size), receipt
     take = next((each for each in layer.takes if each.path == sound), None) if layer else None
-    in_mix = layer is not None and take is not None and take is layer.chosen
-    chosen = layer is not None and folder.choices.get(layer.key) == sound.stem
+    chosen = layer is not None and sound.stem in _choices(folder, layer)
     state: State = "orphan"
     detail = ""
+    clip = intact_clip(receipt, sound.parent) if sound.is_file() else None
     if not sound.is_file():
         state, detail = "damaged", "its audio is missing"
-    elif intact_clip(receipt, sound.parent) is None:
+    elif clip is None:
         state, detail = "damaged", "its audio is not what its receipt says"
     elif take is None:
         detail = "the sheet has no such layer now"
@@ -218,7 +225,17 @@ def _listed(
         detail = stale_words(take.changes) if take.stale else ""
     # The mix leaves out a take that is damaged.
     in_mix = in_mix and state != "damaged"
-    return ListedTake(path, state, detail, made_for, size, in_mix, chosen), receipt
+    cuts = find_cuts(clip, receipt) if clip is not None else ()
+    listed = tuple(cut.to_dict() for cut in cuts)
+    found = ListedTake(path, state, detail, made_for, size, in_mix, chosen, cuts=listed)
+    return found, receipt
+
+
+def _choices(folder: OutputFolder, found: FoundTakes) -> list[str]:
+    """Return the takes chosen by name for what some takes answer, or a piece of it."""
+    key = found.key
+    pieces = [name for other, name in folder.choices.items() if other.endswith(f"/{key}")]
+    return [*([folder.choices[key]] if key in folder.choices else []), *pieces]
 
 
 def prune_folder(folder: OutputFolder) -> TakeList:
