@@ -230,9 +230,9 @@ def _page(points: dict[str, dict[str, Any]], quick: bool) -> str:
 {tables[1]}
 
 Against the length of a take; Stable Audio Open's longest is 47 s. An empty place: the model makes
-nothing as long, or the run would have taken over {_LONGEST_S:.0f} s. One process for each point, after a
-first take (or a few frames) that loads the model; random weights of the published sizes, every
-generator with its own defaults.
+nothing as long, or the run would have taken over {_LONGEST_S:.0f} s. One process for each point,
+after a first take (or a few frames) that loads the model; random weights of the published sizes,
+every generator with its own defaults.
 
 Takes of 4 s by the guide, one after the other in one process, time and peak memory for each:
 {takes}.

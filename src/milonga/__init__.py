@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from milonga.workflows.scoring import score_recordings
     from milonga.workflows.sheets import check_sheet, export_sheet, import_sheet, new_sheet
     from milonga.workflows.songs import mix_song, plan_song, render_song, replay, write_report
+    from milonga.workflows.study import plan_study, run_study
     from milonga.workflows.takes import compare_takes, list_takes, prune_takes
     from milonga.workflows.training import train_model
     from milonga.workflows.vocoding import fine_tune_vocoder, vocode
@@ -123,6 +124,7 @@ _HOMES = {
     "new_sheet": "milonga.workflows.sheets",
     "plan_edit": "milonga.workflows.edits",
     "plan_song": "milonga.workflows.songs",
+    "plan_study": "milonga.workflows.study",
     "play_batch": "milonga.workflows.playing",
     "play_sound": "milonga.workflows.playing",
     "play_sounds": "milonga.workflows.playing",
@@ -135,6 +137,7 @@ _HOMES = {
     "replay": "milonga.workflows.songs",
     "replay_sound": "milonga.workflows.history",
     "resample": "milonga.audio",
+    "run_study": "milonga.workflows.study",
     "save_preset": "milonga.workflows.presets",
     "score_recordings": "milonga.workflows.scoring",
     "train_model": "milonga.workflows.training",
@@ -208,6 +211,7 @@ __all__ = [
     "new_sheet",
     "plan_edit",
     "plan_song",
+    "plan_study",
     "play_batch",
     "play_sound",
     "play_sounds",
@@ -220,6 +224,7 @@ __all__ = [
     "replay",
     "replay_sound",
     "resample",
+    "run_study",
     "save_preset",
     "score_recordings",
     "train_model",

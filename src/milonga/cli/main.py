@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("songs.render", "Render a take again and say whether it is the same."),
     "compare": ("songs.compare", "Compare recordings with a baseline by figures."),
     "score": ("songs.score", "Say which words of the lyrics are heard."),
+    "study": ("songs.study", "Render many takes by plan, and say what they show."),
     "listen": ("songs.listen", "Make a blind listening test; read its answers."),
     "report": ("songs.render", "Write the report of a rendered song anew."),
     "sound": ("sounds.group", "Train, keep and play models of your own sounds."),

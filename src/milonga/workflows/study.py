@@ -1,0 +1,292 @@
+"""Studies in one step: takes by plan, their figures and scores, statistics, a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from milonga.analysis.comparison import compare
+from milonga.analysis.study.page import MARK, study_page
+from milonga.analysis.study.summary import Summary, summarise
+from milonga.errors import MilongaError, OutputError
+from milonga.runtime.documents import read_json
+from milonga.runtime.files import atomic_path, check_writable, dump_json, write_text
+from milonga.runtime.progress import Progress
+from milonga.songs.rendering.plan import Plan
+from milonga.songs.rendering.render import Outcome, iter_render
+from milonga.songs.sheet.load import load_sheet
+from milonga.songs.sheet.model import Sheet
+from milonga.workflows.songs import plan_song
+from milonga.workflows.study_file import Condition, StudyFile, read_study
+
+StrPath = str | os.PathLike[str]
+PAGE, TABLE, PARQUET, RESULT, WORDS = (
+    "index.html", "takes.csv", "takes.parquet", "study.json", "words.json",
+)  # fmt: skip
+_USUAL = "_similarity"
+_WORD_FIGURES = ("word_error", "phone_error")
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPlan:
+    """A study before its work.
+
+    Attributes:
+        study: the file.
+        sheet: its song.
+        out: the folder.
+        plans: the takes of each condition.
+    """
+
+    study: StudyFile
+    sheet: Sheet
+    out: Path
+    plans: tuple[tuple[Condition, Plan], ...]
+
+    @property
+    def takes(self) -> int:
+        """Takes in all."""
+        return sum(len(plan.takes) for _, plan in self.plans)
+
+    @property
+    def estimate_s(self) -> float | None:
+        """Seconds of work; None where a condition can't tell."""
+        known = [plan.estimate_s for _, plan in self.plans]
+        return None if None in known else sum(each or 0.0 for each in known)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know before."""
+        return tuple(dict.fromkeys(note for _, plan in self.plans for note in plan.notes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "conditions": [
+                {"condition": condition.label, **plan.to_dict(), "estimate_s": plan.estimate_s}
+                for condition, plan in self.plans
+            ],
+            "takes": self.takes,
+            "estimate_s": self.estimate_s,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The result of a study.
+
+    Attributes:
+        rows: every take with its figures.
+        summary: what they show.
+        failed: takes that could not be made, in words.
+        page: for reading.
+        table: for programs (CSV; Parquet beside it where pyarrow is installed).
+    """
+
+    rows: tuple[dict[str, Any], ...]
+    summary: Summary
+    failed: tuple[str, ...]
+    page: Path
+    table: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "page": str(self.page),
+            "table": str(self.table),
+            "takes": list(self.rows),
+            "failed": list(self.failed),
+            **self.summary.to_dict(),
+        }
+
+
+def plan_study(file: StrPath | StudyFile, out: StrPath) -> StudyPlan:
+    """Plan a study and check what can be known before the work.
+
+    Args:
+        file: the study, or the path of its file.
+        out: the folder; it need not exist, and nothing is written.
+
+    Raises:
+        MilongaError: the file is wrong, or its takes can't be rendered as asked.
+        OutputError: the folder can't be written, or has a page that isn't a study's.
+    """
+    study = file if isinstance(file, StudyFile) else read_study(Path(file))
+    folder = Path() if isinstance(file, StudyFile) else Path(file).parent
+    sheet, out = load_sheet(folder / study.sheet), Path(out)
+    page = out / PAGE
+    if page.exists() and MARK not in page.read_text(encoding="utf-8", errors="replace")[:2000]:
+        raise OutputError(
+            "This page is not a study's, and would be replaced.", where=page,
+            step="Choose another folder with --out.",
+        )  # fmt: skip
+    check_writable(out)
+    plans = []
+    for condition in study.all_conditions:
+        plan = plan_song(
+            sheet, out, generators=(condition.generator,), segments=study.segments,
+            takes=study.seeds, seed=study.seed, report=True,
+            options={condition.generator: condition.options},
+        )  # fmt: skip
+        plans.append((condition, plan))
+    return StudyPlan(study, sheet, out, tuple(plans))
+
+
+def run_study(
+    file: StrPath | StudyFile | StudyPlan,
+    out: StrPath = "study",
+    *,
+    progress: Progress | None = None,
+) -> Study:
+    """Render the takes of a study, measure them, and write a table and a page.
+
+    Finished takes are kept, so the same call goes on after an interruption.
+
+    Args:
+        file: the study, its file, or its plan.
+        out: the folder; not used for a plan, which has its own.
+        progress: shows the work, and stops it.
+
+    Raises:
+        MilongaError: as ``plan_study``.
+        Cancelled: the user stopped it; finished takes are kept.
+    """
+    progress = progress or Progress()
+    plan = file if isinstance(file, StudyPlan) else plan_study(file, out)
+    rows: list[dict[str, Any]] = []
+    failed: list[str] = []
+    for condition, takes in plan.plans:
+        for outcome in iter_render(takes, progress):
+            if outcome.receipt is None:
+                failed.append(f"{condition.label}, {outcome.planned.label}: {outcome.error}")
+            else:
+                rows.append(_row(condition, outcome))
+    _add_figures(rows, plan.sheet, progress)
+    if plan.study.words:
+        _add_words(rows, plan, progress)
+    figures = plan.study.figures or _usual_figures(rows)
+    if unknown := [name for name in figures if not any(name in row for row in rows)]:
+        known = sorted({name for row in rows for name in row if _is_number(row[name])})
+        raise MilongaError(
+            f"No take has a figure {unknown[0]!r}.", where="figures",
+            step=f"There are: {', '.join(known)}.",
+        )  # fmt: skip
+    summary = summarise(rows, figures)
+    return _written(plan, rows, figures, summary, failed)
+
+
+def _row(condition: Condition, outcome: Outcome) -> dict[str, Any]:
+    planned, receipt = outcome.planned, outcome.receipt
+    assert receipt is not None
+    return {
+        "condition": condition.label,
+        "generator": condition.generator,
+        "options": json.dumps(condition.options, sort_keys=True),
+        "segment": planned.segment,
+        "name": planned.segment_name,
+        "role": planned.request.role,
+        "seed": receipt.seed,
+        "take": planned.sound_path.stem,
+        "path": str(planned.sound_path),
+        "sha256": receipt.sound.sha256,
+        "findings": "; ".join(finding.message for finding in receipt.findings),
+        "finding_count": len(receipt.findings),
+        "work_s": receipt.duration_s,
+        "length_s": receipt.sound.seconds,
+    }
+
+
+def _add_figures(rows: Sequence[dict[str, Any]], sheet: Sheet, progress: Progress) -> None:
+    """Measure every take, against its segment's baseline where there is one."""
+    for segment in sheet.segments:
+        own = [row for row in rows if row["segment"] == segment.number]
+        if not own:
+            continue
+        baseline = sheet.baseline_path(segment)
+        found = compare(baseline, [row["path"] for row in own], progress=progress)
+        for row, candidate in zip(own, found.candidates, strict=True):
+            document = candidate.to_dict()
+            for part in ("features", "differences", "figures"):
+                values = document.get(part) or {}
+                row |= {name: value for name, value in values.items() if _is_number(value)}
+
+
+def _add_words(rows: Sequence[dict[str, Any]], plan: StudyPlan, progress: Progress) -> None:
+    """Score sung words; what was scored before is kept in the study's folder."""
+    from milonga.workflows.scoring import score_recordings
+
+    path = plan.out / WORDS
+    try:
+        kept: dict[str, Any] = read_json(path)
+    except (OSError, ValueError):
+        kept = {}
+    voices = [row for row in rows if row["role"] in ("vocals", "song")]
+    for row in voices:
+        key = f"{plan.study.words} {row['sha256']}"
+        if key not in kept:
+            try:
+                found = score_recordings(
+                    row["path"], model=plan.study.words, yardsticks=False, progress=progress
+                )
+            except MilongaError as error:
+                if "no words to listen for" not in error.message:
+                    raise
+                continue
+            words = found.recordings[0].words
+            kept[key] = {"word_error": words.word_error, "phone_error": words.phone_error}
+            write_text(path, dump_json(kept))
+        row |= kept[key]
+
+
+def _usual_figures(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    names = dict.fromkeys(name for row in rows for name in row)
+    usual = [name for name in names if name.endswith(_USUAL) or name in _WORD_FIGURES]
+    return tuple(usual or ["finding_count"])
+
+
+def _written(
+    plan: StudyPlan,
+    rows: list[dict[str, Any]],
+    figures: Sequence[str],
+    summary: Summary,
+    failed: list[str],
+) -> Study:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    table, page = plan.out / TABLE, plan.out / PAGE
+    write_text(table, text.getvalue())
+    if find_spec("pyarrow"):
+        _write_parquet(plan.out / PARQUET, rows, columns)
+    title = plan.study.title or f"{plan.sheet.title}: {len(plan.plans)} conditions"
+    about = {
+        "Sheet": plan.study.sheet, "Conditions": ", ".join(c.label for c, _ in plan.plans),
+        "Seeds": f"{plan.study.seed} to {plan.study.seed + plan.study.seeds - 1}",
+        "Failed takes": "; ".join(failed) or "none",
+    }  # fmt: skip
+    study = Study(tuple(rows), summary, tuple(failed), page, table)
+    write_text(plan.out / RESULT, dump_json(study.to_dict()))
+    write_text(page, study_page(title, rows, figures, summary, about))
+    return study
+
+
+def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({name: [row.get(name) for row in rows] for name in columns})
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
