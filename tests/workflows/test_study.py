@@ -47,6 +47,11 @@ def test_a_study_from_file_to_page_and_again(study, tmp_path):
     rows = list(csv.DictReader(found.table.read_text().splitlines()))
     assert {row["condition"] for row in rows} == {"guide", "from seed four"}
     assert all(0 <= float(row["mfcc_similarity"]) <= 1 for row in rows)
+    import pyarrow.parquet as pq
+
+    parquet = pq.read_table(tmp_path / "out" / "takes.parquet")
+    assert parquet.column_names == list(rows[0])
+    assert parquet["mfcc_similarity"].to_pylist() == [float(r["mfcc_similarity"]) for r in rows]
     # Both conditions are the same takes: no figure differs, and nothing is claimed.
     assert {each.difference.value for each in found.summary.differences} == {0.0}
     assert all("isn't proof" in each.verdict for each in found.summary.differences)
