@@ -109,6 +109,13 @@ def test_a_page_of_somebody_else_stays(study, tmp_path):
     assert (tmp_path / "out" / "index.html").read_text() == "mine"
 
 
+def test_without_baselines_findings_are_what_is_compared(study, tmp_path):
+    (tmp_path / "song.yaml").write_text(SHEET.replace(", baseline: base.wav", ""))
+    found = run_study(study, tmp_path / "out")
+    assert {each.figure for each in found.summary.differences} == {"finding_count"}
+    assert all(row["loudness_lufs"] < 0 for row in found.rows)
+
+
 def test_an_unknown_figure_lists_those_that_are_there(study, tmp_path):
     study.write_text(STUDY + "figures: [beauty]\n")
     with pytest.raises(MilongaError, match="No take has a figure 'beauty'") as raised:

@@ -12,7 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from milonga import audio
 from milonga.analysis.comparison import compare
+from milonga.analysis.features import features
 from milonga.analysis.study.page import MARK, study_page
 from milonga.analysis.study.summary import Summary, summarise
 from milonga.errors import MilongaError, OutputError
@@ -210,9 +212,12 @@ def _add_figures(rows: Sequence[dict[str, Any]], sheet: Sheet, progress: Progres
         if not own:
             continue
         baseline = sheet.baseline_path(segment)
-        found = compare(baseline, [row["path"] for row in own], progress=progress)
-        for row, candidate in zip(own, found.candidates, strict=True):
-            document = candidate.to_dict()
+        if baseline is None:
+            documents = [{"features": features(audio.read(row["path"])).to_dict()} for row in own]
+        else:
+            compared = compare(baseline, [row["path"] for row in own], progress=progress)
+            documents = [candidate.to_dict() for candidate in compared.candidates]
+        for row, document in zip(own, documents, strict=True):
             for part in ("features", "differences", "figures"):
                 values = document.get(part) or {}
                 row |= {name: value for name, value in values.items() if _is_number(value)}
