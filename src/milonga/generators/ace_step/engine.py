@@ -130,8 +130,6 @@ class AceStepEngine:
         """
         import torch
 
-        from milonga.generators.ace_step.network import Velocity
-
         generator = torch.Generator().manual_seed(fold(seed))
         noise = torch.randn((1, settings.frames, self.shape.channels), generator=generator)
         label = f"ACE-Step, {settings.steps} steps"
@@ -141,25 +139,28 @@ class AceStepEngine:
             cancellable(model, progress, (torch.nn.Linear,)),
             progress.task(label, settings.steps, "steps") as task,
         ):
-            velocity = Velocity(model, settings.frames)
             guide = Guidance(settings, self.conditions.fixed().nothing) if settings.guided else None
-            latents, begun = noise.to(velocity.device), -1
+            device, kind = model.device, model.dtype
+            latents, begun = noise.to(device), -1
             for step, (level, below) in enumerate(pairwise(settings.levels())):
-                at = next((i for i, phase in enumerate(phases) if step < phase.until), -1)
-                if begun != at or step == 0:
+                at = next(i for i, phase in enumerate(phases) if step < phase.until)
+                if at != begun:
                     begun, phase = at, phases[at]
-                    context = phase.context.to(velocity.device)
-                    states = phase.texts if guide is None else guide.both(phase.texts)
-                    texts = velocity.texts(states)
-                if guide is None:
-                    found = velocity(latents, level, texts, context)
-                else:
-                    found = guide(
-                        velocity(latents.expand(2, -1, -1), level, texts, context.expand(2, -1, -1))
-                    )
-                latents = latents + (below - level) * found
+                    texts = phase.texts if guide is None else guide.both(phase.texts)
+                    # The same tensor in all steps: its keys are computed once.
+                    texts, context = texts.to(device, kind), phase.context.to(device, kind)
+                rows = len(texts)
+                levels = torch.full((rows,), level, device=device, dtype=kind)
+                found = model(
+                    hidden_states=latents.to(kind).expand(rows, -1, -1),
+                    timestep=levels,
+                    timestep_r=levels,
+                    encoder_hidden_states=texts,
+                    context_latents=context.expand(rows, -1, -1),
+                    return_dict=False,
+                )[0].float()
+                latents = latents + (below - level) * (found if guide is None else guide(found))
                 task.advance()
-            velocity.close()
         return latents
 
     def encoded(

@@ -46,7 +46,17 @@ class AceStepParts(TakingTurns):
             return self._tokenizer(ace_step.AceStepAudioTokenizer)
         if part == "audio_token_detokenizer":
             return self.load_diffusers(part, ace_step.AceStepAudioTokenDetokenizer)
-        return self.load_diffusers(part, AceStepTransformer1DModel, dtype=self.dtype)
+        model = self.load_diffusers(part, AceStepTransformer1DModel, dtype=self.dtype)
+        return model if self.device != "cpu" else self._on_processor(model)
+
+    def _on_processor(self, model: Any) -> Any:
+        import torch
+
+        from milonga.compute.diffusion.ace_step import AceStepTransformer
+        from milonga.compute.products.making import LayerMaker
+
+        precision = "float32" if self.dtype == torch.float32 else "bfloat16"
+        return AceStepTransformer(model, LayerMaker(precision))
 
     def _tokenizer(self, kind: Any) -> Any:
         model = self.load_diffusers("audio_tokenizer", kind)
