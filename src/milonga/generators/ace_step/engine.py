@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from milonga.generators.ace_step.checkpoints import AceStepShape
 from milonga.generators.ace_step.conditions import Conditions
+from milonga.generators.ace_step.lora import Lora
 from milonga.generators.ace_step.parts import AceStepParts, Precision
 from milonga.generators.neural import oobleck
 from milonga.generators.neural.cancelling import cancellable
@@ -88,9 +89,15 @@ class AceStepEngine:
     """
 
     def __init__(
-        self, folder: Path, name: str, device: str, shape: AceStepShape, precision: Precision
+        self,
+        folder: Path,
+        name: str,
+        device: str,
+        shape: AceStepShape,
+        precision: Precision,
+        lora: Lora | None = None,
     ) -> None:
-        self.parts = AceStepParts(folder, name, device, precision)
+        self.parts = AceStepParts(folder, name, device, precision, lora)
         self.shape = shape
         self.conditions = Conditions(self.parts, shape.rate / shape.hop)
         self.dtype = str(self.parts.dtype).removeprefix("torch.")

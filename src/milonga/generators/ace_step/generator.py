@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from milonga.audio.clip import Clip
-from milonga.errors import Problem
+from milonga.errors import MilongaError, Problem
 from milonga.generators.ace_step import outlook
 from milonga.generators.ace_step.checkpoints import AceStepShape, shape_of, wrong_part
 from milonga.generators.ace_step.editing import phases_of
@@ -23,11 +23,12 @@ from milonga.generators.ace_step.limits import (
     text_notes,
     text_problems,
 )
+from milonga.generators.ace_step.lora import Lora, find_lora
 from milonga.generators.ace_step.parts import Precision
 from milonga.generators.ace_step.prompts import Texts, foreign_to, texts_of
-from milonga.generators.base import Model, Request, Role, Task
+from milonga.generators.base import Model, Request, Role, Task, problem_of
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
-from milonga.generators.neural.outlook import RenderOutlook
+from milonga.generators.neural.outlook import RenderOutlook, offline_problem
 from milonga.generators.words.language import language_name
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
@@ -95,8 +96,21 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
             "elsewhere), float32, bfloat16.",
         )
 
+        lora: str = Field(
+            default="",
+            description="A LoRA to add to the checkpoint: a safetensors file, a folder with one, "
+            "or a repository (owner/name).",
+        )
+        lora_scale: float = Field(
+            default=1.0,
+            ge=-4,
+            le=4,
+            description="How much of the LoRA is added: 1 as it was made, 0 nothing.",
+        )
+
     options: Options
     _levels: tuple[str, ...] = ()
+    _lora: Lora | None = None
 
     def prompts(self, request: Request) -> tuple[str, ...]:
         """The description and the lyrics, each as the model gets it."""
@@ -113,6 +127,7 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         yield from text_problems(self._texts(request), self._tokens(local))
         if request.edit is not None:
             yield from edit_problems(request.edit, shape_of(local, self.options.model))
+        yield from self._lora_problems()
 
     def notes(self, request: Request, local: LocalWeights | None) -> Iterable[str]:
         yield from edit_notes(request)
@@ -133,8 +148,10 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
 
     def load(self, local: LocalWeights, device: str) -> AceStepEngine:
         name = self.options.model
+        if self.options.lora:
+            self._lora = find_lora(self.options.lora, self.options.lora_scale, Progress())
         return AceStepEngine(
-            local.folder, name, device, shape_of(local, name), self.options.precision
+            local.folder, name, device, shape_of(local, name), self.options.precision, self._lora
         )
 
     def make(self, engine: AceStepEngine, request: Request, progress: Progress) -> Clip:
@@ -158,8 +175,19 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         return self._sampled(engine, phases, request, settings, progress)
 
     def model(self) -> Model:
-        model = super().model()
-        return model.model_copy(update={"notes": (*model.notes, *self._levels)})
+        model, lora = super().model(), self._lora
+        notes = (*model.notes, *self._levels)
+        if lora is None:
+            return model.model_copy(update={"notes": notes})
+        said = f"LoRA {lora.name}, scale {lora.scale:g}."
+        hashes = {f"lora/{name}": sha256 for name, sha256 in lora.hashes.items()}
+        return model.model_copy(
+            update={
+                "notes": (said, *notes),
+                "files": {**model.files, **hashes},
+                "licences": (*model.licences, lora.licence),
+            }
+        )
 
     def _sampled(
         self,
@@ -183,6 +211,14 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
                 f"{gain:+.1f} dB.",
             )
         return clip
+
+    def _lora_problems(self) -> Iterable[Problem]:
+        name = self.options.lora
+        try:
+            if name and find_lora(name, 1.0) is None and (problem := offline_problem(name)):
+                yield problem
+        except MilongaError as error:
+            yield problem_of(error, "lora")
 
     def _texts(self, request: Request) -> Texts:
         return texts_of(_computed(request), request.edit.task if request.edit else None)

@@ -20,12 +20,10 @@ from milonga.errors import GeneratorError, MilongaError
 from milonga.generators.base import Licence
 from milonga.runtime.progress import Progress
 from milonga.weights.cache.hashing import hash_file
-from milonga.weights.selection import Files
 
 if TYPE_CHECKING:
     import torch
 
-_FILES = Files((("*.safetensors",),), ("adapter_config.json", "LICENSE*"))
 _LAYER = re.compile(r"(.+)\.lora_(A|B|down|up)(?:\.default)?\.weight")
 _BEFORE = re.compile(r"^(?:base_model\.model\.|transformer\.|diffusion_model\.|decoder\.)+")
 _NAMES = (
@@ -73,8 +71,6 @@ class Lora:
         Raises:
             GeneratorError: it was made for another model, or is of a kind that isn't known here.
         """
-        import torch
-
         layers, alphas = _layers(weights.load_checkpoint(self.path), self)
         told = _config(self.path)
         found = dict(tensors)
@@ -91,10 +87,8 @@ class Lora:
             share = alpha / (math.sqrt(rank) if told.get("use_rslora") else rank)
             change = (up @ down).view(weight.shape) * (self.scale * share)
             found[target] = (weight.float() + change).to(weight.dtype)
-            del change
         if not layers:
             raise self._refused("it holds no layers of a LoRA", folder)
-        assert all(isinstance(value, torch.Tensor) for value in found.values())
         return found
 
     def _refused(self, reason: str, folder: Path) -> GeneratorError:
@@ -129,10 +123,9 @@ def find_lora(name: str, scale: float, progress: Progress | None = None) -> Lora
     elif path.suffix == ".safetensors":
         raise GeneratorError(f"There is no file {name}.", where="lora")
     else:
-        if progress is None:
-            local = weights.locate(name, files=_FILES)
-        else:
-            local = weights.ensure(name, files=_FILES, progress=progress)
+        local = weights.locate(name)
+        if local is None and progress is not None:
+            local = weights.ensure(name, progress=progress)
         if local is None:
             return None
         folder, hashes = local.folder, dict(local.hashes)
@@ -186,4 +179,6 @@ def _config(path: Path) -> dict[str, float]:
         alpha = {"lora_alpha": float(found["lora_alpha"])} if "lora_alpha" in found else {}
         return {**alpha, "use_rslora": bool(found.get("use_rslora"))}
     except (TypeError, ValueError, MilongaError) as error:
-        raise GeneratorError(f"Its adapter_config.json can't be read: {error}.", where=path) from error
+        raise GeneratorError(
+            f"Its adapter_config.json can't be read: {error}.", where=path
+        ) from error

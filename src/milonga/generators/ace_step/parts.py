@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from milonga.generators.ace_step.lora import Lora
 from milonga.generators.neural import oobleck
 from milonga.generators.neural.loading import load_pretrained
 from milonga.generators.neural.parts import TakingTurns
@@ -24,10 +25,19 @@ class AceStepParts(TakingTurns):
         name: what the user calls the model.
         device: ``cpu``, ``cuda:0``, ``mps``.
         precision: of the transformer. The others are small and compute in float32.
+        lora: added to the transformer.
     """
 
-    def __init__(self, folder: Path, name: str, device: str, precision: Precision) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        device: str,
+        precision: Precision,
+        lora: Lora | None = None,
+    ) -> None:
         super().__init__(folder, name, device, dtype_for(device, precision))
+        self._lora = lora
 
     def load(self, part: str) -> Any:
         """Load ``text_encoder``, ``condition_encoder``, ``audio_tokenizer``,
@@ -49,14 +59,20 @@ class AceStepParts(TakingTurns):
         model = self.load_diffusers(part, AceStepTransformer1DModel, dtype=self.dtype)
         return model if self.device != "cpu" else self._on_processor(model)
 
+    def tensors(self, part: str) -> dict[str, torch.Tensor]:
+        found = super().tensors(part)
+        if part == "transformer" and self._lora is not None:
+            found = self._lora.added_to(found, self.folder / part)
+        return found
+
     def _on_processor(self, model: Any) -> Any:
         import torch
 
         from milonga.compute.diffusion.ace_step import AceStepTransformer
         from milonga.compute.products.making import LayerMaker
 
-        precision = "float32" if self.dtype == torch.float32 else "bfloat16"
-        return AceStepTransformer(model, LayerMaker(precision))
+        wide = self.dtype == torch.float32
+        return AceStepTransformer(model, LayerMaker("float32" if wide else "bfloat16"))
 
     def _tokenizer(self, kind: Any) -> Any:
         model = self.load_diffusers("audio_tokenizer", kind)

@@ -72,6 +72,10 @@ class TakingTurns(ABC):
         """
         return load_tokenizer(self.folder / "tokenizer", self.name)
 
+    def tensors(self, part: str) -> dict[str, torch.Tensor]:
+        """A part's tensors, by diffusers' names."""
+        return tensors_of(self.folder / part)
+
     def explained(self, part: str) -> AbstractContextManager[None]:
         """Turn a library's failure to load a part into an error for the user."""
         return loading_explained(f"The {part} of {self.name}", self.folder / part, self.name)
@@ -102,7 +106,7 @@ class TakingTurns(ABC):
             prefix = f"{child}." if child else ""
             tensors = {
                 key.removeprefix(prefix): value
-                for key, value in tensors_of(self.folder / part).items()
+                for key, value in self.tensors(part).items()
                 if key.startswith(prefix)
             }
             fill(model, tensors, self.folder / part, self.name, dtype)
