@@ -127,7 +127,8 @@ from diffusers import StableAudio3Pipeline
 warnings.simplefilter("ignore")
 seconds, steps = float(sys.argv[2]), int(sys.argv[3])
 begun = time.perf_counter()
-pipeline = StableAudio3Pipeline.from_pretrained(sys.argv[1], local_files_only=True)
+pipeline = StableAudio3Pipeline.from_pretrained(
+    sys.argv[1], local_files_only=True, torch_dtype=torch.float32)
 moments = []
 def seen(pipeline, step, level, values):
     moments.append(time.perf_counter())

@@ -57,8 +57,7 @@ def close(found, expected):
 def silenced(transformer):
     """Without the sign for nothing given, as right after it was made."""
     for block in transformer.transformer_blocks:
-        for parameter in block.to_local_embed[-1].parameters():
-            parameter.data.zero_()
+        block.to_local_embed.register_forward_hook(lambda module, given, made: made * 0)
 
 
 @pytest.mark.parametrize("distilled", [True, False], ids=["distilled", "base"])

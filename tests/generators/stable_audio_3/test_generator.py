@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from warm_process import run_warm
@@ -22,7 +23,10 @@ from milonga.generators.registry import make_generator
 from milonga.generators.stable_audio_3 import StableAudio3
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
+from milonga.songs.sheet.model import Sheet
 from milonga.weights.inventory import list_weights
+from milonga.workflows.edits import edit_take
+from milonga.workflows.songs import render_song, replay
 
 REPO = "stabilityai/stable-audio-3-small-music"
 SHEET = """
@@ -273,6 +277,33 @@ def test_an_extension_before_or_after(tiny, offset, start, end):
     assert first.n_samples == 3 * 44_100
     silent = tiny.edit(request, source_of().scaled(0.0))
     assert np.abs(first.samples - silent.samples).max() > 1e-3
+
+
+def test_edits_of_takes_keep_the_rest_and_can_be_made_again(make_published, tmp_path):
+    model = {"stable-audio-3": {"model": str(make_published(small=True)), "steps": 2}}
+    segment = {"number": 1, "name": "Uno", "section": "solo", "seconds": 2, "options": model}
+    sheet = Sheet(title="Song", generators=["stable-audio-3"], segments=[segment])
+    out = tmp_path / "out"
+    assert render_song(sheet.with_source(tmp_path / "song.yaml"), out, report=False).good
+    folder = out / "takes/01-uno"
+    (first,) = folder.glob("*.wav")
+    before, _ = soundfile.read(first, dtype="int32")
+    done = edit_take(out, 1, "repaint", start=0.7, end=1.3, options=model)
+    after, rate = soundfile.read(done.paths[0], dtype="int32")
+    start, end = round(0.7 * rate), round(1.3 * rate)
+    assert np.array_equal(after[:start], before[:start])
+    assert np.array_equal(after[end:], before[end:])
+    assert not np.array_equal(after[start:end], before[start:end])
+    longer = edit_take(out, 1, "extend", take=first.stem, by=1.0, options=model)
+    after, _ = soundfile.read(longer.paths[0], dtype="int32")
+    assert len(after) == 3 * rate
+    assert np.array_equal(after[: 2 * rate], before)
+    other = edit_take(out, 1, "cover", take=first.stem, strength=0.5, options=model)
+    assert audio.read(other.paths[0]).seconds == 2
+    for edited in (done, longer, other):
+        receipt = edited.paths[0].with_suffix(".json")
+        assert len(read_receipt(receipt).model.licences) == 2
+        assert replay(receipt).verdict == "identical"
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(48_000, 1), (22_050, 2), (44_100, 6)])

@@ -128,9 +128,10 @@ class StableAudio3Engine:
         """The first samples of what latents decode to, ``[channels, samples]``."""
         import torch
 
+        from milonga.compute.products.linear import Product
         from milonga.generators.stable_audio_3.autoencoder import decode
 
-        kinds = (torch.nn.Linear,)
+        kinds = (torch.nn.Linear, Product)
         with self.parts.at_work("decoder") as model, cancellable(model, progress, kinds):
             sound: NDArray[np.float32] = decode(
                 model, latents, samples, self.layout, progress
@@ -141,9 +142,10 @@ class StableAudio3Engine:
         """The latents of a sound ``[channels, samples]`` at the model's rate."""
         import torch
 
+        from milonga.compute.products.linear import Product
         from milonga.generators.stable_audio_3.autoencoder import encode
 
-        kinds = (torch.nn.Linear,)
+        kinds = (torch.nn.Linear, Product)
         with self.parts.at_work("encoder") as model, cancellable(model, progress, kinds):
             return encode(model, torch.from_numpy(sound), frames, self.layout, progress)
 
@@ -198,7 +200,8 @@ class StableAudio3Engine:
         size = (1, int(model.config.io_channels), settings.frames)
         latents = torch.randn(size, generator=generator).to(device)
         level = 1.0
-        local = torch.zeros(1, size[1] + 1, size[2], device=device)
+        # The same for every frame, so one frame tells it all.
+        local = torch.zeros(1, size[1] + 1, 1, device=device)
         if source is not None:
             given = source.latents.to(device)
             if source.keep is None:

@@ -112,6 +112,7 @@ def foresee(
             each = _OVERHEAD * 1e12 / compute_speed()
         estimate = step_s * steps + each * sound
     if weights_size(name, local) is not None:
+        # Packed; what is mapped from the file beside that may be dropped by the system.
         largest = transformer_size(layout) * BYTES[_precision(kind)]
         memory = max(largest, _TEXT_ENCODER, coder_size(layout) * 4 + _TILE) + _ASIDE
     minute = step_tera(layout, math.ceil(60 * layout.rate / layout.hop), guided)

@@ -59,12 +59,10 @@ class ModelParts(TakingTurns):
                 for block in model.transformer_blocks:
                     for norm in (block.pre_norm, block.cross_attend_norm, block.ff_norm):
                         norm.eps = _NORM_EPS
-            if part == "transformer" and self.device == "cpu" and self.precision != "float32":
-                from milonga.compute.products.replacing import quicken
-
-                quicken(model.transformer_blocks, self.precision)
             if part in ("encoder", "decoder"):
                 _fold_weight_norm(model)
+        if self.device == "cpu":
+            self._quicken(part, model)
         return model.requires_grad_(False).eval()
 
     def tokenizer(self) -> Any:
@@ -72,6 +70,14 @@ class ModelParts(TakingTurns):
 
     def _dtype(self, part: str) -> torch.dtype | None:
         return self.dtype if part == "transformer" else None
+
+    def _quicken(self, part: str, model: Any) -> None:
+        from milonga.compute.products.replacing import quicken
+
+        if part == "transformer":
+            quicken(model.transformer_blocks, self.precision)
+        elif part in ("encoder", "decoder"):
+            quicken(model.coder.blocks, "float32")
 
     def _text_encoder(self) -> Any:
         from transformers import T5GemmaConfig, T5GemmaEncoderModel
