@@ -52,6 +52,7 @@ def test_top_level_names():
         "load_sheet",
         "loudness_lufs",
         "make_listening_test",
+        "match_texts",
         "mix_song",
         "new_sheet",
         "plan_edit",

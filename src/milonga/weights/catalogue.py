@@ -69,6 +69,7 @@ _NVIDIA = Licence("MIT", MIT, "yes")
 _SUNO = Licence("MIT", MIT, "yes")
 _ACE_STEP = Licence("MIT", MIT, "yes")
 _QWEN = Licence("Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0", "yes")
+_LAION = Licence("Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0", "yes")
 _OPENAI = Licence("MIT", MIT, "yes")
 _META = Licence(
     "CC-BY-NC-4.0",
@@ -221,6 +222,15 @@ _STABLE_AUDIO_3_FILES = Files(
         "NOTICE*",
     ),
 )
+_CLAP_FILES = Files(
+    needed=(
+        ("config.json",),
+        _TRANSFORMERS_WEIGHTS,
+        ("preprocessor_config.json",),
+        ("tokenizer.json", "vocab.json merges.txt"),
+    ),
+    wanted=("preprocessor_config.json", "vocab.json", "merges.txt", *_TOKENIZER, "LICENSE*"),
+)
 _WHISPER_FILES = Files(
     # In CTranslate2's own form, which is numbers alone and no pickle.
     needed=(("model.bin",), ("config.json",), ("tokenizer.json",), ("vocabulary.*",)),
@@ -266,6 +276,11 @@ def _stable_audio_3(name: str, title: str, size: int, gated: bool = True) -> Kno
     )  # fmt: skip
 
 
+def _clap(key: str, repo: str, title: str, size: int) -> KnownModel:
+    libraries = ("torch", "transformers")
+    return KnownModel(key, title, repo, _CLAP_FILES, size, _LAION, "score", libraries)
+
+
 def _whisper(size_name: str, repo: str, title: str, size: int) -> KnownModel:
     return KnownModel(f"whisper-{size_name}", title, repo, _WHISPER_FILES, size, _OPENAI, "score",
                  ("faster_whisper",), extra="scores")  # fmt: skip
@@ -306,6 +321,8 @@ CATALOGUE: dict[str, KnownModel] = {
         _musicgen("stereo-small", "MusicGen small, stereo", 2_400 * _MB),
         _musicgen("stereo-medium", "MusicGen medium, stereo", 8 * _GB),
         _musicgen("stereo-large", "MusicGen large, stereo", 13_700 * _MB),
+        _clap("clap", "laion/larger_clap_music_and_speech", "CLAP, music and speech", 780 * _MB),
+        _clap("clap-small", "laion/clap-htsat-unfused", "CLAP, unfused", 615 * _MB),
         _whisper("tiny", "Systran/faster-whisper-tiny", "Whisper tiny", 78 * _MB),
         _whisper("base", "Systran/faster-whisper-base", "Whisper base", 148 * _MB),
         _whisper("small", "Systran/faster-whisper-small", "Whisper small", 487 * _MB),

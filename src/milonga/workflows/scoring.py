@@ -10,13 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from milonga import audio, weights
 from milonga.analysis.statistics import LEVEL, Interval, mean_of
+from milonga.analysis.text_match import ClapListener, TextMatch
 from milonga.analysis.words.lrc import lrc_text
 from milonga.analysis.words.recogniser import Recogniser
 from milonga.analysis.words.score import Phones, WordScore, score_words
 from milonga.audio.clip import Clip
-from milonga.errors import MilongaError, OutputError, ReceiptError
+from milonga.errors import MilongaError, OutputError, ReceiptError, needs_extra
 from milonga.generators.base import LyricLine, Request
-from milonga.generators.neural.loading import hashes_of, licence_of
+from milonga.generators.neural.loading import (
+    hashes_of,
+    licence_of,
+    load_pretrained,
+    load_tokenizer,
+    loading_explained,
+    quiet_transformers,
+)
 from milonga.generators.registry import generator
 from milonga.generators.words.language import line_languages
 from milonga.runtime.files import write_text
@@ -28,7 +36,7 @@ if TYPE_CHECKING:
     from milonga.weights import LocalWeights
 
 StrPath = str | os.PathLike[str]
-RECOGNISER = "whisper-small"
+RECOGNISER, CLAP = "whisper-small", "clap"
 _LONGEST_YARDSTICK_S = 30.0
 
 
@@ -268,8 +276,10 @@ def _lrc_paths(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
     return targets
 
 
-def _described(local: LocalWeights, model: str, progress: Progress) -> dict[str, Any]:
-    licence = licence_of(local, model, RECOGNISER)
+def _described(
+    local: LocalWeights, model: str, progress: Progress, like: str = RECOGNISER
+) -> dict[str, Any]:
+    licence = licence_of(local, model, like)
     return {
         "model": model,
         "repo": local.repo,
@@ -277,3 +287,89 @@ def _described(local: LocalWeights, model: str, progress: Progress) -> dict[str,
         "files": hashes_of(local, progress),
         "licence": licence.name,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class TextMatches:
+    """Recordings against their descriptions.
+
+    Attributes:
+        recordings: path and match of each.
+        listener: repository or folder of the model, files and licence.
+    """
+
+    recordings: tuple[tuple[Path, TextMatch], ...]
+    listener: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        found = [{"path": str(path), **match.to_dict()} for path, match in self.recordings]
+        return {"recordings": found, "listener": self.listener}
+
+
+def match_texts(
+    recordings: StrPath | Sequence[StrPath],
+    *,
+    text: str | None = None,
+    model: str = CLAP,
+    progress: Progress | None = None,
+) -> TextMatches:
+    """Say whether recordings sound like their descriptions, by a model that hears and reads.
+
+    Args:
+        recordings: takes, whose receipts say style and mood, or any recordings.
+        text: the description; None for that of each take.
+        model: CLAP of the catalogue, or a repository or folder of the same kind.
+        progress: shows the work.
+
+    Raises:
+        MissingExtraError: the extra 'models' isn't installed.
+        MilongaError: no description, no model, a recording that can't be read.
+        Cancelled: the user stopped it.
+    """
+    progress = progress or Progress()
+    many = [recordings] if isinstance(recordings, (str, os.PathLike)) else list(recordings)
+    paths = [Path(place) for place in many]
+    texts = [_description(path, text) for path in paths]
+    for path in paths:
+        audio.probe(path)
+    with needs_extra("Matching texts", "models"):
+        from transformers import ClapFeatureExtractor, ClapModel
+    local = weights.ensure(model, like=CLAP, progress=progress)
+    found = weights.load_json(local.folder / "config.json").get("model_type")
+    if found != "clap":
+        raise MilongaError(
+            f"{model} is not a CLAP model: its config.json says {found!r}.",
+            where=local.folder, step="Use clap or clap-small.",
+        )  # fmt: skip
+    with loading_explained(model, local.folder, model), quiet_transformers():
+        extractor = ClapFeatureExtractor.from_pretrained(local.folder, local_files_only=True)
+    listener = ClapListener(
+        load_pretrained(ClapModel, local.folder, model),
+        load_tokenizer(local.folder, model),
+        extractor,
+    )
+    matches = []
+    with progress.task("Matching", len(paths), "recordings") as task:
+        for path, wanted in zip(paths, texts, strict=True):
+            matches.append((path, listener.match(audio.read(path), wanted, progress)))
+            task.advance()
+    return TextMatches(tuple(matches), _described(local, model, progress, CLAP))
+
+
+def _description(path: Path, text: str | None) -> str:
+    if text is None:
+        try:
+            request = read_receipt(path.with_suffix(".json")).request
+        except ReceiptError as error:
+            raise MilongaError(
+                "Nobody says what this should sound like: there is no receipt beside it.",
+                where=path, step="Give a description: --text 'trap beats, 808 bass'",
+            ) from error  # fmt: skip
+        text = ", ".join(part for part in (request.style, request.mood) if part)
+    if not text.strip():
+        raise MilongaError(
+            "There is no description to match: no style, no mood.", where=path,
+            step="Give one: --text 'trap beats, 808 bass'",
+        )  # fmt: skip
+    return text.strip()

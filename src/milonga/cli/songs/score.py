@@ -18,21 +18,38 @@ from milonga.cli.common import json_option, make_progress, print_table, put, say
     help="A text file with the words that should be heard; takes know theirs.",
 )
 @click.option("--language", help="Such as en or es; by default that of the lyrics.")
-@click.option("--model", default="whisper-small", show_default=True, help="The recogniser.")
+@click.option("--model", help="By default whisper-small; of --match, clap.")
+@click.option("--match", is_flag=True, help="Style and mood of the takes in place of words.")
+@click.option("--text", help="A description to match: implies --match.")
 @click.option("--lrc", type=click.Path(file_okay=False), help="Folder for lyrics with times.")
 @click.option("--yardsticks/--no-yardsticks", default=True, help="Score the guide's singing, too.")
 @json_option
-def score(recordings: tuple[str, ...], lyrics: Path | None, as_json: bool, **options: Any) -> int:
+def score(
+    recordings: tuple[str, ...],
+    lyrics: Path | None,
+    as_json: bool,
+    model: str | None,
+    match: bool,
+    text: str | None,
+    **options: Any,
+) -> int:
     """Say how many of the words are heard: which are missing, wrong or added, line by line.
 
     A recogniser (Whisper) writes down what it hears. What its figures are worth is shown by
     yardsticks: the same words sung by the guide, and the guide's band without a voice.
-    """
-    from milonga.songs.sheet.text_file import read_source
-    from milonga.workflows.scoring import score_recordings
 
-    text = None if lyrics is None else read_source(lyrics)
-    found = score_recordings(recordings, lyrics=text, progress=make_progress(), **options)
+    With --match, a model that hears and reads (CLAP) says whether takes sound like their style and
+    mood: nearer than other descriptions, noise and silence do.
+    """
+    if match or text is not None:
+        return _match(recordings, text, model, as_json)
+    from milonga.songs.sheet.text_file import read_source
+    from milonga.workflows.scoring import RECOGNISER, score_recordings
+
+    words = None if lyrics is None else read_source(lyrics)
+    found = score_recordings(
+        recordings, lyrics=words, model=model or RECOGNISER, progress=make_progress(), **options
+    )
 
     def printed() -> None:
         rows = [
@@ -58,6 +75,23 @@ def score(recordings: tuple[str, ...], lyrics: Path | None, as_json: bool, **opt
         for name, mean in found.means.items():
             put(f"{name}: mean word error {mean.value:.2f} ({mean.low:.2f} to {mean.high:.2f})")
         say(f"Recogniser: {found.recogniser['model']}, {found.recogniser['licence']}")
+
+    show(found, as_json, printed)
+    return 0
+
+
+def _match(recordings: tuple[str, ...], text: str | None, model: str | None, as_json: bool) -> int:
+    from milonga.workflows.scoring import CLAP, match_texts
+
+    progress = make_progress()
+    found = match_texts(recordings, text=text, model=model or CLAP, progress=progress)
+
+    def printed() -> None:
+        for path, each in found.recordings:
+            put(f"{path}: {each.text!r}: {each.rank} of {each.among} (cosine {each.cosine:.2f}; "
+                f"others {each.others:.2f}, noise {each.noise:.2f}, silence {each.silence:.2f}). "
+                f"{each.verdict}")  # fmt: skip
+        say(f"Listener: {found.listener['model']}, {found.listener['licence']}")
 
     show(found, as_json, printed)
     return 0
