@@ -14,6 +14,7 @@ from milonga.audio.files import check_new_file
 from milonga.generators.registry import generator_class, make_generator
 from milonga.runtime import html
 from milonga.runtime.progress import Progress
+from milonga.songs.output.best import RULES, rule_named
 from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.mixed import Mix
 from milonga.songs.output.report import REPORT, check_report_place, write_song_report
@@ -28,6 +29,9 @@ from milonga.workflows.edits import replay_edit
 StrPath = str | os.PathLike[str]
 Options = Mapping[str, Mapping[str, Any]]
 """Options by generator name: ``{"bark": {"voice": "v2/en_speaker_6"}}``."""
+
+BEST_BY = {name: rule.about for name, rule in RULES.items()}
+"""Rules by which the best of several takes can be chosen, with what each prefers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ def render_song(
     seed: int = 0,
     options: Options | None = None,
     choose: Mapping[str, str] | None = None,
+    best_by: str | None = None,
     report: bool = True,
     progress: Progress | None = None,
 ) -> RenderedSong:
@@ -140,6 +145,10 @@ def render_song(
 
     Args:
         choose: takes for the mix, as in ``{"18/vocals": "guide-s1"}``; kept for later mixes.
+            ``{"whole": "ace-step-s0"}`` is a take of the whole song, ``{"7": "whole/..."}`` its
+            piece for a segment; the take ``none`` takes a choice back.
+        best_by: of several takes of a layer the mix uses the best by this rule (``BEST_BY``
+            lists them); choices by name stay.
         progress: shows the work and stops it.
 
     The other arguments are those of ``plan_song``.
@@ -162,13 +171,14 @@ def render_song(
         sheet, out, generators=generators, segments=segments, whole=whole, takes=takes,
         seed=seed, options=options, report=report,
     )  # fmt: skip
-    return render_plan(plan, choose=choose, report=report, progress=progress)
+    return render_plan(plan, choose=choose, best_by=best_by, report=report, progress=progress)
 
 
 def render_plan(
     plan: Plan,
     *,
     choose: Mapping[str, str] | None = None,
+    best_by: str | None = None,
     report: bool = True,
     progress: Progress | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
@@ -181,6 +191,8 @@ def render_plan(
     progress = progress or Progress()
     if report:
         check_report_place(plan.out)
+    if best_by is not None:
+        rule_named(best_by)
     folder = OutputFolder.begin(
         plan.out, plan.sheet, choose, plan.takes, plan.generators, plan.whole
     )
@@ -189,35 +201,51 @@ def render_plan(
         outcomes.append(outcome)
         if on_outcome is not None:
             on_outcome(outcome)
-    mix = folder.mix(progress)
+    mix = _mixed(folder, best_by, progress)
     page = write_song_report(folder, progress, outcomes) if report else None
     return RenderedSong(tuple(outcomes), mix, page)
 
 
 def mix_song(
-    out: StrPath, *, choose: Mapping[str, str] | None = None, progress: Progress | None = None
+    out: StrPath,
+    *,
+    choose: Mapping[str, str] | None = None,
+    best_by: str | None = None,
+    progress: Progress | None = None,
 ) -> Mix:
     """Build ``song.wav`` of a rendered song anew: takes layered, segments joined, at -14 LUFS.
 
     Args:
         out: the folder of the rendered song.
-        choose: takes for the mix, as in ``{"18/vocals": "guide-s1"}``; kept for later mixes.
-        progress: counts layers.
+        choose: as for ``render_song``; kept for later mixes.
+        best_by: as for ``render_song``; kept for later mixes.
+        progress: counts segments.
 
     Raises:
         MilongaError: the folder holds no rendered song, or a choice can't be met.
     """
+    if best_by is not None:
+        rule_named(best_by)
     folder = OutputFolder.load(out)
     folder.check_writable()
     folder.choose(choose or {})
     if choose:
         folder.save()
-    mix = folder.mix(progress)
+    mix = _mixed(folder, best_by, progress)
     if not (folder.out / REPORT).exists():
         return mix
     command = f"milonga report {shlex.quote(str(folder.out))}"
     note = f"The report shows the song as it was before this mix. To write it anew: {command}"
     return replace(mix, notes=(*mix.notes, note))
+
+
+def _mixed(folder: OutputFolder, best_by: str | None, progress: Progress | None) -> Mix:
+    if best_by is None:
+        return folder.mix(progress)
+    notes = folder.choose_best(best_by, progress)
+    folder.save()
+    mix = folder.mix(progress)
+    return replace(mix, notes=(*mix.notes, *notes))
 
 
 def write_report(out: StrPath, *, progress: Progress | None = None) -> Path:

@@ -57,6 +57,12 @@ choose_option = click.option(
     help="Use this take in the mix, as in 18/vocals=guide-s1, whole=ace-step-s0 or, for a piece of "
     "the whole, 7=whole/ace-step-s0. Kept for later mixes; the take none takes a choice back.",
 )
+best_by_option = click.option(
+    "--best-by",
+    metavar="RULE",
+    help="Of several takes use the best by a rule: checks, tempo, length, timbre or chroma (the "
+    "last two against the baseline). The take checks come first; takes chosen by name stay.",
+)
 options_option = click.option(
     "--option",
     "options",

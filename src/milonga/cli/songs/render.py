@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, put, say
-from milonga.cli.songs.choices import choose_option, options_option
+from milonga.cli.songs.choices import best_by_option, choose_option, options_option
 
 if TYPE_CHECKING:
     from milonga.songs.output.mixed import Mix
@@ -89,11 +89,17 @@ def _list_options(ctx: click.Context, param: click.Parameter, wanted: bool) -> N
     help="List the generators' settings and stop.",
 )
 @choose_option
+@best_by_option
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--no-report", is_flag=True, help="Skip the comparison and the report.")
 @json_option
 def render(
-    choose: dict[str, str], dry_run: bool, no_report: bool, as_json: bool, **wanted: Any
+    choose: dict[str, str],
+    best_by: str | None,
+    dry_run: bool,
+    no_report: bool,
+    as_json: bool,
+    **wanted: Any,
 ) -> int:
     """Render a song sheet: takes with receipts, song.wav, and a report against the baselines.
 
@@ -108,7 +114,9 @@ def render(
         if as_json:
             print_json(plan.to_dict())
         return 0
-    song = render_plan(plan, choose=choose, report=not no_report, progress=make_progress())
+    song = render_plan(
+        plan, choose=choose, best_by=best_by, report=not no_report, progress=make_progress()
+    )
     if as_json:
         print_json(song.to_dict())
     else:
@@ -123,18 +131,21 @@ def render(
 @click.command()
 @click.argument("out", type=_FOLDER)
 @choose_option
+@best_by_option
 @click.option(
     "--partial", is_flag=True, help="Exit with 0 though layers that have takes are left out."
 )
 @json_option
-def mix(out: Path, choose: dict[str, str], partial: bool, as_json: bool) -> int:
+def mix(
+    out: Path, choose: dict[str, str], best_by: str | None, partial: bool, as_json: bool
+) -> int:
     """Build song.wav in OUT anew from its takes: layered, joined, at -14 LUFS.
 
     The exit status is 1 where a layer has takes and none of them can be used.
     """
     from milonga.workflows.songs import mix_song
 
-    mixed = mix_song(out, choose=choose, progress=make_progress())
+    mixed = mix_song(out, choose=choose, best_by=best_by, progress=make_progress())
     if as_json:
         print_json(mixed.to_dict())
     else:

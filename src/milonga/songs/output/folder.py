@@ -16,6 +16,7 @@ from milonga.runtime.files import check_writable, dump_json, is_there, read_refu
 from milonga.runtime.progress import Progress
 from milonga.runtime.record import Record
 from milonga.songs.output.arrangement import Arrangement, arrange, can_be_cut
+from milonga.songs.output.best import Pick, best_takes
 from milonga.songs.output.choices import (
     NO_TAKE,
     WHOLE_KEY,
@@ -50,6 +51,8 @@ class _Record(Record):
     """Those that the last render named."""
     whole: bool = False
     """The last render asked for takes of the whole song by itself."""
+    best: dict[str, Pick] = Field(default_factory=dict)
+    """By layer, the take that a rule picked."""
 
 
 class OutputFolder:
@@ -71,6 +74,7 @@ class OutputFolder:
         self.out, self.sheet, self.choices = out, sheet, dict(choices)
         self.chosen_for, self.generators = dict(chosen_for or {}), tuple(generators)
         self.whole = whole
+        self.best: dict[str, Pick] = {}
 
     @classmethod
     def begin(
@@ -98,6 +102,7 @@ class OutputFolder:
         there = any(is_there(out / name) for name in (RECORD, OLD_RECORD))
         earlier = cls.load(out) if there else cls(out, sheet, {})
         folder = cls(out, sheet, earlier.choices, earlier.chosen_for, generators, whole)
+        folder.best = earlier.best
         folder.choose(choices or {}, coming)
         folder.save()
         return folder
@@ -131,7 +136,9 @@ class OutputFolder:
                 where=path,
                 step="Delete that file and render again: finished takes are kept.",
             ) from None
-        return cls(out, sheet, record.choices, record.chosen_for, record.generators, record.whole)
+        folder = cls(out, sheet, record.choices, record.chosen_for, record.generators, record.whole)
+        folder.best = record.best
+        return folder
 
     def save(self) -> None:
         """Write ``song.json``, which replaces a ``session.json`` of version 0.1."""
@@ -142,6 +149,7 @@ class OutputFolder:
             chosen_for=self.chosen_for,
             generators=self.generators,
             whole=self.whole,
+            best=self.best,
         )
         write_text(self.out / RECORD, dump_json(record.model_dump()))
         (self.out / OLD_RECORD).unlink(missing_ok=True)
@@ -189,6 +197,25 @@ class OutputFolder:
             elif key == WHOLE_KEY:
                 self.whole = False
 
+    def choose_best(self, rule: str, progress: Progress | None = None) -> list[str]:
+        """Pick the best take of each layer by a rule, for this mix and later ones; choices by name
+        stay. ``save`` keeps the picks.
+
+        Returns:
+            Notes on what couldn't be picked.
+
+        Raises:
+            UnknownNameError: there is no such rule.
+        """
+        layers = [
+            self._layer_takes(segment, layer)
+            for segment in self.sheet.segments
+            for layer in segment.layers
+        ]
+        picks, notes = best_takes(self.sheet, [*layers, self._whole_takes()], rule, progress)
+        self.best |= picks
+        return notes
+
     def _missing(self, place: Place, key: str, name: str, promised: set[Path]) -> Problem | None:
         takes = {path.stem for path in promised if path.parent == place.folder}
         if name not in takes:
@@ -217,15 +244,16 @@ class OutputFolder:
             for segment in self.sheet.segments
             for layer in segment.layers
         ]
-        wanted = self.sheet.whole_or_default
-        whole = FoundTakes(
-            **self._found(whole_place(self.out, self.sheet), wanted.generators, wanted.options)
-        )
+        whole = self._whole_takes()
         pieces, notes = self._named_pieces(whole)
         found = arrange(
             self.sheet, layers, whole, pieces, [*self.choices], self.generators, self.whole
         )
         return replace(found, notes=(*notes, *found.notes))
+
+    def _whole_takes(self) -> FoundTakes:
+        wanted, place = self.sheet.whole_or_default, whole_place(self.out, self.sheet)
+        return FoundTakes(**self._found(place, wanted.generators, wanted.options))
 
     def layer_takes(self, key: str) -> LayerTakes:
         """Find a layer by its name, ``18/vocals``, and its takes; the role may be left out where
@@ -255,8 +283,9 @@ class OutputFolder:
         chosen, said = self._named(place, takes)
         notes += said
         by_name = chosen is not None
+        best = ""
         if chosen is None:
-            chosen = next((take for take in takes if take.usable), None)
+            chosen, best = self._preferred(place.key, [take for take in takes if take.usable])
         choice = self.choices.get(place.key)
         others = [take for take in takes if take.stale and take is not chosen]
         notes.extend(stale_notes([take for take in others if take.name != choice]))
@@ -267,7 +296,19 @@ class OutputFolder:
             "notes": tuple(notes),
             "by_name": by_name,
             "damaged": damaged,
+            "best": best,
         }
+
+    def _preferred(self, key: str, usable: Sequence[Take]) -> tuple[Take | None, str]:
+        """Return the take that a rule picked, if it still counts, and its words; or the first."""
+        first = next(iter(usable), None)
+        pick = self.best.get(key)
+        if first is None or pick is None:
+            return first, ""
+        generator = first.receipt.generator
+        picked = (t for t in usable if (t.name, t.receipt.generator) == (pick.take, generator))
+        take = next(picked, None)
+        return (first, "") if take is None else (take, pick.text)
 
     def _named(self, place: Place, takes: Iterable[Take]) -> tuple[Take | None, list[str]]:
         """Find the take that was chosen by name, or say why it isn't used."""

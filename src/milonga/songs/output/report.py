@@ -28,7 +28,7 @@ from milonga.runtime.files import check_no_links, dump_json, write_text
 from milonga.runtime.progress import Progress
 from milonga.songs.output.edit_report import Range, edit_note, families, origins, ranges_of
 from milonga.songs.output.folder import SONG, OutputFolder
-from milonga.songs.output.found_takes import LayerTakes
+from milonga.songs.output.found_takes import FoundTakes, LayerTakes
 from milonga.songs.output.mix import mix_segment, starts
 from milonga.songs.output.mixed import stale_words
 from milonga.songs.output.whole_report import WholeReport, WrittenPiece, joined_lengths
@@ -117,6 +117,7 @@ def write_song_report(
                 "format_version": FORMAT_VERSION,
                 "title": folder.sheet.title,
                 **({"whole": writer.whole.documents} if writer.whole.documents else {}),
+                **writer.best_by([arrangement.whole]),
                 "segments": writer.documents,
             }
         ),
@@ -213,6 +214,7 @@ class _Writer:
                 "name": segment.name,
                 "section": segment.section,
                 "labels": [recording.label for recording in recordings],
+                **self.best_by(layers),
                 **compared,
             }
         )
@@ -252,6 +254,15 @@ class _Writer:
         if not recordings and not found.instead:
             self.warnings.append(f"{found.label}: no take yet.")
         return recordings
+
+    def best_by(self, found: Iterable[FoundTakes]) -> dict[str, Any]:
+        """Return by which rule takes of the mix were picked, with the figures of all."""
+        picks = {
+            each.key: self.folder.best[each.key].model_dump(mode="json")
+            for each in found
+            if each.best
+        }
+        return {"best_by": picks} if picks else {}
 
     def _pieces(self, segment: Segment) -> list[_Recording]:
         playing = self.arrangement.pieces.get(segment.number)
