@@ -106,3 +106,17 @@ def test_what_the_guide_reads(tmp_path):
         if layer.role == "vocals"
     ]
     assert "We whisper, (susurra conmigo)" in vocals.prompts[0]
+
+
+def test_the_whole_song_is_checked_too(tmp_path):
+    path = tmp_path / "song.yaml"
+    path.write_text(
+        "title: One\nstyle: tango\nwhole: {generators: [guide]}\nsegments:\n"
+        "- {number: 1, name: Uno, section: verse, seconds: 4, lyrics: hola, generators: [guide]}\n"
+    )
+    found = check_sheet(path, generators="guide")
+    assert found.good
+    assert found.overview["whole"]["seconds"] == 4
+    layer, whole = found.prompts
+    assert (whole.segment, whole.name, whole.role) == (0, "The whole song", "song")
+    assert whole.prompts == layer.prompts

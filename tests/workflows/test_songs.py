@@ -12,6 +12,7 @@ from milonga.generators.registry import generator, make_generator
 from milonga.runtime.progress import Progress
 from milonga.songs.sheet.model import Sheet
 from milonga.workflows.songs import (
+    BEST_BY,
     mix_song,
     plan_song,
     render_plan,
@@ -19,6 +20,7 @@ from milonga.workflows.songs import (
     replay,
     write_report,
 )
+from milonga.workflows.takes import list_takes
 
 
 @pytest.fixture
@@ -180,3 +182,38 @@ def test_a_model_that_falls_over_leaves_its_traceback_in_the_log(
     assert song.summary[0] == "Takes: 0 good (0 of them kept from before), 2 not."
     assert song.summary[-1] == song.outcomes[0].details, "said once, below both"
     assert len(song.summary) == 4
+
+
+def test_the_whole_song_in_one_take_by_the_guide(tmp_path):
+    path = tmp_path / "song.yaml"
+    path.write_text(
+        "title: One\nstyle: tango\ntempo: 120\nsegments:\n"
+        "- {number: 1, name: Uno, section: intro, seconds: 4}\n"
+        "- {number: 2, name: Dos, section: instrumental, seconds: 4.5}\n"
+    )
+    out = tmp_path / "out"
+    song = render_song(path, out, whole=True, takes=2, best_by="tempo")
+    assert song.good
+    assert [outcome.planned.label for outcome in song.outcomes] == [
+        "The whole song, guide-s0", "The whole song, guide-s1",
+    ]  # fmt: skip
+    assert list(song.mix.chosen) == ["whole"]
+    assert song.mix.seconds == 8.5
+    assert song.mix.layers[0].best.startswith("best of 2 by tempo: guide-s")
+    assert song.mix.layers[0].best in song.report.read_text()
+    (listed, _) = list_takes(out)
+    assert [cut["sheet_s"] for cut in listed.cuts] == [4.0]
+    assert replay(song.outcomes[0].planned.sound_path).verdict == "identical"
+    again = render_song(path, out, whole=True, takes=2, report=False)
+    assert [outcome.status for outcome in again.outcomes] == ["kept", "kept"]
+    # A piece of it beside a take of the segment's own.
+    both = render_song(path, out, segments=[2], choose={"1": "whole/guide-s0"}, report=False)
+    assert both.mix.chosen == {"1/whole": "guide-s0", "2/instrumental": "guide-s0"}
+    assert mix_song(out, choose={"whole": "guide-s1"}).seconds == 8.5
+
+
+def test_a_rule_that_is_not_there_is_refused_before_the_work(sheet, tmp_path):
+    with pytest.raises(MilongaError, match="no rule 'taste'"):
+        render_song(sheet, tmp_path / "out", best_by="taste")
+    assert not (tmp_path / "out").exists()
+    assert {"checks", "tempo"} <= set(BEST_BY)

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from milonga.errors import MilongaError, OutputError, PlanError, Problem, SheetError
+from milonga.generators.base import Generator, Request
 from milonga.generators.registry import GENERATORS, make_generator
 from milonga.runtime import html
 from milonga.runtime.files import write_text
 from milonga.songs.markdown.export import export_markdown
 from milonga.songs.markdown.import_ import Imported, import_file
+from milonga.songs.rendering.plan import WHOLE
+from milonga.songs.rendering.takes import role_for
 from milonga.songs.sheet.load import load_sheet, parse_sheet
 from milonga.songs.sheet.model import Sheet
 from milonga.songs.sheet.overview import overview
@@ -120,7 +123,8 @@ def check_sheet(
 def layer_prompts(
     sheet: Sheet, name: str, options: Mapping[str, Any] | None = None
 ) -> Iterable[LayerPrompts]:
-    """Yield the prompts of each layer that a generator can make.
+    """Yield the prompts of each layer that a generator can make, and of the whole song where the
+    sheet asks for such takes; that has the segment number 0.
 
     Raises:
         MilongaError: an unknown generator or option, or a missing extra.
@@ -129,19 +133,28 @@ def layer_prompts(
         settings = {**segment.options.get(name, {}), **(options or {})}
         generator = make_generator(name, settings)
         for layer in segment.layers:
-            if layer.role not in generator.roles:
-                continue
             request = sheet.request(segment, layer, seed=0, options=settings)
-            assessment = generator.assess(request)
-            yield LayerPrompts(
-                name,
-                segment.number,
-                segment.name,
-                layer.role,
-                tuple(generator.prompts(request)),
-                assessment.notes,
-                assessment.problems,
-            )
+            if (role := role_for(request, generator.roles)) is not None:
+                request = request.model_copy(update={"role": role})
+                yield _prompts(generator, segment.number, segment.name, request)
+    if sheet.whole is not None:
+        settings = {**sheet.whole.options.get(name, {}), **(options or {})}
+        generator = make_generator(name, settings)
+        if "song" in generator.roles:
+            yield _prompts(generator, 0, WHOLE, sheet.whole_request(seed=0, options=settings))
+
+
+def _prompts(generator: Generator, number: int, segment: str, request: Request) -> LayerPrompts:
+    assessment = generator.assess(request)
+    return LayerPrompts(
+        generator.name,
+        number,
+        segment,
+        request.role,
+        tuple(generator.prompts(request)),
+        assessment.notes,
+        assessment.problems,
+    )
 
 
 def new_sheet(path: StrPath, *, title: str = "My first song", force: bool = False) -> Path:

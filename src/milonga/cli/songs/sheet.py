@@ -136,7 +136,8 @@ def _show_prompts(prompts: tuple[LayerPrompts, ...]) -> None:
     for index, layer in enumerate(prompts):
         if index:
             put()
-        put(f"{layer.segment} {layer.name}, {layer.role}, {layer.generator}")
+        place = f"{layer.segment} {layer.name}" if layer.segment else layer.name
+        put(f"{place}, {layer.role}, {layer.generator}")
         count = len(layer.prompts)
         for number, prompt in enumerate(layer.prompts, 1):
             if count > 1:
@@ -175,12 +176,12 @@ def _show_overview(found: Mapping[str, Any]) -> None:
                  f"{segment['seconds']:g}", f"{segment['tempo']:g}", segment["key"]]  # fmt: skip
         for layer in segment["layers"]:
             gain = f" {layer['gain_db']:+g} dB" if layer["gain_db"] else ""
-            generators = Text(", ").join(
-                Text(g["name"]) if g["available"] else Text(f"({g['name']})", style="dim")
-                for g in layer["generators"]
-            )
-            table.add_row(*map(Text, cells), Text(layer["role"] + gain), generators)
+            table.add_row(*map(Text, cells), Text(layer["role"] + gain), _generators(layer))
             cells = [""] * len(cells)
+    if whole := found["whole"]:
+        table.add_section()
+        table.add_row("", "The whole song", "", f"{whole['seconds']:g}", f"{whole['tempo']:g}",
+                      whole["key"], "song", _generators(whole))  # fmt: skip
     console.print(table)
     for segment in found["segments"]:
         lines = [line for line in _lyrics(segment) if line.plain]
@@ -192,6 +193,16 @@ def _show_overview(found: Mapping[str, Any]) -> None:
         console.print(Text("Notes", style="bold"))
     for note in found["notes"]:
         console.print(Text(f"  - {note}"))
+
+
+def _generators(layer: Mapping[str, Any]) -> Text:
+    """Name the generators of a layer; those that this version lacks in brackets."""
+    from rich.text import Text
+
+    return Text(", ").join(
+        Text(g["name"]) if g["available"] else Text(f"({g['name']})", style="dim")
+        for g in layer["generators"]
+    )
 
 
 def _lyrics(segment: Mapping[str, Any]) -> Iterator[Text]:

@@ -18,8 +18,8 @@ from milonga.runtime.words import size_text, time_text
 from milonga.songs.rendering.receipts import Made
 from milonga.songs.rendering.takes import (
     DAMAGED,
-    may_be_song,
     numbered_name,
+    role_for,
     segment_folder,
     take_name,
     takes_in,
@@ -292,8 +292,7 @@ class _Planner:
             where += f", {layer.role}"
         names = self.selection.generators or layer.generators
         asked = self.sheet.request(segment, layer, seed=0)
-        roles: tuple[Role, ...] = (layer.role, "song") if may_be_song(asked) else (layer.role,)
-        able = self._able(names, roles, segment.options, where)
+        able = self._able(names, asked, segment.options, where)
         if not able and not self.problems:
             self.problems.append(_nobody(names, layer.role, where))
         self._note_takes_elsewhere(segment, layer, where)
@@ -313,10 +312,10 @@ class _Planner:
         """Add takes of the whole song in one."""
         where, whole = WHOLE.lower(), self.sheet.whole_or_default
         names = self.selection.generators or whole.generators
-        able = self._able(names, ["song"], whole.options, where)
+        request = self.sheet.whole_request(seed=0)
+        able = self._able(names, request, whole.options, where)
         if not able and self.selection.whole and not self.problems:
             self.problems.append(_nobody(names, "song", where))
-        request = self.sheet.whole_request(seed=0)
         if able:
             self.notes.extend(_differing(self.sheet, where))
         for generator, _, options in able:
@@ -324,19 +323,19 @@ class _Planner:
             self._add_takes(own, whole_folder(self.out), None, generator, where)
 
     def _able(
-        self, names: Sequence[str], roles: Sequence[Role], options: AllOptions, where: str
+        self, names: Sequence[str], asked: Request, options: AllOptions, where: str
     ) -> list[tuple[Generator, Role, dict[str, Any]]]:
-        """Find the generators that make the first of some roles, or else the next one."""
+        """Find the generators that answer a request, and in which role."""
         able = []
         for name in names:
             settings = {**options.get(name, {}), **self.selection.options.get(name, {})}
             generator = self._generator(name, settings, where)
             if generator is None:
                 continue
-            role = next((role for role in roles if role in generator.roles), None)
+            role = role_for(asked, generator.roles)
             if role is None:
                 known = ", ".join(sorted(generator.roles))
-                self.notes.append(f"{name} makes {known}, no {roles[0]}: left out there.")
+                self.notes.append(f"{name} makes {known}, no {asked.role}: left out there.")
                 continue
             able.append((generator, role, settings))
         return able

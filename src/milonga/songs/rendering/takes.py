@@ -6,13 +6,13 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from milonga.errors import ReceiptError, UnreadableError
-from milonga.generators.base import Edit, Request
+from milonga.generators.base import Edit, Request, Role
 from milonga.runtime.files import read_refusal, rename_apart
 from milonga.runtime.words import without_accents
 from milonga.songs.rendering.receipts import Receipt, read_receipt
@@ -134,6 +134,13 @@ def may_be_song(request: Request) -> bool:
     """Tell if words with music of their own answer the request: vocals that nothing else plays
     under."""
     return request.role == "vocals" and not request.accompanied
+
+
+def role_for(asked: Request, roles: Collection[Role]) -> Role | None:
+    """Return the role in which a generator of these roles answers a request; None if in none."""
+    if asked.role in roles:
+        return asked.role
+    return "song" if "song" in roles and may_be_song(asked) else None
 
 
 def request_changes(then: Request, now: Request) -> tuple[str, ...]:
