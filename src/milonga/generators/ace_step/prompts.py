@@ -35,8 +35,6 @@ TRACKS = (
     "drums", "backing_vocals", "vocals",
 )  # fmt: skip
 """Instruments that the model knows by name."""
-_CODES = _INSTRUCTIONS["cover"]
-"""Instruction where a plan in codes is given; it is a cover's."""
 
 _TAUGHT = """
     ar az bg bn ca cs da de el en es fa fi fr he hi hr ht hu id is it ja ko la lt ms ne nl no pa
@@ -72,16 +70,15 @@ class Texts:
     lyrics: str
 
 
-def texts_of(request: Request, task: Task | None = None, planned: bool = False) -> Texts:
+def texts_of(request: Request, task: Task | None = None) -> Texts:
     """Write the texts for a request.
 
     Args:
         request: what to render.
         task: of an edit; None for music from words alone.
-        planned: with codes of the language model.
     """
     track = request.edit.track if request.edit else ""
-    instruction = _CODES if planned else _instruction(task, track)
+    instruction = _instruction(task, track)
     facts = "".join(f"- {name}: {value}\n" for name, value in _facts(request).items())
     return Texts(
         f"# Instruction\n{instruction}\n\n# Caption\n{caption_of(request)}\n\n"
