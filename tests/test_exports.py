@@ -33,6 +33,7 @@ def test_top_level_names():
         "compare",
         "compare_clips",
         "compare_history",
+        "compare_pairs",
         "compare_sets",
         "compare_takes",
         "doctor",

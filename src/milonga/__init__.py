@@ -61,7 +61,7 @@ if TYPE_CHECKING:
         remove_weights,
         verify_weights,
     )
-    from milonga.workflows.comparing import compare
+    from milonga.workflows.comparing import compare, compare_pairs
     from milonga.workflows.doctor import doctor
     from milonga.workflows.edits import edit_take, plan_edit
     from milonga.workflows.history import compare_history, replay_sound
@@ -101,6 +101,7 @@ _HOMES = {
     "compare": "milonga.workflows.comparing",
     "compare_clips": "milonga.analysis.comparison",
     "compare_history": "milonga.workflows.history",
+    "compare_pairs": "milonga.workflows.comparing",
     "compare_sets": "milonga.analysis.sets",
     "compare_takes": "milonga.workflows.takes",
     "doctor": "milonga.workflows.doctor",
@@ -189,6 +190,7 @@ __all__ = [
     "compare",
     "compare_clips",
     "compare_history",
+    "compare_pairs",
     "compare_sets",
     "compare_takes",
     "doctor",

@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -6,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from milonga import audio
-from milonga.analysis.comparison import compare, compare_clips, measure_baseline
-from milonga.analysis.differences import differences, similarity, summarise
+from milonga.analysis.comparison import compare, compare_clips, conditions, measure_baseline
+from milonga.analysis.differences import differences, similarity, summarised
 from milonga.analysis.features import features
 from milonga.audio import Clip
 from milonga.errors import AudioError, Cancelled, ComparisonError
@@ -49,9 +50,9 @@ def files(tmp_path_factory, sample):
 def test_a_notebook_shows_a_table(files):
     comparison = compare(files["loop_garzul"], [files["loop_amen"], files["broken"]])
     html = comparison._repr_html_()
-    assert html.count("<tr>") == 1 + 1 + 2 + 4
+    assert html.count("<tr>") == 1 + 1 + 2 + 6
     assert "loop_amen.wav" in html
-    assert "of the way from noise to shuffled" in html or "noise</td>" in html
+    assert comparison.candidates[0].sentence in html
     assert comparison.failed[0].error in html
     named = compare_clips(None, {"<script>alert(1)</script>": audio.read(files["loop_amen"])})
     assert "<script>" not in named._repr_html_()
@@ -69,16 +70,31 @@ def test_document(files):
     comparison = compare(files["loop_garzul"], [files["loop_amen"]])
     # Through JSON as it is printed: no NaN, no tuple.
     document = json.loads(dump_json(comparison.to_dict()))
-    assert list(document) == ["format_version", "baseline", "candidates", "yardsticks"]
+    assert list(document) == [
+        *("format_version", "milonga", "settings", "baseline", "candidates", "yardsticks"),
+        *("impostors", "ladder"),
+    ]
+    assert document["settings"]["least_s"]["form_similarity"] == 8.0
     assert document["baseline"]["path"] == str(files["loop_garzul"])
     (candidate,) = document["candidates"]
-    assert list(candidate) == ["path", "features", "differences"]
+    assert list(candidate) == [
+        *("path", "sha256", "features", "tempo", "tuning_cents", "image", "findings"),
+        *("differences", "common", "verdicts", "sentence", "warnings"),
+    ]
+    digest = hashlib.sha256(files["loop_amen"].read_bytes()).hexdigest()
+    assert candidate["sha256"] == digest
     assert set(candidate["differences"]) == DIFFERENCES
-    assert list(document["yardsticks"]) == ["self", "silence", "noise", "shuffled"]
-    for yardstick in document["yardsticks"].values():
-        assert set(yardstick["differences"]) == DIFFERENCES
-        assert set(yardstick["features"]) == set(candidate["features"])
+    yardsticks = document["yardsticks"]
+    assert list(yardsticks) == ["self", "silence", "noise", "shadow", "shaped", "shuffled"]
+    for name, yardstick in yardsticks.items():
+        assert set(yardstick["common"]) == set(candidate["common"])
         assert yardstick["reason"] is None
+        if name != "shaped":
+            assert set(yardstick["differences"]) == DIFFERENCES
+            assert set(yardstick["features"]) == set(candidate["features"])
+    assert len(document["impostors"]) == 5 + 16
+    for verdict in candidate["verdicts"].values():
+        assert verdict["impostor"] in document["impostors"]
 
 
 def test_differences_are_candidate_minus_baseline(sample):
@@ -149,7 +165,8 @@ def test_without_a_baseline_there_are_features_alone(sample):
     document = compare_clips(None, {"amen": sample("loop_amen")}).to_dict()
     assert document["baseline"] is None
     assert document["yardsticks"] is None
-    assert set(document["candidates"][0]) == {"path", "features"}
+    measured = {"tempo", "tuning_cents", "image", "findings"}
+    assert set(document["candidates"][0]) == {"path", "features"} | measured
 
 
 def test_an_empty_clip_is_an_error(sample):
@@ -213,13 +230,21 @@ def test_similarity_is_undefined_without_a_direction():
     assert similarity(None, [1.0] * 12) is None
 
 
-def test_a_spread_needs_three(sample):
-    before = features(sample("loop_garzul"))
-    others = [features(sample(n)) for n in ("loop_amen", "loop_mika", "loop_tabla")]
-    found = [differences(before, other) for other in others]
-    two, three = summarise(found[:2]), summarise(found)
-    assert (two["rms_diff"].n, two["rms_diff"].spread) == (2, None)
-    assert two["rms_diff"].mean == pytest.approx((found[0].rms_diff + found[1].rms_diff) / 2)
-    assert three["rms_diff"].spread == pytest.approx(np.std([d.rms_diff for d in found], ddof=1))
-    assert summarise([])["rms_diff"] == summarise([])["tempo_diff_bpm"]
-    assert summarise([])["rms_diff"].mean is None
+def test_an_interval_needs_three():
+    two, three = summarised([1.0, 2.0, None]), summarised([1.0, 2.0, 4.5])
+    assert (two.n, two.mean, two.half_interval) == (2, 1.5, None)
+    # Student's t for two degrees of freedom at 97.5 % is 4.30265.
+    assert three.half_interval == pytest.approx(4.30265 * np.std([1, 2, 4.5], ddof=1) / 3**0.5)
+    assert summarised([]) == summarised([None])
+    assert summarised([]).mean is None
+
+
+def test_takes_of_one_condition_are_those_that_differ_in_their_seed(sample):
+    clips = {
+        **{f"takes/guide-s{n}.wav": sample("loop_mika") for n in range(3)},
+        **{f"takes/bark-s{n}.wav": sample("loop_mika") for n in range(2)},
+        "takes/other.wav": sample("loop_tabla"),
+    }
+    compared = compare_clips(sample("loop_garzul"), clips)
+    groups = conditions(compared.candidates)
+    assert {name: len(found) for name, found in groups.items()} == {"guide": 3}

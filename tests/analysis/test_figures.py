@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milonga.analysis.figures import (
+from milonga.analysis.report.axes import hertz_ticks, note_ticks, time_ticks
+from milonga.analysis.shown.figures import (
     COLUMNS,
     DASH,
     MINUS,
@@ -13,8 +14,7 @@ from milonga.analysis.figures import (
     number,
     yardstick_rows,
 )
-from milonga.analysis.report.axes import hertz_ticks, note_ticks, time_ticks
-from milonga.analysis.scales import scales, verdict
+from milonga.analysis.shown.scales import Judged, scales
 
 BY_LABEL = {column.label: column for column in COLUMNS}
 
@@ -98,32 +98,21 @@ def test_a_recording_far_below_the_others_does_not_drag_them_down():
     assert match_gains([-14.0, -16.0, -60.0]) == [-2.0, 0.0, None]
 
 
-@pytest.mark.parametrize(
-    ("value", "says"),
-    [
-        (0.70, "no closer than noise"),
-        (0.80, "no closer than noise"),
-        (0.85, "50 % of the way from noise to shuffled"),
-        (0.90, "as close as the baseline shuffled"),
-        (0.95, "as close as the baseline shuffled"),
-        (None, ""),
-    ],
-)
-def test_a_take_is_held_against_noise_and_the_shuffled_baseline(value, says):
-    assert verdict(value, 0.80, 0.90) == says
-
-
 def _yardsticks(noise, shuffled):
+    scores = {"self": 1.0, "shuffled": shuffled, "noise": noise, "silence": None}
     return {
-        "self": {"differences": {"mfcc_similarity": 1.0}},
-        "silence": {"differences": {"mfcc_similarity": None}},
-        "noise": {"differences": {"mfcc_similarity": noise}},
-        "shuffled": {"differences": {"mfcc_similarity": shuffled}},
+        name: {"common": {"sound_similarity": score}, "differences": {}}
+        for name, score in scores.items()
     }
 
 
+def _take(label, value, **verdict):
+    verdicts = {"sound_similarity": verdict} if verdict else {}
+    return Judged(label, {"sound_similarity": value}, verdicts)
+
+
 def test_a_scale_runs_from_best_to_undefined():
-    takes = [("near", {"mfcc_similarity": 0.96}), ("far", {"mfcc_similarity": 0.6})]
+    takes = [_take("near", 0.96, text="between x and y"), _take("far", 0.6)]
     (scale,) = scales(takes, _yardsticks(0.9, 0.99))
     labels = ["Baseline again", "Baseline shuffled", "near", "Noise", "far", "Silence"]
     assert [mark.label for mark in scale.marks] == labels
@@ -132,31 +121,57 @@ def test_a_scale_runs_from_best_to_undefined():
     assert places[0] == 100
     assert 0 < places[-1] < 20
     assert scale.marks[-1].at is None
-    assert scale.take("near").verdict.startswith("67 %")
-    assert "0.900" in scale.sentence
+    assert scale.take("near").verdict == "between x and y"
+    assert "Baseline shuffled scores 0.990" in scale.sentence
+
+
+def test_steps_beside_a_take_and_the_best_other_recording_are_shown():
+    take = _take("t", 0.9, text="between a and c", better="a", worse="c")
+    steps = {"a": 0.95, "b": 0.2, "c": 0.8}
+    ladder = [{"label": name, "sound_similarity": at} for name, at in steps.items()]
+    others = {
+        f"another recording ({style})": {"sound_similarity": score}
+        for style, score in (("tango", 0.3), ("house", 0.5), ("folk", None))
+    }
+    (scale,) = scales([take], _yardsticks(0.1, 0.4), others, ladder)
+    marks = {mark.label: (mark.kind, mark.value) for mark in scale.marks}
+    assert marks["a"] == ("step", "0.950")
+    assert marks["c"] == ("step", "0.800")
+    assert "b" not in marks
+    assert marks["Another recording"] == ("yardstick", "0.500")
 
 
 def test_a_take_named_like_a_yardstick_stays_a_take():
-    (scale,) = scales([("Noise", {"mfcc_similarity": 0.2})], _yardsticks(0.9, 0.99))
+    (scale,) = scales([_take("Noise", 0.2)], _yardsticks(0.9, 0.99))
     assert [m.label for m in scale.marks if m.kind == "take"] == ["Noise"]
     assert scale.marks[-2].value == "0.200"
 
 
-def test_where_noise_scores_like_the_original_nothing_is_concluded():
-    (scale,) = scales([("take", {"mfcc_similarity": 0.95})], _yardsticks(0.997, 0.999))
-    assert scale.take("take").verdict == ""
-    assert "hardly tells takes apart" in scale.sentence
+def test_a_document_of_milonga_01_still_has_its_scales():
+    # Its similarities were means over time alone, and "controls" its yardsticks.
+    controls = {
+        name: {"differences": {"mfcc_similarity": score}}
+        for name, score in (("self", 1.0), ("noise", 0.8), ("shuffled", 0.99), ("silence", None))
+    }
+    takes = [
+        Judged("good", differences={"mfcc_similarity": 0.95}),
+        Judged("poor", differences={"mfcc_similarity": 0.7}),
+    ]
+    (scale,) = scales(takes, controls)
+    assert scale.name == "MFCC"
+    assert scale.take("good").verdict == ""
+    assert scale.take("poor").verdict == "noise scores as much"
 
 
 def test_without_yardsticks_the_scale_says_so():
-    (scale,) = scales([("take", {"mfcc_similarity": 0.95})], None)
+    (scale,) = scales([_take("take", 0.95)], None)
     assert "yardstick is missing" in scale.sentence
-    assert scales([("take", None), ("other", {})], None) == []
+    assert scales([Judged("take"), Judged("other", differences={})], None) == []
 
 
 @given(st.floats(-1, 1), st.floats(-1, 1), st.floats(-1, 1))
 def test_places_stay_on_the_scale(take, noise, shuffled):
-    (scale,) = scales([("t", {"mfcc_similarity": take})], _yardsticks(noise, shuffled))
+    (scale,) = scales([_take("t", take)], _yardsticks(noise, shuffled))
     assert all(0 <= mark.at <= 100 for mark in scale.marks if mark.at is not None)
 
 

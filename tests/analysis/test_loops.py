@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from milonga.analysis.loops import stuck_loop
+from milonga.analysis.checks.loops import stuck_loop
 
 RATE = 44_100
 

@@ -148,6 +148,69 @@ def test_stuck(recording):
     assert found["loop"].value == pytest.approx(second.shape[1] / recording.sample_rate, rel=1e-3)
 
 
+@pytest.fixture
+def long_recording(recording):
+    """At least ten seconds, by repetition: shorter than a loop that the checks look for."""
+    times = -(-10 * recording.sample_rate // recording.n_samples)
+    quieter = 0.9 * recording.samples / max(recording.peak, 1e-6)
+    return Clip(np.tile(quieter, (1, times)).astype(np.float32), recording.sample_rate)
+
+
+def test_clipping_that_was_turned_down(recording):
+    loud = recording.samples / np.quantile(np.abs(recording.samples), 0.98)
+    turned = Clip(0.3 * np.clip(loud, -1, 1), recording.sample_rate)
+    found = {finding.code: finding for finding in check_take(turned)}
+    assert "turned down" in found["clipped"].message
+
+
+def test_a_square_wave_is_meant_to_be_one():
+    time = np.arange(3 * 44_100) / 44_100
+    square = 0.4 * np.sign(np.sin(2 * np.pi * 220 * time)) * (1 + 0 * time)
+    assert "clipped" not in codes(check_take(Clip(square.astype(np.float32), 44_100)))
+
+
+def test_channels_in_antiphase(recording):
+    mono = recording.mono
+    assert codes(check_take(Clip(np.stack([mono, -mono]), recording.sample_rate))) == ["antiphase"]
+
+
+@pytest.mark.parametrize("channel", [0, 1])
+def test_a_channel_that_dies(long_recording, channel):
+    samples = long_recording.with_channels(2).samples.copy()
+    samples[channel, samples.shape[1] * 3 // 10 :] = 0
+    found = {f.code: f for f in check_take(Clip(samples, long_recording.sample_rate))}
+    assert ("left", "right")[channel] in found["dead_channel"].message
+
+
+def test_thirty_clicks(long_recording):
+    samples = long_recording.samples.copy()
+    rng = np.random.default_rng(3)
+    at = rng.choice(samples.shape[1] - 1000, 30, replace=False) + 500
+    samples[:, at] = rng.choice([-0.9, 0.9], 30)
+    clip = Clip(samples, long_recording.sample_rate)
+    if clip.seconds < 15:
+        assert "clicks" in codes(check_take(clip))
+
+
+def test_dropouts(long_recording):
+    samples = long_recording.samples.copy()
+    rate = long_recording.sample_rate
+    # Where it is loud: a gap in a rest is none.
+    loud = np.flatnonzero(np.abs(samples[0, : -2 * rate]) > np.quantile(np.abs(samples[0]), 0.9))
+    at = loud[np.linspace(0, len(loud) - 1, 30).astype(int)]
+    for start in at:
+        samples[:, start : start + round(0.02 * rate)] = 0
+    assert "dropouts" in codes(check_take(Clip(samples, rate)))
+
+
+def test_a_tone_that_got_stuck(long_recording):
+    samples, rate = long_recording.samples.copy(), long_recording.sample_rate
+    time = np.arange(samples.shape[1] - 3 * rate) / rate
+    samples[:, 3 * rate :] = 0.3 * np.sin(2 * np.pi * 313.7 * time)
+    found = {finding.code: finding for finding in check_take(Clip(samples, rate))}
+    assert found["frozen"].value == pytest.approx(3.0, abs=0.3)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     frames=st.integers(0, 5_000),

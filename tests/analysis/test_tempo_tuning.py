@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from milonga.analysis.features import features
+from milonga.analysis.filters import fast_length
 from milonga.analysis.spectra import magnitudes
-from milonga.analysis.tempo import _fast_length, tempo_bpm
+from milonga.analysis.tempo import tempo_bpm
 from milonga.analysis.tuning import TuningEstimate
 from milonga.audio import Clip
 
@@ -46,7 +47,7 @@ def test_no_onsets_no_tempo():
 def test_fast_lengths(least):
     from scipy.fft import next_fast_len
 
-    length = _fast_length(least)
+    length = fast_length(least)
     assert length >= least
     assert length % 2 == 0
     rest = length

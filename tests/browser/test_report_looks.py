@@ -51,12 +51,20 @@ def test_the_page_never_scrolls_sideways(visit, song):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_wide_tables_scroll_inside_and_can_be_reached(visit, song):
-    page = visit(song, width=375, height=800)
-    box = page.locator("#s1 .figures-box")
-    assert box.evaluate("e => e.scrollWidth > e.clientWidth")
-    box.focus()
-    assert box.evaluate("e => document.activeElement === e")
+def test_tables_of_figures_fit_and_other_wide_ones_can_be_reached(visit, song):
+    page = visit(song, width=390, height=800)
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        boxes = page.locator("#s1 .figures-box").all()
+        assert boxes
+        for box in boxes:
+            assert box.evaluate("e => e.scrollWidth <= e.clientWidth")
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.locator(".fold > summary", has_text="Mean MFCCs").first.click()
+    wide = page.locator(".scroller:has(.vectors)").first
+    assert wide.evaluate("e => e.scrollWidth > e.clientWidth")
+    wide.focus()
+    assert wide.evaluate("e => document.activeElement === e")
 
 
 def test_light_and_dark_differ_and_both_have_contrast(visit, song):

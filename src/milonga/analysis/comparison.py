@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from milonga import audio
+from milonga._version import __version__
 from milonga.analysis import yardsticks
 from milonga.analysis.differences import Differences, differences
 from milonga.analysis.features import Features, features
+from milonga.analysis.measured import Measured, Recording, measure
+from milonga.analysis.pairs.figures import LEAST_S, SIMILARITIES, Common
+from milonga.analysis.pairs.measure import common
+from milonga.analysis.pairs.sketch import BANDS, HIGH_HZ, HOP_S, LOW_HZ, sketch
+from milonga.analysis.verdicts.damages import RATE
+from milonga.analysis.verdicts.judge import SHARE, Verdict
+from milonga.analysis.verdicts.worth import Worth
 from milonga.audio.clip import Clip
 from milonga.audio.reading.opening import decoder
 from milonga.errors import ComparisonError, MilongaError
 from milonga.runtime.progress import Progress
 
-FORMAT_VERSION = 2
-"""Of the JSON document. In version 1, which had no number, the yardsticks were "controls"."""
+FORMAT_VERSION = 3
+"""Of the JSON document. In version 1, which had no number, the yardsticks were "controls"; in
+version 2 there were only the figures as published elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
-    """The baseline against something whose answer is known; ``reason`` says why it is missing."""
+    """The baseline against something whose answer is known; ``reason`` says why it is missing.
+
+    Attributes:
+        features: its figures as published elsewhere; None for noise that has only a course.
+        common: on common ground with the baseline.
+    """
 
     features: Features | None = None
     differences: Differences | None = None
     reason: str | None = None
+    common: Common | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
         return {
             "features": self.features and self.features.to_dict(),
             "differences": self.differences and asdict(self.differences),
+            "common": self.common and self.common.to_dict(),
             "reason": self.reason,
         }
 
@@ -47,19 +65,30 @@ class Reference:
     Attributes:
         path: its file, or a name.
         features: its figures.
-        yardsticks: ``self``, ``silence``, ``noise`` and ``shuffled``.
+        yardsticks: ``self``, ``silence``, ``noise``, ``shadow``, ``shaped`` and ``shuffled``.
         decoder: the program that read it, where that wasn't milonga.
+        measured: its tempo, tuning, image and the findings of the take checks.
+        worth: judges candidates.
+        sha256: of its file; empty for a clip.
     """
 
     path: str
     features: Features
     yardsticks: Mapping[str, Yardstick]
     decoder: str = ""
+    measured: Measured | None = None
+    worth: Worth | None = None
+    sha256: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON; the yardsticks have a place of their own."""
-        by = {"decoder": self.decoder} if self.decoder else {}
-        return {"path": self.path, **by, "features": self.features.to_dict()}
+        return {
+            "path": self.path,
+            **({"sha256": self.sha256} if self.sha256 else {}),
+            **({"decoder": self.decoder} if self.decoder else {}),
+            "features": self.features.to_dict(),
+            **(self.measured.to_dict() if self.measured else {}),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +96,14 @@ class Candidate:
     """A recording that was compared, or the ``error`` that kept it from being.
 
     Attributes:
+        features, differences: the figures as published elsewhere: at its own rate and level.
         decoder: the program that read it, where that wasn't milonga.
+        measured: its tempo, tuning, image and the findings of the take checks.
+        common: on common ground with the baseline; None for one that is broken.
+        verdicts: what the similarities are worth, by their names.
+        sentence: what all of them together are worth.
+        warnings: what to know before reading the figures as published elsewhere.
+        sha256: of its file; empty for a clip.
     """
 
     path: str
@@ -75,14 +111,31 @@ class Candidate:
     differences: Differences | None = None
     error: str | None = None
     decoder: str = ""
+    measured: Measured | None = None
+    common: Common | None = None
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    sentence: str = ""
+    warnings: tuple[str, ...] = ()
+    sha256: str = ""
+
+    @property
+    def broken(self) -> bool:
+        """Whether the take checks found anything: it enters no mean."""
+        return self.measured is not None and bool(self.measured.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
         if self.features is None:
             return {"path": self.path, "error": self.error}
-        document = Reference(self.path, self.features, {}, self.decoder).to_dict()
+        document = Reference(
+            self.path, self.features, {}, self.decoder, self.measured, sha256=self.sha256
+        ).to_dict()
         if self.differences is not None:
             document["differences"] = asdict(self.differences)
+            document["common"] = self.common and self.common.to_dict()
+            document["verdicts"] = {n: v.to_dict() for n, v in self.verdicts.items()}
+            document["sentence"] = self.sentence
+            document["warnings"] = list(self.warnings)
         return document
 
 
@@ -108,19 +161,47 @@ class Comparison:
         return tuple(candidate for candidate in self.candidates if candidate.error is not None)
 
     def _repr_html_(self) -> str:
-        from milonga.analysis.table import comparison_html
+        from milonga.analysis.shown.table import comparison_html
 
         return comparison_html(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document of ``milonga compare --json``."""
         known = self.baseline
+        worth = known.worth if known else None
         return {
             "format_version": FORMAT_VERSION,
+            "milonga": __version__,
+            "settings": settings(),
             "baseline": known and known.to_dict(),
             "candidates": [candidate.to_dict() for candidate in self.candidates],
             "yardsticks": known and {n: y.to_dict() for n, y in known.yardsticks.items()},
+            "impostors": worth
+            and {who: similarities(common) for who, common in worth.impostors.items()},
+            "ladder": worth
+            and worth.ladder
+            and [
+                {"damage": r.damage, "step": r.step, "label": r.label, **similarities(r.common)}
+                for r in worth.ladder
+            ],
         }
+
+
+def settings() -> dict[str, Any]:
+    """Return the numbers that define the figures on common ground, as plain values."""
+    return {
+        "hop_s": HOP_S,
+        "bands": BANDS,
+        "band_hz": [LOW_HZ, HIGH_HZ],
+        "least_s": dict(LEAST_S),
+        "verdict_share": SHARE,
+        "ladder_rate": RATE,
+    }
+
+
+def similarities(common: Common) -> dict[str, float | None]:
+    """Return the similarities among the figures on common ground."""
+    return {name: getattr(common, name) for name in SIMILARITIES}
 
 
 def compare(
@@ -169,15 +250,13 @@ def compare(
         progress.task("Comparing", 1 + len(candidates), "recordings") as task,
     ):
         clip = audio.read(baseline)
-        reference = _start_reference(clip, os.fspath(baseline), pool, decoder(baseline))
+        known = _reference(clip, os.fspath(baseline), pool, decoder(baseline), _hash(baseline))
         del clip
-        waiting = [pool.submit(_measured, os.fspath(path)) for path in candidates]
-        known = reference()
         task.advance()
+        waiting = [pool.submit(_compared, os.fspath(path), known) for path in candidates]
         found = []
         for future in waiting:
-            measured = future.result()
-            found.append(_against(known, measured))
+            found.append(future.result())
             task.advance()
     return Comparison(known, tuple(found))
 
@@ -207,15 +286,14 @@ def compare_clips(
         >>> comparison.candidates[0].differences.timbre_similarity
         1.0
         >>> list(comparison.baseline.yardsticks)
-        ['self', 'silence', 'noise', 'shuffled']
+        ['self', 'silence', 'noise', 'shadow', 'shaped', 'shuffled']
+        >>> comparison.candidates[0].sentence
+        'The same recording, as far as these figures can tell.'
     """
     with _pool(workers) as pool:
-        if isinstance(baseline, Clip):
-            pending = _start_reference(baseline, "baseline", pool)
-        waiting = {name: pool.submit(features, clip) for name, clip in candidates.items()}
-        known = pending() if isinstance(baseline, Clip) else baseline
-        found = [Candidate(name, future.result()) for name, future in waiting.items()]
-    return Comparison(known, tuple(_against(known, candidate) for candidate in found))
+        known = _reference(baseline, "baseline", pool) if isinstance(baseline, Clip) else baseline
+        waiting = [pool.submit(_against, known, name, clip) for name, clip in candidates.items()]
+        return Comparison(known, tuple(future.result() for future in waiting))
 
 
 def measure_baseline(
@@ -227,7 +305,7 @@ def measure_baseline(
         ComparisonError: the clip is empty.
     """
     with _pool(workers) as pool:
-        return _start_reference(clip, path, pool)()
+        return _reference(clip, path, pool)
 
 
 @contextmanager
@@ -240,46 +318,113 @@ def _pool(workers: int | None) -> Iterator[ThreadPoolExecutor]:
         threads.shutdown(cancel_futures=True)
 
 
-def _start_reference(
-    clip: Clip, path: str, pool: ThreadPoolExecutor, decoder: str = ""
-) -> Callable[[], Reference]:
-    made = {
-        "silence": pool.submit(_of_yardstick, yardsticks.silence, clip),
-        "noise": pool.submit(_of_yardstick, yardsticks.noise, clip),
-        "shuffled": pool.submit(_of_yardstick, yardsticks.shuffled, clip),
+def conditions(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
+    """Group takes that differ only in their seed: ``NAME-s0.wav``, ``NAME-s1.wav`` of a folder.
+
+    Takes that the checks found broken are left out, and so are groups under three.
+    """
+    groups: dict[tuple[str, str], list[Candidate]] = {}
+    for candidate in candidates:
+        path = Path(candidate.path)
+        seeded = _SEEDED.fullmatch(path.stem)
+        if seeded and candidate.common is not None and not candidate.broken:
+            groups.setdefault((str(path.parent), seeded[1]), []).append(candidate)
+    kept = {key: found for key, found in groups.items() if len(found) >= _LEAST_TAKES}
+    folders = {folder for folder, _ in kept}
+    return {
+        name if len(folders) == 1 else str(Path(folder, name)): found
+        for (folder, name), found in kept.items()
     }
-    own = pool.submit(features, clip)
-
-    def finish() -> Reference:
-        known: Features = own.result()
-        found = {"self": Yardstick(known, differences(known, known))}
-        for name, future in made.items():
-            measured = future.result()
-            if isinstance(measured, str):
-                found[name] = Yardstick(reason=measured)
-            else:
-                found[name] = Yardstick(measured, differences(known, measured))
-        return Reference(path, known, found, decoder)
-
-    return finish
 
 
-def _of_yardstick(make: Callable[[Clip], Clip], clip: Clip) -> Features | str:
+_SEEDED = re.compile(r"(.+)-s\d+(?:\.\d+)?")
+_LEAST_TAKES = 3
+
+
+def _reference(
+    clip: Clip, path: str, pool: ThreadPoolExecutor, decoder: str = "", sha256: str = ""
+) -> Reference:
+    own = pool.submit(measure, clip)
+    made = {name: pool.submit(_made, make, clip) for name, make in _MADE.items()}
+    known = own.result()
+    waiting = {
+        name: pool.submit(_yardstick, name, future.result(), clip, known)
+        for name, future in made.items()
+    }
+    itself = differences(known.features, known.features)
+    found = {"self": Yardstick(known.features, itself, None, common(known.sketch, known.sketch))}
+    found |= {name: future.result() for name, future in waiting.items()}
+    measured = {name: y.common for name, y in found.items() if y.common is not None}
+    worth = Worth(clip, known.sketch, measured)
+    return Reference(path, known.features, found, decoder, known.measured, worth, sha256)
+
+
+_MADE: dict[str, Callable[[Clip], Clip]] = {
+    "silence": yardsticks.silence,
+    "noise": yardsticks.noise,
+    "shadow": yardsticks.shadow,
+    "shaped": yardsticks.shaped,
+    "shuffled": yardsticks.shuffled,
+}
+
+
+def _made(make: Callable[[Clip], Clip], clip: Clip) -> Clip | str:
     try:
-        # Stationary yardsticks may be shorter than what they stand for.
-        return replace(features(make(clip)), duration_s=clip.seconds)
+        return make(clip)
     except yardsticks.NoYardstickError as reason:
         return reason.message
 
 
-def _measured(path: str) -> Candidate:
+def _yardstick(name: str, made: Clip | str, clip: Clip, known: Recording) -> Yardstick:
+    if isinstance(made, str):
+        return Yardstick(reason=made)
+    held = common(known.sketch, sketch(made))
+    if name == "shaped":
+        return Yardstick(common=held)
+    # Stationary yardsticks may be shorter than what they stand for.
+    own = replace(features(made), duration_s=clip.seconds)
+    return Yardstick(own, differences(known.features, own), None, held)
+
+
+def _compared(path: str, known: Reference) -> Candidate:
     try:
-        return Candidate(path, features(audio.read(path)), decoder=decoder(path))
+        clip = audio.read(path)
+        found = _against(known, path, clip)
     except MilongaError as error:
         return Candidate(path, error=f"{error.message} {error.step or ''}".strip())
+    return replace(found, decoder=decoder(path), sha256=_hash(path))
 
 
-def _against(known: Reference | None, candidate: Candidate) -> Candidate:
-    if known is None or candidate.features is None:
-        return candidate
-    return replace(candidate, differences=differences(known.features, candidate.features))
+def _against(known: Reference | None, path: str, clip: Clip) -> Candidate:
+    recording = measure(clip)
+    own, measured = recording.features, recording.measured
+    if known is None:
+        return Candidate(path, own, measured=measured)
+    found = Candidate(
+        path,
+        own,
+        differences(known.features, own),
+        measured=measured,
+        warnings=_warnings(known.features, own),
+    )
+    if measured.broken or known.worth is None:
+        return replace(found, sentence=measured.broken)
+    held, verdicts, sentence = known.worth.judged(recording.sketch)
+    return replace(found, common=held, verdicts=verdicts, sentence=sentence)
+
+
+def _warnings(baseline: Features, own: Features) -> tuple[str, ...]:
+    if own.sample_rate == baseline.sample_rate:
+        return ()
+    return (
+        f"It has {own.sample_rate:,} Hz, the baseline {baseline.sample_rate:,} Hz: the figures "
+        "as published elsewhere differ for that alone.",
+    )
+
+
+def _hash(path: str | os.PathLike[str]) -> str:
+    """Hash the bytes of a file; empty for standard input."""
+    if os.fspath(path) == "-":
+        return ""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

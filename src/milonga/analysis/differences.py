@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from milonga.analysis.features import Features
 
-_LEAST_FOR_SPREAD = 3
+_LEAST_FOR_INTERVAL = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,31 +81,32 @@ def similarity(first: Sequence[float] | None, second: Sequence[float] | None) ->
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One figure over several candidates.
+    """One figure over several takes of one condition.
 
     Attributes:
-        n: candidates that have it.
+        n: takes that have it.
         mean: None without any.
-        spread: sample standard deviation; None under three candidates, where it says nothing.
+        half_interval: half of the 95 % interval of the mean (Student's t); None under three
+            takes, where it says nothing.
     """
 
     n: int
     mean: float | None
-    spread: float | None
+    half_interval: float | None
 
 
-def summarise(found: Iterable[Differences]) -> dict[str, Summary]:
-    """Summarise each difference over several candidates, by name."""
-    found = list(found)
-    summaries = {}
-    for field in fields(Differences):
-        values = [v for v in (getattr(d, field.name) for d in found) if v is not None]
-        summaries[field.name] = Summary(
-            len(values),
-            float(np.mean(values)) if values else None,
-            float(np.std(values, ddof=1)) if len(values) >= _LEAST_FOR_SPREAD else None,
-        )
-    return summaries
+def summarised(found: Iterable[float | None]) -> Summary:
+    """Summarise a figure over several takes of one condition."""
+    values = [value for value in found if value is not None]
+    if not values:
+        return Summary(0, None, None)
+    half = None
+    if len(values) >= _LEAST_FOR_INTERVAL:
+        from scipy.special import stdtrit
+
+        error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+        half = float(stdtrit(len(values) - 1, 0.975)) * error
+    return Summary(len(values), float(np.mean(values)), half)
 
 
 def _changes(before: float | None, after: float | None) -> tuple[float | None, float | None]:

@@ -164,6 +164,19 @@ def dct_matrix() -> NDArray[np.float64]:
     return _frozen(matrix)
 
 
+def fast_length(least: int) -> int:
+    """Find the smallest even length from ``least`` that has no prime factor above 7."""
+    length = least + least % 2
+    while True:
+        rest = length
+        for factor in (2, 3, 5, 7):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return length
+        length += 2
+
+
 def _frozen(array: NDArray[F]) -> NDArray[F]:
     # Cached arrays are shared by every caller.
     array.flags.writeable = False

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from milonga.analysis.filters import HOP, N_FFT, hann
+from milonga.analysis.filters import HOP, N_FFT, fast_length, hann
 
 _WINDOW_S = 8.0
 _START_BPM, _HIGHEST_BPM = 120.0, 320.0
@@ -76,7 +76,7 @@ def _mean_autocorrelation(envelope: NDArray[np.float32], width: int) -> NDArray[
     half = width // 2
     padded = np.pad(envelope, half, mode="linear_ramp", end_values=0)
     windows = sliding_window_view(padded, width)[: len(envelope)]
-    length = _fast_length(2 * width - 1)
+    length = fast_length(2 * width - 1)
     total = np.zeros(length // 2 + 1)
     for at in range(0, len(windows), _BLOCK):
         block = windows[at : at + _BLOCK] * hann(width)
@@ -86,16 +86,3 @@ def _mean_autocorrelation(envelope: NDArray[np.float32], width: int) -> NDArray[
         power = spectra.real**2 + spectra.imag**2
         total += np.einsum("i,ij->j", 1.0 / energy, power)
     return np.asarray(np.fft.irfft(total / len(windows), length)[:width])
-
-
-def _fast_length(least: int) -> int:
-    """Find the smallest even length from ``least`` that has no prime factor above 7."""
-    length = least + least % 2
-    while True:
-        rest = length
-        for factor in (2, 3, 5, 7):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return length
-        length += 2

@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from milonga.analysis.comparison import Candidate, Comparison, Reference
-from milonga.analysis.differences import Differences, summarise
-from milonga.analysis.figures import COLUMNS, DASH, MINUS, YARDSTICKS, Column
+from milonga.analysis.comparison import Candidate, Comparison, Reference, conditions
+from milonga.analysis.differences import Differences, summarised
+from milonga.analysis.measured import Measured
+from milonga.analysis.pairs.figures import Common
+from milonga.analysis.shown.figures import COLUMNS, DASH, MINUS, YARDSTICKS, Column
 
 _DETAILED = 3
 """Up to as many candidates are shown figure by figure."""
 
 _WIDEST_NAME = 40
 
-_COLUMNS = (
+_COMMON = (
+    ("sound", "sound_similarity", 3, False),
+    ("notes", "notes_similarity", 3, False),
+    ("rhythm", "rhythm_similarity", 3, False),
+    ("dynamics", "dynamics_similarity", 3, False),
+    ("form", "form_similarity", 3, False),
+    ("timbre", "timbre_similarity", 3, False),
+    ("harmony", "harmony_similarity", 3, False),
+    ("brightness", "centroid_diff_pct", 1, True),
+    ("pitch", "pitch_shift_semitones", 2, True),
+)
+_PUBLISHED = (
     ("MFCC", "mfcc_similarity", 3, False),
     ("timbre", "timbre_similarity", 3, False),
     ("chroma", "chroma_similarity", 3, False),
@@ -23,27 +36,90 @@ _COLUMNS = (
     ("loudness", "loudness_diff_lu", 1, True),
     ("length", "duration_diff_s", 2, True),
 )
+_Columns = Sequence[tuple[str, str, int, bool]]
 
 
 def comparison_text(comparison: Comparison) -> str:
     """Write the text that ``milonga compare`` prints.
 
-    Up to three candidates are shown figure by figure; then come all of them in one line each,
-    above the yardsticks, and for three or more their mean and spread.
+    First what each candidate is worth in words, then the figures on common ground above what
+    isn't the baseline, then the figures as published elsewhere; those of up to three candidates
+    one by one. Means and intervals stand only under takes of one condition.
     """
     baseline = comparison.baseline
     if baseline is None:
         return ""
     read = [c for c in comparison.candidates if c.features is not None]
     names = _names([baseline.path, *(c.path for c in read)])
-    parts = []
+    parts = [_sentences(read, names[1:]), _on_common_ground(baseline, read, names)]
     if len(read) <= _DETAILED:
-        parts = [
+        parts += [
             _detail(baseline, candidate, names[0], name)
             for candidate, name in zip(read, names[1:], strict=True)
         ]
-    parts.append(_overview(baseline, read, names))
-    return "\n\n".join(parts)
+    parts += [_published(baseline, read, names), _remarks(baseline, read, names)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _sentences(read: Sequence[Candidate], names: Sequence[str]) -> str:
+    lines = []
+    for candidate, name in zip(read, names, strict=True):
+        lines.append(f"{name}: {candidate.sentence}")
+        measured = candidate.measured
+        found = measured.findings if measured and not measured.broken else ()
+        lines += [f"  {finding.message}" for finding in found]
+        if candidate.common is not None and candidate.common.matched_s is not None:
+            start, stop = candidate.common.matched_s
+            lines.append(f"  Compared with {start:.1f} to {stop:.1f} s of the baseline.")
+    return "\n".join(lines)
+
+
+def _on_common_ground(baseline: Reference, read: Sequence[Candidate], names: Sequence[str]) -> str:
+    lines = [["on common ground", *(heading for heading, *_ in _COMMON), "tempo"]]
+    lines.append([names[0], *([""] * len(_COMMON)), _tempo(baseline.measured)])
+    lines += [
+        [*_figures(name, candidate.common, _COMMON), _tempo(candidate.measured)]
+        for candidate, name in zip(read, names[1:], strict=True)
+        if candidate.common is not None
+    ]
+    for group, members in conditions(read).items():
+        lines += _summary(group, [m.common for m in members if m.common is not None])
+    lines.append([])
+    for name, known in YARDSTICKS.items():
+        held = baseline.yardsticks[name].common
+        if held is not None:
+            lines.append(_figures(known.text, held, _COMMON))
+    if baseline.worth is not None:
+        best = [
+            max(
+                (
+                    s
+                    for who, c in baseline.worth.impostors.items()
+                    if who.startswith("another") and (s := getattr(c, key)) is not None
+                ),
+                default=None,
+            )
+            if not signed
+            else None
+            for _, key, _, signed in _COMMON
+        ]
+        shown = [_number(value, 3, "") if value is not None else "" for value in best]
+        lines.append(["best of 16 other recordings", *shown])
+    return f"{_aligned(lines)}\n\n{_READING}"
+
+
+def _tempo(measured: Measured | None) -> str:
+    if measured is None or measured.tempo.bpm is None:
+        return DASH
+    found = measured.tempo
+    others = ", ".join(f"{bpm:.0f}" for bpm in found.alternatives_bpm[:2])
+    return f"{found.bpm:.1f} ±{found.resolution_bpm:.1f}" + (f" (or {others})" if others else "")
+
+
+_READING = """\
+Similarities: 1 is the same, 0 nothing in common; both recordings in one band, at one level, in one
+tuning, aligned in time. Brightness in percent, pitch in semitones, tempo in BPM. A figure says
+something only where it is clear of all that isn't the baseline."""
 
 
 def _detail(baseline: Reference, candidate: Candidate, first: str, second: str) -> str:
@@ -72,54 +148,59 @@ def _change(column: Column, differences: Differences | None) -> str:
     return f"{text} ({_number(percent, 1, '%', signed=True)})" if percent is not None else text
 
 
-def _overview(baseline: Reference, read: Sequence[Candidate], names: Sequence[str]) -> str:
-    lines = [[f"against {names[0]}", *(heading for heading, *_ in _COLUMNS)]]
+def _published(baseline: Reference, read: Sequence[Candidate], names: Sequence[str]) -> str:
+    lines = [["as published elsewhere", *(heading for heading, *_ in _PUBLISHED)]]
     lines += [
-        _figures(name, candidate.differences)
+        _figures(name, candidate.differences, _PUBLISHED)
         for candidate, name in zip(read, names[1:], strict=True)
     ]
-    if len(read) >= _DETAILED:
-        lines += _summary(read)
     lines.append([])
-    reasons = []
     for name, known in YARDSTICKS.items():
-        yardstick = baseline.yardsticks[name]
-        if yardstick.differences is None:
-            reasons.append(f"No yardstick “{known.text}”: {yardstick.reason}")
-        else:
-            lines.append(_figures(known.text, yardstick.differences))
+        held = baseline.yardsticks[name].differences
+        if held is not None:
+            lines.append(_figures(known.text, held, _PUBLISHED))
+    return f"{_aligned(lines)}\n\n{_PUBLISHED_READING}"
+
+
+_PUBLISHED_READING = """\
+librosa's figures, each recording at its own rate and level. MFCC, timbre and chroma: similarity of
+the means over time; what the yardsticks reach is worth nothing. Tempo and brightness: difference in
+percent; loudness in LU; length in seconds."""
+
+
+def _remarks(baseline: Reference, read: Sequence[Candidate], names: Sequence[str]) -> str:
+    remarks = [
+        f"No yardstick “{known.text}”: {baseline.yardsticks[name].reason}"
+        for name, known in YARDSTICKS.items()
+        if baseline.yardsticks[name].reason
+    ]
+    for candidate, name in zip(read, names[1:], strict=True):
+        remarks += [f"{name}: {warning}" for warning in candidate.warnings]
     decoders = [baseline.decoder, *(candidate.decoder for candidate in read)]
-    reasons += [f"{n} was decoded by {by}." for n, by in zip(names, decoders, strict=True) if by]
-    text = _aligned(lines)
-    return "\n".join([text, *(["", *reasons] if reasons else []), "", _READING])
+    remarks += [f"{n} was decoded by {by}." for n, by in zip(names, decoders, strict=True) if by]
+    return "\n".join(remarks)
 
 
-_READING = """\
-MFCC, timbre and chroma: similarity of the means over time, 1 is equal. MFCC depends on the level,
-timbre leaves it out. What the yardsticks reach is worth nothing: noise holds no music, silence no
-sound. Tempo and brightness: difference in percent; loudness in LU; length in seconds."""
-
-
-def _figures(name: str, differences: Differences | None) -> list[str]:
+def _figures(name: str, found: Differences | Common | None, columns: _Columns) -> list[str]:
     return [
         name,
         *(
-            _number(getattr(differences, key), decimals, "", signed=signed)
-            for _, key, decimals, signed in _COLUMNS
+            _number(getattr(found, key, None), decimals, "", signed=signed)
+            for _, key, decimals, signed in columns
         ),
     ]
 
 
-def _summary(read: Sequence[Candidate]) -> list[list[str]]:
-    found = summarise(c.differences for c in read if c.differences is not None)
-    means, spreads = [f"mean of {len(read)}"], ["standard deviation"]
-    for _, key, decimals, signed in _COLUMNS:
-        summary = found[key]
+def _summary(group: str, found: Sequence[Common]) -> list[list[str]]:
+    means, ranges = [f"mean of {len(found)} takes: {group}"], ["  95 % interval"]
+    for _, key, decimals, signed in _COMMON:
+        summary = summarised([getattr(one, key) for one in found])
         # A mean over fewer than all says so.
-        fewer = f" (of {summary.n})" if summary.n < len(read) and summary.n else ""
+        fewer = f" (of {summary.n})" if summary.n < len(found) and summary.n else ""
         means.append(_number(summary.mean, decimals, "", signed=signed) + fewer)
-        spreads.append(_number(summary.spread, decimals, "") + fewer)
-    return [[], means, spreads]
+        half = summary.half_interval
+        ranges.append(DASH if half is None else f"±{_number(half, decimals, '')}")
+    return [[], means, ranges]
 
 
 def _names(paths: Sequence[str]) -> list[str]:

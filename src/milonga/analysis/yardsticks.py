@@ -7,13 +7,17 @@ any recording would reach.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from milonga.analysis.filters import N_FFT, hann
-from milonga.analysis.spectra import magnitudes
+from milonga.analysis.spectra import decibels, magnitudes
 from milonga.audio.clip import Clip
 from milonga.errors import ComparisonError
+
+Floats = NDArray[np.float32]
 
 SEED = 0
 """Of the noise and the order of the pieces: the same baseline always has the same yardsticks."""
@@ -23,6 +27,7 @@ class NoYardstickError(ComparisonError):
     """A yardstick has no meaning for this baseline; the message says why."""
 
 
+_RANGE_DB, _CONTOUR_S = 80.0, 0.05
 _LONGEST_S = 60
 """Silence and noise are the same all along: more of them would change no figure."""
 
@@ -41,6 +46,40 @@ def noise(clip: Clip, seed: int = SEED) -> Clip:
     Raises:
         NoYardstickError: the mono mix is silent, or shorter than one frame of 2048 samples.
     """
+    return _coloured(clip, seed, _long_term_power)
+
+
+def shadow(clip: Clip, seed: int = SEED) -> Clip:
+    """Make Gaussian noise with the mean *logarithmic* spectrum of the clip's mono mix.
+
+    Means over time of levels in dB, which MFCCs are, can't tell it from the clip.
+
+    Raises:
+        NoYardstickError: as ``noise``.
+    """
+    return _coloured(clip, seed + 1, _mean_log_power)
+
+
+def shaped(clip: Clip, seed: int = SEED) -> Clip:
+    """Give ``shadow`` the course of the clip's loudness: its swells and beats, none of its notes.
+
+    Raises:
+        NoYardstickError: as ``noise``.
+    """
+    made = shadow(clip, seed + 1)
+    hop = max(1, round(_CONTOUR_S * clip.sample_rate))
+    starts = np.arange(0, made.n_samples, hop)
+    energies = [
+        np.add.reduceat(np.square(part), starts, dtype=np.float64)
+        for part in (clip.mono[: made.n_samples], made.mono)
+    ]
+    gains = np.sqrt(energies[0] / np.maximum(energies[1], 1e-20))
+    at = np.arange(made.n_samples, dtype=np.float32)
+    curve = np.interp(at, starts + hop / 2, gains).astype(np.float32)
+    return Clip(made.samples * curve, clip.sample_rate, copy=False, layout=clip.layout)
+
+
+def _coloured(clip: Clip, seed: int, spectrum: Callable[[Floats], NDArray[np.float64]]) -> Clip:
     mono = clip.mono
     if len(mono) < N_FFT:
         raise NoYardstickError(f"The baseline is shorter than one frame ({N_FFT} samples).")
@@ -48,7 +87,7 @@ def noise(clip: Clip, seed: int = SEED) -> Clip:
     if level == 0.0:
         raise NoYardstickError("The baseline is silent: it has no spectrum.")
     white = np.random.default_rng(seed).standard_normal(_length(clip), dtype=np.float32)
-    shaped = _filtered(white, _long_term_response(mono))
+    shaped = _filtered(white, _response(spectrum(mono)))
     channels = np.broadcast_to(shaped, (clip.channels, len(shaped)))
     made = Clip(channels, clip.sample_rate, copy=False, layout=clip.layout)
     return made.scaled(level / _rms(made.mono))
@@ -74,13 +113,25 @@ def _length(clip: Clip) -> int:
     return min(clip.n_samples, _LONGEST_S * clip.sample_rate)
 
 
-def _long_term_response(mono: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Compute a symmetric impulse response ``[2048]`` whose spectrum is the mean spectrum."""
+def _long_term_power(mono: Floats) -> NDArray[np.float64]:
     power, frames = np.zeros(N_FFT // 2 + 1), 0
     for magnitude in magnitudes(mono):
         power += np.einsum("ij,ij->j", magnitude, magnitude, dtype=np.float64)
         frames += len(magnitude)
-    return np.roll(np.fft.irfft(np.sqrt(power / frames)), N_FFT // 2) * hann(N_FFT)
+    return power / frames
+
+
+def _mean_log_power(mono: Floats) -> NDArray[np.float64]:
+    """Average levels in dB over the frames, none more than 80 dB under the loudest bin."""
+    levels = [decibels(magnitude * magnitude) for magnitude in magnitudes(mono)]
+    lowest = max(block.max() for block in levels) - np.float32(_RANGE_DB)
+    total = sum(np.maximum(block, lowest).sum(axis=0, dtype=np.float64) for block in levels)
+    return np.asarray(10 ** (total / sum(map(len, levels)) / 10))
+
+
+def _response(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute a symmetric impulse response ``[2048]`` with this power spectrum."""
+    return np.roll(np.fft.irfft(np.sqrt(power)), N_FFT // 2) * hann(N_FFT)
 
 
 def _filtered(signal: NDArray[np.float32], response: NDArray[np.float64]) -> NDArray[np.float32]:

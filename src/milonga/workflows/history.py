@@ -155,8 +155,7 @@ def compare_history(
                 labels[item.number],
                 files[item.number],
                 kind="baseline" if item.number == first else "take",
-                features=entries[labels[item.number]].get("features"),
-                differences=entries[labels[item.number]].get("differences"),
+                compared=entries[labels[item.number]],
                 receipt=item.entry.made.model_dump(mode="json"),
                 note=item.settings_text,
             )
@@ -171,6 +170,8 @@ def compare_history(
                     details=_differing(found),
                     tracks=tracks,
                     yardsticks=compared["yardsticks"],
+                    impostors=compared["impostors"],
+                    ladder=compared["ladder"],
                     reference="first sound",
                 )
             ],

@@ -315,14 +315,16 @@ def test_comparison_and_page(rendered, tmp_path):
     page = write_song_report(folder, Progress(), outcomes)
     assert page == folder.out / "report" / "index.html"
     document = json.loads((folder.out / "comparison.json").read_text())
-    assert document["format_version"] == 2
+    assert document["format_version"] == 3
     first, second, third = document["segments"]
     assert first["baseline"]["path"] == str(tmp_path / "base.wav")
     assert [c["path"] for c in first["candidates"]] == [
         "takes/01-part-1/tone-s0.wav",
         "takes/01-part-1/tone-s1.wav",
     ]
-    assert set(first["yardsticks"]) == {"self", "silence", "noise", "shuffled"}
+    yardsticks = {"self", "silence", "noise", "shadow", "shaped", "shuffled"}
+    assert set(first["yardsticks"]) == yardsticks
+    assert first["candidates"][0]["sentence"]
     assert first["candidates"][0]["differences"]["duration_diff_s"] == pytest.approx(-1.0)
     # The layers together come first: that is what the baseline is.
     assert second["labels"][0] == "all layers"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from milonga.analysis.figures import DASH
+from milonga.analysis.shown.figures import DASH
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ class ReportTrack:
         findings: what the take checks found, as (code, message).
         differences: against the section's baseline, as ``milonga compare`` gives them.
         features: as ``milonga compare`` gives them.
+        compared: its whole entry in the comparison's document; stands for the two above.
         receipt: how the take was made.
         note: a line shown under the label.
         marks: places in its pictures, as (seconds, label).
@@ -38,10 +39,18 @@ class ReportTrack:
     findings: Sequence[Defect] = ()
     differences: Mapping[str, Any] | None = None
     features: Mapping[str, Any] | None = None
+    compared: Mapping[str, Any] | None = None
     receipt: Mapping[str, Any] | None = None
     note: str = ""
     marks: Sequence[tuple[float, str]] = ()
     ranges: Sequence[tuple[float, float, str]] = ()
+
+    @property
+    def entry(self) -> Mapping[str, Any]:
+        """Its entry in the comparison's document, as far as it is known."""
+        if self.compared is not None:
+            return self.compared
+        return {"features": self.features, "differences": self.differences}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,9 @@ class ReportSection:
         subtitle: a line under it.
         details: shown as a list (tempo, key, style); text of several lines is folded (lyrics).
         tracks: in the order they are shown; a baseline is put first.
-        yardsticks: of the baseline, by name (self, silence, noise, shuffled).
+        yardsticks: of the baseline, by name (self, silence, noise, shuffled ...).
+        impostors: figures of what isn't the baseline, by name.
+        ladder: steps of damage to the baseline.
         reference: the word for the baseline, where it is none in the usual sense.
         segment: it counts as a segment of the song.
     """
@@ -63,6 +74,8 @@ class ReportSection:
     details: Mapping[str, str] = field(default_factory=dict)
     tracks: Sequence[ReportTrack] = ()
     yardsticks: Mapping[str, Any] | None = None
+    impostors: Mapping[str, Any] | None = None
+    ladder: Sequence[Mapping[str, Any]] | None = None
     reference: str = "baseline"
     segment: bool = True
 

@@ -11,7 +11,6 @@
     constructor(element) {
       this.element = element;
       this.title = element.dataset.title;
-      this.span = Number(element.dataset.span);
       this.position = 0;
       this.tracks = all(".track", element).filter((t) => t.querySelector("audio")).map((t) => new Track(t, this));
       this.active = this.tracks[0] || null;
@@ -48,6 +47,7 @@
       this.audio = element.querySelector("audio");
       this.label = element.dataset.label;
       this.letter = element.dataset.letter;
+      this.span = Number(element.dataset.span);
       this.seconds = Number(element.dataset.seconds);
       this.gain = element.dataset.gain === undefined ? null : Number(element.dataset.gain);
       this.lufs = Number(element.dataset.lufs);
@@ -82,7 +82,7 @@
     scrub(view) {
       const place = (event) => {
         const box = view.getBoundingClientRect();
-        return ((event.clientX - box.left) / box.width) * this.deck.span;
+        return ((event.clientX - box.left) / box.width) * this.span;
       };
       const go = (event) => {
         const goOn = this.deck === current && this.deck.playing;
@@ -119,9 +119,9 @@
   const decimal = (value) => value.toFixed(1).replace("-", "\u2212");
 
   function draw(deck) {
-    const share = deck.span ? (deck.position / deck.span) * 100 : 0;
     for (const track of deck.tracks) {
       if (!track.playhead) continue;
+      const share = track.span ? Math.min(deck.position / track.span, 1) * 100 : 0;
       track.playhead.hidden = deck !== current;
       track.playhead.style.transform = `translateX(${share}%)`;
     }

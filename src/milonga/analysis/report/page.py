@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +18,6 @@ from milonga.analysis.report.media import AUDIO, PICTURES, Folder, check_page_is
 from milonga.analysis.report.model import Report, ReportSection, ReportTrack
 from milonga.analysis.report.recordings import group
 from milonga.analysis.report.views import Axes, TrackView, section_view, tally
-from milonga.analysis.scales import MEASURES
 from milonga.audio import pictures
 from milonga.runtime.files import (
     check_no_links,
@@ -95,15 +95,15 @@ def check_report_folder(folder: Path) -> None:
 
 
 def write_comparison_report(
-    comparison: Comparison | Mapping[str, Any],
+    comparison: Comparison | Mapping[str, Any] | Sequence[Mapping[str, Any]],
     folder: str | os.PathLike[str],
     progress: Progress | None = None,
 ) -> Path:
-    """Write the page of one comparison; the folder stands alone.
+    """Write the page of one or several comparisons; the folder stands alone.
 
     Args:
         comparison: a comparison, or the document of ``milonga compare --json``, version 0.1's
-            too.
+            too; or several documents, which become sections.
         folder: made if needed.
         progress: told of each recording.
 
@@ -111,7 +111,29 @@ def write_comparison_report(
         OutputError: as ``write_report``.
         Cancelled: as ``write_report``.
     """
-    document = comparison if isinstance(comparison, Mapping) else comparison.to_dict()
+    if isinstance(comparison, Mapping):
+        documents: Sequence[Mapping[str, Any]] = [comparison]
+    elif isinstance(comparison, Sequence):
+        documents = comparison
+    else:
+        documents = [comparison.to_dict()]
+    made = [_comparison_section(document) for document in documents]
+    title, subtitle = made[0][1:]
+    sections = [replace(made[0][0], title="Comparison")]
+    if len(made) > 1:
+        title, subtitle = f"{len(made)} comparisons", ""
+        sections = [section for section, *_ in made]
+    report = Report(
+        title=title,
+        subtitle=subtitle,
+        sections=sections,
+        made={"milonga": __version__, "command": "milonga compare"},
+    )
+    return write_report(report, folder, progress, copy_audio=True)
+
+
+def _comparison_section(document: Mapping[str, Any]) -> tuple[ReportSection, str, str]:
+    """Make the section of one comparison, and the title and subtitle of a page of it alone."""
     baseline, candidates = document.get("baseline"), list(document["candidates"])
     compared = [*([baseline] if baseline else []), *candidates]
     names = [Path(one["path"]).name for one in compared]
@@ -121,22 +143,32 @@ def write_comparison_report(
             label=label,
             path=named_path(one["path"]),
             kind="baseline" if one is baseline else "take",
-            features=one.get("features"),
-            differences=one.get("differences"),
+            compared=one,
+            findings=[(f["code"], f["message"]) for f in one.get("findings", ())],
+            note=_note(one),
         )
         for label, one in zip(labels, compared, strict=True)
     ]
-    # Their name in version 0.1 was "controls".
-    yardsticks = document.get("yardsticks", document.get("controls"))
     others = labels[1:] if baseline else labels
     listed = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
-    report = Report(
-        title=labels[0] if baseline else "Recordings",
-        subtitle=f"compared with {listed}" if baseline else listed,
-        sections=[ReportSection("Comparison", tracks=tracks, yardsticks=yardsticks)],
-        made={"milonga": __version__, "command": "milonga compare"},
+    title = labels[0] if baseline else "Recordings"
+    section = ReportSection(
+        title,
+        tracks=tracks,
+        # Their name in version 0.1 was "controls".
+        yardsticks=document.get("yardsticks", document.get("controls")),
+        impostors=document.get("impostors"),
+        ladder=document.get("ladder"),
     )
-    return write_report(report, folder, progress, copy_audio=True)
+    return section, title, f"compared with {listed}" if baseline else listed
+
+
+def _note(entry: Mapping[str, Any]) -> str:
+    notes = list(entry.get("warnings", ()))
+    matched = (entry.get("common") or {}).get("matched_s")
+    if matched:
+        notes.append(f"Compared with {matched[0]:.1f} to {matched[1]:.1f} s of the baseline.")
+    return " ".join(notes)
 
 
 def _render(
@@ -165,7 +197,7 @@ def _render(
             sections=sections,
             licences=licences,
             licence_summary=licence_summary(licences),
-            measures=[n for n, _ in MEASURES.values() if any(s.scale(n) for s in sections)],
+            measures=list(dict.fromkeys(scale.name for s in sections for scale in s.scales)),
             tally=tally(report, licences),
             made=list(report.made.items()),
             reference=next((section.reference for section in sections), "baseline"),

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga import audio
-from milonga.analysis.figures import match_gains, number
 from milonga.analysis.report.axes import Tick, hertz_ticks, note_ticks, time_ticks
 from milonga.analysis.report.media import Folder
 from milonga.analysis.report.model import ReportTrack
@@ -21,6 +20,7 @@ from milonga.analysis.report.views import (
     receipt_view,
     track_facts,
 )
+from milonga.analysis.shown.figures import match_gains, number
 from milonga.analysis.spectra import chroma_picture, mel_picture, picture_hertz
 from milonga.audio import pictures
 from milonga.errors import AudioError
@@ -28,6 +28,14 @@ from milonga.runtime.progress import Task
 
 _QUIETEST_TOP_DB, _QUIETEST_PEAK = -50.0, 0.01
 """Scales go no lower, or silence would be drawn as if it were loud."""
+
+
+_BOTH_LU = 3.01
+"""BS.1770 counts a mono recording once; two loudspeakers play it twice."""
+
+
+_LONGER = 2.0
+"""A recording this many times as long as the others has its own scale of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,8 @@ def group(
 ) -> tuple[list[TrackView], Axes]:
     """Make the cards of recordings that share their scales, and those scales."""
     found: list[_Measured | AudioError] = []
-    span = _span(tracks)
-    for track in tracks:
+    spans = _spans(tracks)
+    for track, span in zip(tracks, spans, strict=True):
         try:
             found.append(_measure(track, span, place))
         except AudioError as error:
@@ -60,42 +68,56 @@ def group(
     heard = [one for one in found if isinstance(one, _Measured)]
     top_db = max([_QUIETEST_TOP_DB, *(float(np.nanmax(one.mel)) for one in heard)])
     full_scale = max([_QUIETEST_PEAK, *(one.wave.peak for one in heard)])
-    gains = match_gains([one.loudness if isinstance(one, _Measured) else None for one in found])
+    gains = match_gains([_heard_lufs(one) if isinstance(one, _Measured) else None for one in found])
     views = []
-    for index, (track, one, gain) in enumerate(zip(tracks, found, gains, strict=True)):
+    for index, (track, one, gain, span) in enumerate(zip(tracks, found, gains, spans, strict=True)):
         letter = chr(ord("A") + index) if index < 26 else str(index + 1)
         picture = None
         if isinstance(one, _Measured):
             picture = _picture(f"{name}-{index}", one, span, top_db, full_scale, place, track)
-        views.append(_track_view(f"{name}-{index}", letter, track, one, gain, picture))
+        views.append(_track_view(f"{name}-{index}", letter, track, one, gain, picture, span))
     centres = picture_hertz().tolist()
     axes = Axes(
-        span=round(span, 4),
         preload=preload,
         top_level=number(20 * float(np.log10(full_scale)), 0),
         hertz=hertz_ticks(centres),
         hertz_range=f"{centres[0]:.0f} Hz to {centres[-1] / 1000:.0f} kHz",
         notes=note_ticks(),
-        seconds=time_ticks(span),
     )
     return views, axes
 
 
-def _span(tracks: Sequence[ReportTrack]) -> float:
-    """Find the duration of the longest recording that can be read; 1 if there is none."""
-    longest = 0.0
+def _heard_lufs(one: _Measured) -> float | None:
+    """The loudness as it is heard: mono comes from both loudspeakers, and is 3 dB louder."""
+    if one.loudness is None:
+        return None
+    return one.loudness + (_BOTH_LU if one.channels == 1 else 0.0)
+
+
+def _spans(tracks: Sequence[ReportTrack]) -> list[float]:
+    """Choose the time that each picture shows: one for all, but for those that are far longer.
+
+    One long recording would squeeze the pictures of all others; it has a scale of its own.
+    """
+    lengths = []
     for track in tracks:
         try:
-            longest = max(longest, audio.probe(track.path).seconds)
+            lengths.append(audio.probe(track.path).seconds)
         except AudioError:
-            continue
-    return longest or 1.0
+            lengths.append(0.0)
+    heard = sorted(length for length in lengths if length > 0)
+    if not heard:
+        return [1.0] * len(tracks)
+    first = lengths[0] if tracks[0].kind == "baseline" else 0.0
+    usual = _LONGER * max(first, heard[len(heard) // 2])
+    shared = max(length for length in heard if length <= usual)
+    return [length if length > usual else shared for length in lengths]
 
 
 def _measure(track: ReportTrack, span: float, place: Folder) -> _Measured:
     playable = place.playable(track.path)
     clip = audio.read(track.path)
-    features = track.features or {}
+    features = track.entry.get("features") or {}
     loudness = features.get("loudness_lufs", None)
     if loudness is None:
         loudness = audio.loudness_lufs(clip)
@@ -151,11 +173,14 @@ def _track_view(
     one: _Measured | AudioError,
     gain: float | None,
     picture: Picture | None,
+    span: float,
 ) -> TrackView:
     heard = one if isinstance(one, _Measured) else None
     facts = ""
     if heard is not None:
-        facts = track_facts(heard.seconds, heard.sample_rate, heard.channels, track.features)
+        facts = track_facts(
+            heard.seconds, heard.sample_rate, heard.channels, track.entry.get("features")
+        )
     notes = [note for note in (track.note, heard.note if heard else "") if note]
     return TrackView(
         id=name,
@@ -170,9 +195,12 @@ def _track_view(
         length=f"{number(heard.seconds, 1)} s" if heard else "",
         seconds=round(heard.seconds, 4) if heard else 0.0,
         gain_db=None if gain is None else round(gain, 2),
-        lufs=None if heard is None or heard.loudness is None else round(heard.loudness, 2),
+        lufs=None if heard is None or (lufs := _heard_lufs(heard)) is None else round(lufs, 2),
         url=heard.url if heard else "",
         trouble=f"{track.path.name}: {one.message}" if isinstance(one, AudioError) else "",
         picture=picture,
         receipt=None if track.receipt is None else receipt_view(track.receipt),
+        worth=str(track.entry.get("sentence") or ""),
+        span=round(span, 4),
+        ticks=time_ticks(span),
     )

@@ -7,19 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from milonga.analysis.figures import (
-    COLUMNS,
-    Cell,
-    Column,
-    Row,
-    cell,
-    number,
-    yardstick_rows,
-)
 from milonga.analysis.report.axes import NOTES, Tick
 from milonga.analysis.report.licences import LicenceView
 from milonga.analysis.report.model import Defect, Report, ReportSection, ReportTrack
-from milonga.analysis.scales import Scale, scales
+from milonga.analysis.shown.figures import (
+    COLUMNS,
+    COMMON_COLUMNS,
+    Column,
+    Row,
+    cell,
+    figures_of,
+    number,
+    yardstick_rows,
+)
+from milonga.analysis.shown.scales import Judged, Scale, scales
 
 _FOLDED_FROM = 160
 """Characters from which a detail is folded rather than shown in line."""
@@ -66,7 +67,8 @@ class TrackView:
     """A card of the page.
 
     ``gain_db`` matches its level to the others', ``lufs`` is its loudness as it is played;
-    ``trouble`` says why there is nothing to play.
+    ``trouble`` says why there is nothing to play, ``worth`` what its figures are worth;
+    ``span`` is the time that its pictures show.
     """
 
     id: str
@@ -86,6 +88,9 @@ class TrackView:
     trouble: str
     picture: Picture | None
     receipt: ReceiptView | None
+    worth: str
+    span: float
+    ticks: list[Tick]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +106,21 @@ class Vectors:
 class Axes:
     """Axes and scales that a section's pictures share."""
 
-    span: float
     preload: str
     top_level: str
     hertz: list[Tick]
     hertz_range: str
     notes: list[Tick]
-    seconds: list[Tick]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A table of figures: recordings, then yardsticks."""
+
+    title: str
+    columns: list[Column]
+    rows: list[tuple[str, Row]]
+    yardstick_rows: list[tuple[str, Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +134,8 @@ class SectionView:
     folded: list[tuple[str, str]]
     axes: Axes
     tracks: list[TrackView]
-    columns: list[Column]
-    rows: list[tuple[str, Row]]
-    yardstick_rows: list[tuple[str, Row]]
+    common: Figures | None
+    published: Figures | None
     scales: list[Scale]
     vectors: list[Vectors]
     reference: str
@@ -162,16 +174,27 @@ def section_view(
 ) -> SectionView:
     """Prepare everything of a section; ``tracks`` are its ``ordered`` ones, already made."""
     ordered = section.ordered
-    columns = _columns(ordered)
-    rows = [
-        (view.letter, Row(track.label, "", track.kind, _cells(track, columns)))
-        for track, view in zip(ordered, tracks, strict=True)
-        if track.features is not None or track.differences is not None
+    judged = [
+        Judged(
+            track.label,
+            track.entry.get("common"),
+            track.entry.get("verdicts") or {},
+            track.entry.get("differences"),
+        )
+        for track in ordered
+        if track.kind == "take"
     ]
-    yardsticks = yardstick_rows(section.yardsticks, columns) if rows else []
-    by_measure = scales(
-        [(t.label, t.differences) for t in ordered if t.kind == "take"], section.yardsticks
+    by_measure = scales(judged, section.yardsticks, section.impostors, section.ladder)
+    common, published = (
+        _figures(title, columns, section, tracks)
+        for title, columns in (
+            ("On common ground", COMMON_COLUMNS),
+            ("As published elsewhere", COLUMNS),
+        )
     )
+    if not any(track.entry.get("common") for track in ordered):
+        # Nothing to hold against, or a document of milonga 0.1.
+        common = None
     details = [(key, value.strip()) for key, value in section.details.items() if value.strip()]
     return SectionView(
         id=f"s{index}",
@@ -181,9 +204,8 @@ def section_view(
         folded=[pair for pair in details if _is_long(pair[1])],
         axes=axes,
         tracks=tracks,
-        columns=columns,
-        rows=rows,
-        yardstick_rows=[("", _row_worded(row, section.reference)) for row in yardsticks],
+        common=common,
+        published=published,
         scales=[_scale_worded(scale, section.reference) for scale in by_measure],
         vectors=_vectors(ordered),
         reference=section.reference,
@@ -214,17 +236,26 @@ def _is_long(text: str) -> bool:
     return "\n" in text or len(text) > _FOLDED_FROM
 
 
-def _columns(tracks: Sequence[ReportTrack]) -> list[Column]:
-    """Choose the columns that any recording has; without a baseline, no similarities."""
-    keys = {
-        key for track in tracks for key in (*(track.features or ()), *(track.differences or ()))
-    }
-    return [c for c in COLUMNS if c.value in keys or c.difference in keys]
-
-
-def _cells(track: ReportTrack, columns: Sequence[Column]) -> tuple[Cell, ...]:
-    differences = None if track.kind == "baseline" else track.differences
-    return tuple(cell(column, track.features, differences) for column in columns)
+def _figures(
+    title: str, known: Sequence[Column], section: ReportSection, tracks: Sequence[TrackView]
+) -> Figures | None:
+    """Make a table of the columns that any recording has; without a baseline, no similarities."""
+    entries = [(track, *figures_of(track.entry)) for track in section.ordered]
+    keys = {key for _, values, changes in entries for key in (*values, *changes)}
+    columns = [c for c in known if c.value in keys or c.difference in keys]
+    rows = []
+    for (track, values, changes), view in zip(entries, tracks, strict=True):
+        if values or changes:
+            own = {} if track.kind == "baseline" else changes
+            cells = tuple(cell(column, values, own) for column in columns)
+            rows.append((view.letter, Row(track.label, "", track.kind, cells)))
+    if not rows or not columns:
+        return None
+    yardsticks = [
+        ("", _row_worded(row, section.reference))
+        for row in yardstick_rows(section.yardsticks, columns)
+    ]
+    return Figures(title, columns, rows, yardsticks)
 
 
 def _vectors(tracks: Sequence[ReportTrack]) -> list[Vectors]:
@@ -234,9 +265,9 @@ def _vectors(tracks: Sequence[ReportTrack]) -> list[Vectors]:
         ("chroma_mean", "Mean chroma", NOTES, 3),
     ):
         rows = [
-            (t.label, [number(v, decimals) for v in t.features[key]])
+            (t.label, [number(v, decimals) for v in known[key]])
             for t in tracks
-            if t.features and t.features.get(key)
+            if (known := t.entry.get("features")) and known.get(key)
         ]
         if rows:
             tables.append(Vectors(name, heads, rows))

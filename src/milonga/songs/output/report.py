@@ -12,7 +12,7 @@ from typing import Any
 
 from milonga import audio
 from milonga._version import __version__
-from milonga.analysis.comparison import FORMAT_VERSION, compare_clips
+from milonga.analysis.comparison import FORMAT_VERSION, compare_clips, settings
 from milonga.analysis.features import features
 from milonga.analysis.report import (
     Report,
@@ -115,6 +115,8 @@ def write_song_report(
         dump_json(
             {
                 "format_version": FORMAT_VERSION,
+                "milonga": __version__,
+                "settings": settings(),
                 "title": folder.sheet.title,
                 **({"whole": writer.whole.documents} if writer.whole.documents else {}),
                 **writer.best_by([arrangement.whole]),
@@ -191,16 +193,16 @@ class _Writer:
             self.lengths[segment.number] = max(lengths)
         path, baseline = self._baseline(segment)
         compared = compare_clips(baseline, {r.label: r.clip for r in recordings}).to_dict()
-        del compared["format_version"]
+        impostors, ladder = compared["impostors"], compared["ladder"]
+        for key in ("format_version", "milonga", "settings"):
+            del compared[key]
         by_label = {entry["path"]: entry for entry in compared["candidates"]}
         tracks = [self._track(r, by_label[r.label]) for r in recordings]
         if path is not None and baseline is not None:
             compared["baseline"]["path"] = str(path)
             tracks.insert(
                 0,
-                ReportTrack(
-                    "Baseline", path, kind="baseline", features=compared["baseline"]["features"]
-                ),
+                ReportTrack("Baseline", path, kind="baseline", compared=compared["baseline"]),
             )
         for recording in recordings:
             entry = by_label[recording.label]
@@ -224,6 +226,8 @@ class _Writer:
             details=self._details(segment),
             tracks=tracks,
             yardsticks=compared["yardsticks"] if baseline is not None else None,
+            impostors=impostors,
+            ladder=ladder,
         )
 
     def _takes(self, found: LayerTakes) -> list[_Recording]:
@@ -317,8 +321,7 @@ class _Writer:
             chosen=recording.chosen,
             stale=recording.stale,
             findings=[(finding.code, finding.message) for finding in found],
-            differences=entry.get("differences"),
-            features=entry["features"],
+            compared=entry,
             receipt=receipt.model_dump(mode="json") if receipt else None,
             note=recording.note,
             ranges=recording.ranges,

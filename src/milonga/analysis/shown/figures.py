@@ -55,6 +55,13 @@ class Column:
 
 
 COLUMNS = tuple(Column(**entry) for entry in _TABLE["columns"])
+"""The figures as published elsewhere: each recording at its own rate and level."""
+
+COMMON_COLUMNS = tuple(Column(**entry) for entry in _TABLE["common"])
+"""The figures on common ground, and what goes with them."""
+
+OTHER = "Another recording"
+"""The label of the best of the other recordings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,29 +121,50 @@ def cell(
     return Cell(value, difference, missing)
 
 
-def yardstick_parts(
-    yardsticks: Mapping[str, Any] | None, name: str
-) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
-    """Return features and differences of a yardstick, None where it could not be made."""
+def figures_of(entry: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return values and differences of a recording's entry in a document, by the columns' keys.
+
+    Figures on common ground have the prefix ``common.``, those of ``Measured`` ``measured.``.
+    """
+    values = dict(entry.get("features") or {})
+    if isinstance(entry.get("tempo"), Mapping):
+        values["measured.tempo_bpm"] = entry["tempo"].get("bpm")
+        image = entry.get("image") or {}
+        values["measured.width"] = image.get("width")
+    changes = dict(entry.get("differences") or {})
+    common = entry.get("common")
+    if isinstance(common, Mapping):
+        changes |= {f"common.{name}": value for name, value in common.items()}
+        ratio = common.get("tempo_ratio")
+        if ratio is not None:
+            changes["common.speed_diff_pct"] = 100 * (ratio - 1)
+    return values, changes
+
+
+def yardstick_parts(yardsticks: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
+    """Return the entry of a yardstick; empty where it could not be made."""
     yardstick = (yardsticks or {}).get(name)
     if not isinstance(yardstick, Mapping):
-        return None, None
-    return yardstick.get("features"), yardstick.get("differences")
+        return {}
+    return yardstick if yardstick.get("differences") or yardstick.get("common") else {}
 
 
 def yardstick_rows(yardsticks: Mapping[str, Any] | None, columns: Sequence[Column]) -> list[Row]:
-    """Make rows of the yardsticks; one that could not be made has its reason."""
+    """Make rows of the yardsticks that have these columns; one that could not be made has its
+    reason."""
     rows = []
     for name, known in YARDSTICKS.items():
         if name not in (yardsticks or {}):
             continue
-        features, differences = yardstick_parts(yardsticks, name)
-        if differences is None:
+        entry = yardstick_parts(yardsticks, name)
+        if not entry:
             reason = str((yardsticks or {})[name].get("reason") or "It could not be made.")
             cells: tuple[Cell, ...] = (Cell(DASH),) * len(columns)
             rows.append(Row(known.label, reason.rstrip("."), "yardstick", cells))
-        else:
-            cells = tuple(cell(column, features, differences) for column in columns)
+            continue
+        values, changes = figures_of(entry)
+        if any(column.difference in changes for column in columns):
+            cells = tuple(cell(column, values, changes) for column in columns)
             rows.append(Row(known.label, known.about, "yardstick", cells))
     return rows
 

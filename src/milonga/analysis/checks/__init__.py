@@ -1,0 +1,1 @@
+"""Defects of a recording: each check is a function of its samples."""

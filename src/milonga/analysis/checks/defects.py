@@ -1,0 +1,280 @@
+"""Defects that make a rendering unusable, whatever the taste.
+
+Each check is one function of the samples. They were set by planting each defect in real
+recordings, and by real recordings and sequenced music, which must pass.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from milonga.analysis.checks.glitches import click_count, dropout_count, longest_still
+from milonga.analysis.checks.loops import runs, stuck_loop
+from milonga.audio.clip import Clip, all_finite, check_rate
+from milonga.audio.loudness import loudness_lufs
+from milonga.errors import AudioError
+
+_QUIETEST_LUFS = -50.0
+_FRAME_S, _SILENT_DB, _SILENT_SHARE = 0.05, -60.0, 0.5
+_REST_S = 0.5
+_ONE_SHOT_S = 1.0
+_CEILING = 1e-4
+_FLAT_TOP, _FLAT_TOPS, _FLAT_SHARE, _HEAVY_SHARE = 3, 10, 0.001, 0.03
+_ANY_TOPS, _ANY_SHARE = 100, 0.015
+_LENGTH_S = 0.02
+_OFFSET, _OFFSET_FRAME_S = 0.04, 0.1
+_DEAD_DB = -60.0
+_DYING_S, _DYING_SHARE = 1.0, 0.2
+_ANTIPHASE = -0.9
+_QUIETEST_CLIPPED, _SQUARE_SHARE = 0.02, 0.3
+_CLICKS, _CLICKS_PER_S = 20, 1.5
+_DROPOUTS = 3
+_STILL_S, _STILL_SHARE = 2.5, 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """A defect: its code, a sentence, and the figure behind it in the unit that this names."""
+
+    code: str
+    message: str
+    value: float | None = None
+
+
+def defects(
+    sound: Clip | ArrayLike,
+    sample_rate: int | None = None,
+    *,
+    expected_s: float | None = None,
+    exact: bool = False,
+) -> tuple[Defect, ...]:
+    """Find defects; ``check_take`` says which."""
+    clip = sound if isinstance(sound, Clip) else _clip(sound, sample_rate)
+    if isinstance(clip, Defect):
+        return (clip,)
+    if not clip.n_samples:
+        return (Defect(code="empty", message="It holds no sound at all (0 samples).", value=0),)
+    silent = _silence(clip)
+    found = [silent, _length(clip, expected_s) if exact else None]
+    if silent is None or silent.code != "silent":
+        loop = _loop(clip)
+        found += [_clipping(clip), _offset(clip), _dead_channel(clip), loop]
+        found += [_channel_that_dies(clip), _antiphase(clip), _clicks(clip), _dropouts(clip)]
+        if loop is None:
+            found.append(_frozen(clip))
+    return tuple(finding for finding in found if finding is not None)
+
+
+def _clip(samples: ArrayLike, sample_rate: int | None) -> Clip | Defect:
+    if sample_rate is None:
+        raise AudioError("Samples were given without their rate.")
+    sample_rate = check_rate(sample_rate)
+    array = np.atleast_2d(np.asarray(samples, dtype=np.float32))
+    if not all_finite(array):
+        bad = np.flatnonzero(~np.isfinite(array).all(axis=0))
+        return Defect(
+            code="not_finite",
+            message=f"{len(bad)} of {array.shape[1]} samples are NaN or infinite, "
+            f"the first at {bad[0] / sample_rate:.2f} s.",
+            value=float(len(bad)),
+        )
+    return Clip(array, sample_rate, copy=False)
+
+
+def _silence(clip: Clip) -> Defect | None:
+    loudness = loudness_lufs(clip)
+    if loudness is None:
+        # Too short for gating blocks, or so quiet that every block is gated.
+        level = _decibels(float(np.sqrt(_mean_square(clip.samples).max())))
+        if level < _QUIETEST_LUFS:
+            return Defect(code="silent", message=f"It is silent ({_dbfs(level)}).", value=level)
+    elif loudness < _QUIETEST_LUFS:
+        message = f"It is as good as silent: {loudness:.1f} LUFS."
+        return Defect(code="silent", message=message, value=loudness)
+    if clip.seconds < _ONE_SHOT_S:
+        return None
+    size = round(_FRAME_S * clip.sample_rate)
+    levels = _mean_square(_framed(clip.samples, size)).max(axis=0)
+    lengths = np.diff(runs(levels < 10 ** (_SILENT_DB / 10)))
+    share = float(lengths[lengths >= _REST_S / _FRAME_S].sum() / len(levels))
+    if share <= _SILENT_SHARE:
+        return None
+    message = f"{share:.0%} of it is silent (under {_SILENT_DB:.0f} dBFS)."
+    return Defect(code="mostly_silent", message=message, value=share)
+
+
+def _length(clip: Clip, expected_s: float | None) -> Defect | None:
+    if expected_s is None or abs(clip.seconds - expected_s) <= _LENGTH_S + 0.5 / clip.sample_rate:
+        return None
+    off = clip.seconds - expected_s
+    message = (
+        f"It is {clip.seconds:.2f} s long instead of {expected_s:.2f} s "
+        f"({abs(off):.2f} s too {'long' if off > 0 else 'short'})."
+    )
+    return Defect(code="wrong_length", message=message, value=off)
+
+
+def _clipping(clip: Clip) -> Defect | None:
+    if clip.peak < 1 - _CEILING:
+        return _clipped_before(clip)
+    tops = np.concatenate([_flat_tops(channel, 1.0) for channel in clip.samples])
+    share = float(tops.sum() / clip.samples.size)
+    if not _clips(tops, clip):
+        return None
+    message = f"It clips: {share:.1%} of all samples are at full scale, in {len(tops)} places."
+    return Defect(code="clipped", message=message, value=share)
+
+
+def _clips(tops: NDArray[np.int64], clip: Clip) -> bool:
+    """Tell whether flat tops of these lengths are more than a loud master has."""
+    flat = tops[tops >= _FLAT_TOP]
+    share, flat_share = (float(lengths.sum() / clip.samples.size) for lengths in (tops, flat))
+    return (
+        (len(flat) >= _FLAT_TOPS and flat_share > _FLAT_SHARE)
+        or flat_share > _HEAVY_SHARE
+        or (len(tops) >= _ANY_TOPS and share > _ANY_SHARE)
+    )
+
+
+def _clipped_before(clip: Clip) -> Defect | None:
+    """Find clipping that was turned down afterwards: flat tops at the sound's own peak."""
+    if clip.peak < _QUIETEST_CLIPPED:
+        return None
+    tops = np.concatenate([_flat_tops(channel, clip.peak) for channel in clip.samples])
+    share = float(tops.sum() / clip.samples.size)
+    # A square wave is meant to be one.
+    if share > _SQUARE_SHARE or not _clips(tops, clip):
+        return None
+    message = f"It was clipped and turned down: {share:.1%} of all samples are at its peak, "
+    message += f"{_dbfs(_decibels(clip.peak))}, in {len(tops)} places."
+    return Defect(code="clipped", message=message, value=share)
+
+
+def _flat_tops(channel: NDArray[np.float32], peak: float) -> NDArray[np.int64]:
+    """Measure the runs in which the waveform stays at a peak on one side.
+
+    Beyond full scale a float file still holds a curve.
+    """
+    sides = [runs(np.abs(side / peak - 1) <= _CEILING) for side in (channel, -channel)]
+    starts, stops = np.concatenate(sides).T
+    return np.asarray(stops - starts)
+
+
+def _offset(clip: Clip) -> Defect | None:
+    size = min(clip.n_samples, round(_OFFSET_FRAME_S * clip.sample_rate))
+    means = _framed(clip.samples, size).mean(axis=2, dtype=np.float64)
+    # The median: a low note's own asymmetry doesn't last.
+    offsets = np.median(means, axis=1)
+    worst = float(offsets[np.argmax(np.abs(offsets))])
+    if abs(worst) <= _OFFSET:
+        return None
+    message = f"It has a DC offset of {worst:+.3f} of full scale."
+    return Defect(code="dc_offset", message=message, value=worst)
+
+
+def _dead_channel(clip: Clip) -> Defect | None:
+    if clip.channels < 2:
+        return None
+    levels = _mean_square(clip.samples)
+    dead = np.flatnonzero(levels < levels.max() * 10 ** (_DEAD_DB / 10))
+    if not len(dead):
+        return None
+    names = ("left", "right") if clip.channels == 2 else range(1, clip.channels + 1)
+    which = ", ".join(str(names[index]) for index in dead)
+    message = f"Channel {which} is silent while {clip.channels - len(dead)} of "
+    message += f"{clip.channels} play."
+    return Defect(code="dead_channel", message=message, value=float(dead[0]))
+
+
+def _channel_that_dies(clip: Clip) -> Defect | None:
+    if clip.channels != 2:
+        return None
+    size = round(_FRAME_S * clip.sample_rate)
+    if clip.n_samples < 2 * size:
+        return None
+    levels = _mean_square(_framed(clip.samples, size))
+    usual = levels.mean(axis=1, keepdims=True)
+    silent = levels < usual * 10 ** (_DEAD_DB / 10)
+    for channel, name in enumerate(("left", "right")):
+        # The other one plays on where its last sounding frame comes much later.
+        playing = [np.flatnonzero(~silent[one]) for one in (channel, 1 - channel)]
+        if not len(playing[0]) or not len(playing[1]):
+            continue
+        left_s = (playing[1][-1] - playing[0][-1]) * _FRAME_S
+        if left_s > max(_DYING_S, _DYING_SHARE * clip.seconds):
+            at = (playing[0][-1] + 1) * _FRAME_S
+            message = f"The {name} channel ends at {at:.1f} s; the other one plays on."
+            return Defect(code="dead_channel", message=message, value=float(channel))
+    return None
+
+
+def _antiphase(clip: Clip) -> Defect | None:
+    if clip.channels != 2:
+        return None
+    left, right = clip.samples.astype(np.float64)
+    level = math.sqrt(float(left @ left) * float(right @ right))
+    correlation = float(left @ right) / level if level > 0 else 0.0
+    if correlation > _ANTIPHASE:
+        return None
+    message = f"Its channels are in antiphase (correlation {correlation:.2f}): in mono it vanishes."
+    return Defect(code="antiphase", message=message, value=correlation)
+
+
+def _clicks(clip: Clip) -> Defect | None:
+    count = click_count(clip.mono)
+    if count < max(_CLICKS, _CLICKS_PER_S * clip.seconds):
+        return None
+    return Defect(code="clicks", message=f"It has {count} clicks.", value=float(count))
+
+
+def _dropouts(clip: Clip) -> Defect | None:
+    count = dropout_count(clip.samples, clip.sample_rate)
+    if count < _DROPOUTS:
+        return None
+    message = f"The sound drops out {count} times."
+    return Defect(code="dropouts", message=message, value=float(count))
+
+
+def _frozen(clip: Clip) -> Defect | None:
+    if clip.seconds < _STILL_S:
+        return None
+    start, length = longest_still(clip.mono, clip.sample_rate)
+    # A tone that is steady from the first moment is meant to be.
+    if start < _FRAME_S * 6 or length < max(_STILL_S, _STILL_SHARE * clip.seconds):
+        return None
+    message = f"From {start:.1f} s on, {length:.1f} s of it don't change at all."
+    return Defect(code="frozen", message=message, value=start)
+
+
+def _loop(clip: Clip) -> Defect | None:
+    loop = stuck_loop(clip.mono, clip.sample_rate)
+    if loop is None:
+        return None
+    message = (
+        f"The same {loop.period_s:.2f} s come {loop.copies} times in a row "
+        f"from {loop.start_s:.1f} s on."
+    )
+    return Defect(code="loop", message=message, value=loop.period_s)
+
+
+def _framed(samples: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Cut into ``[channels, frames, size]``, without the rest."""
+    channels, length = samples.shape
+    return samples[:, : length // size * size].reshape(channels, -1, size)
+
+
+def _mean_square(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    energy = np.einsum("...i,...i->...", samples, samples, dtype=np.float64)
+    return np.asarray(energy / samples.shape[-1])
+
+
+def _decibels(value: float) -> float:
+    return 20 * math.log10(max(value, 1e-10))
+
+
+def _dbfs(level: float) -> str:
+    return "digital silence" if level <= -200 else f"{level:.0f} dBFS"

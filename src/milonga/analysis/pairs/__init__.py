@@ -1,0 +1,1 @@
+"""Two recordings on common ground: sketches, alignment, figures."""

@@ -1,0 +1,1 @@
+"""What figures are worth: known damage, impostors, verdicts."""
