@@ -556,7 +556,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     # Judging takes and recordings.
     *_faults(
-        "analysis/take_checks.py",
+        "analysis/checks/defects.py",
         "tests/analysis/test_take_checks.py",
         (
             "silence-passes",
@@ -578,7 +578,33 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     *_faults(
-        "analysis/loops.py",
+        "analysis/verdicts/judge.py",
+        "tests/analysis/verdicts",
+        (
+            "impostors-not-asked",
+            "    if value <= score:\n",
+            "    if False:\n",
+            "A figure that noise reaches, too, speaks for a take.",
+        ),
+        (
+            "means-count-alone",
+            "if not any(verdicts[name].counts for name in COURSES if name in verdicts):",
+            "if False:",
+            "A take of another song counts as alike for its mean colour.",
+        ),
+    ),
+    *_faults(
+        "analysis/pairs/ground.py",
+        "tests/analysis/pairs/test_ground.py",
+        (
+            "rests-have-a-spectrum",
+            "chosen = seen.spectrum[part][seen.sounding[part]].astype(np.float64)",
+            "chosen = seen.spectrum[part].astype(np.float64)",
+            "A take with a rest more sounds darker in the figures.",
+        ),
+    ),
+    *_faults(
+        "analysis/checks/loops.py",
         "tests/analysis/test_loops.py",
         (
             "music-called-stuck",
@@ -592,8 +618,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         "tests/analysis/test_comparison.py",
         (
             "spread-of-two",
-            "_LEAST_FOR_SPREAD = 3",
-            "_LEAST_FOR_SPREAD = 2",
+            "_LEAST_FOR_INTERVAL = 3",
+            "_LEAST_FOR_INTERVAL = 2",
             "Two takes get a spread, which says nothing.",
         ),
         (
@@ -608,7 +634,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "tests/analysis/test_yardsticks.py",
         (
             "noise-is-white",
-            "shaped = _filtered(white, _long_term_response(mono))",
+            "shaped = _filtered(white, _response(spectrum(mono)))",
             "shaped = white.copy()",
             "The yardstick is far easier to beat than it says.",
         ),
