@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from milonga.audio.clip import Clip
 from milonga.generators.base import Edit, Model, Request, SongPart
+from milonga.generators.guide import Guide
 from milonga.songs.rendering.cuts import Cut, beats_of, cut_take, find_cuts, pieces
 from milonga.songs.rendering.receipts import Edited, Receipt, TakeSound
 
@@ -106,3 +107,42 @@ def test_what_an_edit_added_belongs_to_the_first_or_the_last_segment():
 )
 def test_beats_of_a_bar(time, beats):
     assert beats_of(time) == beats
+
+
+STYLES = (
+    "Latin trap / reggaeton", "tango with bandoneon", "piano ballad calm", "house", "rock",
+    "ambient pads", "hip-hop", "milonga", "electronic pop energetic", "bolero",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_cuts_of_the_guides_songs_lie_on_their_beats():
+    """The bars are known, the take begins 0.37 s late, and the tempo asked for is 1 % off."""
+    found = []
+    for style in STYLES:
+        for tempo in (84.0, 122.0):
+            lengths = [bars * 240 / tempo for bars in (4, 8, 8, 4)]
+            parts = tuple(
+                SongPart(section=section, seconds=length)
+                for section, length in zip(
+                    ("intro", "verse", "chorus", "outro"), lengths, strict=True
+                )
+            )
+            request = Request(
+                role="song", section="song", style=style, seconds=sum(lengths), tempo=tempo,
+                key="A minor", seed=1, parts=parts,
+            )  # fmt: skip
+            clip = Guide().render(request)
+            late = np.pad(clip.samples, ((0, 0), (round(0.37 * 44100), 0)))
+            asked = receipt_of(lengths, tempo * 1.01)
+            cuts = find_cuts(Clip(late[:, : clip.n_samples], 44100), asked)
+            for cut in cuts:
+                off = (cut.time_s - cut.sheet_s - 0.37) * tempo / 60
+                grid = 4 if cut.at == "downbeat" else 1
+                seconds = (off - grid * round(off / grid)) * 60 / tempo
+                found.append((cut.at, abs(seconds) < 0.03))
+    right = [at for at, good in found if good]
+    assert len(found) == 60
+    assert {at for at, good in found if not good} == set()
+    # Where no beat of the bars stands out it says so: 27 of 60 are sure.
+    assert right.count("downbeat") >= 25

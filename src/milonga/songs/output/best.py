@@ -95,12 +95,13 @@ RULES: dict[str, Rule] = {
         "s off the length", "lower", _length_off,
     ),
     "timbre": Rule(
-        "The mean timbre (MFCCs 2 to 13) most like the baseline's. An average: it knows neither "
-        "tune nor words.",
+        "The mean timbre (MFCCs 2 to 13) most like the baseline's, which a layer is held against "
+        "alone. An average: it knows neither tune nor words.",
         "timbre similarity", "higher", _timbre,
     ),
     "chroma": Rule(
-        "The share of the twelve notes most like the baseline's. An average: it knows no tune.",
+        "The share of the twelve notes most like the baseline's, which a layer is held against "
+        "alone. An average: it knows no tune.",
         "chroma similarity", "higher", _chroma,
     ),
 }  # fmt: skip

@@ -12,6 +12,7 @@ from milonga.analysis.features import features
 from milonga.analysis.report import ReportSection, ReportTrack
 from milonga.songs.output.arrangement import Arrangement, can_be_cut
 from milonga.songs.output.choices import WHOLE_KEY
+from milonga.songs.output.edit_report import edit_note, families
 from milonga.songs.output.mixed import stale_words
 from milonga.songs.rendering.cuts import Cut, CutPiece, cut_take
 from milonga.songs.rendering.plan import WHOLE
@@ -74,7 +75,7 @@ class WholeReport:
         self.warnings: list[str] = []
         self._tracks: list[ReportTrack] = []
         self._cuts: dict[str, str] = {}
-        for take in arrangement.whole.takes:
+        for take in families(arrangement.whole.takes):
             self._add(take)
 
     @property
@@ -124,7 +125,7 @@ class WholeReport:
                 findings=[(found.code, found.message) for found in take.receipt.findings],
                 features=measured,
                 receipt=take.receipt.model_dump(mode="json"),
-                note=" ".join(text for text in (stale, best) if text),
+                note=" ".join(text for text in (edit_note(take, whole.takes), stale, best) if text),
                 marks=list(zip(starts, numbers, strict=False)),
             )
         )

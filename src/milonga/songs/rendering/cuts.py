@@ -13,6 +13,8 @@ from milonga.generators.base import Request
 from milonga.runtime.record import FiniteRecord
 from milonga.songs.rendering.receipts import Receipt
 
+_MEASURED_S, _BEFORE_S = 0.025, 0.01
+"""The error of a measured beat, and how far before it a cut lies."""
 _MOST_MOVED = 0.45
 """Of the shorter of the two segments at a cut, so that each keeps some of its own."""
 
@@ -72,8 +74,11 @@ def find_cuts(clip: Clip, receipt: Receipt) -> tuple[Cut, ...]:
         near = onsets.near(place, request.tempo, beats)
         room = _MOST_MOVED * min(place - before, after - place)
         figures = {"beat": round(near.beat, 3), "bar": near.bar}
-        if near.at != "place" and abs(near.time_s - place) <= room:
-            cuts.append(Cut(sheet_s=place, time_s=near.time_s, at=near.at, **figures))
+        moved = near.time_s - place
+        if near.at != "place" and abs(moved) <= room:
+            # Just before what begins there; where measuring can't tell, the sheet's own place.
+            time_s = place if abs(moved) <= _MEASURED_S else near.time_s - _BEFORE_S
+            cuts.append(Cut(sheet_s=place, time_s=time_s, at=near.at, **figures))
         else:
             cuts.append(Cut(sheet_s=place, time_s=place, at="sheet", **figures))
     return tuple(cuts)

@@ -17,6 +17,9 @@ style: milonga with bandoneón, piano and soft 808 drums
 # What renders each segment. guide is a scratch version that needs no download.
 generators: [guide]
 
+# Takes of the whole song in one, which can play the song or a segment of it:
+# whole: {{generators: [guide]}}
+
 segments:
   - number: 1               # takes are kept by number: any order, each once
     name: First steps
@@ -37,7 +40,7 @@ segments:
     # More than one voice: a layer each, with its own generators, gain, style.
     layers:
       - role: vocals
-      - role: backing       # also: instrumental, texture
+      - role: backing       # also: instrumental, texture, song
         gain_db: -6
         style: milonga rhythm, bass and piano
 
