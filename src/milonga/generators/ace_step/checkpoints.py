@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from milonga import weights
@@ -74,6 +75,41 @@ class AceStepShape:
         seen = positions + min(positions, 3 * self.window)
         once = 2 * self.parameters * positions + 2 * self.layers * self.width * positions * seen
         return once * (2 if guided else 1)
+
+
+_ORIGINALS = {
+    "ace-step/ace-step1.5": "ace-step",
+    "ace-step/acestep-v15-turbo": "ace-step",
+    "ace-step/acestep-v15-base": "ace-step-base",
+    "ace-step/acestep-v15-sft": "ace-step-base",
+    "ace-step/acestep-v15-xl-turbo": "ace-step-xl",
+    "ace-step/acestep-v15-xl-base": "ace-step-xl-base",
+    "ace-step/acestep-v15-xl-sft": "ace-step-xl-base",
+}
+"""Repositories in the authors' own layout, and what to use for them."""
+
+
+def original(name: str) -> GeneratorError | None:
+    """Refuse a repository or folder in the authors' own layout, by its name and files alone."""
+    use = _ORIGINALS.get(name.partition("@")[0].lower())
+    folder = Path(name).expanduser()
+    if use is None and not (folder / "model_index.json").is_file():
+        parts = [folder, *folder.glob("acestep-v15-*")] if folder.is_dir() else []
+        found = (part for part in parts if (part / "silence_latent.pt").is_file())
+        use = next((usual_name(part.name) for part in found), None)
+    if use is None:
+        return None
+    return GeneratorError(
+        f"{name} is in ACE-Step's own layout, which milonga doesn't read.",
+        step=f"Use ace-step.model={use}, or a repository or folder in diffusers' layout.",
+    )
+
+
+def usual_name(name: str) -> str:
+    """The catalogue's name for the kind and size that a name tells."""
+    words = name.lower().replace("/", "-").split("-")
+    size = "-xl" if "xl" in words else ""
+    return f"ace-step{size}" + ("-base" if {"base", "sft"} & set(words) else "")
 
 
 XL = AceStepShape(width=4096, layers=32, parameters=4169e6)

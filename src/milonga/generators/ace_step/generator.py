@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from milonga.audio.clip import Clip
-from milonga.errors import MilongaError, Problem
+from milonga.errors import GeneratorError, MilongaError, Problem
 from milonga.generators.ace_step import outlook
-from milonga.generators.ace_step.checkpoints import AceStepShape, shape_of, wrong_part
+from milonga.generators.ace_step.checkpoints import AceStepShape, original, shape_of, wrong_part
 from milonga.generators.ace_step.editing import phases_of
 from milonga.generators.ace_step.engine import AceStepEngine, Phase, Settings
 from milonga.generators.ace_step.limits import (
@@ -116,6 +116,9 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         """The description and the lyrics, each as the model gets it."""
         texts = self._texts(request)
         return (texts.description, texts.lyrics)
+
+    def refusal(self, name: str) -> GeneratorError | None:
+        return super().refusal(name) or original(name)
 
     def check(self, local: LocalWeights) -> None:
         if (wrong := wrong_part(local)) is not None:
