@@ -30,7 +30,7 @@ def ask(**fields: Any) -> Request:
 def engine_of(folder: Path) -> AceStepEngine:
     local = locate(str(folder), like="ace-step")
     assert local is not None
-    return AceStepEngine(local.folder, "tiny", "cpu", shape_of(local, "tiny"), "auto")
+    return AceStepEngine(local.folder, "tiny", "cpu", shape_of(local, "tiny"))
 
 
 @functools.cache

@@ -19,6 +19,7 @@ CHECKS: dict[str, str] = {
     "audio formats": "milonga.workflows.health:audio_formats",
     "devices": "milonga.workflows.health:devices",
     "vocoder": "milonga.vocoders.health:vocoder_kernels",
+    "precision": "milonga.workflows.health:precision",
     "memory": "milonga.workflows.health:memory",
     "cache": "milonga.weights.health:cache",
     "disk": "milonga.weights.health:disk_space",

@@ -160,6 +160,31 @@ def devices(context: HealthContext) -> Iterator[HealthFinding]:
     yield ok(f"models run on {pick_device()}")
 
 
+def precision(context: HealthContext) -> Iterator[HealthFinding]:
+    """Say in which precisions this processor multiplies fast; the others compute in float32."""
+    from milonga.compute.products.precision import PRECISIONS, SPEED, why_slow
+    from milonga.generators.neural.calibration import known_figure
+    from milonga.generators.neural.precision import speed_name, why_slow_here
+    from milonga.runtime.devices import torch_installed
+
+    if not torch_installed():
+        return
+    quick, slow = [], []
+    for one in PRECISIONS:
+        reason = why_slow_here(one)
+        speed = known_figure(speed_name(one)) if why_slow(one) is None else None
+        if reason is None:
+            measured = f"{speed / 1e9:.0f} billion operations a second" if speed else ""
+            guess = f"about {SPEED[one]:g} times float32" if one != "float32" else ""
+            said = measured or guess
+            quick.append(f"{one} ({said})" if said else one)
+        else:
+            slow.append(f"not in {one}: {reason}")
+    yield ok(f"models on the CPU compute fast in {', '.join(quick)}")
+    if slow:
+        yield ok("; ".join(slow), "Models compute in float32 instead, which takes longer.")
+
+
 def memory(context: HealthContext) -> Iterator[HealthFinding]:
     """Check the memory against what the models in question take."""
     from milonga.runtime.memory import available_memory, total_memory

@@ -66,8 +66,11 @@ def test_the_latents_are_those_of_the_library(make_stable_audio, conditioning, g
             generator=torch.Generator().manual_seed(0), output_type="latent",
         ).audios  # fmt: skip
     assert ours.shape == theirs.shape == (1, 4, 1024)
-    # Float32; the last level may differ in its last bit, and steps and guidance amplify that.
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * float(theirs.abs().max()))
+    # Float32: both transformers are 3e-7 from float64, in other directions; the sampler amplifies
+    # that, guidance by 13, so single numbers differ by more than all of them together.
+    off = (ours - theirs).double()
+    assert float(off.norm() / theirs.double().norm()) < 5e-5
+    assert float(off.abs().max() / theirs.abs().max()) < 5e-4
 
 
 def test_words_seconds_seed_and_settings_each_change_the_samples(engine):
@@ -132,7 +135,7 @@ def test_a_text_that_is_too_long_is_not_cut_silently(engine, capsys):
     assert "Token indices" not in capsys.readouterr().err
 
 
-def test_cancelling_stops_within_a_block(engine):
+def test_cancelling_stops_within_a_step(engine):
     progress, calls = Progress(), []
     at_work = engine.parts.at_work
     whole = draw(engine)
@@ -144,8 +147,7 @@ def test_cancelling_stops_within_a_block(engine):
         def __enter__(self):
             model = self._context.__enter__()
             if self._part == "transformer":
-                model.transformer_blocks[0].attn1.register_forward_hook(self.count)
-                model.transformer_blocks[0].ff.register_forward_hook(self.count)
+                model.transformer_blocks[0].register_forward_hook(self.count)
             return model
 
         def __exit__(self, *error):
@@ -154,7 +156,7 @@ def test_cancelling_stops_within_a_block(engine):
         def count(self, *_):
             calls.append(1)
             if len(calls) == 3:
-                # Within the first block of the second step.
+                # After the first block of the second step, of the row without the text.
                 progress.cancel()
 
     engine.parts.at_work = Watched

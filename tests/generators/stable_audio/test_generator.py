@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from warm_process import WarmProcess, run_warm
 
 from milonga import audio
+from milonga.compute import processor
+from milonga.compute.products.precision import why_slow
 from milonga.errors import Cancelled, GeneratorError, MilongaError
 from milonga.generators.base import Request
 from milonga.generators.neural.calibration import known_speed, learn_speed
@@ -347,8 +349,8 @@ def test_the_estimate_is_learnt_from_the_takes(tiny, make_stable_audio):
     before = tiny.assess(ask(seconds=10)).estimate_s
     tiny.render(ask(), Progress())
     name = str(make_stable_audio())
-    step, second = (known_speed(f"stable-audio {work}, {name}, cpu")
-                    for work in ("steps", "decoding"))  # fmt: skip
+    step, second = (known_speed(f"stable-audio {work}, cpu")
+                    for work in (f"steps, {name}, float32", f"decoding, {name}"))  # fmt: skip
     after = tiny.assess(ask(seconds=10)).estimate_s
     assert before != after
     # A guided step: each of the parameters and, in attention, each pair of 1,025 positions.
@@ -359,7 +361,7 @@ def test_the_estimate_is_learnt_from_the_takes(tiny, make_stable_audio):
     assert after == pytest.approx(3 * tera * step + 10 * second)
     halved = make(make_stable_audio(), guidance=1).assess(ask(seconds=10)).estimate_s
     assert halved == pytest.approx(3 * tera / 2 * step + 10 * second)
-    learn_speed(f"stable-audio steps, {name}, cuda:0", 1, 1e-9)
+    learn_speed(f"stable-audio steps, {name}, float16, cuda:0", 1, 1e-9)
     assert tiny.assess(ask(seconds=10)).estimate_s < after
 
 
@@ -372,3 +374,51 @@ def test_a_model_of_which_nothing_is_known_yet(hub):
     assert "taken as Stability AI Community; commercial use is allowed on conditions" in said
     gone = make_generator("stable-audio", {"model": "me/nothing"}).assess(ask())
     assert "There is no repository me/nothing" in gone.problems[0].message
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_another_precision_is_another_take_and_stands_in_the_receipt(make_stable_audio, precision):
+    def made(wanted):
+        options = StableAudio.Options(
+            model=str(make_stable_audio()), device="cpu", steps=3, precision=wanted
+        )
+        generator = StableAudio(options)
+        return generator.render(ask(seconds=1.0)).samples, generator.model()
+
+    plain, model = made("published")
+    assert (model.dtype, model.engine) == ("float32", "fast")
+    other, model = made(precision)
+    if why_slow(precision) is not None:
+        assert model.dtype == "float32"
+        assert any("the processor has no" in note for note in model.notes)
+        return
+    assert model.dtype == precision
+    assert not np.array_equal(plain, other)
+    assert np.array_equal(other, made(precision)[0])
+
+
+def test_auto_tries_int8_once_and_says_what_it_found(make_stable_audio):
+    options = StableAudio.Options(
+        model=str(make_stable_audio()), device="cpu", steps=3, precision="auto"
+    )
+    if why_slow("int8") is not None:
+        pytest.skip("the processor is not quick at int8")
+    said = []
+
+    class Heard(Progress):
+        def message(self, text):
+            said.append(text)
+
+    for trials in (1, 0):
+        generator = StableAudio(options)
+        said.clear()
+        generator.render(ask(seconds=1.0), Heard())
+        model = generator.model()
+        assert sum("in a short take" in text for text in said) == trials
+        assert any("off by" in note and "in a step" in note for note in model.notes)
+        assert model.dtype in ("float32", "int8")
+    with processor.without("avx", "amx"):
+        generator = StableAudio(options)
+        generator.render(ask(seconds=1.0))
+        assert generator.model().dtype == "float32"
+        assert any("no int8 products" in note for note in generator.model().notes)

@@ -18,12 +18,10 @@ import torch
 from torch.nn.functional import pad, silu
 
 from milonga.compute.diffusion.attention import attend, attend_near, rotate
+from milonga.compute.diffusion.rows import CHUNK, by_head, rms_norm, small_type, vector
 from milonga.compute.products.linear import Product, make_linear
 from milonga.compute.products.making import LayerMaker
-from milonga.compute.products.precision import why_slow
 
-_CHUNK = 256
-"""Rows of the wide middle of a layer at a time: they stay in the cache."""
 _KEPT = 4
 """Texts whose keys and values are kept: with guidance and without, of two takes."""
 
@@ -53,14 +51,12 @@ class AceStepTransformer(torch.nn.Module):
         self.config, self.dtype = model.config, torch.float32
         self.device = torch.device("cpu")
         self._patch, self._theta = int(model.patch_size), float(model.rope_theta)
-        small = torch.float32
-        if maker.precision != "float32" and why_slow("bfloat16") is None:
-            small = torch.bfloat16
+        small = small_type(maker.precision)
         self._times = [_TimeEmbedding(one, maker) for one in (model.time_embed, model.time_embed_r)]
         self._into = _from_patches(model.proj_in_conv, small)
         self._out_of = _to_patches(model.proj_out_conv, small)
         self._text = maker.keep(model.condition_embedder, "many")
-        self._norm, self._eps = _vector(model.norm_out.weight), float(model.norm_out.eps)
+        self._norm, self._eps = vector(model.norm_out.weight), float(model.norm_out.eps)
         self._table = model.scale_shift_table.detach().float()[0]
         self._blocks = [
             _Block(block, maker, f"layers.{index}", small)
@@ -131,7 +127,7 @@ class AceStepTransformer(torch.nn.Module):
         for block, known in zip(self._blocks, text, strict=True):
             block(hidden, changes + more, turns, known)
         shift, scale = self._table + first + second
-        normed = _normed(hidden, self._norm * (1 + scale), shift, self._eps)
+        normed = rms_norm(hidden, self._norm * (1 + scale), shift, self._eps)
         found: torch.Tensor = self._out_of(normed).view(len(hidden) * self._patch, -1)
         return found[:length]
 
@@ -157,12 +153,12 @@ class _Block(torch.nn.Module):
         self._eps = float(block.self_attn_norm.eps)
         self._table = block.scale_shift_table.detach().float()[0]
         self._norms = [
-            _vector(norm.weight)
+            vector(norm.weight)
             for norm in (block.self_attn_norm, block.cross_attn_norm, block.mlp_norm)
         ]
         # Scores are divided by the root of a head's size: the query's norm does it.
-        self._own = _vector(own.norm_q.weight) * own.scaling, _vector(own.norm_k.weight)
-        self._cross = _vector(cross.norm_q.weight) * cross.scaling, _vector(cross.norm_k.weight)
+        self._own = vector(own.norm_q.weight) * own.scaling, vector(own.norm_k.weight)
+        self._cross = vector(cross.norm_q.weight) * cross.scaling, vector(cross.norm_k.weight)
         self.own_in = maker.make(f"{name}.own_in", own.to_q, own.to_k, own.to_v)
         self.own_out = maker.make(f"{name}.own_out", own.to_out[0])
         self.cross_in = maker.make(f"{name}.cross_in", cross.to_q)
@@ -174,8 +170,8 @@ class _Block(torch.nn.Module):
     def text(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys and values of a text, ``[G, E, D]``."""
         found = self.cross_text.rows(states).view(len(states), 2 * self._groups, self._size)
-        key = _scaled(found[:, : self._groups].float(), self._cross[1], self._eps)
-        return self._by_head(key), self._by_head(found[:, self._groups :])
+        key = rms_norm(found[:, : self._groups].float(), self._cross[1], None, self._eps)
+        return by_head(key, self._small), by_head(found[:, self._groups :], self._small)
 
     def forward(
         self,
@@ -186,34 +182,32 @@ class _Block(torch.nn.Module):
     ) -> None:
         """Add to ``hidden``, ``[M, width]``, in place."""
         shift, scale, gate, late_shift, late_scale, late_gate = self._table + changes[0]
-        normed = _normed(hidden, self._norms[0] * (1 + scale), shift, self._eps)
+        normed = rms_norm(hidden, self._norms[0] * (1 + scale), shift, self._eps)
         hidden.addcmul_(self.own_out.rows(self._attended(normed, turns)).float(), gate)
-        normed = _normed(hidden, self._norms[1], None, self._eps)
+        normed = rms_norm(hidden, self._norms[1], None, self._eps)
         hidden.add_(self.cross_out.rows(self._told(normed, text)))
-        normed = _normed(hidden, self._norms[2] * (1 + late_scale), late_shift, self._eps)
-        for first in range(0, len(hidden), _CHUNK):
-            wide = self.wide.rows(normed[first : first + _CHUNK])
+        normed = rms_norm(hidden, self._norms[2] * (1 + late_scale), late_shift, self._eps)
+        for first in range(0, len(hidden), CHUNK):
+            wide = self.wide.rows(normed[first : first + CHUNK])
             gates, values = wide.chunk(2, dim=-1)
             found = self.narrow.rows(silu(gates).mul_(values))
-            hidden[first : first + _CHUNK].addcmul_(found.float(), late_gate)
+            hidden[first : first + CHUNK].addcmul_(found.float(), late_gate)
 
     def _attended(self, normed: torch.Tensor, turns: _Turns) -> torch.Tensor:
         heads, groups = self._heads, self._groups
         found = self.own_in.rows(normed).view(len(normed), heads + 2 * groups, self._size)
-        query = _scaled(found[:, :heads].float(), self._own[0], self._eps)
-        key = _scaled(found[:, heads : heads + groups].float(), self._own[1], self._eps)
+        query = rms_norm(found[:, :heads].float(), self._own[0], None, self._eps)
+        key = rms_norm(found[:, heads : heads + groups].float(), self._own[1], None, self._eps)
         query, key = (rotate(one, turns.cosines, turns.sines, self._small) for one in (query, key))
-        value = self._by_head(found[:, heads + groups :])
+        value = by_head(found[:, heads + groups :], self._small)
         if self._reach is None:
             return attend(query, key, value)
         return attend_near(query, key, value, self._reach)
 
     def _told(self, normed: torch.Tensor, text: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         query = self.cross_in.rows(normed).view(len(normed), self._heads, self._size)
-        return attend(self._by_head(_scaled(query.float(), self._cross[0], self._eps)), *text)
-
-    def _by_head(self, rows: torch.Tensor) -> torch.Tensor:
-        return rows.transpose(0, 1).to(self._small).contiguous()
+        query = rms_norm(query.float(), self._cross[0], None, self._eps)
+        return attend(by_head(query, self._small), *text)
 
 
 class _TimeEmbedding:
@@ -232,27 +226,6 @@ class _TimeEmbedding:
         angles = time[:, None] * self._scale * speeds
         found = self._second(silu(self._first(torch.cat([angles.cos(), angles.sin()], -1))))
         return found, self._last(silu(found)).unflatten(1, (6, -1))
-
-
-def _normed(
-    rows: torch.Tensor, weight: torch.Tensor, shift: torch.Tensor | None, eps: float
-) -> torch.Tensor:
-    """Divide rows by their root mean square, scale and shift them."""
-    found = rows * _inverse(rows, eps)
-    return found.mul_(weight) if shift is None else torch.addcmul(shift, found, weight, out=found)
-
-
-def _scaled(heads: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
-    return (heads * _inverse(heads, eps)).mul_(weight)
-
-
-def _inverse(rows: torch.Tensor, eps: float) -> torch.Tensor:
-    norm: torch.Tensor = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
-    return norm.square_().div_(rows.shape[-1]).add_(eps).rsqrt_()
-
-
-def _vector(parameter: torch.Tensor) -> torch.Tensor:
-    return parameter.detach().float()
 
 
 def _from_patches(conv: Any, small: torch.dtype) -> Product:

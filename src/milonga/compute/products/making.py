@@ -33,9 +33,17 @@ class LayerMaker:
         Raises:
             Cancelled: the user stopped it.
         """
+        self.check()
+        return make_linear(*joined(layers), self.precision, rows)
+
+    def check(self) -> None:
+        """Ask whether to stop.
+
+        Raises:
+            Cancelled: the user wants that.
+        """
         if self._progress is not None:
             self._progress.check()
-        return make_linear(*joined(layers), self.precision, rows)
 
     def keep(self, layer: torch.nn.Linear, rows: Rows = "few") -> Product:
         """Make a product of a small layer in the precision that it has."""
@@ -44,10 +52,17 @@ class LayerMaker:
 
 
 def joined(
-    layers: Sequence[torch.nn.Linear],
+    layers: Sequence[torch.nn.Linear], *, weights: bool = True
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Join the weights and biases of layers; the layers are empty afterwards."""
-    weight = torch.cat([layer.weight.detach() for layer in layers])
+    """Join the weights and biases of layers; the layers are empty afterwards.
+
+    Args:
+        layers: at least one.
+        weights: False to leave the weights unread; there are none in the result then.
+    """
+    weight = torch.cat(
+        [layer.weight.detach() for layer in layers[: len(layers) * weights]] or [torch.empty(0)]
+    )
     biases = [layer.bias for layer in layers]
     bias = None
     if any(one is not None for one in biases):

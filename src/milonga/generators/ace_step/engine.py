@@ -9,8 +9,9 @@ Source: ACE-Step 1.5 (arXiv:2602.00744); guidance: arXiv:2410.02416.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from milonga.compute.products.precision import Precision
 from milonga.generators.ace_step.checkpoints import AceStepShape
 from milonga.generators.ace_step.conditions import Conditions
 from milonga.generators.ace_step.lora import Lora
-from milonga.generators.ace_step.parts import AceStepParts, Precision
+from milonga.generators.ace_step.parts import AceStepParts
 from milonga.generators.neural import oobleck
 from milonga.generators.neural.cancelling import cancellable
+from milonga.generators.neural.precision import (
+    TRIAL_S,
+    TRIAL_STEPS,
+    LoadedPrecision,
+    PrecisionChoice,
+    Trial,
+    recording,
+)
 from milonga.runtime.progress import Progress
 from milonga.runtime.seeding import fold
 
@@ -85,7 +95,8 @@ class AceStepEngine:
         parts: where they come from.
         shape: its sizes.
         conditions: encodes texts.
-        dtype: of the transformer.
+        engine: ``fast`` on a processor: its own transformer.
+        precision: of the transformer there.
     """
 
     def __init__(
@@ -94,13 +105,28 @@ class AceStepEngine:
         name: str,
         device: str,
         shape: AceStepShape,
-        precision: Precision,
+        precision: PrecisionChoice = "published",
         lora: Lora | None = None,
+        key: str = "",
     ) -> None:
         self.parts = AceStepParts(folder, name, device, precision, lora)
         self.shape = shape
         self.conditions = Conditions(self.parts, shape.rate / shape.hop)
-        self.dtype = str(self.parts.dtype).removeprefix("torch.")
+        self.engine = "fast" if device == "cpu" else "torch"
+        self.precision = LoadedPrecision(precision, folder / "transformer", key or name, device)
+        self.parts.precision = self.precision.chosen.precision
+
+    @property
+    def dtype(self) -> str:
+        """Precision of the transformer."""
+        if self.parts.device == "cpu":
+            return self.precision.chosen.precision
+        return str(self.parts.dtype).removeprefix("torch.")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a receipt says of the precision."""
+        return self.precision.notes
 
     def context(
         self, frames: int, there: torch.Tensor | None = None, mask: torch.Tensor | None = None
@@ -135,6 +161,43 @@ class AceStepEngine:
             GeneratorError: the files are damaged.
             Cancelled: the user stopped it.
         """
+        if self.precision.chosen.open:
+            self._settle(phases, settings, progress)
+        with self.parts.at_work("transformer") as model:
+            return self._sampled(model, phases, seed, settings, progress)
+
+    def _settle(self, phases: Sequence[Phase], settings: Settings, progress: Progress) -> None:
+        """Try int8 on the first seconds of what is asked for, and choose."""
+        frames = min(settings.frames, math.ceil(TRIAL_S * self.shape.rate / self.shape.hop))
+        short = replace(settings, steps=TRIAL_STEPS, frames=frames)
+        phase = replace(phases[-1], context=phases[-1].context[:, :frames], until=TRIAL_STEPS)
+
+        def trial(precision: Precision, inputs: Sequence[Any] | None) -> Trial:
+            import torch
+
+            self.parts.precision = precision
+            with self.parts.at_work("transformer") as model, torch.inference_mode():
+                with recording(model) as steps:
+                    latents = self._sampled(model, [phase], 0, short, progress)
+                found = [step.output for step in steps]
+                if inputs is not None:
+                    found = [model(*step.args, **step.kwargs)[0] for step in inputs]
+            samples = self.audio(latents, frames * self.shape.hop, progress)
+            return Trial(steps, found, samples, self.shape.rate)
+
+        try:
+            self.precision.settle(trial, progress)
+        finally:
+            self.parts.precision = self.precision.chosen.precision
+
+    def _sampled(
+        self,
+        model: Any,
+        phases: Sequence[Phase],
+        seed: int,
+        settings: Settings,
+        progress: Progress,
+    ) -> torch.Tensor:
         import torch
 
         generator = torch.Generator().manual_seed(fold(seed))
@@ -142,7 +205,6 @@ class AceStepEngine:
         label = f"ACE-Step, {settings.steps} steps"
         with (
             torch.inference_mode(),
-            self.parts.at_work("transformer") as model,
             cancellable(model, progress, (torch.nn.Linear,)),
             progress.task(label, settings.steps, "steps") as task,
         ):

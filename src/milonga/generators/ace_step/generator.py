@@ -24,11 +24,11 @@ from milonga.generators.ace_step.limits import (
     text_problems,
 )
 from milonga.generators.ace_step.lora import Lora, find_lora
-from milonga.generators.ace_step.parts import Precision
 from milonga.generators.ace_step.prompts import Texts, foreign_to, texts_of
 from milonga.generators.base import Model, Request, Role, Task, problem_of
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
 from milonga.generators.neural.outlook import RenderOutlook, offline_problem
+from milonga.generators.neural.precision import PrecisionChoice, key_of, precision_option
 from milonga.generators.words.language import language_name
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
@@ -90,11 +90,7 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
             description="How much of the steps goes to the rough shape of the music: 3 for turbo, "
             "1 for base and sft.",
         )
-        precision: Precision = Field(
-            default="auto",
-            description="Numbers of the transformer: auto (float32 on a processor, bfloat16 "
-            "elsewhere), float32, bfloat16.",
-        )
+        precision: PrecisionChoice = precision_option()
 
         lora: str = Field(
             default="",
@@ -153,9 +149,16 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         name = self.options.model
         if self.options.lora:
             self._lora = find_lora(self.options.lora, self.options.lora_scale, Progress())
-        return AceStepEngine(
-            local.folder, name, device, shape_of(local, name), self.options.precision, self._lora
-        )
+        key = key_of(name, local)
+        if self._lora is not None:
+            key += f" with {self.options.lora} at {self.options.lora_scale:g}"
+        engine = AceStepEngine(
+            local.folder, name, device, shape_of(local, name), self.options.precision, self._lora,
+            key,
+        )  # fmt: skip
+        if self._lora is None:
+            engine.parts.source = self.digest_of("transformer")
+        return engine
 
     def make(self, engine: AceStepEngine, request: Request, progress: Progress) -> Clip:
         settings = self._settings(request, engine.shape)
@@ -202,7 +205,7 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
     ) -> Clip:
         shape, name = engine.shape, self.options.model
         tera = settings.steps * shape.step_operations(settings.frames, settings.guided) / 1e12
-        with self.learning(outlook.step_work(name), tera):
+        with self.learning(outlook.step_work(name, engine.dtype), tera):
             latents = engine.latents(phases, request.seed, settings, progress)
         with self.learning(outlook.decoding_work(name), request.seconds):
             sound = engine.audio(latents, round(request.seconds * shape.rate), progress)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from milonga.compute.products.precision import BYTES, Precision
 from milonga.generators.ace_step.checkpoints import AceStepShape
 from milonga.generators.ace_step.engine import Settings
-from milonga.generators.ace_step.parts import Precision
 from milonga.generators.neural.calibration import compute_speed
 from milonga.generators.neural.outlook import RenderOutlook, speed_on, weights_size
+from milonga.generators.neural.precision import PrecisionChoice, foreseen, speed_of
 from milonga.runtime.words import time_text
 from milonga.weights import LocalWeights
 
@@ -20,9 +21,9 @@ _ASIDE = 1.2e9
 """Bytes in use beside the transformer's weights: the libraries, and what a step passes on."""
 
 
-def step_work(name: str) -> str:
+def step_work(name: str, precision: str) -> str:
     """Name a million million operations of the transformer for the calibration."""
-    return f"ace-step steps, {name}"
+    return f"ace-step steps, {name}, {precision}"
 
 
 def decoding_work(name: str) -> str:
@@ -35,7 +36,7 @@ def foresee(
     local: LocalWeights | None,
     shape: AceStepShape,
     device: str,
-    precision: Precision,
+    precision: PrecisionChoice,
     settings: Settings,
     seconds: float,
 ) -> RenderOutlook:
@@ -54,24 +55,21 @@ def foresee(
     """
     tera = shape.step_operations(settings.frames, settings.guided) / 1e12
     on_processor = device in ("auto", "cpu")
+    elsewhere: Precision = "float32" if precision == "float32" else "bfloat16"
+    chosen, numbers = foreseen(precision, name, local, device, "bfloat16", elsewhere)
     step_s = estimate = memory = None
-    if (speed := speed_on(device, step_work(name))) is not None:
+    works = step_work(name, chosen.precision), step_work(name, elsewhere)
+    if (speed := speed_on(device, *works)) is not None:
         step_s = speed * tera
     elif on_processor:
-        step_s = _OVERHEAD * tera * 1e12 / compute_speed()
+        step_s = _OVERHEAD * tera * 1e12 / speed_of(chosen.precision)
     if step_s is not None:
         each = speed_on(device, decoding_work(name))
         if each is None:
             each = _DECODING_OVERHEAD * _DECODING / compute_speed()
         estimate = step_s * settings.steps + each * seconds
-    wide = precision == "float32" or (precision == "auto" and on_processor)
     if weights_size(name, local) is not None:
-        memory = shape.parameters * (4 if wide else 2) + _ASIDE
-    numbers: str = precision
-    if precision == "auto":
-        numbers = "float32" if device == "cpu" else "bfloat16"
-        if device == "auto":
-            numbers = "float32 (bfloat16 and half of that memory on a graphics card)"
+        memory = shape.parameters * BYTES[chosen.precision if on_processor else elsewhere] + _ASIDE
     notes = () if step_s is None else (_steps(name, settings, tera, step_s),)
     return RenderOutlook(estimate, memory, numbers, notes)
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from milonga.compute.products.precision import Precision
 from milonga.generators.ace_step.lora import Lora
 from milonga.generators.neural import oobleck
 from milonga.generators.neural.loading import load_pretrained
 from milonga.generators.neural.parts import TakingTurns
+from milonga.generators.neural.precision import PrecisionChoice, layer_maker
 from milonga.runtime.seeding import seeded
 
 if TYPE_CHECKING:
     import torch
-
-Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class AceStepParts(TakingTurns):
@@ -24,8 +24,13 @@ class AceStepParts(TakingTurns):
         folder: of the files.
         name: what the user calls the model.
         device: ``cpu``, ``cuda:0``, ``mps``.
-        precision: of the transformer. The others are small and compute in float32.
+        wanted: precision of the transformer on an accelerator. The others are small and compute in
+            float32.
         lora: added to the transformer.
+
+    Attributes:
+        precision: of the transformer's weights on a processor.
+        source: hash of the transformer's files; empty to store no int8 copy of them.
     """
 
     def __init__(
@@ -33,11 +38,13 @@ class AceStepParts(TakingTurns):
         folder: Path,
         name: str,
         device: str,
-        precision: Precision,
+        wanted: PrecisionChoice,
         lora: Lora | None = None,
     ) -> None:
-        super().__init__(folder, name, device, dtype_for(device, precision))
+        super().__init__(folder, name, device, dtype_for(device, wanted))
         self._lora = lora
+        self.precision: Precision = "float32"
+        self.source = ""
 
     def load(self, part: str) -> Any:
         """Load ``text_encoder``, ``condition_encoder``, ``audio_tokenizer``,
@@ -56,23 +63,19 @@ class AceStepParts(TakingTurns):
             return self._tokenizer(ace_step.AceStepAudioTokenizer)
         if part == "audio_token_detokenizer":
             return self.load_diffusers(part, ace_step.AceStepAudioTokenDetokenizer)
-        model = self.load_diffusers(part, AceStepTransformer1DModel, dtype=self.dtype)
-        return model if self.device != "cpu" else self._on_processor(model)
+        if self.device != "cpu":
+            return self.load_diffusers(part, AceStepTransformer1DModel, dtype=self.dtype)
+        from milonga.compute.diffusion.ace_step import AceStepTransformer
+
+        model = self.load_diffusers(part, AceStepTransformer1DModel, mapped=True)
+        with layer_maker(self.precision, f"{self.name} {part}", self.source) as maker:
+            return AceStepTransformer(model, maker)
 
     def tensors(self, part: str) -> dict[str, torch.Tensor]:
         found = super().tensors(part)
         if part == "transformer" and self._lora is not None:
             found = self._lora.added_to(found, self.folder / part)
         return found
-
-    def _on_processor(self, model: Any) -> Any:
-        import torch
-
-        from milonga.compute.diffusion.ace_step import AceStepTransformer
-        from milonga.compute.products.making import LayerMaker
-
-        wide = self.dtype == torch.float32
-        return AceStepTransformer(model, LayerMaker("float32" if wide else "bfloat16"))
 
     def _tokenizer(self, kind: Any) -> Any:
         model = self.load_diffusers("audio_tokenizer", kind)
@@ -86,17 +89,18 @@ class AceStepParts(TakingTurns):
         return model
 
 
-def dtype_for(device: str, precision: Precision) -> torch.dtype:
+def dtype_for(device: str, wanted: PrecisionChoice) -> torch.dtype:
     """Choose the numbers of the transformer: never float16, whose range it leaves.
 
-    On a processor float32; elsewhere bfloat16, where the device computes in it.
+    On a processor what goes in and out is float32; elsewhere bfloat16, where the device computes
+    in it.
     """
     import torch
 
-    if precision != "auto":
-        return torch.float32 if precision == "float32" else torch.bfloat16
     if device == "cpu":
         return torch.float32
+    if wanted in ("float32", "bfloat16"):
+        return torch.float32 if wanted == "float32" else torch.bfloat16
     if device.startswith("cuda"):
         able = torch.cuda.get_device_capability(device) >= (8, 0) or torch.version.hip is not None
         return torch.bfloat16 if able else torch.float32

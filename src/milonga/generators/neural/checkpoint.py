@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -111,6 +112,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
         self._engine: EngineT | None = None
         self._local: LocalWeights | None = None
         self._model: Model | None = None
+        self._hashes: dict[str, str] = {}
         self._dropped: tuple[str, ...] = ()
         self._access: tuple[Problem | None, str | None] | None = None
 
@@ -270,6 +272,15 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
             update["dtype"] = engine.dtype
         return model.model_copy(update=update)
 
+    def digest_of(self, part: str) -> str:
+        """Hash the hashes of the weights in a folder of the model, while it is loaded."""
+        files = [
+            f"{name} {digest}"
+            for name, digest in sorted(self._hashes.items())
+            if name.startswith(f"{part}/") and name.endswith(".safetensors")
+        ]
+        return hashlib.sha256("\n".join(files).encode()).hexdigest()
+
     @contextmanager
     def learning(self, work: str, units: float) -> Iterator[None]:
         """Keep how long the block took for ``units`` of ``work`` on this device."""
@@ -324,6 +335,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
         refuse_absurd(local)
         device = pick_device(self.options.device)
         hashes = hashes_of(local, progress)
+        self._hashes = hashes
         progress.check()
         with (
             progress.task(f"{self.loading} {name}"),

@@ -129,14 +129,16 @@ def notes_of(
     ]
 
 
-def speed_on(device: str, work: str) -> float | None:
+def speed_on(device: str, work: str, elsewhere: str | None = None) -> float | None:
     """Seconds per unit of work as learnt on ``device``, or for ``auto`` on the best one tried.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         work: as the calibration calls it, but for the device, which is put at its end.
+        elsewhere: its name on an accelerator, where that computes in another precision.
     """
     for one in ("cuda:0", "cuda", "mps", "cpu") if device == "auto" else (device,):
-        if (speed := known_speed(f"{work}, {one}")) is not None:
+        name = work if one == "cpu" or elsewhere is None else elsewhere
+        if (speed := known_speed(f"{name}, {one}")) is not None:
             return speed
     return None

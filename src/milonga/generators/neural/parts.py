@@ -81,7 +81,13 @@ class TakingTurns(ABC):
         return loading_explained(f"The {part} of {self.name}", self.folder / part, self.name)
 
     def load_diffusers(
-        self, part: str, kind: Any, *, child: str = "", dtype: torch.dtype | None = None
+        self,
+        part: str,
+        kind: Any,
+        *,
+        child: str = "",
+        dtype: torch.dtype | None = None,
+        mapped: bool = False,
     ) -> Any:
         """A model of diffusers, or a child of it, with the file's own tensors.
 
@@ -93,6 +99,7 @@ class TakingTurns(ABC):
             kind: its class.
             child: the module wanted of it; empty for the whole.
             dtype: float32 if None.
+            mapped: keep the tensors as the files have them, mapped into memory.
         """
         import torch
 
@@ -109,7 +116,7 @@ class TakingTurns(ABC):
                 for key, value in self.tensors(part).items()
                 if key.startswith(prefix)
             }
-            fill(model, tensors, self.folder / part, self.name, dtype)
+            fill(model, tensors, self.folder / part, self.name, dtype, mapped=mapped)
         return model.requires_grad_(False).eval()
 
 
@@ -119,6 +126,8 @@ def fill(
     folder: Path,
     name: str,
     dtype: torch.dtype | None = None,
+    *,
+    mapped: bool = False,
 ) -> None:
     """Give a model made of shapes alone its tensors.
 
@@ -128,6 +137,7 @@ def fill(
         folder: where they came from.
         name: what the user calls the model.
         dtype: float32 if None.
+        mapped: leave the tensors as they are.
 
     Raises:
         GeneratorError: some are lacking.
@@ -135,7 +145,8 @@ def fill(
     import torch
 
     refuse_lacking(sorted(model.state_dict().keys() - tensors.keys()), folder, name)
-    found = {key: value.to(dtype or torch.float32) for key, value in tensors.items()}
+    kind = dtype or torch.float32
+    found = {key: value if mapped else value.to(kind) for key, value in tensors.items()}
     model.load_state_dict(found, strict=False, assign=True)
 
 

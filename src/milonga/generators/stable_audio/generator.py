@@ -14,6 +14,7 @@ from milonga.errors import Problem
 from milonga.generators.base import Request, Role, too_long
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
 from milonga.generators.neural.outlook import RenderOutlook
+from milonga.generators.neural.precision import PrecisionChoice, key_of, precision_option
 from milonga.generators.stable_audio import outlook
 from milonga.generators.stable_audio.checkpoints import StableAudioShape, shape_of, wrong_part
 from milonga.generators.stable_audio.engine import Settings, StableAudioEngine
@@ -62,6 +63,7 @@ class StableAudio(CheckpointGenerator[StableAudioEngine]):
             description="How closely the music keeps to the words, 1 to 30; at 1 there is no "
             "such guidance and no negative prompt, and each step computes half as much.",
         )
+        precision: PrecisionChoice = precision_option()
         window: Literal["full", "short"] = Field(
             default="full",
             description="full: compute the 47 s that the model was trained on and keep what was "
@@ -98,7 +100,7 @@ class StableAudio(CheckpointGenerator[StableAudioEngine]):
     def outlook(self, request: Request, local: LocalWeights | None) -> RenderOutlook:
         shape = shape_of(local)
         seen = outlook.foresee(
-            self.options.model, local, shape, self.options.device,
+            self.options.model, local, shape, self.options.device, self.options.precision,
             self._settings(request, shape), request.seconds,
         )  # fmt: skip
         if self.options.window == "short":
@@ -110,13 +112,18 @@ class StableAudio(CheckpointGenerator[StableAudioEngine]):
         return seen
 
     def load(self, local: LocalWeights, device: str) -> StableAudioEngine:
-        return StableAudioEngine(local.folder, self.options.model, device, shape_of(local))
+        engine = StableAudioEngine(
+            local.folder, self.options.model, device, shape_of(local), self.options.precision,
+            key_of(self.options.model, local),
+        )  # fmt: skip
+        engine.parts.source = self.digest_of("transformer")
+        return engine
 
     def make(self, engine: StableAudioEngine, request: Request, progress: Progress) -> Clip:
         shape, name = engine.shape, self.options.model
         settings = self._settings(request, shape)
         tera = settings.steps * shape.step_operations(settings.frames, settings.guided) / 1e12
-        with self.learning(outlook.step_work(name), tera):
+        with self.learning(outlook.step_work(name, engine.dtype), tera):
             latents = engine.latents(
                 tags_of(request), request.negative, request.seconds, request.seed, settings,
                 progress,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from milonga.compute.products.precision import BYTES
 from milonga.generators.neural.calibration import compute_speed
 from milonga.generators.neural.outlook import RenderOutlook, speed_on, weights_size
+from milonga.generators.neural.precision import PrecisionChoice, foreseen, speed_of
 from milonga.generators.stable_audio.checkpoints import StableAudioShape
 from milonga.generators.stable_audio.engine import Settings
 from milonga.runtime.words import time_text
@@ -19,9 +21,9 @@ _ASIDE = 0.9e9
 """Bytes in use beside the transformer's weights: the libraries, and what a step passes on."""
 
 
-def step_work(name: str) -> str:
+def step_work(name: str, precision: str) -> str:
     """Name a million million operations of the transformer for the calibration."""
-    return f"stable-audio steps, {name}"
+    return f"stable-audio steps, {name}, {precision}"
 
 
 def decoding_work(name: str) -> str:
@@ -34,6 +36,7 @@ def foresee(
     local: LocalWeights | None,
     shape: StableAudioShape,
     device: str,
+    precision: PrecisionChoice,
     settings: Settings,
     seconds: float,
 ) -> RenderOutlook:
@@ -46,26 +49,26 @@ def foresee(
         local: its files, if they are here.
         shape: its sizes.
         device: as asked for.
+        precision: as asked for.
         settings: steps, guidance, frames.
         seconds: of audio.
     """
     tera = shape.step_operations(settings.frames, settings.guided) / 1e12
     on_processor = device in ("auto", "cpu")
+    chosen, numbers = foreseen(precision, name, local, device, "float32", "float16")
     step_s = estimate = memory = None
-    if (speed := speed_on(device, step_work(name))) is not None:
+    works = step_work(name, chosen.precision), step_work(name, "float16")
+    if (speed := speed_on(device, *works)) is not None:
         step_s = speed * tera
     elif on_processor:
-        step_s = _OVERHEAD * tera * 1e12 / compute_speed()
+        step_s = _OVERHEAD * tera * 1e12 / speed_of(chosen.precision)
     if step_s is not None:
         each = speed_on(device, decoding_work(name))
         if each is None:
             each = _DECODING_OVERHEAD * _DECODING / compute_speed()
         estimate = step_s * settings.steps + each * seconds
     if weights_size(name, local) is not None:
-        memory = shape.parameters * (4 if on_processor else 2) + _ASIDE
-    numbers = "float32 (half of that precision and memory on a graphics card)"
-    if device != "auto":
-        numbers = "float32" if device == "cpu" else "float16"
+        memory = shape.parameters * (BYTES[chosen.precision] if on_processor else 2) + _ASIDE
     notes = () if step_s is None else (_saving(name, settings, tera, step_s),)
     return RenderOutlook(estimate, memory, numbers, notes)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from milonga.compute.products.precision import Precision
 from milonga.generators.neural import oobleck
 from milonga.generators.neural.loading import load_pretrained
 from milonga.generators.neural.parts import TakingTurns
+from milonga.generators.neural.precision import layer_maker
 
 
 class ModelParts(TakingTurns):
@@ -17,6 +19,10 @@ class ModelParts(TakingTurns):
         folder: of the files.
         name: what the user calls the model.
         device: ``cpu``, ``cuda:0``, ``mps``.
+
+    Attributes:
+        precision: of the transformer's weights on a processor.
+        source: hash of the transformer's files; empty to store no int8 copy of them.
     """
 
     def __init__(self, folder: Path, name: str, device: str) -> None:
@@ -24,6 +30,8 @@ class ModelParts(TakingTurns):
 
         # Of the transformer. The others are small, and of a wider range of numbers.
         super().__init__(folder, name, device, torch.float32 if device == "cpu" else torch.float16)
+        self.precision: Precision = "float32"
+        self.source = ""
 
     def load(self, part: str) -> Any:
         """``text_encoder``, ``projection_model``, ``transformer`` or ``decoder``."""
@@ -38,7 +46,13 @@ class ModelParts(TakingTurns):
         if part == "transformer":
             from diffusers import StableAudioDiTModel
 
-            return self.load_diffusers(part, StableAudioDiTModel, dtype=self.dtype)
+            if self.device != "cpu":
+                return self.load_diffusers(part, StableAudioDiTModel, dtype=self.dtype)
+            from milonga.compute.diffusion.stable_audio import StableAudioTransformer
+
+            model = self.load_diffusers(part, StableAudioDiTModel, mapped=True)
+            with layer_maker(self.precision, f"{self.name} {part}", self.source) as maker:
+                return StableAudioTransformer(model, maker)
         return oobleck.load(self, "decoder")
 
     def sampler(self) -> Any:

@@ -1,0 +1,90 @@
+"""What the benchmarks of a transformer's step have in common: processes, rows of the tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.timing import run_process
+
+PRECISIONS = ("int8", "bfloat16", "float32")
+
+
+@dataclass
+class Compared:
+    """What was measured.
+
+    Attributes:
+        best: the quickest dtype of diffusers.
+        theirs: seconds and peak bytes by dtype.
+        ours: seconds, ratio and error by precision.
+        speeds: operations per second of a product, by precision.
+        alone: seconds to load, bytes held and peak bytes by precision; ``int8 made`` is the run
+            that makes the stored copy.
+    """
+
+    best: str = ""
+    theirs: dict[str, tuple[float, float]] = field(default_factory=dict)
+    ours: dict[str, dict[str, float]] = field(default_factory=dict)
+    speeds: dict[str, float] = field(default_factory=dict)
+    alone: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+
+
+def compare(model: str, dtypes: tuple[str, ...], quick: bool) -> Compared:
+    """Measure diffusers in each dtype, ours in turns with its best, and each alone for memory."""
+    found, size = Compared(), "quick" if quick else "real"
+    with tempfile.TemporaryDirectory(prefix="milonga-bench-") as scratch:
+        result, folder = Path(scratch, "result.json"), Path(scratch, "model")
+        home = {"MILONGA_HOME": str(Path(scratch, "home"))}
+
+        def measure(what: str, *args: object) -> tuple[Any, float]:
+            worker = [sys.executable, "-m", "bench.step_worker", model, what, size, str(result)]
+            done = run_process([*worker, *map(str, args)], env=home)
+            return json.loads(result.read_text()), done.peak_mb / 1000
+
+        for dtype in dtypes:
+            output = Path(scratch, f"{dtype}.pt")
+            seen, peak = measure("theirs", dtype, 2, output)
+            found.theirs[dtype] = seen["seconds"], peak
+        found.best = min(found.theirs, key=lambda dtype: found.theirs[dtype][0])
+        seen, _ = measure("turns", found.best, Path(scratch, "float32.pt"), 2, *PRECISIONS)
+        found.ours, found.speeds = seen["ours"], seen["speeds"]
+        measure("write", folder)
+        for label in ("int8 made", *PRECISIONS):
+            seen, peak = measure(label.split()[0], folder)
+            found.alone[label] = seen["loading"], seen["held"] / 1e9, peak
+    return found
+
+
+def rows(found: Compared, tera: float) -> str:
+    lines = [
+        "| | seconds | against diffusers' best | share of the limit | error |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for precision, seen in found.ours.items():
+        share = tera * 1e12 / found.speeds[precision] / seen["seconds"]
+        lines.append(
+            f"| milonga, {precision} | {seen['seconds']:.2f} | {seen['ratio']:.1f} times | "
+            f"{share:.0%} | {seen['error']:.2g} |"
+        )
+    for dtype, (seconds, _) in found.theirs.items():
+        lines.append(f"| diffusers, {dtype} | {seconds:.2f} | | | |")
+    return "\n".join(lines)
+
+
+def memory_rows(found: Compared) -> str:
+    lines = [
+        "| | loading | memory of its own | peak with mapped files |",
+        "| --- | --- | --- | --- |",
+    ]
+    words = {"int8 made": "int8, the stored copy made", "int8": "int8, from the stored copy"}
+    for label, (loading, held, peak) in found.alone.items():
+        what = f"milonga, {words.get(label, label)}"
+        lines.append(f"| {what} | {loading:.1f} s | {held:.1f} GB | {peak:.1f} GB |")
+    for dtype, (_, peak) in found.theirs.items():
+        lines.append(f"| diffusers, {dtype} | | | {peak:.1f} GB |")
+    return "\n".join(lines)

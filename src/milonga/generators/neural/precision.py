@@ -1,0 +1,400 @@
+"""Precision of a diffusion model's weights on a processor: what was asked for, what the processor
+is quick at, and what the model in hand bears.
+
+int8 is tried before ``auto`` takes it: a short take in both precisions. The errors are kept in the
+calibration, so a model is tried once on a machine, and receipts name them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from milonga.audio.clip import Clip
+from milonga.audio.mel.spec import MelSpec
+from milonga.compute.products.precision import SPEED, Precision, quick_precisions, why_slow
+from milonga.generators.neural.calibration import compute_speed, keep_figure, known_figure
+from milonga.generators.neural.loading import names_of
+from milonga.runtime.documents import parse_json
+from milonga.runtime.progress import Progress
+from milonga.runtime.tensor_file import LARGEST_HEADER
+from milonga.weights import LocalWeights
+
+if TYPE_CHECKING:
+    import torch
+
+    from milonga.compute.products.making import LayerMaker
+
+PrecisionChoice = Literal["published", "auto", "float32", "bfloat16", "int8"]
+
+LARGEST_VELOCITY_ERROR = 0.02
+"""Of the norm: what ``auto`` accepts of int8 in one step."""
+LARGEST_MEL_DISTANCE = 0.5
+"""Decibels: what ``auto`` accepts of int8 in a short take."""
+
+TRIAL_STEPS, TRIAL_S = 4, 2.0
+"""Steps and seconds of a trial's take."""
+
+_WORTH = 1.1
+"""A precision that is less quicker than that isn't taken for its speed."""
+_AUDIBLE_DB = 60.0
+"""Bands further below the loudest are left out: no one hears them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The precision that a model is loaded in.
+
+    Attributes:
+        precision: of its weights.
+        reason: why it isn't the one that was asked for, or what the trial found; may be empty.
+        open: only a trial can tell whether int8 is good enough.
+    """
+
+    precision: Precision
+    reason: str = ""
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A short take in one precision.
+
+    Attributes:
+        inputs: of each step, as ``trial`` wants them back.
+        velocities: what the network gave for each of them (velocity, or noise).
+        samples: the decoded take, ``[channels, samples]``.
+        rate: of the samples.
+    """
+
+    inputs: Sequence[Any]
+    velocities: Sequence[torch.Tensor]
+    samples: NDArray[np.float32]
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A call of a network, and what it gave."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    output: torch.Tensor
+
+
+Try = Callable[[Precision, Sequence[Any] | None], Trial]
+"""Makes a short take in a precision, always from the same seed; where inputs are given, the
+velocities are those of these inputs instead of the take's own."""
+
+
+def foreseen(
+    wanted: PrecisionChoice,
+    name: str,
+    local: LocalWeights | None,
+    device: str,
+    published: Precision,
+    elsewhere: str,
+) -> tuple[Chosen, str]:
+    """Choose the precision of a plan, and say it.
+
+    Args:
+        wanted: the option.
+        name: of the model, as the user calls it.
+        local: its files, if they are here; the network's are in ``transformer``.
+        device: as asked for.
+        published: precision of a checkpoint that isn't here.
+        elsewhere: precision on an accelerator.
+
+    Returns:
+        The choice on a processor, and the words for the plan.
+    """
+    if local is not None:
+        published = published_precision(local.folder / "transformer")
+    chosen = choose_precision(wanted, published, key_of(name, local))
+    words = chosen.precision + (f" ({chosen.reason})" if chosen.reason else "")
+    if device == "auto":
+        return chosen, f"{words}, or {elsewhere} on a graphics card"
+    return chosen, words if device == "cpu" else elsewhere
+
+
+class LoadedPrecision:
+    """The precision of a network that an engine loads on a processor.
+
+    Args:
+        wanted: the option.
+        folder: of the network's files.
+        key: from ``key_of``.
+        device: where the engine computes; elsewhere than on a processor all this is not used.
+
+    Attributes:
+        chosen: what to load.
+        notes: what a receipt says of it.
+    """
+
+    def __init__(self, wanted: PrecisionChoice, folder: Path, key: str, device: str) -> None:
+        self.chosen = Chosen("float32")
+        self._asked = wanted, published_precision(folder), key
+        if device == "cpu":
+            confirm_speeds()
+            self.chosen = choose_precision(*self._asked)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (self.chosen.reason,) if self.chosen.reason else ()
+
+    def settle(self, trial: Try, progress: Progress) -> None:
+        """Choose by a trial.
+
+        Raises:
+            Cancelled: the user stopped it.
+        """
+        self.chosen = settle(*self._asked, trial, progress)
+
+
+@contextlib.contextmanager
+def layer_maker(
+    precision: Precision, name: str, source: str, progress: Progress | None = None
+) -> Iterator[LayerMaker]:
+    """Make the layers of a network in a precision; those in int8 come from a stored copy.
+
+    Args:
+        precision: of the weights.
+        name: of the network, for the copy's file.
+        source: hash of its files; empty for no copy.
+        progress: asked before every layer whether to stop.
+    """
+    if precision == "int8" and source:
+        from milonga.compute.products.stored import copy_file, open_copy
+
+        with open_copy(copy_file(name, source), source, progress) as maker:
+            yield maker
+    else:
+        from milonga.compute.products.making import LayerMaker
+
+        yield LayerMaker(precision, progress)
+
+
+def precision_option() -> Any:
+    """Make the option ``precision`` of a generator."""
+    return Field(
+        default="published",
+        description="Numbers of the network on a processor: published (as the checkpoint came, "
+        "where the processor is quick at that), float32, bfloat16, int8 (fastest, least memory), "
+        "auto (int8 where a short trial finds it as good). Another precision gives another take.",
+    )
+
+
+def published_precision(folder: Path) -> Precision:
+    """Read the precision that most weights of a folder's safetensors files have, from their heads;
+    float32 where there are none."""
+    sizes: dict[str, int] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            with open(path, "rb") as handle:
+                length = int.from_bytes(handle.read(8), "little")
+                head = parse_json(handle.read(min(length, LARGEST_HEADER)))
+            for name, entry in head.items():
+                if name != "__metadata__":
+                    first, last = entry["data_offsets"]
+                    sizes[entry["dtype"]] = sizes.get(entry["dtype"], 0) + last - first
+    most = max(sizes, key=lambda kind: sizes[kind], default="F32")
+    return "bfloat16" if most in ("BF16", "F16") else "float32"
+
+
+def choose_precision(wanted: PrecisionChoice, published: Precision, key: str) -> Chosen:
+    """Choose for a processor, as far as that is known without loading anything.
+
+    Args:
+        wanted: the option.
+        published: of the checkpoint.
+        key: from ``key_of``.
+    """
+    usual = _quick(published)
+    if wanted == "published":
+        return usual
+    if wanted != "auto":
+        found = _quick(wanted)
+        if found.precision == "int8" and (errors := known_errors(key)) is not None:
+            return Chosen("int8", _figures(errors))
+        return found
+    if (slow := why_slow_here("int8")) is not None:
+        return Chosen(usual.precision, f"not int8: {slow}")
+    if (errors := known_errors(key)) is None:
+        return Chosen(usual.precision, "int8, where a short trial finds it as good", open=True)
+    if good_enough(errors):
+        return Chosen("int8", _figures(errors))
+    return Chosen(usual.precision, f"not int8: {_figures(errors)}")
+
+
+def settle(
+    wanted: PrecisionChoice, published: Precision, key: str, trial: Try, progress: Progress
+) -> Chosen:
+    """Choose for a processor; where only a trial can tell, make it.
+
+    Args:
+        wanted, published, key: as for ``choose_precision``.
+        trial: makes a short take.
+        progress: shows the trial, and stops it.
+
+    Raises:
+        Cancelled: the user stopped it; the next render tries again.
+    """
+    chosen = choose_precision(wanted, published, key)
+    if not chosen.open:
+        return chosen
+    with progress.task(f"Trying int8 beside {chosen.precision}"):
+        errors = compare(trial, chosen.precision)
+    for figure, value in zip(_names(key), errors, strict=True):
+        # The calibration keeps positive numbers.
+        keep_figure(figure, max(value, 1e-9))
+    chosen = choose_precision(wanted, published, key)
+    progress.message(f"{chosen.precision}: {chosen.reason}.")
+    return chosen
+
+
+def compare(trial: Try, usual: Precision) -> tuple[float, float]:
+    """Measure int8 against another precision.
+
+    Returns:
+        The relative error of the velocities on the same inputs, and the log-mel distance of the
+        takes in dB.
+    """
+    known = trial(usual, None)
+    found = trial("int8", known.inputs)
+    off = sum(
+        float((a.double() - b.double()).square().sum())
+        for a, b in zip(found.velocities, known.velocities, strict=True)
+    )
+    whole = sum(float(b.double().square().sum()) for b in known.velocities)
+    return math.sqrt(off / max(whole, 1e-30)), mel_distance(
+        known.samples, found.samples, known.rate
+    )
+
+
+def mel_distance(one: NDArray[np.float32], other: NDArray[np.float32], rate: int) -> float:
+    """Measure how far two recordings are apart: the mean difference of their audible bands, in dB.
+
+    Args:
+        one: ``[channels, samples]``; what is audible is decided by it.
+        other: the same.
+        rate: in Hz.
+    """
+    spec = MelSpec(
+        sample_rate=rate, n_fft=2048, win_length=2048, hop=512, n_mels=64, f_min=0.0,
+        f_max=rate / 2, scale="slaney", norm=None, power=2, padding="centre", pad_mode="reflect",
+        epsilon=0.0, compression="log10", floor=1e-20,
+    )  # fmt: skip
+    first, second = (
+        10 * spec.analyse(Clip(np.mean(sound, axis=0, keepdims=True), rate))
+        for sound in (one, other)
+    )
+    # What is silent in both is alike, how far down the one may be.
+    floor = max(float(first.max()), float(second.max())) - _AUDIBLE_DB
+    audible = first > floor
+    if not audible.any():
+        return 0.0
+    return float(np.abs(np.maximum(second, floor) - first)[audible].mean())
+
+
+@contextlib.contextmanager
+def recording(model: torch.nn.Module) -> Iterator[list[Step]]:
+    """Keep what goes into a network and comes out of it within the block: its output is a tensor,
+    or a tuple that begins with one."""
+    steps: list[Step] = []
+
+    def keep(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        steps.append(Step(args, kwargs, output[0] if isinstance(output, tuple) else output))
+
+    handle = model.register_forward_hook(keep, with_kwargs=True)
+    try:
+        yield steps
+    finally:
+        handle.remove()
+
+
+def good_enough(errors: tuple[float, float]) -> bool:
+    """Tell if ``auto`` takes int8 with these errors."""
+    return errors[0] <= LARGEST_VELOCITY_ERROR and errors[1] <= LARGEST_MEL_DISTANCE
+
+
+def known_errors(key: str) -> tuple[float, float] | None:
+    """The errors of int8 that a trial on this machine found; None before."""
+    velocity, mel = (known_figure(name) for name in _names(key))
+    return None if velocity is None or mel is None else (velocity, mel)
+
+
+def key_of(name: str, local: LocalWeights | None) -> str:
+    """Name a model's files for the calibration: other files of the same name are another model."""
+    if local is None:
+        return name
+    sizes = [f"{file} {(local.folder / file).stat().st_size}" for file in names_of(local)]
+    text = "\n".join([local.commit or "", *sizes])
+    return f"{name} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def why_slow_here(precision: Precision) -> str | None:
+    """Explain why a precision isn't worth it here: the processor lacks the instructions, or was
+    measured to be no quicker; None if it is worth it."""
+    if (reason := why_slow(precision)) is not None:
+        return reason
+    measured, plain = (known_figure(speed_name(one)) for one in (precision, "float32"))
+    if precision != "float32" and measured and plain and measured < _WORTH * plain:
+        return f"this processor was measured to be no quicker at {precision} than at float32"
+    return None
+
+
+def confirm_speeds() -> None:
+    """Measure products in each precision, once on a machine: some hundredths of a second each."""
+    import torch
+
+    from milonga.compute.products.linear import make_linear
+
+    for precision in quick_precisions():
+        if known_figure(speed_name(precision)) is not None:
+            continue
+        rows, inputs, outputs = 512, 1024, 2048
+        layer = make_linear(torch.ones(outputs, inputs), None, precision)
+        x, took = torch.ones(rows, inputs), math.inf
+        with torch.inference_mode():
+            for _ in range(5):
+                begun = time.perf_counter()
+                layer(x)
+                took = min(took, time.perf_counter() - begun)
+        keep_figure(speed_name(precision), 2 * rows * inputs * outputs / max(took, 1e-6))
+
+
+def speed_name(precision: str) -> str:
+    """Name the operations per second of torch's products for the calibration."""
+    return f"operations per second, {precision}"
+
+
+def speed_of(precision: Precision) -> float:
+    """Operations per second in a precision: as measured, else guessed from numpy's in float32."""
+
+    measured = known_figure(speed_name(precision))
+    return measured if measured is not None else compute_speed() * SPEED[precision]
+
+
+def _quick(precision: Precision) -> Chosen:
+    slow = why_slow_here(precision)
+    if slow is None:
+        return Chosen(precision)
+    return Chosen("float32", f"not {precision}: {slow}")
+
+
+def _names(key: str) -> tuple[str, str]:
+    return f"int8 velocity error, {key}", f"int8 log-mel distance, {key}"
+
+
+def _figures(errors: tuple[float, float]) -> str:
+    return f"int8 is off by {errors[0]:.2%} in a step and {errors[1]:.2f} dB in a short take"
