@@ -8,6 +8,7 @@ import torch
 
 from milonga.compute.products.linear import Product, Rows, make_linear
 from milonga.compute.products.precision import Precision
+from milonga.runtime.memory import unmap_read
 from milonga.runtime.progress import Progress
 
 
@@ -73,5 +74,7 @@ def joined(
             ]
         )
     for layer in layers:
+        if weights:
+            unmap_read(layer.weight.data_ptr(), layer.weight.nbytes)
         layer.weight = torch.nn.Parameter(torch.empty(0), requires_grad=False)
     return weight, bias

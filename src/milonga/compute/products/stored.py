@@ -23,6 +23,7 @@ from milonga.compute.products.making import LayerMaker, joined
 from milonga.compute.products.quantise import quantise_weight
 from milonga.errors import OutputError
 from milonga.runtime.files import atomic_path
+from milonga.runtime.memory import unmap_read
 from milonga.runtime.places import data_folder
 from milonga.runtime.progress import Progress
 from milonga.runtime.tensor_file import TensorFormat
@@ -77,7 +78,11 @@ class StoredLayerMaker(LayerMaker):
             return make_integer(whole, scale, bias, rows)
         self.check()
         bias = joined(layers, weights=False)[1]
-        return make_integer(known, self.tensors[f"{name}.scale"].clone(), bias, rows)
+        made = make_integer(known, self.tensors[f"{name}.scale"].clone(), bias, rows)
+        if rows == "many":
+            # It was packed; for few rows the file's own numbers are used.
+            unmap_read(known.data_ptr(), known.nbytes)
+        return made
 
 
 @contextlib.contextmanager
