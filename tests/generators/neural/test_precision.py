@@ -97,10 +97,12 @@ def test_the_published_precision_is_the_default_where_it_is_quick():
     assert choose_precision("published", "bfloat16", "m").precision == "bfloat16"
     assert choose_precision("published", "float32", "m").precision == "float32"
     keep_figure(precision.speed_name("float32"), 1e11)
-    keep_figure(precision.speed_name("bfloat16"), 1.05e11)
+    keep_figure(precision.speed_name("bfloat16"), 0.9e11)
     chosen = choose_precision("published", "bfloat16", "m")
     assert chosen.precision == "float32"
     assert "measured to be no quicker" in chosen.reason
+    # A wish stands: it saves memory all the same.
+    assert choose_precision("bfloat16", "bfloat16", "m").precision == "bfloat16"
 
 
 @pytest.mark.parametrize("wanted", ["published", "auto", "float32", "bfloat16", "int8"])

@@ -140,9 +140,11 @@ class WideningProduct(Product):
         self._rounded = scale.to(torch.bfloat16)
         # The quotient makes good what rounding a scale loses.
         self._rest = scale / self._rounded.float()
+        # torch's kernel reads past the end of weights whose rows are no multiple of 16.
+        self._widens = self.in_features % 16 == 0
 
     def rows(self, x: torch.Tensor) -> torch.Tensor:
-        if len(x) > _WIDE:
+        if len(x) > _WIDE or not self._widens:
             found = self._many(x)
         else:
             found = torch._weight_int8pack_mm(x.to(torch.bfloat16), self._weight, self._rounded)

@@ -45,8 +45,6 @@ LARGEST_MEL_DISTANCE = 0.5
 TRIAL_STEPS, TRIAL_S = 4, 2.0
 """Steps and seconds of a trial's take."""
 
-_WORTH = 1.1
-"""A precision that is less quicker than that isn't taken for its speed."""
 _AUDIBLE_DB = 60.0
 """Bands further below the loudest are left out: no one hears them."""
 
@@ -219,11 +217,11 @@ def choose_precision(wanted: PrecisionChoice, published: Precision, key: str) ->
         published: of the checkpoint.
         key: from ``key_of``.
     """
-    usual = _quick(published)
+    usual = _quick(published, why_slow_here(published))
     if wanted == "published":
         return usual
     if wanted != "auto":
-        found = _quick(wanted)
+        found = _quick(wanted, why_slow(wanted))
         if found.precision == "int8" and (errors := known_errors(key)) is not None:
             return Chosen("int8", _figures(errors))
         return found
@@ -348,29 +346,32 @@ def why_slow_here(precision: Precision) -> str | None:
     if (reason := why_slow(precision)) is not None:
         return reason
     measured, plain = (known_figure(speed_name(one)) for one in (precision, "float32"))
-    if precision != "float32" and measured and plain and measured < _WORTH * plain:
+    if precision != "float32" and measured and plain and measured < plain:
         return f"this processor was measured to be no quicker at {precision} than at float32"
     return None
 
 
 def confirm_speeds() -> None:
-    """Measure products in each precision, once on a machine: some hundredths of a second each."""
+    """Measure products in each precision, once on a machine: a tenth of a second in all. They take
+    turns, and the best counts: the machine may have other work."""
     import torch
 
     from milonga.compute.products.linear import make_linear
 
-    for precision in quick_precisions():
-        if known_figure(speed_name(precision)) is not None:
-            continue
-        rows, inputs, outputs = 512, 1024, 2048
-        layer = make_linear(torch.ones(outputs, inputs), None, precision)
-        x, took = torch.ones(rows, inputs), math.inf
-        with torch.inference_mode():
-            for _ in range(5):
+    wanted = quick_precisions()
+    if all(known_figure(speed_name(one)) is not None for one in wanted):
+        return
+    rows, inputs, outputs = 256, 1024, 1024
+    x, took = torch.ones(rows, inputs), dict.fromkeys(wanted, math.inf)
+    layers = {one: make_linear(torch.ones(outputs, inputs), None, one) for one in wanted}
+    with torch.inference_mode():
+        for _ in range(12):
+            for one, layer in layers.items():
                 begun = time.perf_counter()
                 layer(x)
-                took = min(took, time.perf_counter() - begun)
-        keep_figure(speed_name(precision), 2 * rows * inputs * outputs / max(took, 1e-6))
+                took[one] = min(took[one], time.perf_counter() - begun)
+    for one, seconds in took.items():
+        keep_figure(speed_name(one), 2 * rows * inputs * outputs / max(seconds, 1e-6))
 
 
 def speed_name(precision: str) -> str:
@@ -385,8 +386,7 @@ def speed_of(precision: Precision) -> float:
     return measured if measured is not None else compute_speed() * SPEED[precision]
 
 
-def _quick(precision: Precision) -> Chosen:
-    slow = why_slow_here(precision)
+def _quick(precision: Precision, slow: str | None) -> Chosen:
     if slow is None:
         return Chosen(precision)
     return Chosen("float32", f"not {precision}: {slow}")
