@@ -302,6 +302,8 @@ def test_a_cancelled_edit_leaves_nothing(out):
         (1, "cover", {"strength": 2}, "strength is 2"),
         (1, "cover", {"reference": "nope.wav"}, "nope.wav: There is no such file"),
         (1, "cover", {"source": "nope.wav"}, "no such file"),
+        (1, "cover", {"source": "-"}, "standard input"),
+        (1, "cover", {"reference": "-"}, "Standard input"),
         (1, "cover", {"take": "guide-s9"}, "Takes: editor-s0"),
         (1, "cover", {"take": "editor-s0", "source": "x.wav"}, "Both a take and"),
         (1, "cover", {"style": "impossible"}, "can't be played"),
@@ -415,3 +417,57 @@ def test_the_report_shows_source_and_edit_with_the_range(out, tmp_path):
     assert page.count('aria-label="repainted: 0.5 to 1.0 s"') == 1
     recording.unlink()
     assert "isn&#39;t there any more" in write_report(out).read_text()
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    n=st.integers(900, 1400),
+    rate=st.sampled_from([1000, 11025]),
+    by=st.floats(0.1, 0.4) | st.just(0.1005),
+    before=st.booleans(),
+)
+def test_any_recording_goes_on_by_any_length(out, tmp_path, n, rate, by, before):
+    recording = tmp_path / "any.wav"
+    audio.write(recording, audio.Clip(0.1 * np.random.default_rng(n).standard_normal(n), rate))
+    source = audio.read(recording)
+    done = edit_take(
+        out, 1, "extend", source=recording, by=by, before=before,
+        options={"editor": {"rate": 8000}},
+    )  # fmt: skip
+    kept = audio.read(done.paths[0])
+    assert kept.n_samples - n == pytest.approx(by * rate, abs=1)
+    assert (kept[-n:] if before else kept[:n]) == source
+    for file in (done.paths[0], done.paths[0].with_suffix(".json")):
+        file.unlink()
+
+
+def test_a_source_whose_name_is_not_utf_8_is_found_again(out, tmp_path):
+    recording = tmp_path / "canci\udcf3n.wav"
+    audio.write(recording, audio.Clip(np.full(9000, 0.1), 9000))
+    done = edit_take(out, 1, "cover", source=recording)
+    assert edit_take(out, 1, "cover", source=recording).outcomes[0].status == "kept"
+    assert replay(done.paths[0]).verdict == "identical"
+
+
+def test_a_take_of_the_whole_song_is_edited(tmp_path):
+    sheet = a_song(tmp_path, whole={"generators": ["editor"]})
+    out = tmp_path / "out"
+    render_song(sheet, out, report=False)
+    before = audio.read(out / "takes" / "whole" / "editor-s0.wav")
+    done = edit_take(out, "whole", "repaint", start=1, end=3, lines={4: "la"}, choose=True)
+    assert done.paths == (out / "takes" / "whole" / "editor-repaint-s0.wav",)
+    after = audio.read(done.paths[0])
+    assert after[:44100] == before[:44100]
+    assert after[3 * 44100 :] == before[3 * 44100 :]
+    request = read_receipt(done.paths[0].with_suffix(".json")).request
+    assert request.parts[2].lyrics[-1].text == request.sung[3].text == "la"
+    assert request.parts[0].lyrics[-1].text == "we play with the luck"
+    assert mix_song(out).chosen["whole"] == "editor-repaint-s0"
+    assert "Repaint 1 to 3 s of editor-s0." in write_report(out).read_text()
+    longer = edit_take(out, "whole", "extend", by=1, before=True, choose=True)
+    assert longer.good
+    assert mix_song(out).path
+    with pytest.raises(PlanError, match="that of its segments"):
+        edit_take(out, "whole", "cover", lyrics="la")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,20 +78,18 @@ class EditedTakes:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was converted, and what is in the mix."""
-        lines = []
+        lines, out = [], shlex.quote(str(self.out))
         for outcome in self.outcomes:
             edited = outcome.receipt.edited if outcome.receipt else None
             lines += [
                 f"{outcome.planned.name}: {note}" for note in (edited.notes if edited else ())
             ]
         if self.chosen:
-            lines.append(
-                f"The mix uses {self.chosen} from now on. To build it: milonga mix {self.out}"
-            )
+            lines.append(f"The mix uses {self.chosen} from now on. To build it: milonga mix {out}")
         elif good := [outcome.planned.name for outcome in self.outcomes if outcome.good]:
             lines.append(
                 "The mix is as it was. To use this edit: "
-                f"milonga mix {self.out} --choose {self.layer}={good[0]}"
+                f"milonga mix {out} --choose {self.layer}={good[0]}"
             )
         return tuple(lines)
 

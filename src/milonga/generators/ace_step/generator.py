@@ -24,7 +24,7 @@ from milonga.generators.ace_step.limits import (
     text_problems,
 )
 from milonga.generators.ace_step.lora import Lora, find_lora
-from milonga.generators.ace_step.prompts import Texts, foreign_to, texts_of
+from milonga.generators.ace_step.prompts import TRACKS, Texts, foreign_to, texts_of
 from milonga.generators.base import Model, Request, Role, Task, problem_of
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
 from milonga.generators.neural.outlook import RenderOutlook, offline_problem
@@ -56,6 +56,7 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
     tasks: ClassVar[frozenset[Task]] = frozenset(
         ("repaint", "extend", "cover", "extract", "lego", "complete")
     )
+    tracks: ClassVar[tuple[str, ...]] = TRACKS[::-1]
     length: ClassVar[Literal["exact", "natural"]] = "exact"
     less_memory: ClassVar[str] = (
         "Close other programs, set ace-step.device=cpu, or use the smaller ace-step.model=ace-step."

@@ -74,7 +74,10 @@ def make_edit(
     if edit.task not in PASTED:
         return Made(clip, edited=Edited(answers=answers))
     rate = source.sample_rate
-    total = round(request.seconds * rate)
+    offset, total = round(edit.offset * rate), round(request.seconds * rate)
+    if abs(total - (filled := offset + source.n_samples)) <= 1:
+        # Seconds round otherwise than samples that are added.
+        total = filled
     start = round(edit.start * rate)
     end = total if edit.end is None else min(total, round(edit.end * rate))
     if clip.seconds < (until := end / rate) - _SHORT_S:
@@ -83,7 +86,7 @@ def make_edit(
     exact = fits_24_bits(source)
     pasted = paste(
         source, clip, start, end,
-        offset=round(edit.offset * rate), n_samples=total, full_scale=exact,
+        offset=offset, n_samples=total, full_scale=exact,
     )  # fmt: skip
     edited = Edited(
         answers=answers,

@@ -107,6 +107,8 @@ class _Planner:
             )  # fmt: skip
         if wish.reference is not None:
             try:
+                if str(wish.reference) == "-":
+                    raise MilongaError("Standard input is no reference.", step="Save it as a file.")
                 self.reference = Source.read(wish.reference)
             except MilongaError as error:
                 self._problem(f"{wish.reference}: {error.message}", "reference", error.step or "")

@@ -9,14 +9,13 @@ from typing import Any
 
 from milonga.errors import MilongaError, PlanError, Problem
 from milonga.generators.base import Request
+from milonga.songs.output.choices import WHOLE_KEY
 from milonga.songs.output.folder import OutputFolder
-from milonga.songs.rendering.plan import WHOLE, layer_folder
+from milonga.songs.rendering.plan import WHOLE
 from milonga.songs.rendering.receipts import Receipt
 from milonga.songs.rendering.sources import Source, receipt_of
-from milonga.songs.rendering.takes import Take, takes_in, whole_folder
+from milonga.songs.rendering.takes import Take
 
-WHOLE_KEY = "whole"
-"""Names the whole song where others name a segment."""
 FAULT = "This edit can't be made as asked; nothing was started."
 
 
@@ -62,8 +61,8 @@ def find_target(folder: OutputFolder, key: str) -> Target:
         label=found.label,
         segment=segment.number,
         name=segment.name,
-        folder=layer_folder(folder.out, segment, layer),
-        now=folder.sheet.request(segment, layer, seed=0),
+        folder=found.place.folder,
+        now=found.place.asked,
         generators=layer.generators,
         options=segment.options,
         takes=found.takes,
@@ -72,24 +71,20 @@ def find_target(folder: OutputFolder, key: str) -> Target:
 
 
 def _whole(folder: OutputFolder) -> Target:
-    sheet = folder.sheet
-    whole, now = sheet.whole_or_default, sheet.whole_request(seed=0)
-    place = whole_folder(folder.out)
-    takes, _ = takes_in(place, (*folder.generators, *whole.generators), now, whole.options)
-    choice = folder.choices.get(WHOLE_KEY)
-    named = [take for take in takes if take.name == choice]
-    usable = [take for take in takes if take.usable]
+    whole, found = folder.sheet.whole_or_default, folder.arranged().whole
+    usable = (take for take in found.takes if take.usable)
     return Target(
-        key=WHOLE_KEY,
-        label=WHOLE.lower(),
+        key=found.key,
+        label=found.label,
         segment=0,
         name=WHOLE,
-        folder=place,
-        now=now,
+        folder=found.place.folder,
+        now=found.place.asked,
         generators=whole.generators,
         options=whole.options,
-        takes=tuple(takes),
-        chosen=next(iter(named or usable), None),
+        takes=found.takes,
+        # Where the layers of the segments are in the mix, none is chosen.
+        chosen=found.chosen or next(usable, None),
     )
 
 
@@ -127,6 +122,11 @@ def find_start(target: Target, take: str | None, recording: Path | None) -> Star
     if recording is not None:
         if take is not None:
             raise _fault("Both a take and another recording are given.", "Give one of them.")
+        if recording == Path("-"):
+            raise _fault(
+                "An edit can't be made from standard input: nothing could find it again.",
+                "Save it as a file first.",
+            )
         source = Source.read(recording)
         receipt = receipt_of(recording)
         own = recording.absolute().parent == target.folder.absolute()

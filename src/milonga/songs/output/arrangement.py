@@ -101,8 +101,10 @@ def arrange(
 
 
 def can_be_cut(take: Take, sheet: Sheet) -> bool:
-    """Tell if a take of the whole song has as many segments as the sheet."""
-    return len(take.receipt.answers.parts) == len(sheet.segments)
+    """Tell if a take of the whole song has as many segments as the sheet, and begins with the
+    first."""
+    begins = take.edit is None or not take.edit.offset
+    return begins and len(take.receipt.answers.parts) == len(sheet.segments)
 
 
 class _Decider:

@@ -12,7 +12,7 @@ from milonga.analysis.features import features
 from milonga.analysis.report import ReportSection, ReportTrack
 from milonga.songs.output.arrangement import Arrangement, can_be_cut
 from milonga.songs.output.choices import WHOLE_KEY
-from milonga.songs.output.edit_report import edit_note, families
+from milonga.songs.output.edit_report import edit_note, families, ranges_of
 from milonga.songs.output.mixed import stale_words
 from milonga.songs.rendering.cuts import Cut, CutPiece, cut_take
 from milonga.songs.rendering.plan import WHOLE
@@ -126,6 +126,7 @@ class WholeReport:
                 features=measured,
                 receipt=take.receipt.model_dump(mode="json"),
                 note=" ".join(text for text in (edit_note(take, whole.takes), stale, best) if text),
+                ranges=ranges_of(take.receipt.sound.sha256, whole.takes),
                 marks=list(zip(starts, numbers, strict=False)),
             )
         )

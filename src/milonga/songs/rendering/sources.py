@@ -12,6 +12,8 @@ from milonga.audio.clip import Clip
 from milonga.audio.digest import samples_sha256
 from milonga.errors import AudioError, MilongaError, ReceiptError
 from milonga.generators.base import Edit, Task
+from milonga.runtime.files import named_path
+from milonga.runtime.words import readable
 from milonga.songs.rendering.receipts import Receipt, read_receipt
 
 PASTED: tuple[Task, ...] = ("repaint", "extend")
@@ -41,7 +43,9 @@ class Source:
     def named(self, out: Path) -> str:
         """Return where it lies: from the output folder, or as an absolute path outside of it."""
         path, top = self.path.absolute(), out.absolute()
-        return path.relative_to(top).as_posix() if path.is_relative_to(top) else str(path)
+        name = path.relative_to(top).as_posix() if path.is_relative_to(top) else str(path)
+        # As the receipt will have it.
+        return readable(name)
 
 
 def output_folder(folder: Path) -> Path | None:
@@ -80,8 +84,8 @@ def find_source(sha256: str, name: str, folder: Path) -> Source:
 
 def _places(sha256: str, name: str, folder: Path) -> Iterator[Path]:
     out = output_folder(folder)
-    yield (out or folder) / name
-    yield folder / Path(name).name
+    yield named_path(str((out or folder) / name))
+    yield named_path(str(folder / Path(name).name))
     for path in sorted((out / "takes" if out else folder).rglob("*.json")):
         try:
             receipt = read_receipt(path)
@@ -103,16 +107,20 @@ def edit_words(edit: Edit) -> str:
     """Say what an edit does, as in "repaint 12 to 15.5 s"."""
     match edit.task:
         case "repaint":
-            end = "the end" if edit.end is None else f"{edit.end:.10g} s"
-            return f"repaint {edit.start:.10g} to {end}"
+            end = "the end" if edit.end is None else f"{_seconds(edit.end)} s"
+            return f"repaint {_seconds(edit.start)} to {end}"
         case "extend" if edit.offset:
-            return f"extend {edit.offset:.10g} s before"
+            return f"extend {_seconds(edit.offset)} s before the start"
         case "extend":
-            return f"extend from {edit.start:.10g} s"
+            return f"extend from {_seconds(edit.start)} s"
         case "cover":
             return f"cover, strength {edit.strength:g}"
         case task:
             return f"{task} {edit.track}".strip()
+
+
+def _seconds(value: float) -> str:
+    return f"{round(value, 2):g}"
 
 
 def new_range(edit: Edit, seconds: float) -> tuple[float, float] | None:
