@@ -121,17 +121,19 @@ def test_the_library_continues_alike(engine, library):
     np.testing.assert_allclose(ours, theirs[0].numpy(), atol=1e-5 * float(theirs.abs().max()))
 
 
+@pytest.mark.parametrize(("computed_by", "within"), [("torch", 1e-5), ("auto", 1e-4)])
 @pytest.mark.parametrize("frames", [1, 250, 251, 620])
-def test_decoding_in_pieces_is_decoding(engine, frames):
+def test_decoding_in_pieces_is_decoding(engine, frames, computed_by, within):
     generator = torch.Generator().manual_seed(frames)
     codes = torch.randint(0, 64, (2, 4, frames), generator=generator)
     codec = engine.parts[1]
     with torch.inference_mode():
         whole = codec.decode(codes[None], [None]).audio_values
-    pieces = decode(codec, codes, Progress())
+    pieces = decode(codec, codes, Progress(), computed_by)
     assert pieces.shape == whole.shape == (2, 1, frames * 640)
-    # Float32 in another order of sums.
-    torch.testing.assert_close(pieces, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
+    # Float32 in another order of sums; by the kernels 1e-4 of the peak, which is small here beside
+    # what is inside: the codebooks are empty.
+    torch.testing.assert_close(pieces, whole, rtol=0, atol=within * float(whole.abs().max()))
 
 
 @pytest.mark.parametrize(("limit", "left"), [(65_536, "mps"), (300, "cpu")])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -110,3 +110,18 @@ def same(weight: Tensor, bias: Tensor | None, *, dilation: int = 1) -> Conv:
     """A convolution of an odd number of taps that keeps the length, with zeros around."""
     reach = (weight.shape[2] - 1) // 2 * dilation
     return Conv(weight, bias, dilation=dilation, left=reach, right=reach)
+
+
+def plain_weight(conv: Any) -> Tensor:
+    """The weight of a module of torch.
+
+    With weight normalisation it is made of two, which the older form of it does only before a
+    forward pass.
+    """
+    if hasattr(conv, "weight_v"):
+        direction, size = conv.weight_v.detach().float(), conv.weight_g.detach().float()
+        axes = tuple(range(1, direction.ndim))
+        found: Tensor = size * (direction / direction.norm(dim=axes, keepdim=True))
+        return found
+    plain: Tensor = conv.weight.detach().float()
+    return plain

@@ -10,9 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from torch import Tensor
-
-from milonga.compute.convolutions.network import Conv, Layer, Residual, Snake, Upsample
+from milonga.compute.convolutions.network import (
+    Conv,
+    Layer,
+    Residual,
+    Snake,
+    Upsample,
+    plain_weight,
+)
 
 _TINY = 1e-9
 """Added to an amplitude before dividing by it, as the published weights were trained."""
@@ -25,7 +30,7 @@ def describe_decoder(decoder: Any) -> Iterator[Layer]:
         up = block.conv_t1
         cut = up.padding[0]
         yield _snake(block.snake1)
-        yield Upsample(_weight(up), up.bias, up.stride[0], cut, cut - up.output_padding[0])
+        yield Upsample(plain_weight(up), up.bias, up.stride[0], cut, cut - up.output_padding[0])
         yield from _residuals(block)
     yield _snake(decoder.snake1)
     yield _conv(decoder.conv2)
@@ -57,15 +62,4 @@ def _snake(snake: Any) -> Snake:
 
 def _conv(conv: Any) -> Conv:
     padding = conv.padding[0]
-    return Conv(_weight(conv), conv.bias, conv.stride[0], conv.dilation[0], padding, padding)
-
-
-def _weight(conv: Any) -> Tensor:
-    """The plain weight; with weight normalisation it is made of two, whichever form they have."""
-    if hasattr(conv, "weight_v"):
-        direction, size = conv.weight_v.detach().float(), conv.weight_g.detach().float()
-        axes = tuple(range(1, direction.ndim))
-        found: Tensor = size * (direction / direction.norm(dim=axes, keepdim=True))
-        return found
-    plain: Tensor = conv.weight.detach().float()
-    return plain
+    return Conv(plain_weight(conv), conv.bias, conv.stride[0], conv.dilation[0], padding, padding)

@@ -2,19 +2,24 @@
 
 Its LSTM runs over the whole sequence and would neither stop for the user nor fit in memory
 for long audio together with the stages after it. Here the LSTM takes its state from piece to
-piece, and the stages after it, which look only a few frames around, get pieces with a margin.
+piece, and the stages after it, which look only a few frames around, get pieces with a margin. On a
+processor compiled kernels compute these stages, where nearly all of the time goes.
 """
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from milonga.runtime.devices import device_of, in_chunks
 from milonga.runtime.progress import Progress
 
 if TYPE_CHECKING:
     import torch
+
+    from milonga.compute.convolutions.engine import Engine
 
 PIECE = 250
 """Frames at a time: 5 s at 50 frames a second."""
@@ -27,13 +32,23 @@ MARGIN = 8
 less with every stage; together they stay under three."""
 
 
-def decode(codec: Any, codes: torch.Tensor, progress: Progress) -> torch.Tensor:
+_ENGINES: weakref.WeakKeyDictionary[Any, Engine | None] = weakref.WeakKeyDictionary()
+_MAKING = threading.Lock()
+
+
+def decode(
+    codec: Any,
+    codes: torch.Tensor,
+    progress: Progress,
+    engine: Literal["auto", "torch"] = "auto",
+) -> torch.Tensor:
     """The waveform of audio tokens.
 
     Args:
         codec: transformers' ``EncodecModel`` without chunks of its own.
         codes: ``[batch, codebooks, frames]``.
         progress: asked between the pieces whether to stop.
+        engine: ``auto`` for compiled kernels where they work.
 
     Returns:
         ``[batch, channels, frames * hop]`` on the processor, within rounding the same as
@@ -71,6 +86,12 @@ def decode(codec: Any, codes: torch.Tensor, progress: Progress) -> torch.Tensor:
         if not known:
             return hidden
 
+        fast = None
+        if engine == "auto" and device_of(codec) == "cpu":
+            fast = _engine_of(codec)
+        if fast is not None:
+            return _through(fast, hidden, progress)
+
         def convolved(start: int, stop: int) -> torch.Tensor:
             low, high = max(0, start - MARGIN), min(hidden.shape[-1], stop + MARGIN)
             piece: torch.Tensor = hidden[..., low:high].to(codec.device)
@@ -81,6 +102,51 @@ def decode(codec: Any, codes: torch.Tensor, progress: Progress) -> torch.Tensor:
             return piece[..., (start - low) * hop : (stop - low) * hop]
 
         return on_device(hidden.shape[-1], PIECE, convolved)
+
+
+def engine_of(codec: Any) -> Literal["fast", "torch"]:
+    """What computes the stages of a codec where it is now: ``fast`` for compiled kernels."""
+    return "fast" if device_of(codec) == "cpu" and _engine_of(codec) else "torch"
+
+
+def _engine_of(codec: Any) -> Engine | None:
+    """The kernels for a codec, made once; None if they can't be used."""
+    from milonga.compute.convolutions.kernels.available import why_no_kernels
+
+    with _MAKING:
+        if codec not in _ENGINES:
+            _ENGINES[codec] = _make_engine(codec) if why_no_kernels() is None else None
+        return _ENGINES[codec]
+
+
+def _make_engine(codec: Any) -> Engine | None:
+    import torch
+
+    from milonga.compute.convolutions.encodec import describe_stages
+    from milonga.compute.convolutions.engine import Engine
+
+    layers = list(codec.decoder.layers)
+    if len(layers) < 3 or not hasattr(layers[1], "lstm"):
+        return None
+    try:
+        with torch.inference_mode():
+            return Engine(
+                describe_stages(layers[2:]), layers[1].lstm.hidden_size, torch.get_num_threads()
+            )
+    except NotImplementedError:
+        return None
+
+
+def _through(engine: Engine, hidden: torch.Tensor, progress: Progress) -> torch.Tensor:
+    """The stages of ``[batch, channels, frames]`` through the kernels."""
+    import torch
+
+    rows = hidden.permute(0, 2, 1).float().contiguous().numpy()
+    found = torch.empty(len(rows), engine.outputs, engine.length(rows.shape[1]))
+    for one, values in zip(found, rows, strict=True):
+        for start, stop, piece in engine.run(values, check=progress.check):
+            one[:, start:stop] = torch.from_numpy(piece).t()
+    return found
 
 
 def _recurrent(lstm: Any, hidden: torch.Tensor, progress: Progress) -> torch.Tensor:

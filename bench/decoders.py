@@ -1,0 +1,231 @@
+"""Decoders at their published sizes through the compiled kernels, against the library's modules.
+
+The weights are random, drawn as the libraries draw them: no figure here depends on what a network
+has learnt. Speeds come from one process in which both take turns, peaks of memory from a process
+for each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.vocoder import _matmul_gflops
+from milonga.runtime.memory import peak_memory
+from milonga.runtime.progress import Progress
+
+SECONDS = 6.0
+OOBLECK_48 = {"downsampling_ratios": [2, 4, 4, 6, 10], "sampling_rate": 48_000}
+"""ACE-Step 1.5."""
+OOBLECK_44 = {"downsampling_ratios": [2, 4, 4, 8, 8], "sampling_rate": 44_100}
+"""Stable Audio Open."""
+ENCODEC_32 = {
+    "sampling_rate": 32_000, "num_filters": 64, "upsampling_ratios": [8, 5, 4, 4],
+    "use_causal_conv": False, "use_conv_shortcut": False, "codebook_size": 2048,
+    "target_bandwidths": [2.2],
+}  # fmt: skip
+"""MusicGen."""
+ENCODEC_24: dict[str, Any] = {}
+"""Bark."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One decoder or encoder.
+
+    Attributes:
+        gflop: of the direct form, for a second of sound.
+        library: computes it as the library does.
+        ours: computes it as milonga does, all that it takes to prepare the kernels included.
+    """
+
+    gflop: float
+    library: Callable[[], np.ndarray]
+    ours: Callable[[], np.ndarray]
+
+
+def _oobleck(settings: dict[str, Any], seconds: float, *, encodes: bool = False) -> Work:
+    import torch
+    from diffusers import AutoencoderOobleck
+
+    from milonga.generators.neural import oobleck
+
+    torch.manual_seed(0)
+    vae = AutoencoderOobleck(**settings).eval().requires_grad_(False)
+    # One of the two halves is never in memory in milonga, so neither is it here.
+    vae.decoder, vae.encoder = (None, vae.encoder) if encodes else (vae.decoder, None)
+    ratios, hop = settings["downsampling_ratios"], int(np.prod(settings["downsampling_ratios"]))
+    frames = round(seconds * settings["sampling_rate"] / hop)
+    if encodes:
+        samples = 0.3 * torch.randn(2, frames * hop)
+        count = _gflop(vae.encoder, torch.zeros(1, 2, 8 * hop)) / 8 * frames / seconds
+        return Work(
+            count,
+            lambda: vae.encoder(samples[None]).numpy(),
+            lambda: oobleck.encode(vae.encoder, samples, ratios, Progress()).numpy(),
+        )
+    latents = torch.randn(1, 64, frames)
+    count = _gflop(vae.decoder, torch.zeros(1, 64, 16)) / 16 * frames / seconds
+    return Work(
+        count,
+        lambda: vae.decode(latents).sample[0].numpy(),
+        lambda: oobleck.decode(vae.decoder, latents, frames * hop, ratios, Progress()).numpy(),
+    )
+
+
+def _encodec(settings: dict[str, Any], seconds: float) -> Work:
+    import torch
+    from transformers import EncodecConfig, EncodecModel
+
+    from milonga.generators.neural import codec
+
+    torch.manual_seed(0)
+    model = EncodecModel(EncodecConfig(**settings)).eval().requires_grad_(False)
+    for layer in model.quantizer.layers:
+        layer.codebook.embed.normal_()
+    config = model.config
+    frames = round(seconds * config.sampling_rate / config.hop_length)
+    codes = torch.randint(0, config.codebook_size, (1, 4, frames))
+    count = _gflop(model.decoder, torch.zeros(1, config.hidden_size, 16)) / 16 * frames / seconds
+    return Work(
+        count,
+        lambda: model.decode(codes[None], [None]).audio_values[0].numpy(),
+        lambda: codec.decode(model, codes, Progress())[0].numpy(),
+    )
+
+
+def _gflop(module: Any, x: Any) -> float:
+    """Multiplications and additions of the direct form, in thousand millions."""
+    import torch
+
+    found = 0.0
+
+    def count(layer: Any, given: Any, made: Any) -> None:
+        nonlocal found
+        if isinstance(layer, torch.nn.LSTM):
+            found += 2 * sum(w.numel() for w in layer.parameters() if w.ndim > 1) * len(given[0])
+        elif isinstance(layer, torch.nn.ConvTranspose1d):
+            found += 2 * layer.weight.numel() * given[0].shape[2]
+        else:
+            found += 2 * layer.weight.numel() * made.shape[2]
+
+    kinds = (torch.nn.Conv1d, torch.nn.ConvTranspose1d, torch.nn.LSTM)
+    hooks = [m.register_forward_hook(count) for m in module.modules() if isinstance(m, kinds)]
+    with torch.inference_mode():
+        module(x)
+    for hook in hooks:
+        hook.remove()
+    return found / 1e9
+
+
+WORKS: dict[str, tuple[str, Callable[[float], Work]]] = {
+    "oobleck-48": ("Oobleck, 48 kHz stereo (ACE-Step 1.5)", lambda s: _oobleck(OOBLECK_48, s)),
+    "oobleck-44": (
+        "Oobleck, 44.1 kHz stereo (Stable Audio Open)", lambda s: _oobleck(OOBLECK_44, s),
+    ),
+    "encoder-48": (
+        "Oobleck's encoder, 48 kHz stereo", lambda s: _oobleck(OOBLECK_48, s, encodes=True),
+    ),
+    "encodec-32": ("EnCodec, 32 kHz (MusicGen)", lambda s: _encodec(ENCODEC_32, s)),
+    "encodec-24": ("EnCodec, 24 kHz, causal (Bark)", lambda s: _encodec(ENCODEC_24, s)),
+}  # fmt: skip
+
+
+MEASURED = ("oobleck-48", "encodec-32")
+"""Those whose memory is measured: processes take long to begin."""
+
+
+def run(quick: bool = False) -> str:
+    import torch
+
+    torch.set_num_threads(2)
+    seconds, runs = (2.0, 1) if quick else (SECONDS, 2)
+    rows = []
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        for name, (title, make) in WORKS.items():
+            work = make(seconds)
+            found, expected = work.ours(), work.library()
+            error = np.abs(found - expected).max() / np.abs(expected).max()
+            times: dict[str, list[float]] = {"ours": [], "library": []}
+            for _ in range(runs):
+                times["ours"].append(_timed(work.ours) / seconds)
+                times["library"].append(_timed(work.library) / seconds)
+            limit = _matmul_gflops()
+            ours, library = (statistics.median(t) for t in times.values())
+            ratio = statistics.median(
+                b / a for a, b in zip(times["ours"], times["library"], strict=True)
+            )
+            gflop = work.gflop
+            del work
+            memory = ["", ""]
+            if name in MEASURED:
+                memory = [f"{_peak_mb(name, e, seconds):,.0f}" for e in ("ours", "library")]
+            rows.append(
+                f"| {title} | {ours:.3f} | {library:.3f} | {ratio:.1f} | "
+                f"{gflop:.0f} | {100 * gflop / ours / limit:.0f} % | {error:.1e} | "
+                f"{memory[0]} | {memory[1]} |"
+            )
+    lengths = (5.0, 10.0) if quick else (20.0, 80.0)
+    growth = [_peak_mb("oobleck-48", "ours", length) for length in lengths]
+    table = "\n".join(rows)
+    return f"""## Decoders of sound on two cores
+
+| what | milonga, seconds per second of sound | library | times the library | GFLOP of the direct \
+form | of the arithmetic limit | largest difference, of the peak | peak memory, MB | library |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+{table}
+
+{seconds:g} s of sound, float32, published sizes, the same random weights and input, {runs} runs of
+each in turns within one process, medians. Libraries: diffusers' `AutoencoderOobleck.decode` and
+`encoder`, and transformers' `EncodecModel.decode`, in one piece. Milonga's time includes packing
+the weights for the kernels, which is done for each turn of Oobleck and once for EnCodec.
+The arithmetic limit is the direct form at the speed of a float32 matrix product, {limit:.0f}
+GFLOP/s in the last row's turn; minimal filtering needs about a third of the direct form in long
+kernels, so more than 100 % is possible. Peak memory is that of a process that makes the model and
+decodes once; Oobleck at 48 kHz takes {growth[0]:,.0f} MB for {lengths[0]:g} s
+and {growth[1]:,.0f} MB for {lengths[1]:g} s."""
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def _peak_mb(name: str, engine: str, seconds: float) -> float:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.decoders", name, engine, str(seconds)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return float(done.stdout.split()[-1])
+
+
+def _main() -> None:
+    """One engine in a process of its own: prints its peak memory in MB."""
+    import torch
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("engine", choices=["ours", "library"])
+    parser.add_argument("seconds", type=float)
+    arguments = parser.parse_args()
+    torch.set_num_threads(2)
+    warnings.simplefilter("ignore")
+    with torch.inference_mode():
+        work = WORKS[arguments.name][1](arguments.seconds)
+        (work.ours if arguments.engine == "ours" else work.library)()
+    print((peak_memory() or 0) / 1e6)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,40 @@
+"""Machine code for processors that aren't here: it is made, though it can't run."""
+
+import llvmlite.binding as llvm
+import pytest
+from llvmlite import ir
+
+from milonga.compute import processor
+from milonga.compute.convolutions import packed
+from milonga.compute.convolutions.kernels.minimal import MEDIUM, Filtering
+from milonga.compute.convolutions.kernels.unit import Unit, emit_unit
+
+PROCESSORS = {
+    "ARM": ("aarch64-unknown-linux-gnu", "+neon", "fmla"),
+    "a Mac": ("arm64-apple-macosx", "+neon", "fmla"),
+    "AVX2": ("x86_64-unknown-linux-gnu", "+avx2,+fma", "vfmadd"),
+}
+
+
+@pytest.mark.parametrize("where", PROCESSORS)
+def test_a_unit_compiles(where):
+    triple, features, product = PROCESSORS[where]
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    try:
+        target = llvm.Target.from_triple(triple)
+    except RuntimeError:
+        pytest.skip("this llvmlite makes code for its own processor only")
+    with processor.without("avx512"):
+        tiling = packed.tiling_for(64)
+    assert tiling.width == 8
+    module = ir.Module("milonga")
+    module.triple = triple
+    emit_unit(module, Unit(7, Filtering(MEDIUM, 7), "snake", "elu", True, 8, tiling, tiling))
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    text = target.create_target_machine(features=features, opt=3).emit_assembly(parsed)
+    assert product in text
+    # A call would be to a function of the C library, which may be slow or not there.
+    assert "fmaf" not in text
+    assert "rintf" not in text
