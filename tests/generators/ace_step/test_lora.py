@@ -120,6 +120,15 @@ def test_a_take_with_one_has_it_in_its_receipt(make_ace_step, tmp_path):
     assert model.licences[-1].what == f"LoRA {path}"
 
 
+def test_no_int8_copy_of_a_model_is_kept_or_taken_with_one(make_ace_step, tmp_path):
+    path, made = write(tmp_path / "tango.safetensors"), []
+    options = {"model": str(make_ace_step()), "steps": 2, "precision": "int8"}
+    for more in ({}, {"lora": str(path)}, {}):
+        made.append(make_generator("ace-step", {**options, **more}).render(ask(), Progress()))
+    assert made[0] == made[2]
+    assert np.abs(made[1].samples - made[0].samples).max() > 1e-3
+
+
 def test_one_of_the_hub(hub, make_ace_step, tmp_path):
     path = write(tmp_path / "x.safetensors")
     hub.add("me/tango-lora", {"pytorch_lora_weights.safetensors": path})
