@@ -209,6 +209,16 @@ def test_cancelling_stops_within_a_block(make_engine, make_stable_audio_3):
     assert torch.equal(whole, draw(engine))
 
 
+def test_cancelling_stops_while_a_part_is_loaded(make_engine, make_stable_audio_3):
+    engine, progress = make_engine(make_stable_audio_3()), Progress()
+    draw(engine)
+    progress.cancel()
+    # The text is known, so the first to ask is the loading of the transformer.
+    with pytest.raises(Cancelled) as caught:
+        draw(engine, progress=progress)
+    assert "quicken" in [entry.name for entry in caught.traceback]
+
+
 def test_progress_counts_the_steps(make_engine, make_stable_audio_3):
     seen = []
     draw(make_engine(make_stable_audio_3()), steps=5, progress=Progress(seen.append))

@@ -119,6 +119,7 @@ class StableAudio3Engine:
         """
         import torch
 
+        self.parts.progress = progress
         with torch.inference_mode():
             told = self.conditions(prompt, negative, seconds, settings.guided, progress)
             with self.parts.at_work("transformer") as model:
@@ -131,7 +132,7 @@ class StableAudio3Engine:
         from milonga.compute.products.linear import Product
         from milonga.generators.stable_audio_3.autoencoder import decode
 
-        kinds = (torch.nn.Linear, Product)
+        self.parts.progress, kinds = progress, (torch.nn.Linear, Product)
         with self.parts.at_work("decoder") as model, cancellable(model, progress, kinds):
             sound: NDArray[np.float32] = decode(
                 model, latents, samples, self.layout, progress
@@ -145,7 +146,7 @@ class StableAudio3Engine:
         from milonga.compute.products.linear import Product
         from milonga.generators.stable_audio_3.autoencoder import encode
 
-        kinds = (torch.nn.Linear, Product)
+        self.parts.progress, kinds = progress, (torch.nn.Linear, Product)
         with self.parts.at_work("encoder") as model, cancellable(model, progress, kinds):
             return encode(model, torch.from_numpy(sound), frames, self.layout, progress)
 

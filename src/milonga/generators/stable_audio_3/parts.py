@@ -13,6 +13,7 @@ from milonga.generators.neural.loading import load_pretrained, load_tokenizer, l
 from milonga.generators.neural.parts import TakingTurns, fill, tensors_of
 from milonga.generators.stable_audio_3.conversion import convert
 from milonga.generators.stable_audio_3.layout import Layout, Stack
+from milonga.runtime.progress import Progress
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +33,9 @@ class ModelParts(TakingTurns):
         precision: of the transformer; the others compute in float32. On the processor it is that
             of the weights in its products.
         layout: of the files.
+
+    Attributes:
+        progress: asked while a part is loaded whether to stop; of the work that needs the part.
     """
 
     def __init__(
@@ -42,12 +46,14 @@ class ModelParts(TakingTurns):
         narrow = precision != "float32" and device != "cpu"
         super().__init__(folder, name, device, torch.bfloat16 if narrow else torch.float32)
         self.precision, self.layout = precision, layout
+        self.progress = Progress()
 
     def load(self, part: str) -> Any:
         """``text_encoder``, ``duration_embedder``, ``transformer``, ``encoder``, ``decoder``.
 
         Raises:
             GeneratorError: the files can't be loaded or converted.
+            Cancelled: the user stopped it.
         """
         if part == "text_encoder":
             return self._text_encoder()
@@ -75,9 +81,9 @@ class ModelParts(TakingTurns):
         from milonga.compute.products.replacing import quicken
 
         if part == "transformer":
-            quicken(model.transformer_blocks, self.precision)
+            quicken(model.transformer_blocks, self.precision, progress=self.progress)
         elif part in ("encoder", "decoder"):
-            quicken(model.coder.blocks, "float32")
+            quicken(model.coder.blocks, "float32", progress=self.progress)
 
     def _text_encoder(self) -> Any:
         from transformers import T5GemmaConfig, T5GemmaEncoderModel
