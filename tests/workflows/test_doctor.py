@@ -6,7 +6,10 @@ from importlib import import_module
 import pytest
 
 from milonga._installed import install_command
+from milonga.compute import processor
 from milonga.errors import ConfigError
+from milonga.generators.neural.calibration import keep_figure
+from milonga.generators.neural.precision import speed_name
 from milonga.runtime.health import HealthContext
 from milonga.weights import ensure_weights
 from milonga.workflows.doctor import CHECKS, examine
@@ -149,3 +152,19 @@ def test_memory_and_disk(hub):
     assert finding.message.split(" ")[1].rstrip(",") in ("GB", "MB")
     (finding,) = check("disk")
     assert "free for models" in finding.message
+
+
+def test_precisions_are_named_and_what_the_processor_lacks_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("MILONGA_HOME", str(tmp_path))
+    (first, *_) = check("precision")
+    assert first.status == "ok"
+    assert "float32" in first.message
+    keep_figure(speed_name("float32"), 4.95e11)
+    with processor.without("avx", "amx", "bf16", "dotprod", "i8mm"):
+        quick, slow = check("precision")
+    assert quick.message == (
+        "models on the CPU compute fast in float32 (495 billion operations a second)"
+    )
+    assert "not in bfloat16: the processor has no bfloat16 products" in slow.message
+    assert "not in int8" in slow.message
+    assert "float32 instead" in slow.step
