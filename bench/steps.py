@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -35,30 +36,49 @@ class Compared:
 
 
 def compare(model: str, dtypes: tuple[str, ...], quick: bool) -> Compared:
-    """Measure diffusers in each dtype, ours in turns with its best, and each alone for memory."""
-    found, size = Compared(), "quick" if quick else "real"
+    """Measure diffusers in each dtype, ours in turns with its best, and each alone for memory.
+
+    With ``MILONGA_BENCH_KEEP=FOLDER`` what was measured is kept there, and a run that was stopped
+    goes on where it was: the pieces take a minute each.
+    """
+    kept = os.environ.get("MILONGA_BENCH_KEEP")
     with tempfile.TemporaryDirectory(prefix="milonga-bench-") as scratch:
-        result, folder = Path(scratch, "result.json"), Path(scratch, "model")
-        home = {"MILONGA_HOME": str(Path(scratch, "home"))}
+        folder = Path(kept, model) if kept else Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        return _compare(model, dtypes, quick, folder)
 
-        def measure(what: str, *args: object) -> tuple[Any, float]:
-            worker = [sys.executable, "-m", "bench.step_worker", model, what, size, str(result)]
-            done = run_process([*worker, *map(str, args)], env=home)
-            return json.loads(result.read_text()), done.peak_mb / 1000
 
-        for dtype in dtypes:
-            output = Path(scratch, f"{dtype}.pt")
-            # The quicker one counts, and each is measured again in turns.
-            seen, peak = measure("theirs", dtype, 1 if dtype == "float32" else 2, output)
-            found.theirs[dtype] = seen["seconds"], peak
-        found.best = min(found.theirs, key=lambda dtype: found.theirs[dtype][0])
-        seen, _ = measure("turns", found.best, Path(scratch, "float32.pt"), 2, *PRECISIONS)
-        found.ours, found.speeds = seen["ours"], seen["speeds"]
-        measure("write", folder)
-        published = "bfloat16" if model == "ace" else "float32"
-        for label in ("int8 made", "int8", published):
-            seen, peak = measure(label.split()[0], folder)
-            found.alone[label] = seen["loading"], seen["held"] / 1e9, peak
+def _compare(model: str, dtypes: tuple[str, ...], quick: bool, folder: Path) -> Compared:
+    found, home = Compared(), {"MILONGA_HOME": str(folder / "home")}
+
+    def measure(label: str, what: str, *args: object) -> tuple[Any, float]:
+        result = folder / f"{label}.json"
+        if not result.is_file():
+            part = folder / "part.json"
+            size = "quick" if quick else "real"
+            worker = [sys.executable, "-m", "bench.step_worker", model, what, size, str(part)]
+            peak = run_process([*worker, *map(str, args)], env=home).peak_mb / 1000
+            result.write_text(json.dumps([json.loads(part.read_text()), peak]))
+        seen, peak = json.loads(result.read_text())
+        return seen, peak
+
+    for dtype in dtypes:
+        # The quicker one counts, and it is measured again in turns.
+        runs = 1 if dtype == "float32" else 2
+        seen, peak = measure(f"theirs {dtype}", "theirs", dtype, runs, folder / f"{dtype}.pt")
+        found.theirs[dtype] = seen["seconds"], peak
+    found.best = min(found.theirs, key=lambda dtype: found.theirs[dtype][0])
+    for precision in PRECISIONS:
+        pairs = 2 if found.best == "bfloat16" else 1
+        args = found.best, folder / "float32.pt", pairs, precision
+        seen, _ = measure(f"turns {precision}", "turns", *args)
+        found.ours[precision] = seen["ours"][precision]
+        found.speeds[precision] = seen["speeds"][precision]
+    measure("write", "write", folder / "model")
+    published = "bfloat16" if model == "ace" else "float32"
+    for label in ("int8 made", "int8", published):
+        seen, peak = measure(f"alone {label}", label.split()[0], folder / "model")
+        found.alone[label] = seen["loading"], seen["held"] / 1e9, peak
     return found
 
 

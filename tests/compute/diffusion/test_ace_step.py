@@ -120,3 +120,11 @@ def test_the_weights_are_in_memory_once(model):
     AceStepTransformer(given_up, LayerMaker("int8"))
     assert not sum(layer.self_attn.to_q.weight.numel() for layer in given_up.layers)
     assert not sum(layer.mlp.down_proj.weight.numel() for layer in given_up.layers)
+
+
+def test_weights_in_bfloat16_are_computed_in_float32_where_that_is_asked_for(model):
+    given_, rounded = inputs(30, 8), copy.deepcopy(model).bfloat16()
+    with torch.inference_mode():
+        expected = copy.deepcopy(rounded).float()(**given_)[0]
+    assert error(fast(rounded)(**given_)[0], expected) < 1e-5
+    assert error(fast(rounded, "bfloat16")(**given_)[0], expected) > 1e-4

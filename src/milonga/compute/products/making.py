@@ -47,8 +47,10 @@ class LayerMaker:
             self._progress.check()
 
     def keep(self, layer: torch.nn.Linear, rows: Rows = "few") -> Product:
-        """Make a product of a small layer in the precision that it has."""
+        """Make a product of a small layer in the precision that it has, or in float32 where all
+        is."""
         half = layer.weight.dtype in (torch.bfloat16, torch.float16)
+        half = half and self.precision != "float32"
         return make_linear(layer.weight, layer.bias, "bfloat16" if half else "float32", rows)
 
 
