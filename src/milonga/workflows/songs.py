@@ -14,7 +14,7 @@ from milonga.audio.files import check_new_file
 from milonga.generators.registry import generator_class, make_generator
 from milonga.runtime import html
 from milonga.runtime.progress import Progress
-from milonga.songs.output.best import RULES, rule_named
+from milonga.songs.output.best import RULES
 from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.mixed import Mix
 from milonga.songs.output.report import REPORT, check_report_place, write_song_report
@@ -25,6 +25,7 @@ from milonga.songs.rendering.replay import Replay, replay_take
 from milonga.songs.sheet.load import load_sheet
 from milonga.songs.sheet.model import Sheet
 from milonga.workflows.edits import replay_edit
+from milonga.workflows.lyric_rule import check_rule
 
 StrPath = str | os.PathLike[str]
 Options = Mapping[str, Mapping[str, Any]]
@@ -191,8 +192,7 @@ def render_plan(
     progress = progress or Progress()
     if report:
         check_report_place(plan.out)
-    if best_by is not None:
-        rule_named(best_by)
+    check_rule(best_by)
     folder = OutputFolder.begin(
         plan.out, plan.sheet, choose, plan.takes, plan.generators, plan.whole
     )
@@ -224,8 +224,7 @@ def mix_song(
     Raises:
         MilongaError: the folder holds no rendered song, or a choice can't be met.
     """
-    if best_by is not None:
-        rule_named(best_by)
+    check_rule(best_by)
     folder = OutputFolder.load(out)
     folder.check_writable()
     folder.choose(choose or {})

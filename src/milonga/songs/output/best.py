@@ -197,6 +197,14 @@ def _pick(sheet: Sheet, found: FoundTakes, pool: Sequence[Take], rules: Sequence
             own = [RULES[rule] for rule in rules if RULES[rule].what]
             figures[take.name] = {rule.what: rule.measure(judged) for rule in own}
 
+    for what in {RULES[rule].what for rule in rules if RULES[rule].always and rule != rules[-1]}:
+        if all(each.get(what) is None for each in figures.values()):
+            # It tells nothing here, and nobody asked for it.
+            figures = {
+                take: {key: value for key, value in each.items() if key != what}
+                for take, each in figures.items()
+            }
+
     def merit(name: str) -> tuple[float, ...]:
         return tuple(_merit(RULES[rule], figures[name]) for rule in rules)
 
