@@ -60,8 +60,8 @@ choose_option = click.option(
 best_by_option = click.option(
     "--best-by",
     metavar="RULE",
-    help="Of several takes use the best by a rule: checks, words, tempo, length, timbre or "
-    "chroma (the last two against the baseline). The take checks come first; takes chosen by name stay.",
+    help="Of several takes use the best by a rule: checks, words, tempo, length, timbre or chroma "
+    "(the last two against the baseline). The take checks come first; takes chosen by name stay.",
 )
 options_option = click.option(
     "--option",
