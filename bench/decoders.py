@@ -23,7 +23,7 @@ from bench.vocoder import _matmul_gflops
 from milonga.runtime.memory import peak_memory
 from milonga.runtime.progress import Progress
 
-SECONDS = 6.0
+SECONDS = 4.0
 OOBLECK_48 = {"downsampling_ratios": [2, 4, 4, 6, 10], "sampling_rate": 48_000}
 """ACE-Step 1.5."""
 OOBLECK_44 = {"downsampling_ratios": [2, 4, 4, 8, 8], "sampling_rate": 44_100}
@@ -170,12 +170,15 @@ def run(quick: bool = False) -> str:
             memory = ["", ""]
             if name in MEASURED:
                 memory = [f"{_peak_mb(name, e, seconds):,.0f}" for e in ("ours", "library")]
+            print(
+                f"bench: {name}: {ours:.3f} {library:.3f} {ratio:.1f}", file=sys.stderr, flush=True
+            )
             rows.append(
                 f"| {title} | {ours:.3f} | {library:.3f} | {ratio:.1f} | "
                 f"{gflop:.0f} | {100 * gflop / ours / limit:.0f} % | {error:.1e} | "
                 f"{memory[0]} | {memory[1]} |"
             )
-    lengths = (5.0, 10.0) if quick else (20.0, 80.0)
+    lengths = (5.0, 10.0) if quick else (10.0, 40.0)
     growth = [_peak_mb("oobleck-48", "ours", length) for length in lengths]
     table = "\n".join(rows)
     return f"""## Decoders of sound on two cores
