@@ -379,6 +379,8 @@ def _yardstick(name: str, made: Clip | str, clip: Clip, known: Recording) -> Yar
     if isinstance(made, str):
         return Yardstick(reason=made)
     held = common(known.sketch, sketch(made))
+    # The alignment of what isn't the baseline has a slope, too.
+    held = replace(held, tempo_ratio=None, pitch_shift_semitones=None, changes=())
     if name == "shaped":
         return Yardstick(common=held)
     # Stationary yardsticks may be shorter than what they stand for.
