@@ -6,9 +6,10 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from milonga.analysis.pairs.measure import common
 from milonga.analysis.pairs.sketch import BANDS, HIGH_HZ, HOP_S, LOW_HZ, sketch
 from milonga.analysis.verdicts.damages import RATE
 from milonga.analysis.verdicts.judge import SHARE, Verdict
+from milonga.analysis.verdicts.others import others
 from milonga.analysis.verdicts.worth import Worth
 from milonga.audio.clip import Clip
 from milonga.audio.reading.opening import decoder
@@ -250,10 +252,18 @@ def compare(
         progress.task("Comparing", 1 + len(candidates), "recordings") as task,
     ):
         clip = audio.read(baseline)
-        known = _reference(clip, os.fspath(baseline), pool, decoder(baseline), _hash(baseline))
-        del clip
+        started = _start_measuring(clip, pool)
+        # One is measured while the baseline's impostors are; more would wait in memory.
+        early = [pool.submit(_measured, os.fspath(path)) for path in candidates[:1]]
+        known = _reference(
+            clip, os.fspath(baseline), pool, decoder(baseline), _hash(baseline), started
+        )
+        del clip, started
         task.advance()
-        waiting = [pool.submit(_compared, os.fspath(path), known) for path in candidates]
+        waiting = [
+            pool.submit(_compared, os.fspath(path), known, one)
+            for path, one in zip_longest(candidates, early)
+        ]
         found = []
         for future in waiting:
             found.append(future.result())
@@ -341,12 +351,25 @@ _SEEDED = re.compile(r"(.+)-s\d+(?:\.\d+)?")
 _LEAST_TAKES = 3
 
 
-def _reference(
-    clip: Clip, path: str, pool: ThreadPoolExecutor, decoder: str = "", sha256: str = ""
-) -> Reference:
+_Started = tuple["Future[Recording]", dict[str, "Future[Clip | str]"]]
+
+
+def _start_measuring(clip: Clip, pool: ThreadPoolExecutor) -> _Started:
     own = pool.submit(measure, clip)
-    made = {name: pool.submit(_made, make, clip) for name, make in _MADE.items()}
+    return own, {name: pool.submit(_made, make, clip) for name, make in _MADE.items()}
+
+
+def _reference(
+    clip: Clip,
+    path: str,
+    pool: ThreadPoolExecutor,
+    decoder: str = "",
+    sha256: str = "",
+    started: _Started | None = None,
+) -> Reference:
+    own, made = started or _start_measuring(clip, pool)
     known = own.result()
+    against = pool.map(lambda other: common(known.sketch, other), others().values())
     waiting = {
         name: pool.submit(_yardstick, name, future.result(), clip, known)
         for name, future in made.items()
@@ -355,7 +378,7 @@ def _reference(
     found = {"self": Yardstick(known.features, itself, None, common(known.sketch, known.sketch))}
     found |= {name: future.result() for name, future in waiting.items()}
     measured = {name: y.common for name, y in found.items() if y.common is not None}
-    worth = Worth(clip, known.sketch, measured)
+    worth = Worth(clip, known.sketch, measured, dict(zip(others(), against, strict=True)))
     return Reference(path, known.features, found, decoder, known.measured, worth, sha256)
 
 
@@ -368,6 +391,10 @@ _MADE: dict[str, Callable[[Clip], Clip]] = {
 }
 
 
+_STEADY_S = 10.0
+"""Noise is the same all along: more of it would change no figure on common ground."""
+
+
 def _made(make: Callable[[Clip], Clip], clip: Clip) -> Clip | str:
     try:
         return make(clip)
@@ -378,27 +405,37 @@ def _made(make: Callable[[Clip], Clip], clip: Clip) -> Clip | str:
 def _yardstick(name: str, made: Clip | str, clip: Clip, known: Recording) -> Yardstick:
     if isinstance(made, str):
         return Yardstick(reason=made)
-    held = common(known.sketch, sketch(made))
+    steady = name in ("silence", "noise", "shadow")
+    brief = made.between(0, _STEADY_S) if steady else made
+    held = common(known.sketch, sketch(brief))
     # The alignment of what isn't the baseline has a slope, too.
     held = replace(held, tempo_ratio=None, pitch_shift_semitones=None, changes=())
     if name == "shaped":
         return Yardstick(common=held)
     # Stationary yardsticks may be shorter than what they stand for.
-    own = replace(features(made), duration_s=clip.seconds)
+    own = features(brief if name == "shadow" else made)
+    own = replace(own, duration_s=clip.seconds)
     return Yardstick(own, differences(known.features, own), None, held)
 
 
-def _compared(path: str, known: Reference) -> Candidate:
+def _measured(path: str) -> Recording | str:
+    """Read and measure a candidate; what kept it from that, in words."""
     try:
-        clip = audio.read(path)
-        found = _against(known, path, clip)
+        return measure(audio.read(path))
     except MilongaError as error:
-        return Candidate(path, error=f"{error.message} {error.step or ''}".strip())
+        return f"{error.message} {error.step or ''}".strip()
+
+
+def _compared(path: str, known: Reference, early: Future[Recording | str] | None) -> Candidate:
+    recording = _measured(path) if early is None else early.result()
+    if isinstance(recording, str):
+        return Candidate(path, error=recording)
+    found = _against(known, path, recording)
     return replace(found, decoder=decoder(path), sha256=_hash(path))
 
 
-def _against(known: Reference | None, path: str, clip: Clip) -> Candidate:
-    recording = measure(clip)
+def _against(known: Reference | None, path: str, sound: Clip | Recording) -> Candidate:
+    recording = measure(sound) if isinstance(sound, Clip) else sound
     own, measured = recording.features, recording.measured
     if known is None:
         return Candidate(path, own, measured=measured)

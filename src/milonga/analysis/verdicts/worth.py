@@ -11,7 +11,6 @@ from milonga.analysis.pairs.measure import common
 from milonga.analysis.pairs.sketch import Sketch
 from milonga.analysis.verdicts.judge import SHUFFLED, Rung, Verdict, judge, placed, sentence
 from milonga.analysis.verdicts.ladder import excerpt, rungs
-from milonga.analysis.verdicts.others import others
 from milonga.audio.clip import Clip
 
 IMPOSTORS = {
@@ -31,18 +30,23 @@ class Worth:
         clip: the baseline; an excerpt of it is kept.
         own: its sketch.
         yardsticks: figures of its yardsticks on common ground, by their names.
+        others: figures of other recordings, by their styles.
 
     Attributes:
         impostors: figures of what isn't the baseline, by name in words.
     """
 
-    def __init__(self, clip: Clip, own: Sketch, yardsticks: Mapping[str, Common]) -> None:
+    def __init__(
+        self,
+        clip: Clip,
+        own: Sketch,
+        yardsticks: Mapping[str, Common],
+        others: Mapping[str, Common],
+    ) -> None:
         self.impostors = {
             words: yardsticks[name] for name, words in IMPOSTORS.items() if name in yardsticks
         }
-        self.impostors |= {
-            f"another recording ({style})": common(own, other) for style, other in others().items()
-        }
+        self.impostors |= {f"another recording ({style})": found for style, found in others.items()}
         self._sketch = own
         self._excerpt = excerpt(clip)
         self._ladder: tuple[Rung, ...] | None = None
