@@ -3,7 +3,7 @@
 Its LSTM runs over the whole sequence and would neither stop for the user nor fit in memory
 for long audio together with the stages after it. Here the LSTM takes its state from piece to
 piece, and the stages after it, which look only a few frames around, get pieces with a margin. On a
-processor compiled kernels compute these stages, where nearly all of the time goes.
+processor compiled kernels compute these stages.
 """
 
 from __future__ import annotations
