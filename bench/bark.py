@@ -68,8 +68,9 @@ folder, result = Path(sys.argv[1]), Path(sys.argv[5])
 tokens, parts, plain_parts = map(int, sys.argv[2:5])
 warnings.simplefilter("ignore")
 begun = time.perf_counter()
-engine = BarkEngine.load(folder, "bark-small", "cpu")
+engine = BarkEngine.load(folder, "bark-small", "cpu", precision="float32")
 loading = time.perf_counter() - begun
+narrow = BarkEngine.load(folder, "bark-small", "cpu", precision="int8")
 voice = read_voice(folder / "voice.npz")
 prompts = [f"\\u266a la la la, part {number} of the song, la la \\u266a" for number in range(parts)]
 sampling = Sampling(least=tokens, most=tokens)
@@ -83,7 +84,7 @@ def timed(work):
     seconds = sum(len(sound) for sound in sounds) / 24_000
     return took / seconds, used / seconds
 
-def ours(prompts, batch):
+def ours(prompts, batch, engine=engine):
     return [part.samples for part in engine.together(
         prompts, voice, sampling, 0, Progress(), batch=batch, expected_s=[1.0] * len(prompts))]
 
@@ -97,18 +98,18 @@ def plain(prompt):
             texts, history_prompt=history, attention_mask=mask, min_eos_p=0.2,
             semantic_min_new_tokens=tokens, semantic_max_new_tokens=tokens).numpy())
 
-single = []
-batched = timed(lambda: ours(prompts, parts))
+plains, single, few = [], [], []
+batched = timed(lambda: ours(prompts, parts, narrow))
 peak = peak_memory()
-plains = []
 for prompt in prompts[:plain_parts]:
     plains.append(timed(lambda: plain(prompt)))
     single.append(timed(lambda: ours([prompt], 1)))
+    few.append(timed(lambda: ours([prompt], 1, narrow)))
 (length,) = lengths
 middle = lambda found: sorted(found)[len(found) // 2]
 result.write_text(json.dumps({
     "loading": loading, "peak": peak, "seconds": length / 24_000, "plain": middle(plains),
-    "single": middle(single), "batched": batched}))
+    "single": middle(single), "few": middle(few), "batched": batched}))
 """
 
 
@@ -123,8 +124,9 @@ def run(quick: bool = False) -> str:
         found = json.loads(result.read_text())
     rows = [
         ("`BarkModel.generate`, one call a part", found["plain"]),
-        ("milonga, one part alone", found["single"]),
-        (f"milonga, {parts} parts in a batch", found["batched"]),
+        ("milonga, float32, one part alone", found["single"]),
+        ("milonga, int8, one part alone", found["few"]),
+        (f"milonga, int8, {parts} parts in a batch", found["batched"]),
     ]
     wall, used = found["plain"]
     lines = "\n".join(
@@ -138,8 +140,8 @@ def run(quick: bool = False) -> str:
 {lines}
 
 Files {size / 1e9:.1f} GB, loaded in {found["loading"]:.1f} s; peak memory of the process with the
-batch {found["peak"] / 1e9:.1f} GB. Random weights of the real sizes, float32, in the history of a
-voice, {parts} parts of {found["seconds"]:.1f} s. Random weights don't say when a part has ended, so
+batch {found["peak"] / 1e9:.1f} GB. Random weights of the real sizes, in the history of a voice,
+ {parts} parts of {found["seconds"]:.1f} s. Random weights don't say when a part has ended, so
 both sides were held to {tokens} semantic tokens a part, and made as many samples. One process, one
 run: the calls of the library ({plain_parts} of the parts, all alike) and single parts took turns.
 """

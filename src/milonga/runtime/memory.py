@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from milonga.errors import MilongaError
@@ -48,6 +49,46 @@ def peak_memory() -> int | None:
     scale = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
 
+
+def let_go(ranges: Iterable[tuple[int, int]]) -> None:
+    """Give back the memory of what is mapped from files and isn't needed for now; reading it
+    again takes it from the file. Does nothing to memory that isn't mapped or was written to, and
+    on systems other than Linux.
+
+    Args:
+        ranges: address of the first byte, and size in bytes.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+    import mmap
+
+    page, advise = mmap.PAGESIZE, ctypes.CDLL(None).madvise
+    mappings = _untouched()
+    for address, size in ranges:
+        first, last = -(-address // page) * page, (address + size) // page * page
+        if first < last and any(begin <= first and last <= end for begin, end in mappings):
+            advise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), mmap.MADV_DONTNEED)
+
+
+def _untouched() -> list[tuple[int, int]]:
+    """List what is mapped from files and was never written to, which would be lost."""
+    found: list[tuple[int, int]] = []
+    try:
+        lines = Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return found
+    head: tuple[int, int] | None = None
+    for line in lines:
+        if (match := _MAPPING.match(line)) is not None:
+            head = (int(match[1], 16), int(match[2], 16)) if match[3] != "0" else None
+        elif head is not None and line.startswith("Anonymous:") and line.split()[1] == "0":
+            found.append(head)
+    return found
+
+
+_MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ (\d+)")
+"""A line of a mapping: from, to, and the number of its file, 0 for none."""
 
 SHORT_OF_MEMORY = "Memory ran out. Close other programs, or use fewer seconds at a time."
 """The message where nothing better is known."""

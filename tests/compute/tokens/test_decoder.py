@@ -10,7 +10,7 @@ from milonga.compute.tokens.decoder import decoder_of
 from milonga.compute.tokens.description import Block, Cross, Description, Norm
 from milonga.compute.tokens.fast import FastDecoder, unfit
 from milonga.compute.tokens.matrix import stored
-from milonga.compute.tokens.plain import PlainDecoder
+from milonga.compute.tokens.plain import PlainDecoder, by_blocks
 from milonga.errors import Cancelled
 from milonga.generators.musicgen.network import Network
 
@@ -181,3 +181,15 @@ def test_a_step_can_be_cancelled_and_the_decoder_used_again():
         for _ in range(5):
             fresh = decoder.odds(embedded, other)
     assert torch.equal(again, fresh)
+
+
+@given(rows=st.integers(1, 2), places=st.integers(1, 600), causal=st.booleans())
+@settings(max_examples=10, deadline=None)
+def test_attention_by_blocks_is_attention(rows, places, causal):
+    source = torch.Generator().manual_seed(places)
+    drawn = (torch.randn(rows, 2, places, 8, generator=source) for _ in range(3))
+    query, keys, values = (part.to(torch.bfloat16).float() for part in drawn)
+    found = by_blocks(query, keys.bfloat16(), values.bfloat16(), causal=causal)
+    true = torch.nn.functional.scaled_dot_product_attention(query, keys, values, is_causal=causal)
+    # Query, scores and shares are rounded to bfloat16 (2**-9 each); values reach 4.
+    torch.testing.assert_close(found, true.transpose(1, 2).flatten(2), rtol=0, atol=0.08)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from milonga.compute.products.precision import why_slow
+from milonga.runtime.memory import let_go
 
 if TYPE_CHECKING:
     import torch
@@ -60,6 +62,15 @@ def stored(
         return Matrix(weight.to(getattr(torch, precision)).contiguous(), None, bias)
     numbers, scale = quantise_weight(weight)
     return Matrix(numbers.contiguous(), scale, bias)
+
+
+def let_go_of(weights: Iterable[torch.Tensor]) -> None:
+    """Give back the memory of weights that were stored in fewer bits, as far as it is a file's."""
+    let_go(
+        (weight.data_ptr(), weight.numel() * weight.element_size())
+        for weight in weights
+        if weight.device.type == "cpu"
+    )
 
 
 def _product(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from milonga.compute.tokens.decoder import decoder_of
 from milonga.compute.tokens.description import Block, Description, Norm
-from milonga.compute.tokens.matrix import Precision, stored
+from milonga.compute.tokens.matrix import Precision, let_go_of, stored
 from milonga.compute.tokens.plain import Memory, seen_whole
 
 if TYPE_CHECKING:
@@ -124,7 +124,9 @@ def _table(embedding: Any, precision: Precision) -> torch.Tensor:
     weight: torch.Tensor = embedding.weight.data
     if precision == "float32":
         return weight
-    return weight.to(torch.float16 if precision == "float16" else torch.bfloat16)
+    found = weight.to(torch.float16 if precision == "float16" else torch.bfloat16)
+    let_go_of([weight])
+    return found
 
 
 def _described(model: Any, odds: Matrix, precision: Precision) -> Description:
@@ -136,14 +138,15 @@ def _described(model: Any, odds: Matrix, precision: Precision) -> Description:
         bias = None if layer.bias is None else layer.bias.data.float()
         return Norm(layer.weight.data.float(), bias)
 
-    blocks = tuple(
-        Block(
+    blocks = []
+    for layer in model.layers:
+        blocks.append(Block(
             norm(layer.layernorm_1), matrix(layer.attn.att_proj), matrix(layer.attn.out_proj),
             None, norm(layer.layernorm_2), matrix(layer.mlp.in_proj), matrix(layer.mlp.out_proj),
-        )
-        for layer in model.layers
-    )  # fmt: skip
+        ))  # fmt: skip
+        if precision != "float32":
+            let_go_of(weight.data for weight in layer.parameters())
     return Description(
-        int(model.config.num_heads), blocks, norm(model.layernorm_final), odds,
+        int(model.config.num_heads), tuple(blocks), norm(model.layernorm_final), odds,
         places=int(model.config.block_size),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from milonga.compute.tokens.decoder import decoder_of
 from milonga.compute.tokens.description import Block, Cross, Description, Norm
 from milonga.compute.tokens.divergence import Witness
-from milonga.compute.tokens.matrix import Precision, stored
+from milonga.compute.tokens.matrix import Precision, let_go_of, stored
 from milonga.compute.tokens.sampling import Choice, drawn, guided
 from milonga.errors import GeneratorError
 
@@ -44,6 +44,7 @@ class Network:
         self._size = int(config.vocab_size)
         # One table for all codebooks, each of which also knows the padding.
         self._table = torch.cat([one.weight.data for one in inner.embed_tokens])
+        let_go_of(one.weight.data for one in inner.embed_tokens)
         offsets = [one.weight.shape[0] for one in inner.embed_tokens]
         self._offsets = torch.tensor([0, *offsets[:-1]]).cumsum(0).to(self._table.device)
         self._positions = inner.embed_positions
@@ -141,7 +142,10 @@ def _described(model: Any, precision: Precision) -> Description:
 
     def matrix(*layers: Any) -> Matrix:
         weights = [layer.weight.data for layer in layers]
-        return stored(weights[0] if len(weights) == 1 else torch.cat(weights), None, precision)
+        found = stored(weights[0] if len(weights) == 1 else torch.cat(weights), None, precision)
+        if len(weights) > 1 or precision != "float32":
+            let_go_of(weights)
+        return found
 
     def norm(layer: Any) -> Norm:
         return Norm(layer.weight.data.float(), layer.bias.data.float())
