@@ -65,13 +65,13 @@ if TYPE_CHECKING:
     from milonga.workflows.doctor import doctor
     from milonga.workflows.edits import edit_take, plan_edit
     from milonga.workflows.history import compare_history, replay_sound
-    from milonga.workflows.listening import make_listening_test, read_listening_test
+    from milonga.workflows.judging.listening import make_listening_test, read_listening_test
+    from milonga.workflows.judging.study import plan_study, run_study
     from milonga.workflows.playing import blend_sounds, play_batch, play_sound, play_sounds
     from milonga.workflows.presets import save_preset
     from milonga.workflows.scoring import match_texts, score_recordings
     from milonga.workflows.sheets import check_sheet, export_sheet, import_sheet, new_sheet
     from milonga.workflows.songs import mix_song, plan_song, render_song, replay, write_report
-    from milonga.workflows.study import plan_study, run_study
     from milonga.workflows.takes import compare_takes, list_takes, prune_takes
     from milonga.workflows.training import train_model
     from milonga.workflows.vocoding import fine_tune_vocoder, vocode
@@ -120,26 +120,26 @@ _HOMES = {
     "list_weights": "milonga.weights",
     "load_sheet": "milonga.songs.sheet.load",
     "loudness_lufs": "milonga.audio",
-    "make_listening_test": "milonga.workflows.listening",
+    "make_listening_test": "milonga.workflows.judging.listening",
     "match_texts": "milonga.workflows.scoring",
     "mix_song": "milonga.workflows.songs",
     "new_sheet": "milonga.workflows.sheets",
     "plan_edit": "milonga.workflows.edits",
     "plan_song": "milonga.workflows.songs",
-    "plan_study": "milonga.workflows.study",
+    "plan_study": "milonga.workflows.judging.study",
     "play_batch": "milonga.workflows.playing",
     "play_sound": "milonga.workflows.playing",
     "play_sounds": "milonga.workflows.playing",
     "probe": "milonga.audio",
     "prune_takes": "milonga.workflows.takes",
     "read": "milonga.audio",
-    "read_listening_test": "milonga.workflows.listening",
+    "read_listening_test": "milonga.workflows.judging.listening",
     "remove_weights": "milonga.weights",
     "render_song": "milonga.workflows.songs",
     "replay": "milonga.workflows.songs",
     "replay_sound": "milonga.workflows.history",
     "resample": "milonga.audio",
-    "run_study": "milonga.workflows.study",
+    "run_study": "milonga.workflows.judging.study",
     "save_preset": "milonga.workflows.presets",
     "score_recordings": "milonga.workflows.scoring",
     "train_model": "milonga.workflows.training",

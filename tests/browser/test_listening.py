@@ -7,7 +7,7 @@ import pytest
 
 from milonga import audio
 from milonga.audio import Clip
-from milonga.workflows.listening import make_listening_test, read_listening_test
+from milonga.workflows.judging.listening import make_listening_test, read_listening_test
 
 RATE = 48_000
 

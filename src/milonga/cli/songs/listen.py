@@ -39,7 +39,7 @@ def make(recordings: tuple[str, ...], as_json: bool, **options: Any) -> int:
     OUT is the folder of a rendered song: its baselines and takes are compared segment by segment.
     Else give recordings of one thing, or folders that hold recordings of the same names.
     """
-    from milonga.workflows.listening import make_listening_test
+    from milonga.workflows.judging.listening import make_listening_test
 
     out = options.pop("out")
     made = make_listening_test(recordings, out, progress=make_progress(), **options)
@@ -60,7 +60,7 @@ def make(recordings: tuple[str, ...], as_json: bool, **options: Any) -> int:
 @json_option
 def read(answers: tuple[str, ...], key: str | None, picture: Path | None, as_json: bool) -> int:
     """Read what listeners answered, with intervals, and say what can't be said."""
-    from milonga.workflows.listening import read_listening_test, write_listening_picture
+    from milonga.workflows.judging.listening import read_listening_test, write_listening_picture
 
     result = read_listening_test(answers, key=key)
     if picture is not None:

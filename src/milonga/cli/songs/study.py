@@ -20,7 +20,7 @@ def study(file: Path, out: Path, dry_run: bool, as_json: bool) -> int:
 
     An interrupted study goes on with the same command: finished takes are kept.
     """
-    from milonga.workflows.study import plan_study, run_study
+    from milonga.workflows.judging.study import plan_study, run_study
 
     plan = plan_study(file, out)
     time = "" if plan.estimate_s is None else f", about {time_text(max(1.0, plan.estimate_s))}"

@@ -10,7 +10,7 @@ import pytest
 from milonga import audio
 from milonga.errors import Cancelled, MilongaError, OutputError
 from milonga.runtime.progress import Progress
-from milonga.workflows.study import plan_study, run_study
+from milonga.workflows.judging.study import plan_study, run_study
 
 SHEET = """
 title: One

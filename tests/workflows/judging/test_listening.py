@@ -7,7 +7,7 @@ import pytest
 
 from milonga import audio
 from milonga.errors import AudioError, MilongaError, OutputError
-from milonga.workflows.listening import (
+from milonga.workflows.judging.listening import (
     make_listening_test,
     read_listening_test,
     write_listening_picture,

@@ -25,8 +25,8 @@ from milonga.songs.rendering.plan import Plan
 from milonga.songs.rendering.render import Outcome, iter_render
 from milonga.songs.sheet.load import load_sheet
 from milonga.songs.sheet.model import Sheet
+from milonga.workflows.judging.study_file import Condition, StudyFile, read_study
 from milonga.workflows.songs import plan_song
-from milonga.workflows.study_file import Condition, StudyFile, read_study
 
 StrPath = str | os.PathLike[str]
 PAGE, TABLE, PARQUET, RESULT, WORDS = (

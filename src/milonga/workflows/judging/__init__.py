@@ -1,0 +1,1 @@
+"""How good it is: listening tests and studies."""
