@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import pytest
@@ -17,6 +18,7 @@ from milonga.runtime.files import (
     check_no_links,
     check_writable,
     dump_json,
+    locked_folder,
     output_error,
     part_folder,
     sweep_parts,
@@ -273,3 +275,20 @@ def test_a_sweep_between_a_part_and_its_lock_costs_nothing(tmp_path, monkeypatch
     write_text(tmp_path / "x.txt", "whole")
     assert swept
     assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders can't be locked there")
+def test_a_locked_folder_is_ones_own_for_a_moment(tmp_path):
+    entered = threading.Event()
+
+    def other():
+        with locked_folder(tmp_path / "new"):
+            entered.set()
+
+    with locked_folder(tmp_path / "new"):
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert not entered.wait(0.2)
+    assert entered.wait(10)
+    thread.join()
+    assert list((tmp_path / "new").iterdir()) == []

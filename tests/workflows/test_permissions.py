@@ -109,7 +109,7 @@ def test_a_record_that_cannot_be_read_is_not_called_damaged(song, closed, name):
 
 
 def test_mix_and_report_are_refused_before_they_work(song, closed, monkeypatch):
-    monkeypatch.setattr("milonga.songs.output.folder.mixdown", None)
+    monkeypatch.setattr("milonga.songs.output.mixing.mixdown", None)
     monkeypatch.setattr("milonga.songs.output.report.compare_clips", None)
     closed(song / "out", 0o555)
     for call in (mix_song, write_report):

@@ -222,6 +222,24 @@ def _lock(part: Path, *, wait: bool) -> Iterator[bool]:
         os.close(number)
 
 
+@contextlib.contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for it out of a folder, which is made if needed.
+
+    For a moment between a look and a write. Nothing is left behind, and the system frees the lock
+    of a process that ends. Where folders can't be locked (Windows), nobody is kept out.
+
+    Raises:
+        OutputError: the folder can't be made.
+    """
+    make_folder(folder)
+    with contextlib.ExitStack() as stack:
+        # A folder that can't be read can't be locked: what is done in it then says so.
+        with contextlib.suppress(OSError):
+            stack.enter_context(_lock(folder, wait=True))
+        yield
+
+
 def _remove(part: Path) -> None:
     with contextlib.suppress(OSError):
         if part.is_dir() and not part.is_symlink():

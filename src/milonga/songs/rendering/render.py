@@ -13,7 +13,7 @@ from milonga.analysis.take_checks import TakeDefect, check_take
 from milonga.audio.digest import samples_sha256
 from milonga.errors import AudioError, GeneratorError, MilongaError, OutputError
 from milonga.generators.base import Model
-from milonga.runtime.files import atomic_paths, sweep_parts
+from milonga.runtime.files import atomic_paths, locked_folder, sweep_parts
 from milonga.runtime.logs import details_hint, log_failure
 from milonga.runtime.memory import SHORT_OF_MEMORY, is_out_of_memory
 from milonga.runtime.progress import Progress
@@ -189,32 +189,33 @@ def _written(planned: PlannedTake, made: Made, attempt: _Attempt) -> Outcome:
         software="milonga",
         comment=f"{planned.generator.name}, seed {attempt.seed_used}; made by a generative model",
     )
-    # Another render may have written here meanwhile.
-    if (theirs := _kept(planned)) is not None:
-        return theirs
-    base = planned.name.partition(".")[0]
-    name = numbered_name(planned.folder, base, planned.generator.name, planned.request)
-    planned = replace(planned, name=name)
-    set_aside(planned.sound_path, planned.receipt_path)
-    with atomic_paths(planned.sound_path, planned.receipt_path) as (sound_part, receipt_part):
-        _, sound = write_take(made.clip, sound_part, tags, made.subtype)
-        receipt = Receipt(
-            title=planned.title,
-            segment=planned.segment,
-            name=planned.segment_name,
-            generator=planned.generator.name,
-            request=planned.request,
-            model=model,
-            seed=planned.request.seed,
-            attempt=attempt.number,
-            seed_used=attempt.seed_used,
-            length=planned.generator.length,
-            started=attempt.started,
-            duration_s=round(attempt.duration_s, 3),
-            sound=sound.model_copy(update={"file": planned.sound_path.name}),
-            findings=attempt.findings,
-            notes=planned.notes,
-            edited=made.edited,
-        )
-        write_receipt(receipt, receipt_part)
-    return Outcome(planned, "rendered", receipt)
+    with locked_folder(planned.folder):
+        # Another render may have written here meanwhile.
+        if (theirs := _kept(planned)) is not None:
+            return theirs
+        base = planned.name.partition(".")[0]
+        name = numbered_name(planned.folder, base, planned.generator.name, planned.request)
+        planned = replace(planned, name=name)
+        set_aside(planned.sound_path, planned.receipt_path)
+        with atomic_paths(planned.sound_path, planned.receipt_path) as (sound_part, receipt_part):
+            _, sound = write_take(made.clip, sound_part, tags, made.subtype)
+            receipt = Receipt(
+                title=planned.title,
+                segment=planned.segment,
+                name=planned.segment_name,
+                generator=planned.generator.name,
+                request=planned.request,
+                model=model,
+                seed=planned.request.seed,
+                attempt=attempt.number,
+                seed_used=attempt.seed_used,
+                length=planned.generator.length,
+                started=attempt.started,
+                duration_s=round(attempt.duration_s, 3),
+                sound=sound.model_copy(update={"file": planned.sound_path.name}),
+                findings=attempt.findings,
+                notes=planned.notes,
+                edited=made.edited,
+            )
+            write_receipt(receipt, receipt_part)
+        return Outcome(planned, "rendered", receipt)
