@@ -79,3 +79,26 @@ def test_a_data_folder_that_cannot_be_written_stops_nothing(tmp_path, monkeypatc
     monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "file"))
     learn_speed("tokens", 1, 2)
     assert known_speed("tokens") is None
+
+
+def test_a_long_block_stops_between_chunks_of_its_rows():
+    """Of ten minutes of music a block takes seconds; the hooks before it are too seldom."""
+    import torch
+
+    from milonga.compute.diffusion.rows import CHUNK, WatchedBlock
+
+    class Long(WatchedBlock):
+        done = 0
+
+        def forward(self, rows):
+            for part in self.chunks(rows):
+                self.done += part.stop - part.start
+                if self.done == 2 * CHUNK:
+                    progress.cancel()
+
+    progress, block = Progress(), Long()
+    with pytest.raises(Cancelled), cancellable(torch.nn.Sequential(block), progress):
+        block(10 * CHUNK)
+    assert block.done == 2 * CHUNK
+    block.done = 3 * CHUNK
+    block(CHUNK)  # nobody watches any more

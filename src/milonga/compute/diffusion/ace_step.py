@@ -18,7 +18,7 @@ import torch
 from torch.nn.functional import pad, silu
 
 from milonga.compute.diffusion.attention import attend, attend_near, rotate
-from milonga.compute.diffusion.rows import CHUNK, by_head, rms_norm, small_type, vector
+from milonga.compute.diffusion.rows import WatchedBlock, by_head, rms_norm, small_type, vector
 from milonga.compute.products.linear import Product, make_linear
 from milonga.compute.products.making import LayerMaker
 
@@ -143,7 +143,7 @@ class AceStepTransformer(torch.nn.Module):
         return self._turns[count]
 
 
-class _Block(torch.nn.Module):
+class _Block(WatchedBlock):
     def __init__(self, block: Any, maker: LayerMaker, name: str, small: torch.dtype) -> None:
         super().__init__()
         own, cross, middle = block.self_attn, block.cross_attn, block.mlp
@@ -187,11 +187,11 @@ class _Block(torch.nn.Module):
         normed = rms_norm(hidden, self._norms[1], None, self._eps)
         hidden.add_(self.cross_out.rows(self._told(normed, text)))
         normed = rms_norm(hidden, self._norms[2] * (1 + late_scale), late_shift, self._eps)
-        for first in range(0, len(hidden), CHUNK):
-            wide = self.wide.rows(normed[first : first + CHUNK])
+        for part in self.chunks(len(hidden)):
+            wide = self.wide.rows(normed[part])
             gates, values = wide.chunk(2, dim=-1)
             found = self.narrow.rows(silu(gates).mul_(values))
-            hidden[first : first + CHUNK].addcmul_(found.float(), late_gate)
+            hidden[part].addcmul_(found.float(), late_gate)
 
     def _attended(self, normed: torch.Tensor, turns: _Turns) -> torch.Tensor:
         heads, groups = self._heads, self._groups

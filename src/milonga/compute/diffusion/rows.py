@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import torch
 
 from milonga.compute.products.precision import Precision, why_slow
@@ -42,3 +44,21 @@ def rms_norm(
     norm: torch.Tensor = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
     found = rows * norm.square_().div_(rows.shape[-1]).add_(eps).rsqrt_()
     return found.mul_(weight) if shift is None else torch.addcmul(shift, found, weight, out=found)
+
+
+class WatchedBlock(torch.nn.Module):
+    """A block that asks between chunks of its rows whether to go on: of minutes of music one block
+    takes seconds.
+
+    Attributes:
+        watch: called before each chunk; whoever wants to stop raises in it.
+    """
+
+    watch: Callable[[], None] | None = None
+
+    def chunks(self, rows: int) -> Iterator[slice]:
+        """Parts of so many rows."""
+        for first in range(0, rows, CHUNK):
+            if self.watch is not None:
+                self.watch()
+            yield slice(first, first + CHUNK)

@@ -18,7 +18,7 @@ import torch
 from torch.nn.functional import layer_norm, silu
 
 from milonga.compute.diffusion.attention import attend, rotate
-from milonga.compute.diffusion.rows import CHUNK, by_head, small_type, vector
+from milonga.compute.diffusion.rows import WatchedBlock, by_head, small_type, vector
 from milonga.compute.products.making import LayerMaker
 
 _KEPT = 4
@@ -124,7 +124,7 @@ class StableAudioTransformer(torch.nn.Module):
         return made
 
 
-class _Block(torch.nn.Module):
+class _Block(WatchedBlock):
     def __init__(self, block: Any, maker: LayerMaker, name: str, small: torch.dtype) -> None:
         super().__init__()
         own, cross, middle = block.attn1, block.attn2, block.ff.net
@@ -159,9 +159,9 @@ class _Block(torch.nn.Module):
             query = by_head(query * self._size**-0.5, self._small)
             hidden.add_(self.cross_out.rows(attend(query, *text)))
         normed = self._normed(hidden, 2)
-        for first in range(0, len(hidden), CHUNK):
-            values, gates = self.wide.rows(normed[first : first + CHUNK]).chunk(2, dim=-1)
-            hidden[first : first + CHUNK].add_(self.narrow.rows(silu(gates).mul_(values)))
+        for part in self.chunks(len(hidden)):
+            values, gates = self.wide.rows(normed[part]).chunk(2, dim=-1)
+            hidden[part].add_(self.narrow.rows(silu(gates).mul_(values)))
 
     def _attended(
         self, normed: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor]

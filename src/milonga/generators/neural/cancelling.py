@@ -36,7 +36,10 @@ def cancellable(
         progress.check()
 
     handles = []
+    watched: list[Any] = [each for each in model.modules() if hasattr(each, "watch")]
     try:
+        for module in watched:
+            module.watch = progress.check
         for module in model.modules():
             if isinstance(module, torch.nn.ModuleList):
                 handles += [block.register_forward_pre_hook(check) for block in module]
@@ -46,3 +49,5 @@ def cancellable(
     finally:
         for handle in handles:
             handle.remove()
+        for module in watched:
+            module.watch = None
