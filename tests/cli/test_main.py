@@ -39,7 +39,7 @@ def test_version(milonga):
         (["render"], "Missing argument 'SHEET'"),
         (["render", "x.yaml", "--takes", "0"], "0 is not in the range"),
         (["render", "x.yaml", "--nonsense"], "No such option"),
-        (["compare", "x.wav"], "Missing argument"),
+        (["compare", "x.wav"], "Name a baseline and candidates"),
     ],
 )
 def test_wrong_usage_is_2_and_says_what(milonga, args, words):

@@ -86,7 +86,7 @@ def generator(name: str, **options: Any) -> Generator:
     Example:
         >>> guide = generator("guide")
         >>> sorted(guide.roles), guide.length
-        (['backing', 'instrumental', 'texture', 'vocals'], 'exact')
+        (['backing', 'instrumental', 'song', 'texture', 'vocals'], 'exact')
     """
     return make_generator(name, options)
 

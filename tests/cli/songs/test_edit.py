@@ -16,6 +16,7 @@ LYRICS = "We laugh at the chaos\nwe play with the luck\n"
 
 @pytest.fixture
 def out(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.setitem(GENERATORS, "editor", KnownGenerator("editors:Editor", "models", "edits"))
     segment = {"number": 1, "name": "Uno", "section": "verse", "seconds": 1, "lyrics": LYRICS}
     sheet = Sheet(title="Song", generators=["editor"], segments=[segment])

@@ -242,7 +242,15 @@ def _figures(
     """Make a table of the columns that any recording has; without a baseline, no similarities."""
     entries = [(track, *figures_of(track.entry)) for track in section.ordered]
     keys = {key for _, values, changes in entries for key in (*values, *changes)}
-    columns = [c for c in known if c.value in keys or c.difference in keys]
+    columns = [
+        replace(
+            column,
+            about=_worded(column.about, section.reference),
+            undefined=_worded(column.undefined, section.reference),
+        )
+        for column in known
+        if column.value in keys or column.difference in keys
+    ]
     rows = []
     for (track, values, changes), view in zip(entries, tracks, strict=True):
         if values or changes:

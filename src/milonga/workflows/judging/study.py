@@ -17,7 +17,7 @@ from milonga.analysis.comparison import compare
 from milonga.analysis.features import features
 from milonga.analysis.study.page import MARK, study_page
 from milonga.analysis.study.summary import Summary, summarise
-from milonga.errors import MilongaError, OutputError
+from milonga.errors import MilongaError, OutputError, needs_extra
 from milonga.runtime.documents import read_json
 from milonga.runtime.files import atomic_path, check_writable, dump_json, write_text
 from milonga.runtime.progress import Progress
@@ -285,8 +285,9 @@ def _written(
 
 
 def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with needs_extra("A table as Parquet", "studies"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
     table = pa.table({name: [row.get(name) for row in rows] for name in columns})
     with atomic_path(path) as temporary:
