@@ -162,7 +162,7 @@ class Generator(ABC):
     length: ClassVar[Literal["exact", "natural"]]
     """"exact": as long as asked (within 20 ms); "natural": as long as the model makes it."""
     tasks: ClassVar[frozenset[Task]] = frozenset()
-    """The edits that it can make; each checkpoint may have fewer, which ``assess`` says."""
+    """The edits that it can make; each checkpoint may have fewer, which an assessment says."""
     tracks: ClassVar[tuple[str, ...]] = ()
     """The instruments that ``extract`` tells apart."""
 
