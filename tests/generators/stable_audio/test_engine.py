@@ -10,8 +10,9 @@ import torch
 from diffusers import StableAudioPipeline
 
 from milonga.errors import Cancelled, GeneratorError, MilongaError
+from milonga.generators.neural.sampler import Settings
 from milonga.generators.stable_audio.checkpoints import shape_of
-from milonga.generators.stable_audio.engine import Settings, StableAudioEngine
+from milonga.generators.stable_audio.engine import StableAudioEngine
 from milonga.runtime.progress import Progress
 from milonga.weights import locate
 

@@ -28,6 +28,7 @@ from milonga.generators.neural.precision import (
     Trial,
     recording,
 )
+from milonga.generators.neural.sampler import Settings
 from milonga.generators.stable_audio.checkpoints import StableAudioShape
 from milonga.generators.stable_audio.parts import ModelParts
 from milonga.runtime.progress import Progress
@@ -38,25 +39,6 @@ if TYPE_CHECKING:
 
 _TEXT_TOKENS = 128
 """Limit of the text encoder, where the tokenizer gives none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Settings of the sampler.
-
-    Attributes:
-        steps: 2 or more; with one the sampler would begin at its lowest level of noise.
-        guidance: 1 for none.
-        frames: of the latents.
-    """
-
-    steps: int
-    guidance: float
-    frames: int
-
-    @property
-    def guided(self) -> bool:
-        return self.guidance > 1
 
 
 @dataclass(frozen=True, slots=True)

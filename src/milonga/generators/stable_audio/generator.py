@@ -15,9 +15,10 @@ from milonga.generators.base import Request, Role, too_long
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
 from milonga.generators.neural.outlook import RenderOutlook
 from milonga.generators.neural.precision import PrecisionChoice, key_of, precision_option
+from milonga.generators.neural.sampler import Settings
 from milonga.generators.stable_audio import outlook
 from milonga.generators.stable_audio.checkpoints import StableAudioShape, shape_of, wrong_part
-from milonga.generators.stable_audio.engine import Settings, StableAudioEngine
+from milonga.generators.stable_audio.engine import StableAudioEngine
 from milonga.generators.words.tags import tags_of
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights

@@ -6,8 +6,8 @@ from milonga.compute.products.precision import BYTES
 from milonga.generators.neural.calibration import compute_speed
 from milonga.generators.neural.outlook import RenderOutlook, speed_on, weights_size
 from milonga.generators.neural.precision import PrecisionChoice, foreseen, speed_of
+from milonga.generators.neural.sampler import Settings
 from milonga.generators.stable_audio.checkpoints import StableAudioShape
-from milonga.generators.stable_audio.engine import Settings
 from milonga.runtime.words import time_text
 from milonga.weights import LocalWeights
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from milonga.compute.products.precision import Precision
 from milonga.generators.neural.cancelling import cancellable
 from milonga.generators.neural.loading import quiet_transformers
+from milonga.generators.neural.sampler import Settings
 from milonga.generators.stable_audio_3.layout import Layout
 from milonga.generators.stable_audio_3.parts import ModelParts
 from milonga.runtime.progress import Progress
@@ -25,25 +26,6 @@ from milonga.runtime.seeding import fold
 
 if TYPE_CHECKING:
     import torch
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Settings of the sampler.
-
-    Attributes:
-        steps: 1 or more.
-        guidance: 1 for none.
-        frames: of the latents.
-    """
-
-    steps: int
-    guidance: float
-    frames: int
-
-    @property
-    def guided(self) -> bool:
-        return self.guidance > 1
 
 
 @dataclass(frozen=True, slots=True)

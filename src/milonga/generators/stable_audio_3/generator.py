@@ -18,8 +18,9 @@ from milonga.generators.base import Request, Role, Task, too_long
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
 from milonga.generators.neural.outlook import RenderOutlook
 from milonga.generators.neural.reading import cut_note
+from milonga.generators.neural.sampler import Settings
 from milonga.generators.stable_audio_3 import outlook
-from milonga.generators.stable_audio_3.engine import Settings, Source, StableAudio3Engine
+from milonga.generators.stable_audio_3.engine import Source, StableAudio3Engine
 from milonga.generators.stable_audio_3.layout import (
     Layout,
     expected_layout,
