@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,33 @@ _LOOK_AHEAD_S = 0.010
 _RELEASE_S = 0.080
 
 
+@dataclass(frozen=True, slots=True)
+class Levelled:
+    """A levelled clip and what was done to it: ``gain_db`` for all of it, then the limiter's gain,
+    one for each sample (None where it had nothing to do)."""
+
+    clip: Clip
+    gain_db: float
+    limiting: NDArray[np.float32] | None
+
+    def same(self, part: Clip) -> Clip:
+        """Do the same to a part of what was levelled: parts that summed to it sum to the result.
+
+        Args:
+            part: of the same rate and length.
+        """
+        scaled = part.scaled(_linear(self.gain_db))
+        if self.limiting is None:
+            return scaled
+        return Clip(scaled.samples * self.limiting, part.sample_rate, layout=part.layout)
+
+
 def level_to(clip: Clip, lufs: float, *, ceiling_dbtp: float = -1.0) -> Clip:
+    """Bring a clip to a loudness, as ``levelled`` does; return the clip alone."""
+    return levelled(clip, lufs, ceiling_dbtp=ceiling_dbtp).clip
+
+
+def levelled(clip: Clip, lufs: float, *, ceiling_dbtp: float = -1.0) -> Levelled:
     """Bring a clip to a loudness, its true peaks held under a ceiling.
 
     Where the limiter takes loudness away, the gain before it rises, up to 18 dB more: beyond
@@ -29,12 +56,12 @@ def level_to(clip: Clip, lufs: float, *, ceiling_dbtp: float = -1.0) -> Clip:
     """
     loudness = loudness_lufs(clip)
     if loudness is None:
-        return limit(clip, ceiling_dbtp)
+        return Levelled(*_limited(clip, ceiling_dbtp, 0.0))
     gain_db = first_db = lufs - loudness
     slope, before = 1.0, (0.0, loudness)
     for _ in range(6):
-        out = limit(clip.scaled(_linear(gain_db)), ceiling_dbtp)
-        reached = loudness_lufs(out)
+        out = Levelled(*_limited(clip.scaled(_linear(gain_db)), ceiling_dbtp, gain_db))
+        reached = loudness_lufs(out.clip)
         if reached is None or abs(reached - lufs) < 0.05:
             break
         # The limiter flattens the way from gain to loudness: a secant step follows it.
@@ -52,20 +79,29 @@ def limit(clip: Clip, ceiling_dbtp: float = -1.0) -> Clip:
     the gain moves slowly before a peak and is low enough at it. All channels share one gain,
     so the stereo image stays.
     """
+    return _limited(clip, ceiling_dbtp, 0.0)[0]
+
+
+def _limited(
+    clip: Clip, ceiling_dbtp: float, gain_db: float
+) -> tuple[Clip, float, NDArray[np.float32] | None]:
+    """The clip under the ceiling, the gain that it came with, and the limiter's for each sample."""
     peak = true_peak_dbtp(clip)
     if peak is None or peak <= ceiling_dbtp:
-        return clip
+        return clip, gain_db, None
     # Smoothing and rounding may leave a trace above it.
     ceiling = _linear(ceiling_dbtp - 0.05)
     needed = np.minimum(1.0, ceiling / np.maximum(_peaks(clip), 1e-9))
     ahead = max(1, round(_LOOK_AHEAD_S * clip.sample_rate))
     release = max(ahead, round(_RELEASE_S * clip.sample_rate))
-    gain = _smooth(_released(_held(needed, ahead), release), ahead)
-    limited = clip.samples * gain.astype(np.float32)
-    out = Clip(limited, clip.sample_rate, copy=False, layout=clip.layout)
+    gain = _smooth(_released(_held(needed, ahead), release), ahead).astype(np.float32)
+    out = Clip(clip.samples * gain, clip.sample_rate, copy=False, layout=clip.layout)
     over = (true_peak_dbtp(out) or -math.inf) - ceiling_dbtp
+    if over <= 0:
+        return out, gain_db, gain
     # The moving gain itself makes new content between samples: a last small trim.
-    return out.scaled(_linear(-over - 0.01)) if over > 0 else out
+    trim = _linear(-over - 0.01)
+    return out.scaled(trim), gain_db, gain * np.float32(trim)
 
 
 def _peaks(clip: Clip) -> NDArray[np.float64]:

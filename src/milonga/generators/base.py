@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, Problem
+from milonga.generators.notation import Notation
 from milonga.runtime.progress import Progress
 from milonga.runtime.record import ExplainedRecord, Record
 
@@ -196,6 +197,26 @@ class Generator(ABC):
             GeneratorError: this request can't be rendered, with the reason.
             Cancelled: the user stopped it; checked at least every 3 s.
         """
+
+    def groups(self, request: Request, progress: Progress | None = None) -> dict[str, Clip]:
+        """Render a request as its instrument groups, which sum to what ``render`` gives.
+
+        Returns:
+            By name (drums, bass, chords, lead, voice); empty for a model that makes one sound.
+
+        Raises:
+            GeneratorError, Cancelled: as ``render``.
+        """
+        return {}
+
+    def notation(self, request: Request) -> Notation | None:
+        """Return the notes and the sung words of what ``render`` gives; None where nobody wrote
+        them.
+
+        Raises:
+            GeneratorError: as ``render``.
+        """
+        return None
 
     def edit(
         self,

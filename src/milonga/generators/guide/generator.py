@@ -9,6 +9,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
 from pydantic import BaseModel, Field, field_validator
 
 from milonga.audio.clip import Clip
@@ -27,13 +28,15 @@ from milonga.generators.guide.arrange import arrange
 from milonga.generators.guide.band.harmony import parse_key
 from milonga.generators.guide.band.instruments import INSTRUMENTS
 from milonga.generators.guide.band.styles import unheard
+from milonga.generators.guide.notation import joined_notation, notation_of
 from milonga.generators.guide.playing import midi
-from milonga.generators.guide.playing.render import render_score
-from milonga.generators.guide.score import Score
+from milonga.generators.guide.playing.render import RATE, render_groups, render_score
+from milonga.generators.guide.score import MelodyLine, Score
 from milonga.generators.guide.sections import SHAPES
 from milonga.generators.guide.songs import joined, joined_clips, segments_of
 from milonga.generators.guide.tune.melody import compose_melody
 from milonga.generators.guide.tune.phrasing import FASTEST, breaths_of, set_lines
+from milonga.generators.notation import Notation
 from milonga.generators.words.sections import section_kind
 from milonga.runtime.progress import Progress
 
@@ -159,10 +162,42 @@ class Guide(Generator):
         return joined_clips(clips, [part.seconds for part in parts])
 
     def _play(self, request: Request, progress: Progress) -> Clip:
+        return render_score(*self._played(request, progress))
+
+    def _played(
+        self, request: Request, progress: Progress
+    ) -> tuple[Score, float, Progress, Clip | None]:
+        """What ``render_score`` needs of a segment."""
         score = self.score(request)
         lufs = SHAPES[section_kind(request.section)].lufs
         voice = self._sing(request, progress) if self._sings(request) else None
-        return render_score(score, lufs, progress, voice)
+        return score, lufs, progress, voice
+
+    def groups(self, request: Request, progress: Progress | None = None) -> dict[str, Clip]:
+        progress = progress or Progress()
+        refuse(self.assess(request).problems)
+        parts = segments_of(request)
+        found = [render_groups(*self._played(part, progress)) for part in parts]
+        if len(parts) == 1:
+            return found[0]
+        lengths = [part.seconds for part in parts]
+        silent = [Clip(np.zeros((2, 1), np.float32), RATE)] * len(parts)
+        return {
+            name: joined_clips(
+                [group.get(name, none) for group, none in zip(found, silent, strict=True)], lengths
+            )
+            for name in dict.fromkeys(name for group in found for name in group)
+        }
+
+    def notation(self, request: Request) -> Notation:
+        refuse(self.assess(request).problems)
+        written = [
+            notation_of(
+                part, self.score(part), self._melody(part) if self._sings(part) else ()
+            )
+            for part in segments_of(request)
+        ]  # fmt: skip
+        return written[0] if len(written) == 1 else joined_notation(written)
 
     def model(self) -> Model:
         engines = list(self._engines.values())
@@ -181,13 +216,17 @@ class Guide(Generator):
         words = any(breaths_of(line) for line in request.sung)
         return request.role == "vocals" and words and voice_installed()
 
-    def _sing(self, request: Request, progress: Progress) -> Clip:
+    def _melody(self, request: Request) -> list[MelodyLine]:
+        """Compose what the voice sings."""
         from milonga.generators.guide.voice.casting import cast
+
+        return [*compose_melody(request, cast(request.voice).lead.range)]
+
+    def _sing(self, request: Request, progress: Progress) -> Clip:
         from milonga.generators.guide.voice.vocals import Vocals
 
         self._vocals = self._vocals or Vocals()
-        melody = compose_melody(request, cast(request.voice).lead.range)
-        voice = self._vocals.render(request, melody, progress)
+        voice = self._vocals.render(request, self._melody(request), progress)
         self._engines |= self._vocals.engines
         return voice
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from milonga.audio.clip import Clip
-from milonga.audio.limiter import level_to
+from milonga.audio.limiter import Levelled, levelled
 from milonga.audio.resampling import resample
 from milonga.generators.guide.playing import midi
 from milonga.generators.guide.playing.synth import Samples, synthesise
@@ -20,7 +22,7 @@ RATE = 44_100
 _BODY_DB = -20.0
 """Level that a pitched part is brought to while it plays, RMS."""
 
-_VOICE_DB = 2.0
+_VOICE = 10 ** (2.0 / 20)
 """A singer stands a little before the instruments."""
 
 _DRUM_PEAK_DB = -5.0
@@ -37,6 +39,19 @@ _BLOCK = 2048
 _CEILING_DBTP = -1.3
 
 
+VOICE = "voice"
+"""The group of the singer, beside those of ``Score.parts``."""
+_GROUPS = {
+    **{"kick": "drums", "drums": "drums", "bass": "bass", "chords": "chords", "pad": "chords"},
+    **dict.fromkeys(("lead", "second", "answer", "sparkle"), "lead"),
+}
+
+
+def group_of(part: ScorePart) -> str:
+    """Name the instrument group of a part: drums, bass, chords or lead."""
+    return "drums" if part.drums else _GROUPS.get(part.name, "lead")
+
+
 def render_score(score: Score, lufs: float, progress: Progress, voice: Clip | None = None) -> Clip:
     """The whole score at 44.1 kHz, exactly ``round(seconds * 44100)`` samples long, with a short
     fade at its end, at a loudness, its true peak under -1 dBTP.
@@ -48,20 +63,66 @@ def render_score(score: Score, lufs: float, progress: Progress, voice: Clip | No
     Raises:
         Cancelled: the user stopped it.
     """
-    frames = max(1, round(score.seconds * RATE))
-    total = np.zeros((2, round(score.seconds * midi.RATE)), dtype=np.float32)
-    for part in score.parts.values():
-        total += stem(part, score, progress)
-    mix = resample(Clip(total, midi.RATE), RATE).fitted(frames).samples
+    stems = (stem(part, score, progress) for part in score.parts.values())
+    return _finished(score, _summed(score, stems), lufs, progress, voice).clip
+
+
+def render_groups(
+    score: Score, lufs: float, progress: Progress, voice: Clip | None = None
+) -> dict[str, Clip]:
+    """What ``render_score`` gives in its instrument groups, each as it sounds in the whole: their
+    sum is the clip, within rounding.
+
+    Arguments and errors are those of ``render_score``.
+    """
+    stems = {name: stem(part, score, progress) for name, part in score.parts.items()}
+    whole = _finished(score, _summed(score, stems.values()), lufs, progress, voice)
+    groups: dict[str, list[Samples]] = {}
+    for name, samples in stems.items():
+        groups.setdefault(group_of(score.parts[name]), []).append(samples)
+    faded = _ending(score)
+    found = {
+        name: whole.same(Clip(_at_rate(score, _summed(score, parts)) * faded, RATE))
+        for name, parts in groups.items()
+    }
     if voice is not None:
-        mix = mix + voice.samples * np.float32(10 ** (_VOICE_DB / 20))
+        found[VOICE] = whole.same(Clip(voice.samples * (np.float32(_VOICE) * faded), RATE))
+    return found
+
+
+def _summed(score: Score, stems: Iterable[Samples]) -> Samples:
+    total = np.zeros((2, round(score.seconds * midi.RATE)), dtype=np.float32)
+    for samples in stems:
+        total += samples
+    return total
+
+
+def _at_rate(score: Score, samples: Samples) -> Samples:
+    frames = max(1, round(score.seconds * RATE))
+    found: Samples = resample(Clip(samples, midi.RATE), RATE).fitted(frames).samples
+    return found
+
+
+def _ending(score: Score) -> NDArray[np.float32]:
+    """Gains of the fade at the end, one for each sample."""
     hold_s = score.bars[-1].end_s - score.bars[-1].start_s if score.bars[-1].hold else 0.0
-    clip = Clip(mix * _fade_out(frames, max(0.012, min(0.5 * hold_s, 0.8))), RATE)
+    frames = max(1, round(score.seconds * RATE))
+    return _fade_out(frames, max(0.012, min(0.5 * hold_s, 0.8)))
+
+
+def _finished(
+    score: Score, total: Samples, lufs: float, progress: Progress, voice: Clip | None
+) -> Levelled:
+    mix = _at_rate(score, total)
+    if voice is not None:
+        mix = mix + voice.samples * np.float32(_VOICE)
+    clip = Clip(mix * _ending(score), RATE)
     progress.check()
     if clip.seconds < 0.5 and clip.peak > 0:
         # Too short for a loudness to be defined.
-        return clip.scaled(0.4 / clip.peak)
-    return level_to(clip, lufs, ceiling_dbtp=_CEILING_DBTP)
+        gain = 0.4 / clip.peak
+        return Levelled(clip.scaled(gain), 20 * math.log10(gain), None)
+    return levelled(clip, lufs, ceiling_dbtp=_CEILING_DBTP)
 
 
 def stem(part: ScorePart, score: Score, progress: Progress) -> Samples:

@@ -38,6 +38,10 @@ class Cast:
     turns: bool = False
     layered: bool = False
 
+    def singer_of(self, line_index: int, answer: bool) -> Singer:
+        """Return who sings a line, counted from 0; an ``answer`` stands in round brackets."""
+        return self.answer if answer or (self.turns and line_index % 2 == 1) else self.lead
+
 
 WOMAN = Singer(FEMALE, tract=1.0)
 MAN = Singer(MALE, tract=1.16)

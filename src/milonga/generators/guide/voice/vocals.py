@@ -100,8 +100,7 @@ class Vocals:
         manner: Manner,
     ) -> Iterator[tuple[Sung, float]]:
         """Everything that sounds for a line, each with its place between the speakers."""
-        other = line.answer or (cast.turns and line.line_index % 2 == 1)
-        singer = cast.answer if other else cast.lead
+        singer = cast.singer_of(line.line_index, line.answer)
         if manner.whispered or (line.answer and directions.whispers(line.text)):
             singer = replace(singer, whisper=True)
         level = (_WHISPER_DB if singer.whisper else 0.0) + (_ANSWER_DB if line.answer else 0.0)
