@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, Problem
+from milonga.generators.measures import DEFAULT_TIME, Metre, metre_of
 from milonga.generators.notation import Notation
 from milonga.runtime.progress import Progress
 from milonga.runtime.record import ExplainedRecord, Record
@@ -39,7 +40,8 @@ class LyricLine(ExplainedRecord):
 class SongPart(ExplainedRecord):
     """A segment of a song that is rendered in one take.
 
-    An empty ``style``, ``mood`` or ``voice`` is the song's, as the request has it.
+    An empty ``style``, ``mood``, ``voice``, ``key`` or ``time``, and no ``tempo``, is the song's, as
+    the request has it.
     """
 
     section: str
@@ -48,6 +50,11 @@ class SongPart(ExplainedRecord):
     mood: str = ""
     voice: str = ""
     lyrics: tuple[LyricLine, ...] = ()
+    tempo: float | None = Field(default=None, gt=0)
+    key: str = ""
+    time: str = ""
+    chords: str = ""
+    pickup: float = Field(default=0.0, ge=0)
 
 
 class Edit(ExplainedRecord):
@@ -92,12 +99,22 @@ class Request(ExplainedRecord):
     seed: int = Field(ge=0)
     accompanied: bool = False
     """True if another layer of the segment plays the music that a voice is sung to."""
-    time: str = "4/4"
-    """Time signature."""
+    time: str = DEFAULT_TIME
+    """Time signature; ``tempo`` counts its beats: quarters, in 6/8 and 12/8 dotted ones."""
+    chords: str = ""
+    """Chords with the bars that they last, as ``measures.parse_chords`` reads them: ``Am:2 F C``.
+    They begin anew where they end before the segment does."""
+    pickup: float = Field(default=0.0, ge=0)
+    """Beats before the first bar."""
     parts: tuple[SongPart, ...] = ()
     """The segments of a song in one take, in order; then ``lyrics`` holds the lines of all."""
     edit: Edit | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def metre(self) -> Metre:
+        """The metre; raises ValueError for a time signature that isn't known."""
+        return metre_of(self.time)
 
     @property
     def sung(self) -> tuple[LyricLine, ...]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from milonga.errors import SheetError
+from milonga.generators.measures import parse_chords
 from milonga.songs.sheet.load import load_sheet, parse_sheet
 from milonga.songs.sheet.model import Layer, Segment, Sheet
 
@@ -524,3 +525,67 @@ def test_reading_a_sheet_loads_nothing_heavy(run_python):
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     assert loaded.strip() == "[]"
+
+
+class TestMusicalTime:
+    def sheet(self, fields, top="time: 3/4\ntempo: 90\n"):
+        return parse_sheet(top + BASE.replace("seconds: 8", fields))
+
+    @pytest.mark.parametrize(
+        ("fields", "seconds"),
+        [
+            ("bars: 8", 16.0),
+            ("bars: 8\n    seconds: 16", 16.0),
+            ("bars: 8\n    pickup: 1", 16.0 + 60 / 90),
+            ("bars: 8\n    time: 6/8", 8 * 2 * 60 / 90),
+            ("bars: 8\n    time: 12/8\n    tempo: 120", 16.0),
+            ("bars: 3\n    time: 2/4\n    tempo: 120", 3.0),
+        ],
+    )
+    def test_bars_are_seconds_by_tempo_and_metre(self, fields, seconds):
+        sheet = self.sheet(fields)
+        (segment,) = sheet.segments
+        assert segment.seconds == pytest.approx(seconds, abs=1e-9)
+        assert sheet.bars_of(segment) == pytest.approx(segment.bars)
+        request = sheet.request(segment, segment.layers[0], seed=0)
+        assert (request.time, request.pickup) == (sheet.time_of(segment), segment.pickup)
+
+    def test_seconds_written_with_two_decimals_agree_with_their_bars(self):
+        (segment,) = self.sheet("bars: 7\n    seconds: 14.01").segments
+        assert segment.seconds == 14.0
+
+    @pytest.mark.parametrize(
+        ("fields", "field", "said"),
+        [
+            ("bars: 8\n    seconds: 15", "bars", "8 bars are 16 s at 90 BPM in 3/4, not 15"),
+            ("bars: 900", "bars", "a segment has 0.5 to 600"),
+            ("bars: 0", "bars", "out of range"),
+            ("time: 7/4\n    bars: 8", "time", "no metre"),
+            ("chords: Am Hm\n    bars: 8", "chords", "'Hm' is no chord"),
+            ("chords: Am:x\n    bars: 8", "chords", "how many bars"),
+            ("pickup: -1\n    bars: 8", "pickup", "out of range"),
+            ("mood: sad", "seconds", "has no seconds"),
+        ],
+    )
+    def test_what_is_wrong_has_its_place(self, fields, field, said):
+        with pytest.raises(SheetError) as caught:
+            self.sheet(fields)
+        (problem,) = caught.value.problems
+        assert said in problem.message
+        assert problem.where == f"segment 1, {field}"
+        assert problem.line is not None
+        with pytest.raises(SheetError, match="has no seconds"):
+            Segment(number=1, name="A", section="verse")
+
+    def test_chords_reach_the_request_in_one_form(self):
+        for given in ("Am:2 F C/E:1/2 G7:1/2", "| Am | % | F | C/E G7 |"):
+            sheet = self.sheet(f"bars: 8\n    chords: '{given}'")
+            request = sheet.request(sheet.segments[0], sheet.segments[0].layers[0], seed=0)
+            assert parse_chords(request.chords) == parse_chords(given)
+
+    def test_a_whole_song_has_the_tempo_key_and_metre_of_each_part(self):
+        sheet = self.sheet("bars: 4\n    tempo: 100\n    key: E minor\n    time: 6/8")
+        (part,) = sheet.whole_request(seed=0).parts
+        assert (part.tempo, part.key, part.time) == (100, "E minor", "6/8")
+        (same,) = self.sheet("bars: 4\n    tempo: 90").whole_request(seed=0).parts
+        assert (same.tempo, same.key, same.time) == (None, "", "")

@@ -130,10 +130,15 @@ layer = st.builds(
     Layer, role=st.sampled_from(get_args(Role)),
     generators=generators, gain_db=st.floats(-60, 24), lyrics=st.none() | lyrics, **texts,
 )  # fmt: skip
+times = st.sampled_from(["4/4", "3/4", "6/8", "2/4", "12/8"])
+lengths = st.fixed_dictionaries({"seconds": st.floats(0.5, 600)}) | st.fixed_dictionaries(
+    {"bars": st.sampled_from([4, 7.5, 12])}
+)
 segment = st.builds(
-    Segment,
+    lambda length, **fields: Segment(**length, **fields), lengths,
     number=st.integers(1, 9999), name=name, section=name,
-    seconds=st.floats(0.5, 600), tempo=st.none() | tempo,
+    time=st.none() | times, pickup=st.sampled_from([0, 0.5, 1]),
+    chords=st.none() | st.sampled_from(["Am:2 F C/E G7", "| Am F | % | Bbmaj7 |", "Lam Mi7"]), tempo=st.none() | tempo,
     key=st.none() | line, lyrics=st.none() | lyrics, generators=generators, options=options,
     language=st.sampled_from([None, "en", "es-AR"]),
     baseline=st.sampled_from(
@@ -148,7 +153,7 @@ whole = st.builds(
 sheets = st.builds(
     Sheet,
     whole=st.none() | whole,
-    title=name, artist=st.just("") | line, tempo=tempo, key=st.none() | line,
+    title=name, artist=st.just("") | line, tempo=tempo, time=times, key=st.none() | line,
     language=st.sampled_from([None, "en"]), generators=generators, options=options,
     segments=st.lists(segment, min_size=1, max_size=3, unique_by=lambda one: one.number).map(tuple),
     **texts,

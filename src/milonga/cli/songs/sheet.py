@@ -159,7 +159,7 @@ def _show_overview(found: Mapping[str, Any]) -> None:
     from rich.text import Text
 
     console = Console(
-        markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else 110
+        markup=False, highlight=False, emoji=False, width=None if sys.stdout.isatty() else 118
     )
     totals = found["totals"]
     by = f", {found['artist']}" if found["artist"] else ""
@@ -169,18 +169,21 @@ def _show_overview(found: Mapping[str, Any]) -> None:
         f"{totals['lines']} lines with {totals['words']} words, "
         f"{totals['directions']} stage directions"
     )
-    table = Table("No", "Segment", "Section", "Seconds", "BPM", "Key", "Layer", "Generators")
+    table = Table(
+        "No", "Segment", "Section", "Seconds", "Bars", "BPM", "Key", "Layer", "Generators"
+    )
     for segment in found["segments"]:
         table.add_section()
         cells = [str(segment["number"]), segment["name"], segment["section"],
-                 f"{segment['seconds']:g}", f"{segment['tempo']:g}", segment["key"]]  # fmt: skip
+                 f"{segment['seconds']:g}", _bars(segment),
+                 f"{segment['tempo']:g}", segment["key"]]  # fmt: skip
         for layer in segment["layers"]:
             gain = f" {layer['gain_db']:+g} dB" if layer["gain_db"] else ""
             table.add_row(*map(Text, cells), Text(layer["role"] + gain), _generators(layer))
             cells = [""] * len(cells)
     if whole := found["whole"]:
         table.add_section()
-        table.add_row("", "The whole song", "", f"{whole['seconds']:g}", f"{whole['tempo']:g}",
+        table.add_row("", "The whole song", "", f"{whole['seconds']:g}", "", f"{whole['tempo']:g}",
                       whole["key"], "song", _generators(whole))  # fmt: skip
     console.print(table)
     for segment in found["segments"]:
@@ -193,6 +196,11 @@ def _show_overview(found: Mapping[str, Any]) -> None:
         console.print(Text("Notes", style="bold"))
     for note in found["notes"]:
         console.print(Text(f"  - {note}"))
+
+
+def _bars(segment: Mapping[str, Any]) -> str:
+    metre = "" if segment["time"] == "4/4" else f" of {segment['time']}"
+    return f"{segment['bars']:.3g}{metre}"
 
 
 def _generators(layer: Mapping[str, Any]) -> Text:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel
 
+from milonga.generators.measures import DEFAULT_TIME
 from milonga.songs.markdown.exact import MARKER, WHOLE_HEADING
 from milonga.songs.markdown.marks import escape
 from milonga.songs.sheet.document import schema_of
@@ -17,6 +18,8 @@ from milonga.songs.sheet.text import number_text
 from milonga.songs.sheet.yaml_writer import own_layers, own_options, own_whole
 
 _IN_HEADING = ("title", "number", "section", "role")
+_BARE = ("bars", "pickup")
+"""Numbers whose label says what they count."""
 _UNITS = {"tempo": "BPM", "seconds": "seconds", "number": "dB"}
 
 
@@ -51,11 +54,15 @@ def _items(part: BaseModel) -> Iterator[str]:
         value = getattr(part, name)
         if name in _IN_HEADING or not value or isinstance(kind, tuple | dict):
             continue
+        if name == "seconds" and getattr(part, "bars", None):
+            continue  # bars say it exactly
+        if name == "time" and isinstance(part, Sheet) and value == DEFAULT_TIME:
+            continue
         if kind == "names":
             text = escape(", ".join(value))
         elif kind in _UNITS:
-            text = f"{number_text(value)} {_UNITS[kind]}"
-        elif kind != "text":
+            text = f"{number_text(value)} {_UNITS[kind] if name not in _BARE else ''}".rstrip()
+        elif kind not in ("text", "time", "chords"):
             continue
         else:
             code = name == "baseline" and "`" not in value

@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from milonga.errors import Problem
 from milonga.generators.base import Request
+from milonga.runtime.record import Record
 from milonga.songs.rendering.plan import layer_folder
 from milonga.songs.rendering.takes import whole_folder
 from milonga.songs.sheet.model import Layer, Segment, Sheet
@@ -17,8 +19,10 @@ WHOLE_KEY = "whole"
 """Takes of the whole song in choices, and, behind a segment's number, a piece of one."""
 NO_TAKE = "none"
 """Takes a choice back."""
-_LATER_FIELDS = ("time", "parts", "edit")
+_LATER_FIELDS = ("time", "chords", "pickup", "parts", "edit")
 """Fields of a request that version 0.1 hadn't."""
+_LATER_OF_PARTS = ("tempo", "key", "time", "chords", "pickup")
+"""Fields of its parts that the first of them hadn't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,17 @@ class Place:
 
 def state_of(request: Request) -> str:
     """Return a digest of what is asked of a layer, as version 0.1 took it where it could."""
-    fields = Request.model_fields
-    usual = {name for name in _LATER_FIELDS if getattr(request, name) == fields[name].default}
+    usual: dict[str, Any] = {name: True for name in _unset(request, _LATER_FIELDS)}
+    if request.parts:
+        usual["parts"] = {
+            index: _unset(part, _LATER_OF_PARTS) for index, part in enumerate(request.parts)
+        }
     return hashlib.sha256(request.model_dump_json(exclude=usual).encode()).hexdigest()[:16]
+
+
+def _unset(record: Record, names: Iterable[str]) -> set[str]:
+    fields = type(record).model_fields
+    return {name for name in names if getattr(record, name) == fields[name].default}
 
 
 def layer_place(out: Path, sheet: Sheet, segment: Segment, layer: Layer) -> Place:

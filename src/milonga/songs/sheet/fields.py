@@ -12,10 +12,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
+from milonga.generators.measures import metre_of, parse_chords
 from milonga.songs.sheet import text as texts
 from milonga.songs.sheet.lyrics import unbalanced
 
-Kind = Literal["text", "lyrics", "integer", "number", "seconds", "tempo", "names", "options"]
+Kind = Literal[
+    "text", "lyrics", "integer", "number", "seconds", "tempo", "time", "chords", "names", "options"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ TEXTS = ("style", "mood", "voice", "negative")
 """Descriptions that a layer has from its segment, and a segment from its sheet."""
 SECONDS = (0.5, 600.0)
 TEMPO = (20.0, 300.0)
+BARS = (0.25, 1000.0)
+PICKUP = (0.0, 12.0)
 NUMBERS = (1, 9999)
 GAIN_DB = (-60.0, 24.0)
 NAME_LENGTH = 200
@@ -126,6 +131,17 @@ def is_absolute(path: str) -> bool:
     )
 
 
+def _time(value: str) -> str:
+    return metre_of(value).name
+
+
+def _chords(value: str) -> str:
+    value = texts.one_line(value)
+    if not parse_chords(value):
+        raise ValueError("There is no chord in it.")
+    return value
+
+
 def _options(value: object) -> object:
     if not isinstance(value, dict):
         return value  # pydantic says so
@@ -187,5 +203,13 @@ Generators = Annotated[
 Options = Annotated[dict[str, dict[str, Any]], BeforeValidator(_options), Reads("options")]
 Tempo = Annotated[float, _between(*TEMPO, "BPM"), Reads("tempo")]
 Seconds = Annotated[float, _between(*SECONDS, "seconds"), Reads("seconds")]
+Bars = Annotated[float, _between(*BARS, "bars"), Reads("number")]
+Pickup = Annotated[float, _between(*PICKUP, "beats"), Reads("number")]
+Time = Annotated[str, AfterValidator(_time), Reads("time")]
+Chords = Annotated[
+    Annotated[str, AfterValidator(_chords)] | None,
+    BeforeValidator(_blank_is_none),
+    Reads("chords"),
+]
 Number = Annotated[int, _between(*NUMBERS, ""), Reads("integer")]
 GainDb = Annotated[float, _between(*GAIN_DB, "dB"), Reads("number")]

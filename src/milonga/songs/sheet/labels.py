@@ -32,6 +32,10 @@ _LABELS = {
     "seconds": "duration, seconds, duration target, target duration, length, target length, "
     "duration seconds, song length, runtime, runtime target, time, duracion, duracion objetivo, "
     "segundos, longitud, tiempo, duracao, duree, dauer, durata, длительность, 时长",
+    "bars": "bars, bar count, measures, compases, takte, battute, compassos, mesures",
+    "pickup": "pickup, pickup beats, upbeat, anacrusis, anacrusa, auftakt",
+    "time": "time signature, timesignature, meter, metre, compas, taktart, tempo signature",
+    "chords": "chords, chord progression, progression, harmony, acordes, armonia, akkorde, accordi",
     "lyrics": "lyrics, lyric, words, text, custom lyrics, song lyrics, letra, letras, texto, "
     "paroles, songtext, liedtext, testo, текст, слова, 歌词, 歌詞, 가사",
     "section": "section, song section, part, section type, type, structure, seccion, parte, tipo",
@@ -48,7 +52,7 @@ _LABELS = {
     "segments": "segments, sections, parts, segmentos, partes",
     "other": "weirdness, style influence, audio influence, style weight, style strength, "
     "persona, version, seed, prompt strength, lyrics strength, lyric strength, clarity, "
-    "manual mode, quality, time signature, timesignature, meter, metre, compas, capo, url, "
+    "manual mode, quality, capo, url, "
     "suno url, link, created, date, album, isrc, copyright, credits, producer, produced by, "
     "written by, music by, lyrics by, note, notes, notas, target, status, rating",
 }

@@ -27,7 +27,7 @@ _MISSING = {
     "number": "Add a line such as: number: 1",
     "name": "Add a line such as: name: First verse",
     "section": "Add a line such as: section: verse",
-    "seconds": "Add how long it lasts, for example: seconds: 12",
+    "seconds": "Add how long it lasts, for example: seconds: 12, or bars: 8",
     "role": f"Add one of {', '.join(get_args(Role))}.",
 }
 
@@ -126,6 +126,14 @@ def _explained(error: ValidationError, document: Document) -> Iterable[Fault]:
             near = nearest_field(str(found["input"]), known)
             message = f"There is no role {found['input']!r}."
             step = f"Did you mean {near!r}?" if near else f"Known: {', '.join(known)}."
+        elif found["type"] == "missing_length":
+            loc, step = (*loc, "seconds"), _MISSING["seconds"]
+            message = "It is empty." if loc in document.lines else message
+        elif found["type"] == "lengths":
+            for index, said in found["ctx"]["wrong"].items():
+                place = ("segments", index, "bars")
+                yield Fault(place, said, document.line(place))
+            continue
         elif found["type"] == "value_error":
             message = message.removeprefix("Value error, ")
             if message.startswith(("Two segments", "Two layers")):

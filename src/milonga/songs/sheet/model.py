@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, get_args
 
 from pydantic import Field, PrivateAttr, model_validator
+from pydantic_core import PydanticCustomError
 
 from milonga.errors import MilongaError, SheetError
 from milonga.generators.base import LyricLine, Request, Role, SongPart
+from milonga.generators.measures import DEFAULT_TIME, Metre, chords_text, metre_of, parse_chords
 from milonga.runtime import html
 from milonga.runtime.record import ExplainedRecord
 from milonga.songs.sheet.fields import (
+    SECONDS,
     TEXTS,
+    Bars,
     Baseline,
+    Chords,
     GainDb,
     Generators,
     Language,
@@ -29,18 +34,24 @@ from milonga.songs.sheet.fields import (
     Number,
     OneLine,
     Options,
+    Pickup,
     Seconds,
     Tempo,
     Text,
+    Time,
 )
 from milonga.songs.sheet.lyrics import has_words, parse_lyrics
 from milonga.songs.sheet.sections import is_instrumental
+from milonga.songs.sheet.text import number_text
 
 DEFAULT_TEMPO = 120.0
 DEFAULT_KEY = "C major"
 DEFAULT_GENERATORS = ("guide",)
 WHOLE_SECTION = "song"
 """What a request for the whole song has as its section."""
+NO_LENGTH = "It has no seconds."
+_ROUNDED_S = 0.011
+"""What seconds beside bars may differ from them: they were written with two decimals."""
 AllOptions = Mapping[str, Mapping[str, Any]]
 """Settings by generator name."""
 
@@ -69,15 +80,22 @@ class Segment(_Part):
     """A numbered part of the song.
 
     Without ``layers`` it has one, whose role follows from its section and lyrics. Once the
-    segment is in a sheet, ``layers`` is never empty and ``options`` holds the sheet's too.
+    segment is in a sheet, ``layers`` is never empty, ``options`` holds the sheet's too, and
+    ``seconds`` is what its bars last.
     """
 
     number: Number
     name: Name
     section: Name
-    seconds: Seconds
+    seconds: Seconds = 0.0
+    """0 where only ``bars`` are given, until the segment is in a sheet."""
+    bars: Bars | None = None
+    pickup: Pickup = 0.0
+    """Beats before the first bar, which ``bars`` doesn't count."""
     tempo: Tempo | None = None
+    time: Time | None = None
     key: OneLine = None
+    chords: Chords = None
     style: OneLine = None
     mood: OneLine = None
     voice: OneLine = None
@@ -103,6 +121,8 @@ class Segment(_Part):
             raise ValueError(TWO_LAYERS.format(twice[0]))
         if not self.layers:
             self.__dict__["layers"] = (Layer(role=self.default_role, generators=self.generators),)
+        if not self.seconds and self.bars is None:
+            raise PydanticCustomError("missing_length", NO_LENGTH)
         return self
 
     @property
@@ -152,6 +172,7 @@ class Sheet(_Part):
     title: Name
     artist: Text = ""
     tempo: Tempo = DEFAULT_TEMPO
+    time: Time = DEFAULT_TIME
     key: OneLine = None
     style: OneLine = None
     mood: OneLine = None
@@ -172,12 +193,39 @@ class Sheet(_Part):
         if twice:
             raise ValueError(TWO_SEGMENTS.format(twice[0]))
         generators = self.generators or DEFAULT_GENERATORS
+        self._check_lengths()
         self.__dict__["segments"] = tuple(
-            segment.completed(generators, self.options) for segment in self.segments
+            segment.completed(generators, self.options).model_copy(
+                update={"seconds": self._seconds_of(segment)}
+            )
+            for segment in self.segments
         )
         if self.whole is not None:
             self.__dict__["whole"] = self.whole.completed(generators, self.options)
         return self
+
+    def _check_lengths(self) -> None:
+        """Refuse bars that are no length of a segment, or not the seconds beside them."""
+        wrong = {}
+        for index, segment in enumerate(self.segments):
+            seconds, given = self._seconds_of(segment), segment.seconds
+            low, high = map(number_text, SECONDS)
+            meant = f"{_amount(segment)} are {seconds:.4g} s at {self.tempo_of(segment):g} BPM"
+            meant += f" in {self.time_of(segment)}"
+            if not SECONDS[0] <= seconds <= SECONDS[1]:
+                wrong[index] = f"{meant}; a segment has {low} to {high}."
+            elif segment.bars and given and abs(seconds - given) > _ROUNDED_S:
+                wrong[index] = f"{meant}, not {given:g}. Give one of the two."
+        if wrong:
+            first = self.segments[min(wrong)]
+            said = f"Segment {first.number}: {wrong[min(wrong)]}"
+            raise PydanticCustomError("lengths", "{said}", {"said": said, "wrong": wrong})
+
+    def _seconds_of(self, segment: Segment) -> float:
+        if segment.bars is None:
+            return segment.seconds
+        beats = segment.bars * self.metre_of(segment).beats + segment.pickup
+        return beats * 60.0 / self.tempo_of(segment)
 
     def __eq__(self, other: object) -> bool:
         # Where a sheet was read from is no part of what it says.
@@ -212,11 +260,22 @@ class Sheet(_Part):
 
     def _repr_html_(self) -> str:
         rows = (
-            (s.number, s.name, s.section, f"{s.seconds:g} s", f"{self.tempo_of(s):g}",
-             self.key_of(s), layer.role, ", ".join(layer.generators))
+            (s.number, s.name, s.section, f"{round(s.seconds, 3):g} s",
+             f"{number_text(round(self.bars_of(s), 2))} in {self.time_of(s)}",
+             f"{self.tempo_of(s):g}", self.key_of(s), layer.role, ", ".join(layer.generators))
             for s in self.segments for layer in s.layers
         )  # fmt: skip
-        headings = ("No", "Segment", "Section", "Length", "BPM", "Key", "Layer", "Generators")
+        headings = (
+            "No",
+            "Segment",
+            "Section",
+            "Length",
+            "Bars",
+            "BPM",
+            "Key",
+            "Layer",
+            "Generators",
+        )
         by = f", {self.artist}" if self.artist else ""
         return html.table(headings, rows, f"{self.title}{by}")
 
@@ -238,6 +297,19 @@ class Sheet(_Part):
     def tempo_of(self, segment: Segment) -> float:
         """Return the segment's tempo, in BPM."""
         return segment.tempo if segment.tempo is not None else self.tempo
+
+    def time_of(self, segment: Segment) -> str:
+        """Return the segment's time signature."""
+        return segment.time or self.time
+
+    def metre_of(self, segment: Segment) -> Metre:
+        """Return the segment's metre."""
+        return metre_of(self.time_of(segment))
+
+    def bars_of(self, segment: Segment) -> float:
+        """Return the segment's length in bars, its pickup left out."""
+        beats = segment.seconds * self.tempo_of(segment) / 60.0 - segment.pickup
+        return beats / self.metre_of(segment).beats
 
     def key_of(self, segment: Segment) -> str:
         """Return the segment's key."""
@@ -270,6 +342,9 @@ class Sheet(_Part):
             seconds=segment.seconds,
             tempo=self.tempo_of(segment),
             key=self.key_of(segment),
+            time=self.time_of(segment),
+            chords=_chords(segment),
+            pickup=segment.pickup,
             seed=seed,
             accompanied=layer.role != "song"
             and any(
@@ -292,6 +367,7 @@ class Sheet(_Part):
             seconds=self.seconds,
             tempo=self.tempo,
             key=self.key or DEFAULT_KEY,
+            time=self.time,
             seed=seed,
             parts=parts,
             options=dict(options or {}),
@@ -310,6 +386,11 @@ class Sheet(_Part):
             section=segment.section,
             seconds=segment.seconds,
             lyrics=self.lyrics_of(segment, layer),
+            tempo=None if self.tempo_of(segment) == self.tempo else segment.tempo,
+            key="" if self.key_of(segment) == (self.key or DEFAULT_KEY) else segment.key or "",
+            time="" if self.time_of(segment) == self.time else self.time_of(segment),
+            chords=_chords(segment),
+            pickup=segment.pickup,
             **own,
         )
 
@@ -324,6 +405,15 @@ class Sheet(_Part):
             return self.folder / Path(segment.baseline).expanduser()
         except RuntimeError:  # no such user
             return self.folder / segment.baseline
+
+
+def _amount(segment: Segment) -> str:
+    pickup = f" and {number_text(segment.pickup)} beats" if segment.pickup else ""
+    return f"{number_text(segment.bars or 0.0)} bars{pickup}"
+
+
+def _chords(segment: Segment) -> str:
+    return chords_text(parse_chords(segment.chords)) if segment.chords else ""
 
 
 TWO_SEGMENTS = "Two segments have the number {}. Give each its own: takes are kept by number."

@@ -8,12 +8,15 @@ from typing import Any
 
 from milonga import audio
 from milonga.errors import MilongaError
+from milonga.generators.measures import bars_of, parse_chords
 from milonga.songs.sheet.fields import TEXTS
 from milonga.songs.sheet.lyrics import has_words, parse_lyrics, word_count
 from milonga.songs.sheet.model import Layer, Segment, Sheet
 from milonga.songs.sheet.sections import SECTIONS, section_named
 
 FASTEST_WORDS_PER_S = 5.0
+OFF_GRID = 0.01
+"""In bars: seconds with two decimals are on the grid."""
 
 
 def overview(sheet: Sheet, known: Collection[str]) -> dict[str, Any]:
@@ -58,9 +61,13 @@ def _segment(segment: Segment, sheet: Sheet, known: Collection[str]) -> dict[str
         "number": segment.number,
         "name": segment.name,
         "section": segment.section,
-        "seconds": segment.seconds,
+        "seconds": round(segment.seconds, 3),
+        "bars": round(sheet.bars_of(segment), 3),
+        "pickup": segment.pickup,
         "tempo": sheet.tempo_of(segment),
+        "time": sheet.time_of(segment),
         "key": sheet.key_of(segment),
+        "chords": segment.chords,
         "layers": [_layer(segment, layer, sheet, known) for layer in segment.layers],
         "options": segment.options,
         "baseline": _baseline(sheet.baseline_path(segment)),
@@ -74,6 +81,7 @@ def _whole(sheet: Sheet, known: Collection[str]) -> dict[str, Any] | None:
     return {
         "seconds": request.seconds,
         "tempo": request.tempo,
+        "time": request.time,
         "key": request.key,
         "generators": [{"name": n, "available": n in known} for n in sheet.whole.generators],
         "gain_db": sheet.whole.gain_db,
@@ -112,11 +120,26 @@ def _notes(sheet: Sheet) -> Iterator[str]:
     for segment in sheet.segments:
         where = f"segment {segment.number}"
         yield from (f"{where}: {note}" for note in _lyric_notes(segment))
+        yield from (f"{where}: {note}" for note in _bar_notes(segment, sheet))
         if section_named(segment.section) is None:
             yield (
                 f"{where}: {segment.section!r} is no section that is known here "
                 f"({', '.join(SECTIONS)}); generators may take it for a verse."
             )
+
+
+def _bar_notes(segment: Segment, sheet: Sheet) -> Iterator[str]:
+    bars, metre, tempo = sheet.bars_of(segment), sheet.metre_of(segment), sheet.tempo_of(segment)
+    near = max(1, round(bars))
+    if abs(bars - near) > OFF_GRID:
+        seconds = (near * metre.beats + segment.pickup) * 60.0 / tempo
+        yield (
+            f"{segment.seconds:.4g} s are {bars:.3g} bars of {metre.name} at {tempo:g} BPM, off the "
+            f"grid. The nearest whole length: {seconds:.4g} s, bars: {near}."
+        )
+    chords = bars_of(parse_chords(segment.chords)) if segment.chords else 0
+    if chords > bars + OFF_GRID:
+        yield f"its chords are for {float(chords):g} bars; it has {bars:.3g}."
 
 
 def _lyric_notes(segment: Segment) -> Iterator[str]:
@@ -129,4 +152,4 @@ def _lyric_notes(segment: Segment) -> Iterator[str]:
         yield f"its words are not sung: it has only {', '.join(roles)}."
     speed = word_count(text) / segment.seconds
     if vocals is not None and speed > FASTEST_WORDS_PER_S:
-        yield f"{word_count(text)} words in {segment.seconds:g} s are more than anybody sings."
+        yield f"{word_count(text)} words in {segment.seconds:.4g} s are more than anybody sings."

@@ -192,7 +192,7 @@ class _Reader:
         if kind == "options":
             return self.options(node, loc)
         text = self.scalar(node, loc)
-        if text is None or kind == "text":
+        if text is None or kind in ("text", "time", "chords"):
             return text
         if kind == "lyrics" and isinstance(node, yaml.ScalarNode):
             return self._lyrics(node, text, loc)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from milonga.generators.measures import DEFAULT_TIME
 from milonga.songs.sheet.document import Loc, schema_of
 from milonga.songs.sheet.model import DEFAULT_GENERATORS, Layer, Segment, Sheet, Whole
 from milonga.songs.sheet.text import number_text
@@ -102,8 +103,10 @@ class _Writer:
                 value = own_options(part, self._sheet)
             elif isinstance(part, Segment) and name == "layers":
                 value = own_layers(part, self._sheet)
-            if not value:
+            if not value or (isinstance(part, Sheet) and (name, value) == ("time", DEFAULT_TIME)):
                 continue
+            if name == "seconds" and getattr(part, "bars", None):
+                continue  # bars say it exactly
             if isinstance(kind, tuple):
                 self._entries(name, value, pad, loc)
             elif isinstance(kind, dict):
@@ -114,8 +117,10 @@ class _Writer:
                 self._options(value, pad, loc)
             elif kind == "names":
                 self._field(name, f"[{', '.join(map(quoted, value))}]", pad, loc)
+            elif kind in ("text", "chords"):
+                self._field(name, quoted(value), pad, loc)
             else:
-                self._field(name, quoted(value) if kind == "text" else number_text(value), pad, loc)
+                self._field(name, value if kind == "time" else number_text(value), pad, loc)
 
     def _mapping(self, name: str, part: BaseModel, pad: str, loc: Loc) -> None:
         self._field(name, "", pad, loc)
