@@ -40,8 +40,8 @@ class LyricLine(ExplainedRecord):
 class SongPart(ExplainedRecord):
     """A segment of a song that is rendered in one take.
 
-    An empty ``style``, ``mood``, ``voice``, ``key`` or ``time``, and no ``tempo``, is the song's, as
-    the request has it.
+    An empty ``style``, ``mood``, ``voice``, ``key`` or ``time`` is the song's, as the request has
+    it; so is the tempo where there is none.
     """
 
     section: str

@@ -578,10 +578,10 @@ class TestMusicalTime:
             Segment(number=1, name="A", section="verse")
 
     def test_chords_reach_the_request_in_one_form(self):
-        for given in ("Am:2 F C/E:1/2 G7:1/2", "| Am | % | F | C/E G7 |"):
-            sheet = self.sheet(f"bars: 8\n    chords: '{given}'")
+        for text in ("Am:2 F C/E:1/2 G7:1/2", "| Am | % | F | C/E G7 |"):
+            sheet = self.sheet(f"bars: 8\n    chords: '{text}'")
             request = sheet.request(sheet.segments[0], sheet.segments[0].layers[0], seed=0)
-            assert parse_chords(request.chords) == parse_chords(given)
+            assert parse_chords(request.chords) == parse_chords(text)
 
     def test_a_whole_song_has_the_tempo_key_and_metre_of_each_part(self):
         sheet = self.sheet("bars: 4\n    tempo: 100\n    key: E minor\n    time: 6/8")

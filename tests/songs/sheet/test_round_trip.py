@@ -138,7 +138,8 @@ segment = st.builds(
     lambda length, **fields: Segment(**length, **fields), lengths,
     number=st.integers(1, 9999), name=name, section=name,
     time=st.none() | times, pickup=st.sampled_from([0, 0.5, 1]),
-    chords=st.none() | st.sampled_from(["Am:2 F C/E G7", "| Am F | % | Bbmaj7 |", "Lam Mi7"]), tempo=st.none() | tempo,
+    chords=st.none() | st.sampled_from(["Am:2 F C/E G7", "| Am F | % | Bbmaj7 |", "Lam Mi7"]),
+    tempo=st.none() | tempo,
     key=st.none() | line, lyrics=st.none() | lyrics, generators=generators, options=options,
     language=st.sampled_from([None, "en", "es-AR"]),
     baseline=st.sampled_from(

@@ -49,7 +49,7 @@ class Place:
 
 def state_of(request: Request) -> str:
     """Return a digest of what is asked of a layer, as version 0.1 took it where it could."""
-    usual: dict[str, Any] = {name: True for name in _unset(request, _LATER_FIELDS)}
+    usual: dict[str, Any] = dict.fromkeys(_unset(request, _LATER_FIELDS), True)
     if request.parts:
         usual["parts"] = {
             index: _unset(part, _LATER_OF_PARTS) for index, part in enumerate(request.parts)

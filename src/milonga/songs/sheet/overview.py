@@ -134,8 +134,8 @@ def _bar_notes(segment: Segment, sheet: Sheet) -> Iterator[str]:
     if abs(bars - near) > OFF_GRID:
         seconds = (near * metre.beats + segment.pickup) * 60.0 / tempo
         yield (
-            f"{segment.seconds:.4g} s are {bars:.3g} bars of {metre.name} at {tempo:g} BPM, off the "
-            f"grid. The nearest whole length: {seconds:.4g} s, bars: {near}."
+            f"{segment.seconds:.4g} s are {bars:.3g} bars of {metre.name} at {tempo:g} BPM, off "
+            f"the grid. The nearest whole length: {seconds:.4g} s, bars: {near}."
         )
     chords = bars_of(parse_chords(segment.chords)) if segment.chords else 0
     if chords > bars + OFF_GRID:
