@@ -57,10 +57,12 @@ def test_shuffled_has_the_same_seconds_in_another_order(frames, channels):
     assert np.count_nonzero(np.diff(mixed.samples[0]) != 1) <= frames // rate
 
 
-def test_a_minute_is_enough(rng):
-    clip = Clip(rng.standard_normal(90 * 8_000).astype(np.float32), 8_000)
-    assert yardsticks.silence(clip).seconds == 60
-    assert yardsticks.noise(clip).seconds == 60
+def test_what_is_the_same_all_along_needs_ten_seconds_and_the_rest_a_minute(rng):
+    clip = Clip(rng.standard_normal(90 * 2_000).astype(np.float32), 2_000)
+    for make in (yardsticks.silence, yardsticks.noise, yardsticks.shadow):
+        assert make(clip).seconds == 10
+    for make in (yardsticks.shaped, yardsticks.shuffled):
+        assert make(clip).seconds == 60
 
 
 def test_what_has_no_yardstick():

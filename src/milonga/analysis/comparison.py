@@ -4,206 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from itertools import zip_longest
-from pathlib import Path
-from typing import Any
 
 from milonga import audio
-from milonga._version import __version__
-from milonga.analysis import yardsticks
-from milonga.analysis.differences import Differences, differences
-from milonga.analysis.features import Features, features
-from milonga.analysis.measured import Measured, Recording, measure
-from milonga.analysis.pairs.figures import LEAST_S, SIMILARITIES, Common
-from milonga.analysis.pairs.measure import common
-from milonga.analysis.pairs.sketch import BANDS, HIGH_HZ, HOP_S, LOW_HZ, sketch
-from milonga.analysis.verdicts.damages import RATE
-from milonga.analysis.verdicts.judge import SHARE, Verdict
-from milonga.analysis.verdicts.others import others
-from milonga.analysis.verdicts.worth import Worth
+from milonga.analysis.comparing.baseline import Begun
+from milonga.analysis.comparing.model import Candidate, Comparison, Reference
+from milonga.analysis.differences import differences
+from milonga.analysis.features import Features
+from milonga.analysis.measured import Recording, measure
 from milonga.audio.clip import Clip
 from milonga.audio.reading.opening import decoder
 from milonga.errors import ComparisonError, MilongaError
 from milonga.runtime.progress import Progress
-
-FORMAT_VERSION = 3
-"""Of the JSON document. In version 1, which had no number, the yardsticks were "controls"; in
-version 2 there were only the figures as published elsewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class Yardstick:
-    """The baseline against something whose answer is known; ``reason`` says why it is missing.
-
-    Attributes:
-        features: its figures as published elsewhere; None for noise that has only a course.
-        common: on common ground with the baseline.
-    """
-
-    features: Features | None = None
-    differences: Differences | None = None
-    reason: str | None = None
-    common: Common | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        return {
-            "features": self.features and self.features.to_dict(),
-            "differences": self.differences and asdict(self.differences),
-            "common": self.common and self.common.to_dict(),
-            "reason": self.reason,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A measured baseline, to compare any number of candidates with.
-
-    Attributes:
-        path: its file, or a name.
-        features: its figures.
-        yardsticks: ``self``, ``silence``, ``noise``, ``shadow``, ``shaped`` and ``shuffled``.
-        decoder: the program that read it, where that wasn't milonga.
-        measured: its tempo, tuning, image and the findings of the take checks.
-        worth: judges candidates.
-        sha256: of its file; empty for a clip.
-    """
-
-    path: str
-    features: Features
-    yardsticks: Mapping[str, Yardstick]
-    decoder: str = ""
-    measured: Measured | None = None
-    worth: Worth | None = None
-    sha256: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON; the yardsticks have a place of their own."""
-        return {
-            "path": self.path,
-            **({"sha256": self.sha256} if self.sha256 else {}),
-            **({"decoder": self.decoder} if self.decoder else {}),
-            "features": self.features.to_dict(),
-            **(self.measured.to_dict() if self.measured else {}),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A recording that was compared, or the ``error`` that kept it from being.
-
-    Attributes:
-        features, differences: the figures as published elsewhere: at its own rate and level.
-        decoder: the program that read it, where that wasn't milonga.
-        measured: its tempo, tuning, image and the findings of the take checks.
-        common: on common ground with the baseline; None for one that is broken.
-        verdicts: what the similarities are worth, by their names.
-        sentence: what all of them together are worth.
-        warnings: what to know before reading the figures as published elsewhere.
-        sha256: of its file; empty for a clip.
-    """
-
-    path: str
-    features: Features | None = None
-    differences: Differences | None = None
-    error: str | None = None
-    decoder: str = ""
-    measured: Measured | None = None
-    common: Common | None = None
-    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
-    sentence: str = ""
-    warnings: tuple[str, ...] = ()
-    sha256: str = ""
-
-    @property
-    def broken(self) -> bool:
-        """Whether the take checks found anything: it enters no mean."""
-        return self.measured is not None and bool(self.measured.findings)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        if self.features is None:
-            return {"path": self.path, "error": self.error}
-        document = Reference(
-            self.path, self.features, {}, self.decoder, self.measured, sha256=self.sha256
-        ).to_dict()
-        if self.differences is not None:
-            document["differences"] = asdict(self.differences)
-            document["common"] = self.common and self.common.to_dict()
-            document["verdicts"] = {n: v.to_dict() for n, v in self.verdicts.items()}
-            document["sentence"] = self.sentence
-            document["warnings"] = list(self.warnings)
-        return document
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A baseline and its candidates, in the order given. Without a baseline, their features.
-
-    A notebook shows it as a table.
-
-    Attributes:
-        baseline: what the candidates are compared with.
-        candidates: the recordings compared.
-        report: the page about it, where one was written.
-    """
-
-    baseline: Reference | None
-    candidates: tuple[Candidate, ...]
-    report: Path | None = None
-
-    @property
-    def failed(self) -> tuple[Candidate, ...]:
-        """Candidates that could not be read."""
-        return tuple(candidate for candidate in self.candidates if candidate.error is not None)
-
-    def _repr_html_(self) -> str:
-        from milonga.analysis.shown.table import comparison_html
-
-        return comparison_html(self.to_dict())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the document of ``milonga compare --json``."""
-        known = self.baseline
-        worth = known.worth if known else None
-        return {
-            "format_version": FORMAT_VERSION,
-            "milonga": __version__,
-            "settings": settings(),
-            "baseline": known and known.to_dict(),
-            "candidates": [candidate.to_dict() for candidate in self.candidates],
-            "yardsticks": known and {n: y.to_dict() for n, y in known.yardsticks.items()},
-            "impostors": worth
-            and {who: similarities(common) for who, common in worth.impostors.items()},
-            "ladder": worth
-            and worth.ladder
-            and [
-                {"damage": r.damage, "step": r.step, "label": r.label, **similarities(r.common)}
-                for r in worth.ladder
-            ],
-        }
-
-
-def settings() -> dict[str, Any]:
-    """Return the numbers that define the figures on common ground, as plain values."""
-    return {
-        "hop_s": HOP_S,
-        "bands": BANDS,
-        "band_hz": [LOW_HZ, HIGH_HZ],
-        "least_s": dict(LEAST_S),
-        "verdict_share": SHARE,
-        "ladder_rate": RATE,
-    }
-
-
-def similarities(common: Common) -> dict[str, float | None]:
-    """Return the similarities among the figures on common ground."""
-    return {name: getattr(common, name) for name in SIMILARITIES}
 
 
 def compare(
@@ -252,13 +68,11 @@ def compare(
         progress.task("Comparing", 1 + len(candidates), "recordings") as task,
     ):
         clip = audio.read(baseline)
-        started = _start_measuring(clip, pool)
+        begun = Begun(clip, pool, workers)
         # One is measured while the baseline's impostors are; more would wait in memory.
         early = [pool.submit(_measured, os.fspath(path)) for path in candidates[:1]]
-        known = _reference(
-            clip, os.fspath(baseline), pool, decoder(baseline), _hash(baseline), started
-        )
-        del clip, started
+        known = begun.reference(os.fspath(baseline), decoder(baseline), _hash(baseline))
+        del clip, begun
         task.advance()
         waiting = [
             pool.submit(_compared, os.fspath(path), known, one)
@@ -301,7 +115,11 @@ def compare_clips(
         'The same recording, as far as these figures can tell.'
     """
     with _pool(workers) as pool:
-        known = _reference(baseline, "baseline", pool) if isinstance(baseline, Clip) else baseline
+        known = (
+            Begun(baseline, pool, workers).reference("baseline")
+            if isinstance(baseline, Clip)
+            else baseline
+        )
         waiting = [pool.submit(_against, known, name, clip) for name, clip in candidates.items()]
         return Comparison(known, tuple(future.result() for future in waiting))
 
@@ -315,7 +133,7 @@ def measure_baseline(
         ComparisonError: the clip is empty.
     """
     with _pool(workers) as pool:
-        return _reference(clip, path, pool)
+        return Begun(clip, pool, workers).reference(path)
 
 
 @contextmanager
@@ -326,96 +144,6 @@ def _pool(workers: int | None) -> Iterator[ThreadPoolExecutor]:
         yield threads
     finally:
         threads.shutdown(cancel_futures=True)
-
-
-def conditions(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
-    """Group takes that differ only in their seed: ``NAME-s0.wav``, ``NAME-s1.wav`` of a folder.
-
-    Takes that the checks found broken are left out, and so are groups under three.
-    """
-    groups: dict[tuple[str, str], list[Candidate]] = {}
-    for candidate in candidates:
-        path = Path(candidate.path)
-        seeded = _SEEDED.fullmatch(path.stem)
-        if seeded and candidate.common is not None and not candidate.broken:
-            groups.setdefault((str(path.parent), seeded[1]), []).append(candidate)
-    kept = {key: found for key, found in groups.items() if len(found) >= _LEAST_TAKES}
-    folders = {folder for folder, _ in kept}
-    return {
-        name if len(folders) == 1 else str(Path(folder, name)): found
-        for (folder, name), found in kept.items()
-    }
-
-
-_SEEDED = re.compile(r"(.+)-s\d+(?:\.\d+)?")
-_LEAST_TAKES = 3
-
-
-_Started = tuple["Future[Recording]", dict[str, "Future[Clip | str]"]]
-
-
-def _start_measuring(clip: Clip, pool: ThreadPoolExecutor) -> _Started:
-    own = pool.submit(measure, clip)
-    return own, {name: pool.submit(_made, make, clip) for name, make in _MADE.items()}
-
-
-def _reference(
-    clip: Clip,
-    path: str,
-    pool: ThreadPoolExecutor,
-    decoder: str = "",
-    sha256: str = "",
-    started: _Started | None = None,
-) -> Reference:
-    own, made = started or _start_measuring(clip, pool)
-    known = own.result()
-    against = pool.map(lambda other: common(known.sketch, other), others().values())
-    waiting = {
-        name: pool.submit(_yardstick, name, future.result(), clip, known)
-        for name, future in made.items()
-    }
-    itself = differences(known.features, known.features)
-    found = {"self": Yardstick(known.features, itself, None, common(known.sketch, known.sketch))}
-    found |= {name: future.result() for name, future in waiting.items()}
-    measured = {name: y.common for name, y in found.items() if y.common is not None}
-    worth = Worth(clip, known.sketch, measured, dict(zip(others(), against, strict=True)))
-    return Reference(path, known.features, found, decoder, known.measured, worth, sha256)
-
-
-_MADE: dict[str, Callable[[Clip], Clip]] = {
-    "silence": yardsticks.silence,
-    "noise": yardsticks.noise,
-    "shadow": yardsticks.shadow,
-    "shaped": yardsticks.shaped,
-    "shuffled": yardsticks.shuffled,
-}
-
-
-_STEADY_S = 10.0
-"""Noise is the same all along: more of it would change no figure on common ground."""
-
-
-def _made(make: Callable[[Clip], Clip], clip: Clip) -> Clip | str:
-    try:
-        return make(clip)
-    except yardsticks.NoYardstickError as reason:
-        return reason.message
-
-
-def _yardstick(name: str, made: Clip | str, clip: Clip, known: Recording) -> Yardstick:
-    if isinstance(made, str):
-        return Yardstick(reason=made)
-    steady = name in ("silence", "noise", "shadow")
-    brief = made.between(0, _STEADY_S) if steady else made
-    held = common(known.sketch, sketch(brief))
-    # The alignment of what isn't the baseline has a slope, too.
-    held = replace(held, tempo_ratio=None, pitch_shift_semitones=None, changes=())
-    if name == "shaped":
-        return Yardstick(common=held)
-    # Stationary yardsticks may be shorter than what they stand for.
-    own = features(brief if name == "shadow" else made)
-    own = replace(own, duration_s=clip.seconds)
-    return Yardstick(own, differences(known.features, own), None, held)
 
 
 def _measured(path: str) -> Recording | str:

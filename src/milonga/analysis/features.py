@@ -31,8 +31,8 @@ from milonga.errors import ComparisonError
 _ROLLOFF = np.float32(0.85)
 _TOP_DB = np.float32(80.0)
 _NO_CROSSING = np.float32(1e-10)
-_KEPT_FRAMES = 8192
-"""Spectra of shorter clips (95 s at 44.1 kHz) are kept for the second pass: 40 MB at most."""
+_KEPT_FRAMES = 16_384
+"""Spectra of shorter clips (190 s at 44.1 kHz) are kept for the second pass: 76 MB at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,11 +96,14 @@ def mel_bank(
         scale="slaney",
         norm="slaney",
     )
-    return _cut(weights.T.astype(np.float32))
+    return cut_bank(weights.T.astype(np.float32))
 
 
-def _cut(weights: NDArray[np.float32]) -> Bank:
-    """Neighbouring bands form a piece as long as 128 frames of it make a small product."""
+def cut_bank(weights: NDArray[np.float32]) -> Bank:
+    """Cut a bank ``[bins, bands]`` into pieces.
+
+    Neighbouring bands form a piece as long as 128 frames of it make a small product.
+    """
     bands = weights.shape[1]
     used = [np.flatnonzero(weights[:, band]) for band in range(bands)]
     pieces = []

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from milonga.analysis.comparison import Candidate, Comparison, Reference, conditions
+from milonga.analysis.comparing.conditions import conditions
+from milonga.analysis.comparing.model import Candidate, Comparison, Reference
 from milonga.analysis.differences import Differences, summarised
 from milonga.analysis.measured import Measured
 from milonga.analysis.pairs.figures import Common

@@ -7,7 +7,7 @@ any recording would reach.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,45 +28,89 @@ class NoYardstickError(ComparisonError):
 
 
 _RANGE_DB, _CONTOUR_S = 80.0, 0.05
-_LONGEST_S = 60
-"""Silence and noise are the same all along: more of them would change no figure."""
+_STEADY_S, _LONGEST_S = 10, 60
+"""Silence and noise are the same all along; noise in a shape, and the order of seconds, show
+what they are worth within a minute."""
 
 
-def silence(clip: Clip) -> Clip:
-    """Make digital silence of the clip's length (up to 60 s), rate and channels."""
-    zeros = np.zeros((clip.channels, _length(clip)), dtype=np.float32)
-    return Clip(zeros, clip.sample_rate, copy=False, layout=clip.layout)
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """Spectra of a clip's mono mix, ``[1025]`` each.
+
+    Attributes:
+        power: mean over the frames.
+        levels: ten to the mean *level* in dB, none more than 80 dB under the loudest bin.
+    """
+
+    power: NDArray[np.float64]
+    levels: NDArray[np.float64]
 
 
-def noise(clip: Clip, seed: int = SEED) -> Clip:
-    """Make Gaussian noise with the long-term spectrum and RMS level of the clip's mono mix.
-
-    All channels are the same; it is as long as the clip, up to 60 s.
+def colours_of(clip: Clip) -> Colours:
+    """Measure what noise of the clip's colour is made from.
 
     Raises:
         NoYardstickError: the mono mix is silent, or shorter than one frame of 2048 samples.
     """
-    return _coloured(clip, seed, _long_term_power)
+    mono = clip.mono
+    if len(mono) < N_FFT:
+        raise NoYardstickError(f"The baseline is shorter than one frame ({N_FFT} samples).")
+    if not mono.any():
+        raise NoYardstickError("The baseline is silent: it has no spectrum.")
+    total, levels = np.zeros(N_FFT // 2 + 1), []
+    for magnitude in magnitudes(mono):
+        power = magnitude * magnitude
+        total += power.sum(axis=0, dtype=np.float64)
+        levels.append(decibels(power))
+    lowest = max(block.max() for block in levels) - np.float32(_RANGE_DB)
+    summed = sum(np.maximum(block, lowest).sum(axis=0, dtype=np.float64) for block in levels)
+    frames = sum(map(len, levels))
+    return Colours(total / frames, np.asarray(10 ** (summed / frames / 10)))
 
 
-def shadow(clip: Clip, seed: int = SEED) -> Clip:
+def silence(clip: Clip) -> Clip:
+    """Make digital silence of the clip's length (up to 10 s), rate and channels."""
+    zeros = np.zeros((clip.channels, _length(clip, _STEADY_S)), dtype=np.float32)
+    return Clip(zeros, clip.sample_rate, copy=False, layout=clip.layout)
+
+
+def noise(clip: Clip, seed: int = SEED, colours: Colours | None = None) -> Clip:
+    """Make Gaussian noise with the long-term spectrum and RMS level of the clip's mono mix.
+
+    All channels are the same; it is as long as the clip, up to 10 s.
+
+    Args:
+        clip: the recording.
+        seed: of the noise.
+        colours: of the clip, where they are measured already.
+
+    Raises:
+        NoYardstickError: as ``colours_of``.
+    """
+    return _coloured(clip, seed, (colours or colours_of(clip)).power, _STEADY_S)
+
+
+def shadow(clip: Clip, seed: int = SEED, colours: Colours | None = None) -> Clip:
     """Make Gaussian noise with the mean *logarithmic* spectrum of the clip's mono mix.
 
-    Means over time of levels in dB, which MFCCs are, can't tell it from the clip.
+    Means over time of levels in dB, which MFCCs are, can't tell it from the clip. It is as long
+    as the clip, up to 10 s.
 
     Raises:
-        NoYardstickError: as ``noise``.
+        NoYardstickError: as ``colours_of``.
     """
-    return _coloured(clip, seed + 1, _mean_log_power)
+    return _coloured(clip, seed + 1, (colours or colours_of(clip)).levels, _STEADY_S)
 
 
-def shaped(clip: Clip, seed: int = SEED) -> Clip:
+def shaped(clip: Clip, seed: int = SEED, colours: Colours | None = None) -> Clip:
     """Give ``shadow`` the course of the clip's loudness: its swells and beats, none of its notes.
 
+    It is as long as the clip, up to 60 s.
+
     Raises:
-        NoYardstickError: as ``noise``.
+        NoYardstickError: as ``colours_of``.
     """
-    made = shadow(clip, seed + 1)
+    made = _coloured(clip, seed + 2, (colours or colours_of(clip)).levels, _LONGEST_S)
     hop = max(1, round(_CONTOUR_S * clip.sample_rate))
     starts = np.arange(0, made.n_samples, hop)
     energies = [
@@ -79,54 +123,41 @@ def shaped(clip: Clip, seed: int = SEED) -> Clip:
     return Clip(made.samples * curve, clip.sample_rate, copy=False, layout=clip.layout)
 
 
-def _coloured(clip: Clip, seed: int, spectrum: Callable[[Floats], NDArray[np.float64]]) -> Clip:
-    mono = clip.mono
-    if len(mono) < N_FFT:
-        raise NoYardstickError(f"The baseline is shorter than one frame ({N_FFT} samples).")
-    level = _rms(mono)
-    if level == 0.0:
-        raise NoYardstickError("The baseline is silent: it has no spectrum.")
-    white = np.random.default_rng(seed).standard_normal(_length(clip), dtype=np.float32)
-    shaped = _filtered(white, _response(spectrum(mono)))
-    channels = np.broadcast_to(shaped, (clip.channels, len(shaped)))
-    made = Clip(channels, clip.sample_rate, copy=False, layout=clip.layout)
-    return made.scaled(level / _rms(made.mono))
+def _coloured(clip: Clip, seed: int, spectrum: NDArray[np.float64], longest_s: int) -> Clip:
+    length = _length(clip, longest_s)
+    white = np.random.default_rng(seed).standard_normal(length, dtype=np.float32)
+    made = _filtered(white, _response(spectrum))
+    scaled = made * np.float32(_rms(clip.mono) / _rms(made))
+    channels = np.broadcast_to(scaled, (clip.channels, length))
+    return Clip(channels, clip.sample_rate, copy=False, layout=clip.layout)
 
 
 def shuffled(clip: Clip, seed: int = SEED) -> Clip:
-    """Put the clip's one-second pieces in random order; a rest is a piece, too.
+    """Put the clip's one-second pieces in random order, the first 60; a rest is a piece, too.
 
     Raises:
         NoYardstickError: the clip has no second piece.
     """
-    starts = np.arange(0, clip.n_samples, clip.sample_rate)
-    if len(starts) < 2:
-        raise NoYardstickError("The baseline is not longer than one second: nothing to shuffle.")
-    order = np.random.default_rng(seed).permutation(len(starts))
-    if (order == np.arange(len(starts))).all():
-        order = np.roll(order, 1)
-    pieces = [clip.samples[:, at : at + clip.sample_rate] for at in starts[order]]
+    starts = shuffled_order(clip, seed)[:_LONGEST_S] * clip.sample_rate
+    pieces = [clip.samples[:, at : at + clip.sample_rate] for at in starts]
     return Clip(np.concatenate(pieces, axis=1), clip.sample_rate, copy=False, layout=clip.layout)
 
 
-def _length(clip: Clip) -> int:
-    return min(clip.n_samples, _LONGEST_S * clip.sample_rate)
+def shuffled_order(clip: Clip, seed: int = SEED) -> NDArray[np.int64]:
+    """Draw the order of the clip's seconds in ``shuffled``.
+
+    Raises:
+        NoYardstickError: the clip has no second piece.
+    """
+    count = -(-clip.n_samples // clip.sample_rate)
+    if count < 2:
+        raise NoYardstickError("The baseline is not longer than one second: nothing to shuffle.")
+    order = np.random.default_rng(seed).permutation(count)
+    return np.roll(order, 1) if (order == np.arange(count)).all() else order
 
 
-def _long_term_power(mono: Floats) -> NDArray[np.float64]:
-    power, frames = np.zeros(N_FFT // 2 + 1), 0
-    for magnitude in magnitudes(mono):
-        power += np.einsum("ij,ij->j", magnitude, magnitude, dtype=np.float64)
-        frames += len(magnitude)
-    return power / frames
-
-
-def _mean_log_power(mono: Floats) -> NDArray[np.float64]:
-    """Average levels in dB over the frames, none more than 80 dB under the loudest bin."""
-    levels = [decibels(magnitude * magnitude) for magnitude in magnitudes(mono)]
-    lowest = max(block.max() for block in levels) - np.float32(_RANGE_DB)
-    total = sum(np.maximum(block, lowest).sum(axis=0, dtype=np.float64) for block in levels)
-    return np.asarray(10 ** (total / sum(map(len, levels)) / 10))
+def _length(clip: Clip, longest_s: int) -> int:
+    return min(clip.n_samples, longest_s * clip.sample_rate)
 
 
 def _response(power: NDArray[np.float64]) -> NDArray[np.float64]:

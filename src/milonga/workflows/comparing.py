@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from milonga.errors import ComparisonError
 
 if TYPE_CHECKING:
-    from milonga.analysis.comparison import Comparison
+    from milonga.analysis.comparing.model import Comparison
     from milonga.runtime.progress import Progress
 
 PathLike = str | os.PathLike[str]

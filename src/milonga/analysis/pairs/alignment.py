@@ -53,31 +53,34 @@ def align(first: NDArray[np.float32], second: NDArray[np.float32]) -> Alignment 
 
 def _path(cost: NDArray[np.float32]) -> Alignment | None:
     rows, columns = cost.shape
-    never = np.float32(np.inf)
-    steps = np.zeros((rows, columns), dtype=np.int8)
-    before = np.full(columns + 2, never, dtype=np.float32)
-    last = before.copy()
-    last[2:] = cost[0]
-    options = np.empty((3, columns), dtype=np.float32)
+    bend = np.float32(_WARPING)
+    # Two columns and a row before the first can't be reached; each row of the first sequence
+    # counts once, whichever way it is passed.
+    total = np.full((rows + 1, columns + 2), np.inf, dtype=np.float32)
+    total[1, 2:] = cost[0]
+    best, other = np.empty((2, columns), dtype=np.float32)
     for row in range(1, rows):
-        # Each row of the first sequence counts once, whichever way it is passed.
-        options[0] = last[1:-1]
-        options[1] = last[:-2] + np.float32(_WARPING)
-        options[2] = before[1:-1] + np.float32(_WARPING) + cost[row - 1]
-        choice = np.argmin(options, axis=0)
-        steps[row] = choice
-        before, last = last, before
-        last[2:] = np.take_along_axis(options, choice[np.newaxis], axis=0)[0] + cost[row]
-    column = int(np.argmin(last[2:]))
-    if not np.isfinite(last[2 + column]):
+        np.add(total[row, :-2], bend, out=best)
+        np.add(total[row - 1, 1:-1], cost[row - 1], out=other)
+        other += bend
+        np.minimum(best, other, out=best)
+        np.minimum(best, total[row, 1:-1], out=best)
+        np.add(best, cost[row], out=total[row + 1, 2:])
+    column = int(np.argmin(total[rows, 2:]))
+    if not np.isfinite(total[rows, 2 + column]):
         return None
-    mean = float(last[2 + column]) / rows
+    mean = float(total[rows, 2 + column]) / rows
     row, pairs = rows - 1, []
     while True:
         pairs.append((row, column))
         if row <= 0:
             break
-        step = steps[row, column]
+        options = (
+            total[row, 1 + column],
+            total[row, column] + bend,
+            total[row - 1, 1 + column] + cost[row - 1, column] + bend,
+        )
+        step = options.index(min(options))
         row, column = row - (2 if step == 2 else 1), column - (2 if step == 1 else 1)
     first, second = np.array(pairs[::-1]).T
     return Alignment(first, second, mean)

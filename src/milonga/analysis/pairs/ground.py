@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from milonga.analysis.filters import N_MFCC
+from milonga.analysis.pairs.pitch import chroma, tuning
 from milonga.analysis.pairs.sketch import GROUP, HOP_S, Sketch, edges_hz
 
 Floats = NDArray[np.float32]
@@ -20,9 +22,11 @@ _SILENT_DB = -110.0
 """Digital silence, and what rounding leaves of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """A recording as far as the bands that both have go, at one level.
+
+    What is computed from it is kept: a baseline is held against many others.
 
     Attributes:
         levels: loudness of each frame in dB; the mean energy of the sounding ones is 0.
@@ -38,20 +42,47 @@ class View:
     onsets: Floats
     pitch: Floats
 
-    @property
+    @cached_property
     def sounding_s(self) -> float:
         """Seconds that aren't rests."""
         return float(np.count_nonzero(self.sounding)) * HOP_S
 
-    @property
+    @cached_property
     def span(self) -> slice:
         """Frames from the first sounding one to the last."""
         at = np.flatnonzero(self.sounding)
         return slice(int(at[0]), int(at[-1]) + 1) if len(at) else slice(0, 0)
 
+    @cached_property
+    def tuned(self) -> float:
+        """Tuning of the sounding frames, in semitones from A440."""
+        return tuning(self.pitch[self.sounding])
+
+    @cached_property
+    def chroma(self) -> Floats:
+        """Chroma in its own tuning, ``[frames, 12]``."""
+        return chroma(self.pitch, self.tuned)
+
+    @cached_property
+    def classes(self) -> Floats:
+        """Chroma from A440, ``[frames, 12]``."""
+        return chroma(self.pitch, 0.0)
+
+    @cached_property
+    def mean(self) -> Spectrum:
+        """The mean spectrum of its span."""
+        return mean_spectrum(self, self.span)
+
 
 def view(sketch: Sketch, groups: int) -> View:
     """Look at a recording through the lowest ``groups`` groups of bands."""
+    if groups not in sketch.views:
+        sketch.views[groups] = _view(sketch, groups)
+    seen: View = sketch.views[groups]
+    return seen
+
+
+def _view(sketch: Sketch, groups: int) -> View:
     count = groups * GROUP
     bands = sketch.bands[:, :count]
     power = 10.0 ** (bands.astype(np.float64) / 10)
@@ -123,7 +154,13 @@ def mean_spectrum(seen: View, part: slice | None = None) -> Spectrum:
     spread = np.maximum(amounts @ centres**2 / total - centroid**2, 0)
     cumulated = np.cumsum(amounts, axis=1) / total[:, np.newaxis]
     tops = edges_hz()[2 : count + 2]
-    edges = [float(np.interp(0.85, row, tops)) for row in cumulated]
+    # The line between the two bands around 85 %.
+    after = np.minimum(np.count_nonzero(cumulated < 0.85, axis=1), count - 1)
+    frames = np.arange(len(cumulated))
+    before = np.maximum(after - 1, 0)
+    low, high = cumulated[frames, before], cumulated[frames, after]
+    share = np.clip((0.85 - low) / np.maximum(high - low, 1e-12), 0, 1)
+    edges = tops[before] + share * (tops[after] - tops[before])
     return Spectrum(
         cosines @ chosen.mean(axis=0),
         float(centroid.mean()),

@@ -85,7 +85,10 @@ def _means(
     first: View, second: View, spans: list[slice], reasons: dict[str, str]
 ) -> dict[str, float]:
     values: dict[str, float] = {}
-    before, after = mean_spectrum(first, spans[0]), mean_spectrum(second, spans[1])
+    before, after = (
+        seen.mean if span == seen.span else mean_spectrum(seen, span)
+        for seen, span in zip((first, second), spans, strict=True)
+    )
     if "timbre_similarity" not in reasons:
         size = float(np.linalg.norm(before.cepstrum) * np.linalg.norm(after.cepstrum))
         if size > 1e-6:
@@ -95,10 +98,10 @@ def _means(
             if old > 0:
                 values[f"{what}_diff_pct"] = 100 * (new - old) / old
     if "harmony_similarity" not in reasons:
-        tuned = tuning(first.pitch[first.sounding])
+        folded = (first.chroma, chroma(second.pitch, first.tuned))
         means = [
-            chroma(seen.pitch[span][seen.sounding[span]], tuned).mean(axis=0, dtype=np.float64)
-            for seen, span in zip((first, second), spans, strict=True)
+            part[span][seen.sounding[span]].mean(axis=0, dtype=np.float64)
+            for part, seen, span in zip(folded, (first, second), spans, strict=True)
         ]
         size = float(np.linalg.norm(means[0]) * np.linalg.norm(means[1]))
         if size > 1e-6:
@@ -183,10 +186,9 @@ def _courses(
         reasons["sound_similarity"] = "The baseline's sound hardly changes over time."
     else:
         values["sound_similarity"] = _correlation(*course)
-    tuned = tuning(first.pitch[first.sounding])
     notes = [
-        chroma(first.pitch[path.first], tuned),
-        chroma(moved(second.pitch[path.second], -up), tuned),
+        first.chroma[path.first],
+        chroma(moved(second.pitch[path.second], -up), first.tuned),
     ]
     centred = [part - part.mean(axis=1, keepdims=True) for part in notes]
     if "notes_similarity" not in reasons:
@@ -285,7 +287,7 @@ def _form(first: View, second: View, spans: list[slice], reasons: dict[str, str]
         edges = np.linspace(span.start, span.stop, _FORM_FRAMES + 1).astype(int)
         starts = np.minimum(edges[:-1], len(seen.spectrum) - 1)
         parts = []
-        for track in (seen.spectrum - seen.spectrum.mean(axis=0), chroma(seen.pitch, 0.0)):
+        for track in (seen.spectrum - seen.spectrum.mean(axis=0), seen.classes):
             sums = np.add.reduceat(track[: span.stop], starts, axis=0)
             sums = sums / np.maximum(np.diff(edges), 1)[:, np.newaxis]
             parts.append(_unit(sums - sums.mean(axis=0)))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from milonga.analysis.filters import N_CHROMA, hann, product
+from milonga.analysis.filters import N_CHROMA, Bank, cut_bank, hann, product
 from milonga.analysis.spectra import BLOCK
 
 Floats = NDArray[np.float32]
@@ -45,11 +45,11 @@ def pitch_spectra(low: Floats, hop_s: float) -> Floats:
     hop = round(hop_s * PITCH_RATE)
     padded = np.pad(low, (_LENGTH // 2, _LENGTH))
     frames = sliding_window_view(padded, _LENGTH)[: len(low) + 1 : hop]
-    window, bank = hann(_LENGTH), _pitch_bank()
+    window, bank = hann(_LENGTH).astype(np.float32), _pitch_bank()
     found = []
     for at in range(0, len(frames), BLOCK):
         magnitude = np.abs(np.fft.rfft(frames[at : at + BLOCK] * window, _N_FFT))
-        found.append(product(np.sqrt(magnitude).astype(np.float32), bank))
+        found.append(bank(np.sqrt(magnitude)))
     strength = np.concatenate(found)
     width = 2 * _AROUND + 1
     total = np.cumsum(np.pad(strength, ((0, 0), (_AROUND + 1, _AROUND)), mode="edge"), axis=1)
@@ -58,15 +58,14 @@ def pitch_spectra(low: Floats, hop_s: float) -> Floats:
 
 
 @lru_cache(maxsize=1)
-def _pitch_bank() -> Floats:
+def _pitch_bank() -> Bank:
     """Triangles one step, or one bin of the spectrum, to each side, ``[2049, 207]``."""
     hertz = np.arange(_N_FFT // 2 + 1) * (PITCH_RATE / _N_FFT)
     centres = _LOWEST_HZ * 2 ** (np.arange(_N_PITCH) / (12 * STEPS))
     widths = np.maximum(centres * (2 ** (1 / (12 * STEPS)) - 1), PITCH_RATE / _N_FFT)
     weights = np.maximum(0.0, 1 - np.abs(hertz[:, np.newaxis] - centres) / widths)
     weights /= weights.sum(axis=0)
-    weights.flags.writeable = False
-    return np.asarray(weights, dtype=np.float32)
+    return cut_bank(weights.astype(np.float32))
 
 
 def tuning(pitch: Floats) -> float:

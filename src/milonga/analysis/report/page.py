@@ -31,7 +31,7 @@ from milonga.runtime.progress import Progress
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from milonga.analysis.comparison import Comparison
+    from milonga.analysis.comparing.model import Comparison
 
 MARK = "milonga report"
 """Stands in the page's head; a page without it is never replaced."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from milonga.analysis.pairs.measure import common
 from milonga.analysis.pairs.sketch import Sketch, sketch
 from milonga.analysis.verdicts.damages import DAMAGES, RATE, Damage, working
-from milonga.analysis.verdicts.judge import Rung
+from milonga.analysis.verdicts.judge import NAMED, Rung
 from milonga.audio.clip import Clip
 
 EXCERPT_S = 8.0
@@ -30,18 +31,26 @@ def excerpt(clip: Clip) -> Clip:
     return clip.between(start, min(start + EXCERPT_S, clip.seconds))
 
 
-def rungs(clip: Clip, every: int = _EVERY) -> Iterator[Rung]:
-    """Yield the steps of each damage, done to (an excerpt of) a baseline.
+def rungs(clip: Clip, every: int = _EVERY, workers: int | None = None) -> tuple[Rung, ...]:
+    """Measure the steps of each damage, done to (an excerpt of) a baseline.
+
+    Damage that has figures of its own is no place for others, and isn't done.
 
     Args:
         clip: the baseline.
         every: take every this many of the six steps, from the first.
+        workers: threads; None for one per processor.
     """
     wave = working(excerpt(clip))
     own = sketch(Clip(wave, RATE, copy=False))
-    for damage in DAMAGES:
-        for step in damage.steps[::every]:
-            yield rung(own, wave, damage, step)
+    steps = [
+        (damage, step)
+        for damage in DAMAGES
+        if damage.name not in NAMED
+        for step in damage.steps[::every]
+    ]
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        return tuple(pool.map(lambda one: rung(own, wave, *one), steps))
 
 
 def rung(own: Sketch, wave: NDArray[np.float32], damage: Damage, step: float) -> Rung:

@@ -31,6 +31,7 @@ class Worth:
         own: its sketch.
         yardsticks: figures of its yardsticks on common ground, by their names.
         others: figures of other recordings, by their styles.
+        workers: threads; None for one per processor.
 
     Attributes:
         impostors: figures of what isn't the baseline, by name in words.
@@ -42,6 +43,7 @@ class Worth:
         own: Sketch,
         yardsticks: Mapping[str, Common],
         others: Mapping[str, Common],
+        workers: int | None = None,
     ) -> None:
         self.impostors = {
             words: yardsticks[name] for name, words in IMPOSTORS.items() if name in yardsticks
@@ -50,6 +52,7 @@ class Worth:
         self._sketch = own
         self._excerpt = excerpt(clip)
         self._ladder: tuple[Rung, ...] | None = None
+        self._workers = workers
         self._lock = Lock()
 
     @property
@@ -71,7 +74,7 @@ class Worth:
     def _climbed(self) -> tuple[Rung, ...]:
         with self._lock:
             if self._ladder is None:
-                self._ladder = tuple(rungs(self._excerpt))
+                self._ladder = rungs(self._excerpt, workers=self._workers)
             return self._ladder
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from milonga import audio
 from milonga._version import __version__
-from milonga.analysis.comparison import FORMAT_VERSION, compare_clips, settings
+from milonga.analysis.comparing.model import FORMAT_VERSION, settings
+from milonga.analysis.comparison import compare_clips
 from milonga.analysis.features import features
 from milonga.analysis.report import (
     Report,

@@ -1,0 +1,1 @@
+"""Comparisons: baselines with their yardsticks, candidates, takes of one condition."""
