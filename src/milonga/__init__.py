@@ -154,6 +154,7 @@ _SUBMODULES = (
     "audio",
     "errors",
     "generators",
+    "jobs",
     "runtime",
     "songs",
     "sounds",

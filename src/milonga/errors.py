@@ -25,6 +25,8 @@
     ├── SoundError               a sound model can't be trained, found or played as asked
     │   ├── CorpusError          recordings that a model can't learn from, each with its reason
     │   └── ModelFileError       a sound model's file is damaged, hostile or of an unknown version
+    ├── JobError                 a job can't be queued, found or changed as asked
+    │   └── ClusterError         a cluster can't be reached, or may not be used
     └── UnknownNameError         a name that no registry knows; lists the known ones
     Cancelled                    the user stopped the work (not an error)
 
@@ -103,6 +105,14 @@ class UnreadableError(ReceiptError):
 
 class ComparisonError(MilongaError):
     """Recordings can't be compared."""
+
+
+class JobError(MilongaError):
+    """A job can't be queued, found or changed as asked."""
+
+
+class ClusterError(JobError):
+    """A cluster of machines can't be reached, can't do what is asked, or may not be used."""
 
 
 class OutputError(MilongaError):

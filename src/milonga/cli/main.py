@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("songs.render", "Write the report of a rendered song anew."),
     "sound": ("sounds.group", "Train, keep and play models of your own sounds."),
     "vocode": ("sounds.vocode", "Turn a mel into sound, or rebuild a recording."),
+    "jobs": ("machine.jobs", "Work on a queue that survives a restart; stop and resume it."),
     "weights": ("machine.weights", "List, download, verify and remove models."),
     "doctor": ("machine.doctor", "Find what would stop the work, and how to fix it."),
 }

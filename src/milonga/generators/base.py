@@ -164,6 +164,10 @@ class Assessment(BaseModel):
     """Notes on the generator itself, whatever the request: shown once."""
     estimate_s: float | None = None
     """Seconds of work expected, where known."""
+    memory: int | None = None
+    """Bytes of memory that the work needs, where known."""
+    download: int = 0
+    """Bytes that the first take downloads."""
 
 
 class Generator(ABC):

@@ -8,9 +8,12 @@ on it agreed with the processor's.
 from __future__ import annotations
 
 import functools
+import platform
 import re
+import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from milonga.errors import DeviceError, MissingExtraError
@@ -35,6 +38,13 @@ _REFUSED = re.compile(
 def torch_installed() -> bool:
     """Tell if torch could be imported, without importing it."""
     return find_spec("torch") is not None
+
+
+def has_accelerator() -> bool:
+    """Tell if the system shows a graphics card that torch may use, without importing torch."""
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    return any(Path("/dev", name).exists() for name in ("nvidia0", "kfd", "dxg"))
 
 
 def device_names() -> list[str]:

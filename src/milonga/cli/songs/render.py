@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, put, say
+from milonga.cli.queueing import put_in_queue, queue_options
 from milonga.cli.songs.choices import best_by_option, choose_option, options_option
 
 if TYPE_CHECKING:
@@ -92,12 +93,16 @@ def _list_options(ctx: click.Context, param: click.Parameter, wanted: bool) -> N
 @best_by_option
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--no-report", is_flag=True, help="Skip the comparison and the report.")
+@queue_options
 @json_option
 def render(
     choose: dict[str, str],
     best_by: str | None,
     dry_run: bool,
     no_report: bool,
+    queue: bool,
+    priority: int,
+    after: tuple[int, ...],
     as_json: bool,
     **wanted: Any,
 ) -> int:
@@ -114,6 +119,11 @@ def render(
         if as_json:
             print_json(plan.to_dict())
         return 0
+    if queue:
+        from milonga.jobs.kinds import RenderWork
+
+        work = RenderWork(**wanted, choose=choose, best_by=best_by, report=not no_report)
+        return put_in_queue(work, priority, after, as_json)
     song = render_plan(
         plan, choose=choose, best_by=best_by, report=not no_report, progress=make_progress()
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from milonga.cli.common import json_option, make_progress, put, say, say_first, show
+from milonga.cli.queueing import put_in_queue, queue_options
 from milonga.runtime.words import time_text
 
 
@@ -14,8 +15,17 @@ from milonga.runtime.words import time_text
 @click.argument("file", metavar="FILE.yaml", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Show the plan and its cost; render nothing.")
+@queue_options
 @json_option
-def study(file: Path, out: Path, dry_run: bool, as_json: bool) -> int:
+def study(
+    file: Path,
+    out: Path,
+    dry_run: bool,
+    queue: bool,
+    priority: int,
+    after: tuple[int, ...],
+    as_json: bool,
+) -> int:
     """Render a study (segments x conditions x seeds), measure it, and say what it shows.
 
     An interrupted study goes on with the same command: finished takes are kept.
@@ -29,6 +39,10 @@ def study(file: Path, out: Path, dry_run: bool, as_json: bool) -> int:
     if dry_run:
         show(plan, as_json, lambda: None)
         return 0
+    if queue:
+        from milonga.jobs.kinds import StudyWork
+
+        return put_in_queue(StudyWork(file=file, out=out), priority, after, as_json)
     found = run_study(plan, progress=make_progress())
 
     def printed() -> None:

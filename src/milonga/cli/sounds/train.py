@@ -9,6 +9,7 @@ import click
 
 from milonga.cli.common import json_option, make_progress, put, say, say_first, show
 from milonga.cli.options import given, options_of
+from milonga.cli.queueing import put_in_queue, queue_options
 from milonga.runtime.progress import stop_between_steps
 from milonga.runtime.words import time_text
 from milonga.sounds.training.settings import TrainSettings
@@ -35,6 +36,7 @@ _MOST_LISTED = 20
 )
 @click.option("--restart", is_flag=True, help="Begin anew; when it is done it replaces model NAME.")
 @click.option("--inspect", is_flag=True, help="Only show what is in FOLDER.")
+@queue_options
 @json_option
 def train(
     folder: Path | None,
@@ -42,6 +44,9 @@ def train(
     add: tuple[Path, ...],
     restart: bool,
     inspect: bool,
+    queue: bool,
+    priority: int,
+    after: tuple[int, ...],
     as_json: bool,
     **values: Any,
 ) -> None:
@@ -67,6 +72,15 @@ def train(
     from milonga.workflows.training import train_model
 
     settings = TrainSettings(**values)
+    if queue:
+        from milonga.jobs.kinds import TrainWork
+
+        recordings = (folder,) if folder else ()
+        work = TrainWork(
+            name=name, recordings=recordings, add=add, settings=settings, restart=restart
+        )
+        put_in_queue(work, priority, after, as_json)
+        return
     with stop_between_steps(progress, repr(name)):
         result = train_model(
             folder or (),

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 SLOWEST_BPM, FASTEST_BPM = 20.0, 400.0
 SHORTEST_S, LONGEST_S = 0.1, 1200.0
 
+_MEMORY, _MEMORY_A_SECOND = 330_000_000, 5_000_000
+"""Bytes of a process that renders: measured with songs of 10 and 60 s."""
+
 _LEADS = tuple(sorted(name for name, i in INSTRUMENTS.items() if "lead" in i.jobs))
 
 
@@ -119,7 +122,10 @@ class Guide(Generator):
         notes += self._unfollowed(request)
         pace = 0.2 if self._sings(request) else 0.06
         return Assessment(
-            problems=tuple(problems), notes=tuple(notes), estimate_s=0.5 + pace * request.seconds
+            problems=tuple(problems),
+            notes=tuple(notes),
+            estimate_s=0.5 + pace * request.seconds,
+            memory=_MEMORY + round(_MEMORY_A_SECOND * request.seconds),
         )
 
     def prompts(self, request: Request) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ def joined(assessments: Sequence[Assessment]) -> Assessment:
         ),
         notes=tuple(dict.fromkeys(note for each in assessments for note in each.notes)),
         estimate_s=sum(each.estimate_s or 0.0 for each in assessments),
+        memory=max(each.memory or 0 for each in assessments),
     )
 
 

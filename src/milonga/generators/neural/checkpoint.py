@@ -33,6 +33,7 @@ from milonga.generators.neural.outlook import (
     access_problem,
     notes_of,
     offline_problem,
+    weights_size,
 )
 from milonga.generators.neural.reading import unread, unread_note
 from milonga.runtime.devices import pick_device
@@ -224,6 +225,8 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
             notes=(*self.notes(request, local), *self._unread(request, local)),
             general=(*notes_of(name, local, licences, self.options.device, seen), *general),
             estimate_s=seen.estimate_s,
+            memory=None if seen.memory is None else round(seen.memory),
+            download=0 if local is not None else weights_size(name, None) or 0,
         )
 
     def render(self, request: Request, progress: Progress | None = None) -> Clip:

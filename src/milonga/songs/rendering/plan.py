@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,10 @@ class PlannedTake:
     estimate_s: float | None = None
     notes: tuple[str, ...] = ()
     """What the generator says of this request beforehand."""
+    memory: int | None = None
+    """Bytes that the generator needs for it."""
+    download: int = 0
+    """Bytes that the generator fetches before its first take."""
 
     @property
     def sound_path(self) -> Path:
@@ -116,6 +120,7 @@ class PlannedTake:
             "key": self.request.key,
             "path": str(self.sound_path),
             "estimate_s": self.estimate_s,
+            "memory": self.memory,
             "notes": list(self.notes),
         }
 
@@ -161,6 +166,17 @@ class Plan:
         return sum(known) if known else None
 
     @property
+    def memory(self) -> int | None:
+        """Bytes that the work needs at once: models stay loaded. None while one can't tell."""
+        return memory_of(self.takes)
+
+    @property
+    def download(self) -> int:
+        """Bytes that the work fetches first."""
+        first = {id(take.generator): take.download for take in self.takes}
+        return sum(first.values())
+
+    @property
     def summary(self) -> str:
         """One line on the work ahead."""
         known = self.estimate_s
@@ -196,6 +212,20 @@ class Plan:
         return html.table(HEADINGS, self.rows(), title) + html.paragraphs(
             [*self.notes, self.summary]
         )
+
+
+def memory_of(takes: Iterable[PlannedTake]) -> int | None:
+    """Sum up the bytes that takes need in one process, where each generator stays loaded.
+
+    None where one of them can't tell.
+    """
+    most: dict[int, int] = {}
+    for take in takes:
+        if take.memory is None:
+            return None
+        key = id(take.generator)
+        most[key] = max(most.get(key, 0), take.memory)
+    return sum(most.values())
 
 
 def layer_folder(out: Path, segment: Segment, layer: Layer) -> Path:
@@ -386,6 +416,8 @@ class _Planner:
                     ),
                     estimate_s=assessment.estimate_s,
                     notes=assessment.notes,
+                    memory=assessment.memory,
+                    download=assessment.download,
                 )
             )
 

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -146,6 +146,7 @@ def run_study(
     out: StrPath = "study",
     *,
     progress: Progress | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
 ) -> Study:
     """Render the takes of a study, measure them, and write a table and a page.
 
@@ -155,6 +156,7 @@ def run_study(
         file: the study, its file, or its plan.
         out: the folder; not used for a plan, which has its own.
         progress: shows the work, and stops it.
+        on_outcome: called with each take's outcome as soon as there is one.
 
     Raises:
         MilongaError: as ``plan_study``.
@@ -166,6 +168,8 @@ def run_study(
     failed: list[str] = []
     for condition, takes in plan.plans:
         for outcome in iter_render(takes, progress):
+            if on_outcome is not None:
+                on_outcome(outcome)
             if outcome.receipt is None:
                 failed.append(f"{condition.label}, {outcome.planned.label}: {outcome.error}")
             else:

@@ -1,0 +1,224 @@
+"""The workflows that can be queued: their arguments, their cost, their work."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field, ValidationError
+
+from milonga.errors import JobError
+from milonga.jobs.job import Cost
+from milonga.runtime.devices import has_accelerator
+from milonga.runtime.progress import Progress
+from milonga.runtime.record import ExplainedRecord, first_error
+from milonga.sounds.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from milonga.songs.rendering.plan import Plan, PlannedTake
+    from milonga.songs.rendering.render import Outcome
+
+_TRAINING = 1_500_000_000
+"""Bytes of a training: measured with the largest model."""
+
+Made = Callable[[Path], None]
+"""Called with the receipt of each take."""
+
+
+class Work(ExplainedRecord):
+    """The arguments of a workflow in the queue, as plain values.
+
+    A subclass is a kind of job. A field that is added gets a default, so that a queue that waits
+    is read after an update.
+    """
+
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """The work in a few words."""
+
+    @abstractmethod
+    def cost(self) -> Cost:
+        """Plan the work and say what it will cost.
+
+        Raises:
+            MilongaError: it can't be done as asked.
+        """
+
+    @abstractmethod
+    def run(self, progress: Progress, made: Made) -> dict[str, Any]:
+        """Do the work; done again after a stop, it goes on where it was.
+
+        Args:
+            progress: shows the work, and stops it.
+            made: told of each take.
+
+        Returns:
+            The result as plain values.
+        """
+
+
+class RenderWork(Work):
+    """``render_song``."""
+
+    kind = "render"
+
+    sheet: Path
+    out: Path = Path("out")
+    generators: tuple[str, ...] = ()
+    segments: tuple[int, ...] = ()
+    whole: bool = False
+    takes: int = 1
+    seed: int = 0
+    options: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    choose: Mapping[str, str] = Field(default_factory=dict)
+    best_by: str | None = None
+    report: bool = True
+
+    @property
+    def title(self) -> str:
+        return f"render {self.sheet.name} into {self.out.name}"
+
+    def plan(self) -> Plan:
+        """Plan the song; errors as ``plan_song``."""
+        from milonga.workflows.songs import plan_song
+
+        return plan_song(
+            self.sheet, self.out, generators=self.generators, segments=self.segments,
+            whole=self.whole, takes=self.takes, seed=self.seed, options=self.options,
+            report=self.report,
+        )  # fmt: skip
+
+    def cost(self) -> Cost:
+        return cost_of_takes(self.plan().takes)
+
+    def run(self, progress: Progress, made: Made) -> dict[str, Any]:
+        from milonga.workflows.songs import render_plan
+
+        song = render_plan(
+            self.plan(),
+            choose=self.choose,
+            best_by=self.best_by,
+            report=self.report,
+            progress=progress,
+            on_outcome=_receipt_of(made),
+        )
+        return song.to_dict()
+
+
+class StudyWork(Work):
+    """``run_study``."""
+
+    kind = "study"
+
+    file: Path
+    out: Path
+
+    @property
+    def title(self) -> str:
+        return f"study {self.file.name} into {self.out.name}"
+
+    def cost(self) -> Cost:
+        from milonga.workflows.judging.study import plan_study
+
+        plans = plan_study(self.file, self.out).plans
+        return cost_of_takes([take for _, plan in plans for take in plan.takes])
+
+    def run(self, progress: Progress, made: Made) -> dict[str, Any]:
+        from milonga.workflows.judging.study import run_study
+
+        study = run_study(self.file, self.out, progress=progress, on_outcome=_receipt_of(made))
+        return study.to_dict()
+
+
+class TrainWork(Work):
+    """``train_model``."""
+
+    kind = "train"
+
+    name: str
+    recordings: tuple[Path, ...] = ()
+    add: tuple[Path, ...] = ()
+    settings: TrainSettings = Field(default_factory=TrainSettings)
+    restart: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"train the sound model {self.name}"
+
+    def cost(self) -> Cost:
+        from milonga.sounds.library.names import check_name
+
+        check_name(self.name)
+        for folder in (*self.recordings, *self.add):
+            if not folder.exists():
+                raise JobError("This folder isn't there.", where=folder)
+        settings = self.settings
+        timed = settings.epochs is None and settings.steps is None
+        device = "" if settings.device == "cpu" or not has_accelerator() else "accelerator"
+        return Cost(60 * settings.minutes if timed else None, _TRAINING, device=device)
+
+    def run(self, progress: Progress, made: Made) -> dict[str, Any]:
+        from milonga.workflows.training import train_model
+
+        result = train_model(
+            self.recordings,
+            self.name,
+            add=self.add,
+            settings=self.settings,
+            restart=self.restart,
+            progress=progress,
+        )
+        return result.to_dict()
+
+
+KINDS: Mapping[str, type[Work]] = {work.kind: work for work in (RenderWork, StudyWork, TrainWork)}
+"""The workflows that can be queued, by name."""
+
+
+def work_of(kind: str, version: int, arguments: Mapping[str, Any]) -> Work:
+    """Read the work of a job from its arguments.
+
+    Raises:
+        JobError: they are of a newer milonga, or damaged.
+    """
+    known = KINDS.get(kind)
+    if known is None or version > known.version:
+        raise JobError(
+            f"This milonga knows no job {kind!r} of version {version}.",
+            step="Run it with the milonga that queued it, or a newer one.",
+        )
+    try:
+        return known.model_validate(dict(arguments))
+    except ValidationError as error:
+        field, message = first_error(error)
+        raise JobError(f"The job's {field} is wrong: {message}.") from None
+
+
+def cost_of_takes(takes: list[PlannedTake] | tuple[PlannedTake, ...]) -> Cost:
+    """Sum up what planned takes cost, rendered one after the other in one process."""
+    from milonga.songs.rendering.plan import memory_of
+
+    times = [take.estimate_s for take in takes if take.estimate_s is not None]
+    first = {id(take.generator): take for take in takes}
+    devices = {getattr(take.generator.options, "device", "cpu") for take in first.values()}
+    return Cost(
+        estimate_s=sum(times) if times else None,
+        memory=memory_of(takes),
+        download=sum(take.download for take in first.values()),
+        takes=len(takes),
+        device="accelerator" if devices - {"cpu"} and has_accelerator() else "",
+    )
+
+
+def _receipt_of(made: Made) -> Callable[[Outcome], None]:
+    def tell(outcome: Outcome) -> None:
+        if outcome.receipt is not None:
+            made(outcome.planned.receipt_path)
+
+    return tell

@@ -1,0 +1,1 @@
+"""Processes that work on the queue: a runner, and a worker for each job."""

@@ -1,0 +1,95 @@
+"""The heart of a worker: tells the queue that it lives and how far it is, and hears of a stop."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from dataclasses import replace
+
+from milonga.errors import MilongaError
+from milonga.jobs.job import BEAT_S, Job, Step
+from milonga.jobs.queue import Queue
+from milonga.runtime.logs import LOG
+from milonga.runtime.progress import LineProgress, Update
+
+IDLE_S = 300.0
+"""A worker that computes nothing and reports nothing for so long hangs: its heart stops."""
+LEASE_LOST = 4
+"""Exit status of a worker whose job was given to another one."""
+_LITTLE_S = 0.005
+"""Processor time, between two beats, that means nothing."""
+_LINE_S = 30.0
+
+
+class JobProgress(LineProgress):
+    """Progress of a job: lines for its log, and a step for the queue."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr, _LINE_S)
+        self.step = Step()
+        self.signs = 0
+        """Counts every sign of life."""
+        self.interrupted = False
+        """Stopped by the system or the runner, not by the user: the job goes on later."""
+
+    def check(self) -> None:
+        self.signs += 1
+        super().check()
+
+    def show(self, update: Update) -> None:
+        self.signs += 1
+        self.step = Step(update.label, update.done, update.total, update.unit, self.step.message)
+        super().show(update)
+
+    def message(self, text: str) -> None:
+        self.signs += 1
+        # Lines of the log come this way, too; those aren't news.
+        if not self.step.label or not text.startswith(self.step.label):
+            self.step = replace(self.step, message=text)
+        super().message(text)
+
+
+class Heart(threading.Thread):
+    """Beats until it is stopped.
+
+    Args:
+        queue: that the job is in.
+        job: with the lease of this worker.
+        progress: of the work; cancelled where the user asks for it.
+    """
+
+    def __init__(self, queue: Queue, job: Job, progress: JobProgress) -> None:
+        super().__init__(name="milonga-heart", daemon=True)
+        self._queue, self._job, self._progress = queue, job, progress
+        self._ended = threading.Event()
+        self._signs = -1
+        self._used = 0.0
+        self._last = time.monotonic()
+
+    def run(self) -> None:
+        while not self._ended.wait(BEAT_S):
+            try:
+                wanted = self._queue.beat(self._job, self._progress.step, alive=self._works())
+            except MilongaError as error:
+                # A full disk, for now: the work goes on as long as it can.
+                LOG.warning("the queue can't be told: %s", error)
+                continue
+            if wanted is None:
+                # Another worker may be at it already.
+                os._exit(LEASE_LOST)
+            if wanted:
+                self._progress.cancel()
+
+    def stop(self) -> None:
+        """End it; nothing is written afterwards."""
+        self._ended.set()
+        self.join()
+
+    def _works(self) -> bool:
+        used = time.process_time() - time.thread_time()
+        if used - self._used > _LITTLE_S or self._progress.signs != self._signs:
+            self._last = time.monotonic()
+        self._used, self._signs = used, self._progress.signs
+        return time.monotonic() - self._last < IDLE_S
