@@ -26,18 +26,19 @@ $(VENV)/.made:
 
 $(VENV)/.demo: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "Setting up milonga in $(VENV) ..."
-	$(PIP) -e '.[guide]'
+	$(PIP) -e '.[guide,web]'
 	@touch $@
 
 $(VENV)/.all: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "Setting up milonga, its extras and the test tools in $(VENV) ..."
-	$(PIP) -e '.[guide,models,scores,studies,sofa,sounds]' --group test --group check --group docs
+	$(PIP) -e '.[guide,models,scores,studies,sofa,sounds,web]' --group test --group check --group docs
 	@# NVIDIA's own code, which the tests compare ours with. What it lists, it doesn't need here.
 	$(PIP) --no-deps bigvgan==2.4.1
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo
 	$(BIN)/milonga render examples/whispers/song.yaml --with guide --out $(DEMO)
+	@echo "To see and hear it on a page:  $(BIN)/milonga web $(DEMO)"
 
 test: $(VENV)/.all
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         remove_weights,
         verify_weights,
     )
+    from milonga.workflows.board import song_board
     from milonga.workflows.comparing import compare, compare_pairs
     from milonga.workflows.doctor import doctor
     from milonga.workflows.edits import edit_take, plan_edit
@@ -70,7 +71,14 @@ if TYPE_CHECKING:
     from milonga.workflows.playing import blend_sounds, play_batch, play_sound, play_sounds
     from milonga.workflows.presets import save_preset
     from milonga.workflows.scoring import match_texts, score_recordings
-    from milonga.workflows.sheets import check_sheet, export_sheet, import_sheet, new_sheet
+    from milonga.workflows.sheets import (
+        change_draft,
+        check_sheet,
+        export_sheet,
+        import_sheet,
+        new_sheet,
+        read_draft,
+    )
     from milonga.workflows.songs import mix_song, plan_song, render_song, replay, write_report
     from milonga.workflows.takes import compare_takes, list_takes, prune_takes
     from milonga.workflows.training import train_model
@@ -96,6 +104,7 @@ _HOMES = {
     "TrainSettings": "milonga.sounds.training.settings",
     "VocoderBase": "milonga.vocoders",
     "blend_sounds": "milonga.workflows.playing",
+    "change_draft": "milonga.workflows.sheets",
     "check_sheet": "milonga.workflows.sheets",
     "check_take": "milonga.analysis.take_checks",
     "compare": "milonga.workflows.comparing",
@@ -133,6 +142,7 @@ _HOMES = {
     "probe": "milonga.audio",
     "prune_takes": "milonga.workflows.takes",
     "read": "milonga.audio",
+    "read_draft": "milonga.workflows.sheets",
     "read_listening_test": "milonga.workflows.judging.listening",
     "remove_weights": "milonga.weights",
     "render_song": "milonga.workflows.songs",
@@ -142,6 +152,7 @@ _HOMES = {
     "run_study": "milonga.workflows.judging.study",
     "save_preset": "milonga.workflows.presets",
     "score_recordings": "milonga.workflows.scoring",
+    "song_board": "milonga.workflows.board",
     "train_model": "milonga.workflows.training",
     "true_peak_dbtp": "milonga.audio",
     "verify_weights": "milonga.weights",
@@ -186,6 +197,7 @@ __all__ = [
     "VocoderBase",
     "__version__",
     "blend_sounds",
+    "change_draft",
     "check_sheet",
     "check_take",
     "compare",
@@ -223,6 +235,7 @@ __all__ = [
     "probe",
     "prune_takes",
     "read",
+    "read_draft",
     "read_listening_test",
     "remove_weights",
     "render_song",
@@ -232,6 +245,7 @@ __all__ = [
     "run_study",
     "save_preset",
     "score_recordings",
+    "song_board",
     "train_model",
     "true_peak_dbtp",
     "verify_weights",

@@ -1,33 +1,13 @@
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
 
 from milonga import audio
 from milonga.analysis.report import Report, ReportSection, ReportTrack, write_report
 from milonga.audio import Clip
 
-FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
 LEVELS = {"Original": -20.0, "guide-s0": -14.0, "guide-s1": -17.0}
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    flags = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -75,3 +75,12 @@ class Painter(Editor):
     name = "painter"
     roles = frozenset({"instrumental"})
     tasks = frozenset({"repaint"})
+
+
+class Loud(Editor):
+    """The same 9.5 dB louder."""
+
+    name = "loud"
+
+    def render(self, request, progress=None):
+        return super().render(request, progress).scaled(3.0)

@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "jobs": ("machine.jobs", "Work on a queue that survives a restart; stop and resume it."),
     "weights": ("machine.weights", "List, download, verify and remove models."),
     "doctor": ("machine.doctor", "Find what would stop the work, and how to fix it."),
+    "web": ("machine.web", "Show all of it on a page of this machine."),
 }
 """Command name -> its module in ``milonga.cli``, and its line in the overview."""
 

@@ -18,10 +18,12 @@ from milonga.songs.markdown.export import export_markdown
 from milonga.songs.markdown.import_ import Imported, import_file
 from milonga.songs.rendering.plan import WHOLE
 from milonga.songs.rendering.takes import role_for
+from milonga.songs.sheet.editing import SheetChange, change_sheet
 from milonga.songs.sheet.load import load_sheet, parse_sheet
 from milonga.songs.sheet.model import Sheet
 from milonga.songs.sheet.overview import overview
 from milonga.songs.sheet.starter import starter
+from milonga.songs.sheet.yaml_reader import read_yaml
 from milonga.workflows.songs import plan_song
 
 StrPath = str | os.PathLike[str]
@@ -118,6 +120,83 @@ def check_sheet(
                 for each in layer_prompts(sheet, name, (options or {}).get(name))
             )
     return SheetCheck(Path(path), sheet, found, prompts, fault)
+
+
+@dataclass(frozen=True, slots=True)
+class SheetDraft:
+    """A sheet while it is written, with problems or without.
+
+    Attributes:
+        text: its YAML.
+        values: what was read of it, as plain values; fields that can't be read are missing.
+        problems: everything that is wrong, each with its place.
+        notes: on what will not go as written; only of a sheet without problems.
+        seconds: the song's length; None with problems.
+    """
+
+    text: str
+    values: Mapping[str, Any]
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float | None = None
+
+    @property
+    def good(self) -> bool:
+        return not self.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the draft as plain values."""
+        return {
+            "text": self.text,
+            "values": dict(self.values),
+            "problems": [asdict(problem) for problem in self.problems],
+            "notes": list(self.notes),
+            "seconds": self.seconds,
+        }
+
+
+def read_draft(text: str, source: StrPath | None = None) -> SheetDraft:
+    """Read a sheet that is being written; nothing is raised for what is wrong in it.
+
+    Args:
+        text: its YAML.
+        source: its file, whose folder holds the baselines.
+
+    Example:
+        >>> draft = read_draft("{title: Uno, segments: [{number: 1, name: A, section: intro}]}")
+        >>> draft.problems[0].where, draft.problems[0].message
+        ('segment 1, seconds', 'It has no seconds.')
+    """
+    values = read_yaml(text).values
+    try:
+        sheet = parse_sheet(text, None if source is None else Path(source))
+    except SheetError as error:
+        problems = error.problems or (Problem(error.message, step=error.step or ""),)
+        return SheetDraft(text, values, tuple(problems))
+    found = overview(sheet, GENERATORS)
+    return SheetDraft(text, values, (), tuple(found["notes"]), sheet.seconds)
+
+
+def change_draft(
+    text: str, change: SheetChange | Mapping[str, Any], source: StrPath | None = None
+) -> SheetDraft:
+    """Change one field, or add, remove or move an entry; every other line stays as it is.
+
+    Args:
+        text: the sheet's YAML.
+        change: as fields of ``SheetChange``.
+        source: as for ``read_draft``.
+
+    Raises:
+        SheetError: the text can't be read, or the change can't be made in it.
+
+    Example:
+        >>> text = "title: Uno # mine\\nsegments: []\\n"
+        >>> change_draft(text, {"op": "set", "loc": ["title"], "value": "Dos"}).text
+        'title: Dos # mine\\nsegments: []\\n'
+    """
+    wanted = change if isinstance(change, SheetChange) else SheetChange.model_validate(change)
+    return read_draft(change_sheet(text, wanted), source)
 
 
 def layer_prompts(

@@ -71,6 +71,11 @@ def read_yaml(text: str) -> Document:
     return reader.document
 
 
+def composed(text: str) -> yaml.Node | None:
+    """Compose the nodes of a text that ``read_yaml`` could read; None for an empty one."""
+    return _Composer(text).get_single_node()
+
+
 class _TooMuchError(Exception):
     def __init__(self, message: str, node: yaml.Node | None = None) -> None:
         self.node = node

@@ -36,10 +36,11 @@ def quoted(text: str) -> str:
     """Write a text as a YAML scalar on one line, without quotes where none are needed."""
     if _PLAIN.fullmatch(text) and not text.endswith(" ") and not _NOT_TEXT.fullmatch(text):
         return text
-    return _double(text)
+    return double_quoted(text)
 
 
-def _double(text: str) -> str:
+def double_quoted(text: str) -> str:
+    """Write a text as a YAML scalar in double quotes, which may stand anywhere."""
     # JSON's strings are YAML's but for characters that YAML wants escaped.
     written = json.dumps(text, ensure_ascii=False)
     return "".join(c if c.isprintable() else _escaped(c) for c in written)
@@ -48,6 +49,14 @@ def _double(text: str) -> str:
 def _escaped(character: str) -> str:
     code = ord(character)
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def block_lines(name: str, text: str, pad: str) -> list[str]:
+    """Write a text of several lines as a field: a block where YAML lets it stand in one."""
+    lines = text.split("\n")
+    if all(_BLOCK.fullmatch(line) for line in lines):
+        return [f"{pad}{name}: |", *(f"{pad}  {line}" if line else "" for line in lines)]
+    return [f"{pad}{name}: {double_quoted(text)}"]
 
 
 def own_whole(sheet: Sheet) -> Whole:
@@ -142,17 +151,14 @@ class _Writer:
             self.lines[first] = f"{pad}  - " + self.lines[first].lstrip()
 
     def _lyrics(self, lyrics: str, pad: str, loc: Loc) -> None:
-        lines = lyrics.split("\n")
-        if all(_BLOCK.fullmatch(line) for line in lines):
-            self._field("lyrics", "|", pad, loc)
-            self.lines += [f"{pad}  {line}" if line else "" for line in lines]
-        else:
-            self._field("lyrics", _double(lyrics), pad, loc)
+        first, *lines = block_lines("lyrics", lyrics, pad)
+        self._field("lyrics", first.partition(": ")[2], pad, loc)
+        self.lines += lines
 
     def _options(self, options: Mapping[str, Mapping[str, Any]], pad: str, loc: Loc) -> None:
         self._field("options", "", pad, loc)
         for name, settings in options.items():
-            listed = ", ".join(f"{_double(k)}: {_setting(v)}" for k, v in settings.items())
+            listed = ", ".join(f"{double_quoted(k)}: {_setting(v)}" for k, v in settings.items())
             self.lines.append(f"{pad}  {quoted(name)}: {{{listed}}}")
 
     def _field(self, name: str, value: str, pad: str, loc: Loc) -> None:

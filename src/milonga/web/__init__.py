@@ -1,0 +1,1 @@
+"""The local page: pages over the workflows and the queue of jobs, for this machine alone."""

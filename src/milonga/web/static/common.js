@@ -1,0 +1,130 @@
+// What every page shares: requests, notices, help, and fields that survive a reload.
+
+export const byId = (id) => document.getElementById(id);
+export const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+export const data = () => JSON.parse(byId("data").textContent);
+
+// Build an element; text is never read as markup.
+export function el(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (key === "class") made.className = value;
+    else if (key === "text") made.textContent = value;
+    else if (key === "data") for (const [k, v] of Object.entries(value)) made.dataset[k] = v;
+    else if (value === true) made.setAttribute(key, "");
+    else made.setAttribute(key, value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+  return made;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+export function svg(name, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+export class Fault extends Error {
+  constructor(said, status) {
+    super([said.message, said.step].filter(Boolean).join(" "));
+    Object.assign(this, { said, status });
+  }
+}
+
+export async function api(method, address, body) {
+  const raw = body instanceof Blob;
+  let answer;
+  try {
+    answer = await fetch(address, {
+      method,
+      headers: body === undefined || raw ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : raw ? body : JSON.stringify(body),
+    });
+  } catch {
+    throw new Fault({ message: "milonga web doesn't answer.", step: "Is it still running?" }, 0);
+  }
+  const found = (answer.headers.get("content-type") || "").startsWith("application/json")
+    ? await answer.json() : { error: { message: await answer.text() } };
+  if (!answer.ok) throw new Fault(found.error || { message: answer.statusText }, answer.status);
+  return found;
+}
+
+export function announce(text) { byId("announce").textContent = text; }
+
+let clearing = 0;
+export function notice(text, kind = "warn") {
+  const box = byId("notice");
+  box.replaceChildren(el("p", { text, dir: "auto" }),
+    el("button", { type: "button", class: "round", "aria-label": "Close", text: "×", onclick: () => { box.hidden = true; } }));
+  box.className = kind;
+  box.hidden = false;
+  clearTimeout(clearing);
+  if (kind !== "warn") clearing = setTimeout(() => { box.hidden = true; }, 6000);
+}
+
+// Run a task; what goes wrong is said, and the button can't be pressed twice.
+export async function doing(button, task) {
+  if (button) button.disabled = true;
+  try {
+    return await task();
+  } catch (error) {
+    const problems = (error.said && error.said.problems) || [];
+    notice([error.message, ...problems.map((p) => `${p.where ? `${p.where}: ` : ""}${p.message} ${p.step}`)].join("\n"));
+    if (!(error instanceof Fault)) throw error;
+    return undefined;
+  } finally {
+    if (button) button.disabled = false;
+  }
+}
+
+export const clock = (seconds) => {
+  const tenths = Math.round(Math.max(seconds, 0) * 10);
+  return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;
+};
+
+export const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+export function typing(event) {
+  return event.target.closest("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]") !== null;
+}
+
+// Fields of forms with data-keep come back after a reload; a token's field never has it.
+function keep() {
+  for (const form of all("form[data-keep]")) {
+    const key = `keep:${location.pathname}:${form.id}`;
+    const fields = () => all("[name]", form).filter((f) => f.type !== "password" && f.type !== "file");
+    const kept = JSON.parse(sessionStorage.getItem(key) || "{}");
+    for (const field of fields()) {
+      if (!(field.name in kept)) continue;
+      if (field.type === "checkbox" || field.type === "radio") field.checked = kept[field.name].includes(field.value);
+      else field.value = kept[field.name];
+    }
+    form.addEventListener("input", () => {
+      const found = {};
+      for (const field of fields()) {
+        if (field.type === "checkbox" || field.type === "radio") {
+          found[field.name] = found[field.name] || [];
+          if (field.checked) found[field.name].push(field.value);
+        } else found[field.name] = field.value;
+      }
+      sessionStorage.setItem(key, JSON.stringify(found));
+    });
+    form.addEventListener("forget", () => { sessionStorage.removeItem(key); form.reset(); });
+  }
+}
+
+byId("help-open").addEventListener("click", () => byId("help").showModal());
+document.addEventListener("keydown", (event) => {
+  if (event.key === "?" && !typing(event) && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    byId("help").showModal();
+  }
+});
+for (const dialog of all("dialog")) {
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+}
+keep();

@@ -1,0 +1,320 @@
+// The song as tracks in time; takes under each layer; choosing, mixing, what differs, ranges.
+import { all, api, byId, clock, data, doing, el, notice, plural, svg } from "./common.js";
+import { Deck, Player, Track } from "./player.js";
+
+let song = byId("data") ? data() : null;
+const base = song && `/api/songs/${encodeURIComponent(song.id)}`;
+const fileOf = (path) => `/files/${encodeURIComponent(song.id)}/${path.split("/").map(encodeURIComponent).join("/")}`;
+// The letters that no shortcut has.
+const LETTERS = "ABCDEFGHIJKLNOPQRSTUVWXYZ";
+const waves = new Map();
+let player = null;
+let compared = null;
+
+const play = (label) => {
+  const icon = svg("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
+    svg("path", { class: "when-paused", d: "M4.5 2.4v11.2l9-5.6z" }), svg("path", { class: "when-playing", d: "M3.8 2.5h3v11h-3zM9.2 2.5h3v11h-3z" }));
+  return el("button", { type: "button", class: "play", "aria-label": `Play ${label}` }, icon);
+};
+
+// ---- Waveforms: measured when they come into view, two at a time.
+const wanted = [];
+let measuring = 0;
+function measure(path, then) {
+  if (waves.has(path)) { then(waves.get(path)); return; }
+  wanted.push([path, then]);
+  next();
+}
+async function next() {
+  if (measuring > 1 || !wanted.length) return;
+  const [path, then] = wanted.shift();
+  measuring += 1;
+  try {
+    if (!waves.has(path)) waves.set(path, await api("GET", `${base}/wave?path=${encodeURIComponent(path.replace(/\?.*/, ""))}`));
+    then(waves.get(path));
+  } catch (error) {
+    if (error.status !== 404) notice(error.message);
+  } finally {
+    measuring -= 1;
+    next();
+  }
+}
+const seen = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    seen.unobserve(entry.target);
+    entry.target.draw();
+  }
+}, { rootMargin: "400px 0px" });
+
+function waveView(track, path, span) {
+  const shape = svg("path", { class: "rms" });
+  const picture = svg("svg", { class: "wave", viewBox: "0 0 400 100", preserveAspectRatio: "none", "aria-hidden": "true" }, shape);
+  const playhead = el("div", { class: "playhead", hidden: true });
+  const range = el("div", { class: "range", hidden: true });
+  const view = el("div", { class: "view wave-only" }, picture, range, playhead);
+  Object.assign(track, { playhead, rangeMark: range, view, span, path });
+  view.draw = () => measure(path, (found) => {
+    const count = found.peaks.length, share = Math.min(found.seconds, track.length) / span;
+    const cut = found.seconds > track.length + 1; // a piece of the song
+    const first = cut ? Math.floor((track.from / found.seconds) * count) : 0;
+    const last = cut ? Math.ceil(((track.from + track.length) / found.seconds) * count) : count;
+    const part = found.peaks.slice(first, Math.max(last, first + 1));
+    const x = (index) => ((index / part.length) * 400 * share).toFixed(1);
+    const up = part.map((peak, index) => `${x(index)} ${(49.5 - 49 * peak).toFixed(1)}`);
+    const down = part.map((peak, index) => `${x(index)} ${(50.5 + 49 * peak).toFixed(1)}`).reverse();
+    shape.setAttribute("d", up.length ? `M${up.join("L")}L${down.join("L")}Z` : "");
+    track.lufs = found.lufs;
+    player.level();
+  });
+  seen.observe(view);
+  scrub(view, track);
+  return view;
+}
+
+// A click seeks; a drag marks a range of the deck.
+function scrub(view, track) {
+  const place = (event) => {
+    const box = view.getBoundingClientRect();
+    return Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * track.span;
+  };
+  view.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    const from = place(event), begun = event.clientX;
+    let dragged = false;
+    const drag = (moved) => {
+      if (!dragged && Math.abs(moved.clientX - begun) < 5) return;
+      if (!dragged) { dragged = true; view.setPointerCapture(moved.pointerId); }
+      mark(track, from, place(moved));
+    };
+    const end = () => {
+      view.removeEventListener("pointermove", drag);
+      view.removeEventListener("pointerup", up);
+      view.removeEventListener("pointercancel", end);
+    };
+    const up = () => {
+      end();
+      if (dragged) return;
+      const goOn = player.playing;
+      player.pick(track, false);
+      player.seek(from);
+      if (goOn) player.pick(track, true);
+    };
+    view.addEventListener("pointermove", drag);
+    view.addEventListener("pointerup", up);
+    view.addEventListener("pointercancel", end);
+  });
+}
+
+function mark(track, from, to) {
+  const deck = track.deck;
+  deck.range = from === null ? null : [Math.min(from, to), Math.min(Math.max(from, to), track.length)];
+  for (const one of deck.tracks) {
+    if (!one.rangeMark) continue;
+    one.rangeMark.hidden = !deck.range;
+    if (!deck.range) continue;
+    one.rangeMark.style.left = `${(deck.range[0] / one.span) * 100}%`;
+    one.rangeMark.style.width = `${((deck.range[1] - deck.range[0]) / one.span) * 100}%`;
+  }
+  if (player.deck !== deck) player.pick(track, false);
+  const line = deck.element.querySelector(".range-text");
+  line.textContent = deck.range ? `Marked: ${deck.range[0].toFixed(2)} to ${deck.range[1].toFixed(2)} s` : "";
+  line.nextElementSibling.hidden = !deck.range;
+}
+
+// ---- The tracks in time.
+function timeline() {
+  const total = Math.max(song.seconds, 0.001);
+  const percent = (seconds) => `${(seconds / total) * 100}%`;
+  const roles = [...new Set(song.segments.flatMap((segment) => segment.layers.map((layer) => layer.role)))];
+  const lane = (name, ...blocks) => el("div", { class: "lane" }, el("div", { class: "lane-name", text: name }), el("div", { class: "lane-time" }, ...blocks));
+  const step = [1, 2, 5, 10, 15, 30, 60, 120].find((each) => total / each <= 12) || 300;
+  const ruler = el("div", { class: "ruler", "aria-hidden": "true" });
+  for (let at = 0; at < total; at += step) {
+    const tick = el("span", { text: clock(at).replace(/\.0$/, "") });
+    tick.style.left = percent(at);
+    ruler.append(tick);
+  }
+  const rows = [lane("", ruler)];
+  if (song.song) {
+    const deck = new Deck("The mix", null);
+    const row = el("div", { class: "mix-row", id: "mix-row" });
+    const track = deck.add(new Track({ label: "The mix", letter: "", address: `${fileOf(song.song)}?v=${song.mixed}`, length: song.seconds, element: row }));
+    const button = play("the mix");
+    button.addEventListener("click", () => (player.deck === deck && player.playing ? player.toggle() : player.pick(track, true)));
+    const view = waveView(track, `${song.song}?${song.mixed}`, song.seconds);
+    row.append(view);
+    player.decks.push(deck);
+    const mixLane = lane("Mix", row);
+    mixLane.firstChild.append(button);
+    row.classList.add("mix-wave");
+    track.element = mixLane;
+    deck.element = el("div", {}, el("p", { class: "range-text" }), el("span"));
+    rows.push(mixLane);
+  }
+  for (const role of roles) {
+    const blocks = song.segments.flatMap((segment) => {
+      const layer = segment.layers.find((each) => each.role === role);
+      if (!layer) return [];
+      const playing = layer.takes.find((take) => take.in_mix);
+      const state = playing ? (playing.findings.length || playing.state === "stale" ? "flawed" : "good") : layer.takes.length ? "silent" : "empty";
+      const text = playing ? playing.name : layer.instead ? "–" : layer.takes.length ? "not in the mix" : "no take";
+      const about = `Segment ${segment.number} ${segment.name}, ${role}: ${playing ? `${playing.name} in the mix` : text}; ${plural(layer.takes.length, "take")}`;
+      const block = el("a", { class: `block ${state}`, href: `#s${segment.number}`, "aria-label": about, title: about }, el("b", { text: String(segment.number) }), el("span", { text }));
+      block.style.left = percent(segment.start);
+      block.style.width = percent(segment.seconds);
+      return [block];
+    });
+    rows.push(lane(role, ...blocks));
+  }
+  byId("timeline").replaceChildren(...rows);
+}
+
+// ---- The takes.
+const badge = (text, kind, title = null) => el("span", { class: `badge ${kind}`, text, title });
+
+function takeRow(segment, layer, take, deck, letter, span) {
+  const label = `${take.name}${segment.layers.length > 1 ? `, ${layer.role}` : ""}`;
+  const row = el("li", { class: `take${take.in_mix ? " chosen" : ""}${take.findings.length || take.state === "stale" ? " flawed" : ""}`, data: { take: take.name, layer: layer.key } });
+  const track = deck.add(new Track({ label, letter, address: fileOf(take.path), length: take.seconds, element: row, key: layer.key, take }));
+  const button = play(label);
+  button.addEventListener("click", () => (player.track === track && player.playing ? player.toggle() : player.pick(track, true)));
+  const marks = [
+    take.in_mix ? badge("in the mix", "accent") : "", take.by_name ? badge("by name", "ink") : "",
+    take.state === "stale" ? badge("stale", "warn", `Made for an earlier state of the sheet: ${take.changes.join(", ")}`) : "",
+    take.findings.length ? badge(plural(take.findings.length, "finding"), "warn") : badge("checks passed", "ink"),
+    take.edit ? badge(take.edit, "ink", `Made from ${take.source}`) : "",
+  ];
+  const facts = [take.generator, `seed ${take.seed}`, `${take.seconds.toFixed(1)} s`].join(" · ");
+  const named = take.in_mix && take.by_name;
+  const use = el("button", { type: "button", class: "button quiet-button small-button use", "aria-pressed": String(take.in_mix), text: take.in_mix ? "In the mix" : "Use in the mix", "aria-label": `Use ${label} in the mix`,
+    title: named ? "Chosen by name. Press to let milonga choose again." : take.in_mix ? "Picked by itself. Press to keep this take by name." : null,
+    onclick: () => choose(use, { [layer.key]: named ? "none" : take.name }) });
+  const differs = el("button", { type: "button", class: "button quiet-button small-button", text: "Differences", "aria-label": `Differences of ${label} and another take`, onclick: () => differences(take, differs) });
+  const shown = el("button", { type: "button", class: "button quiet-button small-button", text: "Receipt", "aria-label": `Receipt of ${label}`, onclick: () => receipt(take, shown) });
+  const edit = el("button", { type: "button", class: "button quiet-button small-button", text: "Edit", "aria-label": `Edit ${label}: repaint, extend, cover`, onclick: () => document.dispatchEvent(new CustomEvent("edit-take", { detail: { song, segment, layer, take, deck, track } })) });
+  const notes = [
+    take.state === "stale" ? el("p", { class: "note", text: `Made for an earlier state of the sheet: ${take.changes.join(", ")}` }) : "",
+    take.findings.length ? el("ul", { class: "findings" }, ...take.findings.map(([code, message]) => el("li", {}, el("code", { text: code }), ` ${message}`))) : "",
+  ];
+  row.append(
+    el("div", { class: "take-head" }, button, el("div", {}, el("h4", {}, letter ? el("span", { class: "letter", "aria-hidden": "true", text: letter }) : "", el("span", { class: "label", text: take.name }), ...marks), el("p", { class: "facts", text: facts }))),
+    waveView(track, take.path, span),
+    el("div", { class: "take-tools" }, use, document.body.dataset.edits ? edit : "", differs, shown), ...notes);
+  return row;
+}
+
+function segmentSection(segment) {
+  const span = Math.max(segment.seconds, ...segment.layers.flatMap((layer) => layer.takes.map((take) => take.seconds)), 0.1);
+  const section = el("section", { class: "segment", id: `s${segment.number}`, "aria-labelledby": `s${segment.number}-title`, tabindex: "-1" });
+  const deck = new Deck(`${segment.number} · ${segment.name}`, section);
+  let letters = 0;
+  const layers = segment.layers.map((layer) => {
+    const rows = layer.takes.map((take) => takeRow(segment, layer, take, deck, LETTERS[letters++] || "", span));
+    const notes = [...(layer.instead ? [layer.instead] : []), ...layer.notes];
+    return el("div", { class: "layer", data: { layer: layer.key } },
+      el("h3", {}, layer.role === "whole" ? "of the whole song" : layer.role, layer.gain_db ? el("span", { class: "quiet", text: ` ${layer.gain_db > 0 ? "+" : ""}${layer.gain_db} dB` }) : ""),
+      notes.length ? el("ul", { class: "quiet small notes" }, ...notes.map((note) => el("li", { text: note }))) : "",
+      rows.length ? el("ol", { class: "takes" }, ...rows) : el("p", { class: "quiet", text: "No take yet." }));
+  });
+  if (deck.tracks.length) player.decks.push(deck);
+  const inMix = deck.tracks.find((track) => track.take && track.take.in_mix);
+  if (inMix) deck.active = inMix;
+  section.append(
+    el("header", { class: "segment-head" }, el("h2", { id: `s${segment.number}-title`, dir: "auto", text: `${segment.number} · ${segment.name}` }),
+      el("p", { class: "lede-small", text: `${segment.section}, ${clock(segment.start)} to ${clock(segment.start + segment.seconds)} in the mix` }),
+      segment.lyrics ? el("details", { class: "fold lyrics" }, el("summary", { text: "Lyrics" }), el("p", { dir: "auto", text: segment.lyrics })) : "",
+      el("div", { class: "range-line" }, el("span", { class: "range-text", role: "status" }), el("button", { type: "button", class: "button quiet-button small-button", text: "Clear", "aria-label": "Clear the marked range", hidden: true, onclick: () => mark(deck.tracks[0], null) }))),
+    ...layers);
+  return section;
+}
+
+function draw(keep) {
+  const was = player && player.track ? { deck: player.deck.title, label: player.track.label, position: player.deck.position, playing: player.playing } : keep;
+  if (player) { for (const track of [...player.loaded]) player.unload(track); player.decks = []; player.current = null; }
+  timeline();
+  byId("board").replaceChildren(...song.segments.map(segmentSection));
+  const deck = player.decks.find((one) => was && one.title === was.deck) || player.decks[0];
+  if (!deck) { byId("dock").hidden = true; return; }
+  byId("dock").hidden = false;
+  const track = was && deck.tracks.find((one) => one.label === was.label);
+  player.current = deck;
+  if (track) { deck.active = track; deck.position = was.position; if (was.playing) player.pick(track, true); }
+  player.show();
+}
+
+// ---- Choosing and mixing.
+async function choose(button, choices) {
+  byId("mix-text").textContent = "Mixing …";
+  const found = await doing(button, () => api("POST", `${base}/choose`, { choose: choices }));
+  byId("mix-text").textContent = found ? found.summary : "";
+  if (!found) return;
+  const focus = button && button.closest("[data-take]");
+  song = found.board;
+  draw();
+  if (focus) {
+    const again = all(".take").find((row) => row.dataset.take === focus.dataset.take && row.dataset.layer === focus.dataset.layer);
+    if (again) again.querySelector(".use").focus();
+  }
+}
+
+// ---- What differs, and receipts.
+async function differences(take, button) {
+  if (!compared || compared.path === take.path) {
+    compared = take;
+    all("[data-compared]").forEach((row) => delete row.dataset.compared);
+    button.closest(".take").dataset.compared = "true";
+    notice(`Now press “Differences” of the take to hold against ${take.name}.`, "info");
+    return;
+  }
+  const first = compared;
+  compared = null;
+  all("[data-compared]").forEach((row) => delete row.dataset.compared);
+  const found = await doing(button, () => api("GET", `${base}/differences?a=${encodeURIComponent(first.path)}&b=${encodeURIComponent(take.path)}`));
+  if (!found) return;
+  byId("notice").hidden = true;
+  openDialog(`${found.names[0]} and ${found.names[1]}`, el("p", { text: found.same_samples ? "Both sound the same, to the last sample." : `Their receipts differ in ${plural(found.rows.length, "field")}.` }),
+    el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Differences" }, el("table", {}, el("thead", {}, el("tr", {}, ...["", ...found.names].map((name) => el("th", { scope: "col", text: name })))),
+      el("tbody", {}, ...found.rows.map((row) => el("tr", {}, el("th", { scope: "row", text: row[0] }), el("td", { text: row[1] }), el("td", { text: row[2] })))))));
+}
+
+async function receipt(take, button) {
+  const found = await doing(button, () => api("GET", `${base}/receipt/${take.path.split("/").map(encodeURIComponent).join("/")}`));
+  if (!found) return;
+  openDialog(`Receipt of ${take.name}`, el("dl", { class: "receipt-facts" }, ...found.facts.map(([key, value]) => el("div", {}, el("dt", { text: key }), el("dd", { text: value })))),
+    el("details", { class: "fold" }, el("summary", { text: "Whole receipt" }), el("pre", { tabindex: "0", text: found.text })));
+}
+
+export function openDialog(title, ...content) {
+  byId("dialog-title").textContent = title;
+  byId("dialog-body").replaceChildren(...content);
+  byId("dialog").showModal();
+}
+
+export async function reload() {
+  song = await api("GET", `${base}/board`);
+  draw();
+}
+
+function onkey(event, deck) {
+  const track = deck.active;
+  if (event.key === "m" && track.key) {
+    const use = track.element.querySelector(".use");
+    choose(use, { [track.key]: track.take.name });
+  } else if (event.key === "[" && track.rangeMark) mark(track, deck.position, deck.range ? Math.max(deck.range[1], deck.position) : track.length);
+  else if (event.key === "]" && track.rangeMark) mark(track, deck.range ? Math.min(deck.range[0], deck.position) : 0, deck.position);
+  else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    const next = deck.tracks[deck.tracks.indexOf(track) + (event.key === "ArrowDown" ? 1 : -1)];
+    if (next) { player.pick(next, player.playing); if (next.element) next.element.scrollIntoView({ block: "nearest" }); }
+  } else return false;
+  return true;
+}
+
+if (song) {
+  player = new Player({ onkey });
+  window.milonga = { player };
+  draw();
+  byId("remix").addEventListener("click", (event) => choose(event.target, {}));
+  document.body.dataset.ready = "true";
+}

@@ -1,0 +1,115 @@
+"""Listening, choosing and mixing in a browser."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+PLAYING = (
+    "([name, least]) => { const track = milonga.player.track;"
+    " return track && track.label === name && track.audio && !track.audio.paused"
+    " && !track.audio.seeking && track.audio.currentTime > least }"
+)
+
+
+def row(page, segment, take, role=None):
+    found = page.locator(f"#s{segment} .take[data-take='{take}']")
+    return found.and_(page.locator(f"[data-layer='{segment}/{role}']")) if role else found
+
+
+def test_the_song_stands_in_time(visit, song):
+    page = visit("/songs/noise/listen")
+    blocks = page.locator("#timeline a.block")
+    expect(blocks).to_have_count(3)
+    about = blocks.nth(0).get_attribute("aria-label")
+    assert about == "Segment 1 First, instrumental: editor-s0 in the mix; 2 takes"
+    first, second = (blocks.nth(index).bounding_box() for index in (0, 2))
+    # 8 s and 4 s, less the 30 ms of the crossfade.
+    assert first["width"] / second["width"] == pytest.approx(2.0, rel=0.02)
+    stale = row(page, 2, "editor-s0", "vocals")
+    expect(stale.locator(".badge.warn")).to_have_text("stale")
+    expect(stale.locator(".note")).to_contain_text("style early -> late")
+    expect(row(page, 2, "editor-s0.2", "vocals")).to_contain_text("in the mix")
+
+
+def test_a_switch_keeps_the_position_and_the_level(visit, song):
+    page = visit("/songs/noise/listen")
+    row(page, 1, "editor-s0").locator(".play").click()
+    page.wait_for_function(PLAYING, arg=["editor-s0", 0.5])
+    before = page.evaluate("milonga.player.track.audio.currentTime")
+    page.keyboard.press("b")
+    page.wait_for_function(PLAYING, arg=["loud-s0", before])
+    assert page.evaluate("milonga.player.deck.position") < before + 4.0
+    # The louder one is turned down to the other's loudness.
+    page.wait_for_function("() => milonga.player.deck.tracks.every(t => t.lufs !== null)")
+    quiet, loud = page.evaluate("milonga.player.deck.tracks.map(t => t.lufs)")
+    assert loud > quiet + 6
+    level = "20 * Math.log10(milonga.player.track.audio.volume)"
+    page.wait_for_function(f"() => Math.abs({level} + {loud - quiet}) < 0.01")
+    page.get_by_role("switch", name="Match levels").uncheck()
+    page.wait_for_function(f"() => Math.abs({level}) < 0.01")
+    page.locator("main").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press(" ")
+    expect(page.locator("#dock-play")).to_have_attribute("aria-label", "Play")
+
+
+def test_a_take_is_chosen_with_a_key_and_mixed_at_once(visit, song):
+    page = visit("/songs/noise/listen")
+    mixed = (song / "out" / "song.wav").read_bytes()
+    row(page, 1, "loud-s0").locator(".view").click()
+    page.keyboard.press("m")
+    expect(row(page, 1, "loud-s0")).to_contain_text("by name")
+    expect(page.locator("#mix-text")).to_contain_text("Song: 12.0 s")
+    assert (song / "out" / "song.wav").read_bytes() != mixed
+    record = json.loads((song / "out" / "song.json").read_text())
+    assert record["choices"] == {"1/instrumental": "loud-s0"}
+    expect(page.locator("#timeline a.block").first).to_contain_text("loud-s0")
+    row(page, 1, "loud-s0").get_by_role("button", name="Use loud-s0 in the mix").click()
+    expect(row(page, 1, "editor-s0")).to_contain_text("in the mix")
+    page.locator("#mix-row").scroll_into_view_if_needed()
+    page.get_by_role("button", name="Play the mix").click()
+    page.wait_for_function(PLAYING, arg=["The mix", 0.1])
+
+
+def test_differences_of_two_takes_and_a_receipt(visit, song):
+    page = visit("/songs/noise/listen")
+    row(page, 1, "editor-s0").get_by_role("button", name="Differences").click()
+    row(page, 1, "loud-s0").get_by_role("button", name="Differences").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("row", name="generator")).to_contain_text("loud")
+    dialog.get_by_role("button", name="Close").click()
+    row(page, 1, "loud-s0").get_by_role("button", name="Receipt").click()
+    expect(dialog).to_contain_text("SHA-256")
+
+
+def test_a_range_is_marked_by_dragging_and_by_keys(visit, song):
+    page = visit("/songs/noise/listen")
+    view = row(page, 1, "editor-s0").locator(".view")
+    view.scroll_into_view_if_needed()
+    box = view.bounding_box()
+    y = box["y"] + 10
+    page.mouse.move(box["x"] + 0.25 * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], y, steps=4)
+    page.mouse.up()
+    text = page.locator("#s1 .range-text")
+    # A pixel of some 400 for 8 s is 20 ms.
+    expect(text).to_have_text(re.compile("Marked: .* s"))
+    low, high = (float(part) for part in text.text_content()[8:-2].split(" to "))
+    assert (low, high) == (pytest.approx(2.0, abs=0.05), pytest.approx(4.0, abs=0.05))
+    page.get_by_role("button", name="Clear the marked range").click()
+    expect(text).to_have_text("")
+    page.locator("#dock-seek").fill("1")
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("[")
+    expect(text).to_have_text("Marked: 1.00 to 8.00 s")
+
+
+def test_a_song_without_takes_says_so(visit, shelf):
+    (shelf / "bare").mkdir()
+    (shelf / "bare" / "song.yaml").write_text("title: Bare\n")
+    page = visit("/songs/bare/listen")
+    expect(page.get_by_text("no takes yet")).to_be_visible()

@@ -1,0 +1,126 @@
+"""Songs begun, written in the form and as YAML, in a browser."""
+
+import json
+import re
+from urllib.request import Request, urlopen
+
+from playwright.sync_api import expect
+
+
+def saved(page):
+    expect(page.locator("#state")).to_have_text("Saved")
+
+
+def test_from_an_empty_page_to_a_sheet(visit, shelf):
+    page = visit("/")
+    expect(page.get_by_text("There is no song yet")).to_be_visible()
+    page.get_by_role("button", name="Night shift").click()
+    page.wait_for_url("**/songs/night-shift")
+    expect(page.get_by_role("heading", name="Ready to render")).to_be_visible()
+    assert (shelf / "night-shift" / "song.yaml").read_text().startswith("title: Night shift")
+
+
+def test_pasted_words_survive_a_reload_and_become_a_song(visit, shelf):
+    page = visit("/")
+    words = "# Lluvia\n\n## Verse 1\nLlueve sobre el mar\ny no sé nadar\n"
+    page.get_by_label("Lyrics, prompts in Markdown").fill(words)
+    page.reload()
+    expect(page.get_by_label("Lyrics, prompts in Markdown")).to_have_value(words)
+    page.get_by_role("button", name="Make a song of it").click()
+    page.wait_for_url("**/songs/lluvia")
+    expect(page.get_by_label("Lyrics").first).to_have_value("Llueve sobre el mar\ny no sé nadar")
+    page.go_back()
+    expect(page.get_by_label("Lyrics, prompts in Markdown")).to_have_value("")
+
+
+def test_a_file_with_a_hostile_name_and_text_is_only_text(visit, shelf):
+    page = visit("/", expected=("status of 4",))
+    name = "..%2F<img src=x onerror=alert(1)>.yaml"
+    text = "title: <script>alert(1)</script>\nsegments: <b>\n"
+    page.locator("#file").set_input_files(
+        {"name": name, "mimeType": "text/plain", "buffer": text.encode()}
+    )
+    page.wait_for_url("**/songs/**")
+    expect(page.get_by_label("Title")).to_have_value("<script>alert(1)</script>")
+    (folder,) = shelf.iterdir()
+    assert folder.name == "script-alert-1-script"
+    page.goto(page.url.rpartition("/songs/")[0])
+    page.locator("#file").set_input_files(
+        {"name": "song.exe", "mimeType": "text/plain", "buffer": b"MZ"}
+    )
+    expect(page.get_by_role("alert")).to_contain_text("A song is read from")
+    assert [one.name for one in shelf.iterdir()] == [folder.name]
+
+
+def test_form_and_yaml_stay_in_step(visit, song):
+    page = visit("/songs/noise")
+    yaml = page.get_by_role("textbox", name="The sheet as YAML")
+    page.get_by_label("Tempo (BPM)").first.fill("96")
+    expect(yaml).to_have_value(re.compile("tempo: 96  # as always"))
+    page.get_by_label("Lyrics").nth(1).fill("Two lines\n(now)")
+    saved(page)
+    text = (song / "song.yaml").read_text()
+    assert "# Kept as it is." in text
+    assert "    lyrics: |\n      Two lines\n      (now)\n" in text
+    yaml.fill(text.replace("name: First", "name: Overture"))
+    expect(page.get_by_label("Name").first).to_have_value("Overture")
+    page.get_by_role("button", name="Add a segment").click()
+    expect(page.locator(".segment-card")).to_have_count(3)
+    saved(page)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".segment-card")).to_have_count(2)
+    page.get_by_role("button", name="Redo").click()
+    expect(page.locator(".segment-card")).to_have_count(3)
+
+
+def test_a_problem_stands_at_its_field_while_typing(visit, song):
+    page = visit("/songs/noise")
+    seconds = page.get_by_label("Seconds").first
+    seconds.fill("soon")
+    expect(page.locator("#f-segments-0-seconds-p")).to_contain_text("not a number of seconds")
+    expect(seconds).to_have_attribute("aria-invalid", "true")
+    expect(seconds).to_have_value("soon")
+    expect(page.locator("#problems h2")).to_have_text("1 problem")
+    page.reload()
+    expect(page.locator("#problems h2")).to_have_text("1 problem")
+    page.get_by_label("Seconds").first.fill("5")
+    expect(page.locator("#problems h2")).to_have_text("Ready to render: 9 s")
+
+
+def test_a_reload_right_after_a_key_loses_nothing(visit, song):
+    page = visit("/songs/noise", expected=("Failed to fetch", "answer"))
+    page.get_by_label("Title").fill("Gale")
+    page.reload()
+    expect(page.get_by_label("Title")).to_have_value("Gale")
+    saved(page)
+    assert "title: Gale\n" in (song / "song.yaml").read_text()
+
+
+def test_two_windows_do_not_overwrite_each_other(visit, song):
+    one, two = visit("/songs/noise"), visit("/songs/noise")
+    one.get_by_label("Title").fill("Ours")
+    saved(one)
+    two.get_by_label("Artist").fill("Theirs")
+    alert = two.locator("#conflict")
+    expect(alert).to_be_visible()
+    assert "Theirs" not in (song / "song.yaml").read_text()
+    two.get_by_role("button", name="Take the other").click()
+    expect(two.get_by_label("Title")).to_have_value("Ours")
+    two.get_by_label("Artist").fill("Both")
+    saved(two)
+    text = (song / "song.yaml").read_text()
+    assert "title: Ours\n" in text
+    assert "artist: Both\n" in text
+
+
+def test_the_api_answers_programs(server, song):
+    """As docs/web.md says: any program of this machine, with the header of its own."""
+    address = f"{server.address}/api/songs/noise/sheet"
+    with urlopen(address) as answer:
+        sheet = json.load(answer)
+    change = {"op": "set", "loc": ["title"], "value": "From a program"}
+    body = json.dumps({"version": sheet["version"], "change": change}).encode()
+    with urlopen(Request(address, body, {"X-Milonga": "1"}, method="PUT")) as answer:
+        saved = json.load(answer)
+    assert saved["values"]["title"] == "From a program"
+    assert saved["problems"] == []
