@@ -137,3 +137,59 @@ def _make_audible(vae: Any, latents: Any) -> None:
     with torch.no_grad():
         sound = vae.decode(latents).sample
     last.weight_g.data *= 0.1 / sound.std(dim=(0, 2))[:, None, None]
+
+
+OWN_NAMES = {
+    "transformer": "decoder.", "condition_encoder": "encoder.", "audio_tokenizer": "tokenizer.",
+    "audio_token_detokenizer": "detokenizer.",
+}  # fmt: skip
+
+
+def own_name(part: str, name: str) -> str:
+    """The name of a tensor in the file that ACE-Step's own program loads."""
+    import re
+
+    if name == "null_condition_emb":
+        return name
+    name = re.sub(r"\.to_([qkv])\.", r".\1_proj.", name).replace(".to_out.0.", ".o_proj.")
+    name = re.sub(r"\.norm_([qk])\.", r".\1_norm.", name)
+    return OWN_NAMES[part] + re.sub(r"^proj_(in|out)_conv\.", r"proj_\1.1.", name)
+
+
+def save_own(folder: Path, source: Path, name: str = "acestep-v15-turbo") -> Path:
+    """The model of a folder in its authors' form; returns the folder.
+
+    Args:
+        folder: to write to.
+        source: as ``save`` made it.
+        name: of the authors' folder of the transformer.
+    """
+    import json
+    import shutil
+
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    own, tensors, config = folder / name, {}, {}
+    own.mkdir(parents=True)
+    for part in OWN_NAMES:
+        stem = source / part
+        told = json.loads((stem / "config.json").read_text())
+        config |= {key: value for key, value in told.items() if not key.startswith("_")}
+        for key, value in load_file(stem / "diffusion_pytorch_model.safetensors").items():
+            if key == "silence_latent":
+                torch.save(value.transpose(1, 2).contiguous(), own / "silence_latent.pt")
+            else:
+                tensors[own_name(part, key)] = value
+    layers = json.loads((source / "transformer/config.json").read_text())["num_hidden_layers"]
+    config |= {
+        "model_type": "acestep", "use_sliding_window": True, "num_hidden_layers": layers,
+        "fsq_input_levels": [8, 8, 8, 5, 5, 5],
+        "layer_types": ["sliding_attention", "full_attention"] * (layers // 2),
+    }  # fmt: skip
+    save_file(tensors, own / "model.safetensors", {"format": "pt"})
+    (own / "config.json").write_text(json.dumps(config))
+    shutil.copytree(source / "vae", folder / "vae")
+    shutil.copytree(source / "text_encoder", folder / "Qwen3-Embedding-0.6B")
+    shutil.copytree(source / "tokenizer", folder / "Qwen3-Embedding-0.6B", dirs_exist_ok=True)
+    return folder

@@ -173,16 +173,38 @@ _STABLE_AUDIO_FILES = Files(
     ),
     wanted=("tokenizer/*.json", "tokenizer/spiece.model", "LICENSE*"),
 )
+_OWN_ACE_STEP = "acestep-v15-*"
+_OWN_TEXTS = "Qwen3-Embedding-0.6B"
+# Either form: the folder of parts that diffusers saves (first in each need), or the authors'.
 _ACE_STEP_FILES = Files(
     needed=(
-        ("model_index.json",),
-        *_diffusers("transformer", "condition_encoder", "vae"),
-        ("text_encoder/config.json",),
+        ("model_index.json", f"{_OWN_ACE_STEP}/silence_latent.pt"),
+        *(
+            (
+                *slot,
+                f"{_OWN_ACE_STEP}/config.json",
+            )
+            if slot[0].endswith("config.json")
+            else (
+                *slot,
+                f"{_OWN_ACE_STEP}/model.safetensors",
+                f"{_OWN_ACE_STEP}/model-*-of-*.safetensors "
+                f"{_OWN_ACE_STEP}/model.safetensors.index.json",
+            )
+            for slot in _diffusers("transformer", "condition_encoder")
+        ),
+        *_diffusers("vae"),
+        ("text_encoder/config.json", f"{_OWN_TEXTS}/config.json"),
         (
             "text_encoder/model.safetensors",
             "text_encoder/model-*-of-*.safetensors text_encoder/model.safetensors.index.json",
+            f"{_OWN_TEXTS}/model.safetensors",
         ),
-        ("tokenizer/tokenizer.json", "tokenizer/vocab.json tokenizer/merges.txt"),
+        (
+            "tokenizer/tokenizer.json",
+            "tokenizer/vocab.json tokenizer/merges.txt",
+            f"{_OWN_TEXTS}/tokenizer.json",
+        ),
     ),
     # The audio tokenizer and its opposite are for covers alone.
     wanted=(
@@ -190,6 +212,8 @@ _ACE_STEP_FILES = Files(
         "audio_token*/*.safetensors*",
         "scheduler/*.json",
         "tokenizer/*",
+        f"{_OWN_TEXTS}/*.json",
+        f"{_OWN_TEXTS}/merges.txt",
         "LICENSE*",
     ),
 )

@@ -67,7 +67,7 @@ def seed_theirs(request, nth=0):
 def test_latents_are_those_of_the_pipeline(make_ace_step, kind, edit, more):
     folder, source = make_ace_step(kind), noise(10)
     engine, request = engine_of(folder), ask(edit=edit_of(**edit))
-    chosen = Settings(3, 7.0 if kind == "base" else 1, 3.0, 250)
+    chosen = Settings(3, 7.0 if kind == "base" else 1, 250, 3.0)
     found = ours(engine, request, source, chosen)
     pipeline = pipeline_of(folder)
     with torch.random.fork_rng():
@@ -82,7 +82,7 @@ def test_latents_are_those_of_the_pipeline(make_ace_step, kind, edit, more):
 def test_the_timbre_of_a_reference_is_the_pipeline_s(make_ace_step):
     folder, reference = make_ace_step(), noise(34, seed=3)
     engine = engine_of(folder)
-    request, chosen = ask(edit=edit_of("cover", strength=0)), Settings(2, 1, 3.0, 250)
+    request, chosen = ask(edit=edit_of("cover", strength=0)), Settings(2, 1, 250, 3.0)
     found = ours(engine, request, noise(10), chosen, reference)
     pipeline = pipeline_of(folder)
     with torch.random.fork_rng():
@@ -98,7 +98,7 @@ def test_the_timbre_of_a_reference_is_the_pipeline_s(make_ace_step):
 def test_a_cover_of_strength_0_keeps_nothing_and_one_of_1_all_it_can(make_ace_step):
     """In the pipeline, a cover of strength 0 still follows the source."""
     folder, source = make_ace_step(), noise(10)
-    engine, chosen = engine_of(folder), Settings(8, 1, 3.0, 250)
+    engine, chosen = engine_of(folder), Settings(8, 1, 250, 3.0)
     made = [
         ours(engine, ask(edit=edit_of("cover", strength=strength)), source, chosen)
         for strength in (0, 0.5, 1)

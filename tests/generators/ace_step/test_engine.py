@@ -32,7 +32,7 @@ def test_latents_are_those_of_the_pipeline(make_ace_step, kind, seconds, guidanc
     folder, request = make_ace_step(kind), ask(seconds=seconds)
     engine = engine_of(folder)
     shift = 3.0 if kind == "turbo" else 1.0
-    settings = Settings(5, guidance, shift, engine.shape.frames_for(seconds))
+    settings = Settings(5, guidance, engine.shape.frames_for(seconds), shift)
     found = ours(engine, request, settings)
     same(found, theirs(pipeline_of(folder), request, settings))
     assert found.std() > 0.3
@@ -52,7 +52,7 @@ def test_lengths_that_the_pipeline_fails_at(engine, make_ace_step):
     """In floating point 411 latents at 25 a second take 16.44 s, and 16.44 s take 412 latents."""
     assert math.ceil(411 / 25.0 * 25.0) == 412
     request = ask(seconds=16.43)
-    settings = Settings(1, 1, 3.0, engine.shape.frames_for(request.seconds))
+    settings = Settings(1, 1, engine.shape.frames_for(request.seconds), 3.0)
     assert settings.frames == 411
     assert ours(engine, request, settings).shape == (1, 411, 8)
     with pytest.raises(RuntimeError, match="Sizes of tensors"):
@@ -90,7 +90,7 @@ def test_parts_take_turns(engine, monkeypatch):
         return load(part)
 
     monkeypatch.setattr(engine.parts, "load", loading)
-    settings = Settings(1, 1, 3.0, 250)
+    settings = Settings(1, 1, 250, 3.0)
     engine.audio(ours(engine, ask(), settings), 480_000, Progress())
     assert held == ["text_encoder", "condition_encoder", "transformer", "decoder"]
     assert engine.parts._kept == {}
@@ -113,7 +113,7 @@ def test_cancelling_in_each_part(engine):
 
 
 def ours_with(engine, progress):
-    settings = Settings(3, 1, 3.0, 250)
+    settings = Settings(3, 1, 250, 3.0)
     texts = engine.conditions.encoded(texts_of(ask()), progress)
     phase = Phase(texts, engine.context(250), 3)
     return engine.latents([phase], 0, settings, progress)

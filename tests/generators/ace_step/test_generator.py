@@ -205,27 +205,28 @@ def test_a_folder_with_another_pipeline_or_a_damaged_configuration(make_ace_step
 
 @pytest.mark.parametrize(
     ("model", "use"),
-    [("ACE-Step/Ace-Step1.5", "ace-step"), ("ACE-Step/acestep-v15-xl-base", "ace-step-xl-base"),
+    [("ACE-Step/acestep-v15-xl-base", "ace-step-xl-base"),
      ("ACE-Step/acestep-v15-sft@main", "ace-step-base")],
 )  # fmt: skip
-def test_the_authors_own_layout_is_refused_with_what_to_use(hub, model, use):
+def test_the_authors_transformer_alone_is_refused_with_what_to_use(hub, model, use):
     generator = make(model)
     (problem,) = generator.assess(ask()).problems
-    assert "in ACE-Step's own layout" in problem.message
+    assert "without vae and Qwen3-Embedding-0.6B" in problem.message
     assert f"ace-step.model={use}," in problem.step
-    with pytest.raises(GeneratorError, match="own layout"):
+    with pytest.raises(GeneratorError, match="the transformer alone"):
         generator.render(ask(), Progress())
     assert hub.requests == []
 
 
-def test_a_folder_in_that_layout(tmp_path):
+def test_a_folder_of_the_transformer_alone(tmp_path):
     part = tmp_path / "acestep-v15-xl-turbo"
     part.mkdir()
     (part / "silence_latent.pt").write_bytes(b"")
-    for folder in (tmp_path, part):
-        (problem,) = make(folder).assess(ask()).problems
-        assert "in ACE-Step's own layout" in problem.message
-        assert "ace-step.model=ace-step-xl," in problem.step
+    (problem,) = make(part).assess(ask()).problems
+    assert "the transformer alone" in problem.message
+    assert "ace-step.model=ace-step-xl," in problem.step
+    (problem,) = make(tmp_path).assess(ask()).problems
+    assert "lacks" in problem.message
 
 
 def test_a_plan_loads_nothing(hub, run_python):

@@ -9,14 +9,8 @@ from milonga.compute import processor
 from milonga.errors import Cancelled
 from milonga.generators.neural import precision
 from milonga.generators.neural.calibration import keep_figure, known_figure
-from milonga.generators.neural.precision import (
-    Trial,
-    choose_precision,
-    compare,
-    mel_distance,
-    published_precision,
-    settle,
-)
+from milonga.generators.neural.precision import choose_precision, published_precision, settle
+from milonga.generators.neural.trials import Trial, compare, mel_distance
 from milonga.runtime.progress import Progress
 
 QUICK = processor.has("avx512bf16") and processor.has("avx512vnni")

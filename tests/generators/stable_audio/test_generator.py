@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from warm_process import WarmProcess, run_warm
 
 from milonga import audio
-from milonga.compute import processor
 from milonga.compute.products.precision import why_slow
 from milonga.errors import Cancelled, GeneratorError, MilongaError
 from milonga.generators.base import Request
@@ -395,30 +394,3 @@ def test_another_precision_is_another_take_and_stands_in_the_receipt(make_stable
     assert model.dtype == precision
     assert not np.array_equal(plain, other)
     assert np.array_equal(other, made(precision)[0])
-
-
-def test_auto_tries_int8_once_and_says_what_it_found(make_stable_audio):
-    options = StableAudio.Options(
-        model=str(make_stable_audio()), device="cpu", steps=3, precision="auto"
-    )
-    if why_slow("int8") is not None:
-        pytest.skip("the processor is not quick at int8")
-    said = []
-
-    class Heard(Progress):
-        def message(self, text):
-            said.append(text)
-
-    for trials in (1, 0):
-        generator = StableAudio(options)
-        said.clear()
-        generator.render(ask(seconds=1.0), Heard())
-        model = generator.model()
-        assert sum("in a short take" in text for text in said) == trials
-        assert any("off by" in note and "in a step" in note for note in model.notes)
-        assert model.dtype in ("float32", "int8")
-    with processor.without("avx", "amx"):
-        generator = StableAudio(options)
-        generator.render(ask(seconds=1.0))
-        assert generator.model().dtype == "float32"
-        assert any("no int8 products" in note for note in generator.model().notes)

@@ -146,7 +146,7 @@ assert not {"torch", "transformers", "diffusers", "scipy"} & set(sys.modules)
 """)
     assert "not on this machine yet; the first take downloads about 3.5 GB" in said
     assert said.count("without guidance there is no negative prompt") == 3
-    assert "in float32 (bfloat16 on a graphics card)" in said
+    assert "in float32, or bfloat16 on a graphics card" in said
     assert "computes on cuda, in bfloat16" in said
     assert "a minute of music takes 100 guided steps of" in said
     assert "float16" not in said.replace("bfloat16", "")

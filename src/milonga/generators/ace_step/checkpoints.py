@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from milonga import weights
 from milonga.errors import GeneratorError
-from milonga.generators.neural.loading import WHOLE, numbers_in
+from milonga.generators.ace_step.conversion import SILENCE, TABLES
+from milonga.generators.ace_step.layout import layout_of
+from milonga.generators.neural.loading import WHOLE
 from milonga.weights import LocalWeights
 
 Kind = Literal["turbo", "base", "sft"]
@@ -77,8 +79,7 @@ class AceStepShape:
         return once * (2 if guided else 1)
 
 
-_ORIGINALS = {
-    "ace-step/ace-step1.5": "ace-step",
+_LONE = {
     "ace-step/acestep-v15-turbo": "ace-step",
     "ace-step/acestep-v15-base": "ace-step-base",
     "ace-step/acestep-v15-sft": "ace-step-base",
@@ -86,22 +87,22 @@ _ORIGINALS = {
     "ace-step/acestep-v15-xl-base": "ace-step-xl-base",
     "ace-step/acestep-v15-xl-sft": "ace-step-xl-base",
 }
-"""Repositories in the authors' own layout, and what to use for them."""
+"""Repositories of the authors that hold a transformer alone, and what to use for them."""
 
 
-def original(name: str) -> GeneratorError | None:
-    """Refuse a repository or folder in the authors' own layout, by its name and files alone."""
-    use = _ORIGINALS.get(name.partition("@")[0].lower())
+def lone(name: str) -> GeneratorError | None:
+    """Refuse a repository or folder that holds the authors' transformer without the autoencoder
+    and the text encoder, by its name and files alone."""
+    use = _LONE.get(name.partition("@")[0].lower())
     folder = Path(name).expanduser()
-    if use is None and not (folder / "model_index.json").is_file():
-        parts = [folder, *folder.glob("acestep-v15-*")] if folder.is_dir() else []
-        found = (part for part in parts if (part / "silence_latent.pt").is_file())
-        use = next((usual_name(part.name) for part in found), None)
+    if use is None and (folder / SILENCE).is_file():
+        use = usual_name(folder.name)
     if use is None:
         return None
     return GeneratorError(
-        f"{name} is in ACE-Step's own layout, which milonga doesn't read.",
-        step=f"Use ace-step.model={use}, or a repository or folder in diffusers' layout.",
+        f"{name} holds the transformer alone, without vae and Qwen3-Embedding-0.6B.",
+        step=f"Use ace-step.model={use}, ACE-Step/Ace-Step1.5, or a folder with all three, as "
+        "ACE-Step's own program keeps them.",
     )
 
 
@@ -127,8 +128,14 @@ def wrong_part(local: LocalWeights) -> str | None:
     """Say which part of a pipeline is of another model than ACE-Step's, if one is.
 
     Raises:
+        GeneratorError: it has the authors' form, and can't be converted.
         DamagedFileError: the list of parts can't be read.
     """
+    layout = layout_of(local.folder)
+    if layout.own is not None:
+        for part in TABLES:
+            layout.config(part)
+        return None
     index = weights.load_json(local.folder / "model_index.json")
     for part, kind in _PARTS.items():
         named = index.get(part)
@@ -147,8 +154,8 @@ def shape_of(local: LocalWeights | None, name: str) -> AceStepShape:
     """
     if local is None:
         return usual_shape(name)
-    transformer = weights.load_json(local.folder / "transformer/config.json")
-    vae = weights.load_json(local.folder / "vae/config.json")
+    layout = layout_of(local.folder)
+    transformer, vae = layout.config("transformer"), layout.config("vae")
     try:
         return AceStepShape(
             kind=_kind(transformer, name),
@@ -159,8 +166,8 @@ def shape_of(local: LocalWeights | None, name: str) -> AceStepShape:
             width=int(transformer["num_attention_heads"]) * int(transformer["head_dim"]),
             layers=int(transformer["num_hidden_layers"]),
             window=int(transformer.get("sliding_window") or _WINDOW),
-            parameters=max(1.0, numbers_in(local.folder / "transformer")),
-            codes=all((local.folder / part / "config.json").is_file() for part in CODES),
+            parameters=max(1.0, layout.parameters),
+            codes=all(layout.has(part) for part in CODES),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise GeneratorError(

@@ -19,21 +19,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from milonga.compute.products.precision import Precision
 from milonga.generators.ace_step.checkpoints import AceStepShape
 from milonga.generators.ace_step.conditions import Conditions
 from milonga.generators.ace_step.lora import Lora
 from milonga.generators.ace_step.parts import AceStepParts
-from milonga.generators.neural import oobleck
+from milonga.generators.neural import oobleck, sampler
 from milonga.generators.neural.cancelling import cancellable
-from milonga.generators.neural.precision import (
-    TRIAL_S,
-    TRIAL_STEPS,
-    LoadedPrecision,
-    PrecisionChoice,
-    Trial,
-    recording,
-)
+from milonga.generators.neural.diffusion import DiffusionEngine
+from milonga.generators.neural.precision import PrecisionChoice
+from milonga.generators.neural.trials import TRIAL_S, TRIAL_STEPS
 from milonga.runtime.progress import Progress
 from milonga.runtime.seeding import fold
 
@@ -48,24 +42,14 @@ that the music begins with."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Settings of the sampler.
+class Settings(sampler.Settings):
+    """Settings of the sampler: 1 step or more.
 
     Attributes:
-        steps: 1 or more.
-        guidance: 1 for none.
         shift: how much of the steps goes to high levels of noise.
-        frames: of the latents.
     """
 
-    steps: int
-    guidance: float
-    shift: float
-    frames: int
-
-    @property
-    def guided(self) -> bool:
-        return self.guidance > 1
+    shift: float = 1.0
 
     def levels(self) -> list[float]:
         """The levels of noise from 1 down to 0, one more than steps."""
@@ -88,15 +72,12 @@ class Phase:
     until: int
 
 
-class AceStepEngine:
-    """A model on this machine, loaded part by part.
+class AceStepEngine(DiffusionEngine[AceStepParts]):
+    """ACE-Step on this machine.
 
     Attributes:
-        parts: where they come from.
         shape: its sizes.
         conditions: encodes texts.
-        engine: ``fast`` on a processor: its own transformer.
-        precision: of the transformer there.
     """
 
     def __init__(
@@ -109,24 +90,10 @@ class AceStepEngine:
         lora: Lora | None = None,
         key: str = "",
     ) -> None:
-        self.parts = AceStepParts(folder, name, device, precision, lora)
+        parts = AceStepParts(folder, name, device, precision, lora)
+        super().__init__(parts, parts.layout.transformer, precision, key or name)
         self.shape = shape
-        self.conditions = Conditions(self.parts, shape.rate / shape.hop)
-        self.engine = "fast" if device == "cpu" else "torch"
-        self.precision = LoadedPrecision(precision, folder / "transformer", key or name, device)
-        self.parts.precision = self.precision.chosen.precision
-
-    @property
-    def dtype(self) -> str:
-        """Precision of the transformer."""
-        if self.parts.device == "cpu":
-            return self.precision.chosen.precision
-        return str(self.parts.dtype).removeprefix("torch.")
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a receipt says of the precision."""
-        return self.precision.notes
+        self.conditions = Conditions(parts, shape.rate / shape.hop)
 
     def context(
         self, frames: int, there: torch.Tensor | None = None, mask: torch.Tensor | None = None
@@ -161,34 +128,16 @@ class AceStepEngine:
             GeneratorError: the files are damaged.
             Cancelled: the user stopped it.
         """
-        if self.precision.chosen.open:
-            self._settle(phases, settings, progress)
-        with self.parts.at_work("transformer") as model:
-            return self._sampled(model, phases, seed, settings, progress)
-
-    def _settle(self, phases: Sequence[Phase], settings: Settings, progress: Progress) -> None:
-        """Try int8 on the first seconds of what is asked for, and choose."""
         frames = min(settings.frames, math.ceil(TRIAL_S * self.shape.rate / self.shape.hop))
         short = replace(settings, steps=TRIAL_STEPS, frames=frames)
-        phase = replace(phases[-1], context=phases[-1].context[:, :frames], until=TRIAL_STEPS)
-
-        def trial(precision: Precision, inputs: Sequence[Any] | None) -> Trial:
-            import torch
-
-            self.parts.precision = precision
-            with self.parts.at_work("transformer") as model, torch.inference_mode():
-                with recording(model) as steps:
-                    latents = self._sampled(model, [phase], 0, short, progress)
-                found = [step.output for step in steps]
-                if inputs is not None:
-                    found = [model(*step.args, **step.kwargs)[0] for step in inputs]
-            samples = self.audio(latents, frames * self.shape.hop, progress)
-            return Trial(steps, found, samples, self.shape.rate)
-
-        try:
-            self.precision.settle(trial, progress)
-        finally:
-            self.parts.precision = self.precision.chosen.precision
+        first = replace(phases[-1], context=phases[-1].context[:, :frames], until=TRIAL_STEPS)
+        self.settle(
+            lambda model: self._sampled(model, [first], 0, short, progress),
+            lambda latents: self.audio(latents, frames * self.shape.hop, progress),
+            self.shape.rate, progress,
+        )  # fmt: skip
+        with self.parts.at_work("transformer") as model:
+            return self._sampled(model, phases, seed, settings, progress)
 
     def _sampled(
         self,

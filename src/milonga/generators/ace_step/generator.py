@@ -12,9 +12,10 @@ from pydantic import Field
 from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, Problem
 from milonga.generators.ace_step import outlook
-from milonga.generators.ace_step.checkpoints import AceStepShape, original, shape_of, wrong_part
+from milonga.generators.ace_step.checkpoints import AceStepShape, lone, shape_of, wrong_part
 from milonga.generators.ace_step.editing import phases_of
 from milonga.generators.ace_step.engine import AceStepEngine, Phase, Settings
+from milonga.generators.ace_step.layout import layout_of
 from milonga.generators.ace_step.limits import (
     SHORTEST_S,
     edit_notes,
@@ -29,6 +30,7 @@ from milonga.generators.base import Model, Request, Role, Task, problem_of
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
 from milonga.generators.neural.outlook import RenderOutlook, offline_problem
 from milonga.generators.neural.precision import PrecisionChoice, key_of, precision_option
+from milonga.generators.neural.takes import Take, foresee
 from milonga.generators.words.language import language_name
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
@@ -63,7 +65,6 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
     )
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers", "diffusers")
     loading: ClassVar[str] = "Preparing"
-    tokenizer: ClassVar[str] = "tokenizer/tokenizer.json"
     multilingual: ClassVar[bool] = True
 
     class Options(CheckpointGenerator.Options):
@@ -115,7 +116,7 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         return (texts.description, texts.lyrics)
 
     def refusal(self, name: str) -> GeneratorError | None:
-        return super().refusal(name) or original(name)
+        return super().refusal(name) or lone(name)
 
     def check(self, local: LocalWeights) -> None:
         if (wrong := wrong_part(local)) is not None:
@@ -140,11 +141,9 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
             yield "this checkpoint has its guidance built in; ace-step.guidance is not used."
 
     def outlook(self, request: Request, local: LocalWeights | None) -> RenderOutlook:
-        shape = shape_of(local, self.options.model)
-        return outlook.foresee(
-            self.options.model, local, shape, self.options.device, self.options.precision,
-            self._settings(_computed(request), shape), request.seconds,
-        )  # fmt: skip
+        chosen = self.options
+        take = self._take(local, shape_of(local, chosen.model), request)
+        return foresee(chosen.model, local, chosen.device, chosen.precision, take)
 
     def load(self, local: LocalWeights, device: str) -> AceStepEngine:
         name = self.options.model
@@ -158,7 +157,8 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
             key,
         )  # fmt: skip
         if self._lora is None:
-            engine.parts.source = self.digest_of("transformer")
+            own = engine.parts.layout.transformer.relative_to(local.folder)
+            engine.parts.source = self.digest_of(own.as_posix())
         return engine
 
     def make(self, engine: AceStepEngine, request: Request, progress: Progress) -> Clip:
@@ -205,10 +205,10 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         progress: Progress,
     ) -> Clip:
         shape, name = engine.shape, self.options.model
-        tera = settings.steps * shape.step_operations(settings.frames, settings.guided) / 1e12
-        with self.learning(outlook.step_work(name, engine.dtype), tera):
+        take = self._take(self._local, shape, request)
+        with self.learning(take.step_work(name, engine.dtype), take.steps * take.tera):
             latents = engine.latents(phases, request.seed, settings, progress)
-        with self.learning(outlook.decoding_work(name), request.seconds):
+        with self.learning(take.decoding_work(name), take.decoding):
             sound = engine.audio(latents, round(request.seconds * shape.rate), progress)
         clip = self.exactly(sound, shape.rate, request.seconds)
         if clip.peak > 0:
@@ -231,7 +231,14 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         return texts_of(_computed(request), request.edit.task if request.edit else None)
 
     def _tokens(self, local: LocalWeights | None) -> Path | None:
-        return None if local is None else local.folder / self.tokenizer
+        return None if local is None else self._tokenizer(local)
+
+    def _tokenizer(self, local: LocalWeights) -> Path:
+        return layout_of(local.folder).tokenizer / "tokenizer.json"
+
+    def _take(self, local: LocalWeights | None, shape: AceStepShape, request: Request) -> Take:
+        settings = self._settings(_computed(request), shape)
+        return outlook.take_of(local, shape, self.options.precision, settings, request.seconds)
 
     def _settings(self, request: Request, shape: AceStepShape) -> Settings:
         steps, guidance, shift = shape.usual
@@ -239,8 +246,8 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         return Settings(
             chosen.steps or steps,
             guidance if chosen.guidance is None or shape.kind == "turbo" else chosen.guidance,
-            chosen.shift or shift,
             shape.frames_for(request.seconds),
+            chosen.shift or shift,
         )
 
 

@@ -1,82 +1,48 @@
-"""Memory and time of a render of ACE-Step."""
+"""What a take of ACE-Step computes and needs."""
 
 from __future__ import annotations
 
-from milonga.compute.products.precision import BYTES, Precision
 from milonga.generators.ace_step.checkpoints import AceStepShape
 from milonga.generators.ace_step.engine import Settings
-from milonga.generators.neural.calibration import compute_speed
-from milonga.generators.neural.outlook import RenderOutlook, speed_on, weights_size
-from milonga.generators.neural.precision import PrecisionChoice, foreseen, speed_of
-from milonga.runtime.words import time_text
+from milonga.generators.ace_step.layout import layout_of
+from milonga.generators.neural.precision import PrecisionChoice, published_precision
+from milonga.generators.neural.takes import Take
 from milonga.weights import LocalWeights
 
 _OVERHEAD = 1.3
-"""Time of a step, relative to its products of matrices alone."""
-_DECODING = 0.12e12
-"""Operations of the decoder for a second of audio."""
-_DECODING_OVERHEAD = 3.0
-"""Its convolutions are narrow."""
+_DECODING = 3.0 * 0.12e12
+"""Operations of the decoder for a second of audio; its convolutions are narrow."""
 _ASIDE = 1.2e9
-"""Bytes in use beside the transformer's weights: the libraries, and what a step passes on."""
 
 
-def step_work(name: str, precision: str) -> str:
-    """Name a million million operations of the transformer for the calibration."""
-    return f"ace-step steps, {name}, {precision}"
-
-
-def decoding_work(name: str) -> str:
-    """Name the decoding of a second for the calibration."""
-    return f"ace-step decoding, {name}"
-
-
-def foresee(
-    name: str,
+def take_of(
     local: LocalWeights | None,
     shape: AceStepShape,
-    device: str,
     precision: PrecisionChoice,
     settings: Settings,
     seconds: float,
-) -> RenderOutlook:
-    """Foresee a render: as learnt here, else by how fast this machine multiplies matrices.
-
-    The transformer is the largest part, and parts take turns in memory.
+) -> Take:
+    """Tell what a take computes.
 
     Args:
-        name: the model, as the user calls it.
-        local: its files, if they are here.
+        local: the model's files, if they are here.
         shape: its sizes.
-        device: as asked for.
         precision: as asked for.
         settings: steps, guidance, frames.
         seconds: of audio.
     """
-    tera = shape.step_operations(settings.frames, settings.guided) / 1e12
-    on_processor = device in ("auto", "cpu")
-    elsewhere: Precision = "float32" if precision == "float32" else "bfloat16"
-    chosen, numbers = foreseen(precision, name, local, device, "bfloat16", elsewhere)
-    step_s = estimate = memory = None
-    works = step_work(name, chosen.precision), step_work(name, elsewhere)
-    if (speed := speed_on(device, *works)) is not None:
-        step_s = speed * tera
-    elif on_processor:
-        step_s = _OVERHEAD * tera * 1e12 / speed_of(chosen.precision)
-    if step_s is not None:
-        each = speed_on(device, decoding_work(name))
-        if each is None:
-            each = _DECODING_OVERHEAD * _DECODING / compute_speed()
-        estimate = step_s * settings.steps + each * seconds
-    if weights_size(name, local) is not None:
-        memory = shape.parameters * BYTES[chosen.precision if on_processor else elsewhere] + _ASIDE
-    notes = () if step_s is None else (_steps(name, settings, tera, step_s),)
-    return RenderOutlook(estimate, memory, numbers, notes)
-
-
-def _steps(name: str, settings: Settings, tera: float, step_s: float) -> str:
-    kind = "a guided step" if settings.guided else "a step"
-    return (
-        f"{name}: {kind} computes {tera:.2g} TFLOP, about {time_text(step_s)} here, and a take has "
-        f"{settings.steps} of them."
+    return Take(
+        generator="ace-step",
+        steps=settings.steps,
+        guided=settings.guided,
+        tera=shape.step_operations(settings.frames, settings.guided) / 1e12,
+        overhead=_OVERHEAD,
+        parameters=shape.parameters,
+        decoding=seconds,
+        unit=_DECODING,
+        beside=_ASIDE,
+        published="bfloat16"
+        if local is None
+        else published_precision(layout_of(local.folder).transformer),
+        elsewhere="float32" if precision == "float32" else "bfloat16",
     )

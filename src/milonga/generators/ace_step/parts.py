@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from milonga.compute.products.precision import Precision
+from milonga.generators.ace_step.conversion import TABLES, convert
+from milonga.generators.ace_step.layout import layout_of
 from milonga.generators.ace_step.lora import Lora
 from milonga.generators.neural import oobleck
-from milonga.generators.neural.loading import load_pretrained
+from milonga.generators.neural.loading import load_pretrained, load_tokenizer
 from milonga.generators.neural.parts import TakingTurns
-from milonga.generators.neural.precision import PrecisionChoice, layer_maker
+from milonga.generators.neural.precision import PrecisionChoice, dtype_for, layer_maker
 from milonga.runtime.seeding import seeded
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ class AceStepParts(TakingTurns):
         lora: added to the transformer.
 
     Attributes:
-        precision: of the transformer's weights on a processor.
         source: hash of the transformer's files; empty to store no int8 copy of them.
+        layout: of the files.
     """
 
     def __init__(
@@ -42,8 +44,8 @@ class AceStepParts(TakingTurns):
         lora: Lora | None = None,
     ) -> None:
         super().__init__(folder, name, device, dtype_for(device, wanted))
+        self.layout = layout_of(folder)
         self._lora = lora
-        self.precision: Precision = "float32"
         self.source = ""
 
     def load(self, part: str) -> Any:
@@ -56,7 +58,7 @@ class AceStepParts(TakingTurns):
         if part in ("encoder", "decoder"):
             return oobleck.load(self, part)
         if part == "text_encoder":
-            return load_pretrained(Qwen3Model, self.folder / part, self.name)
+            return load_pretrained(Qwen3Model, self.layout.text_encoder, self.name)
         if part == "condition_encoder":
             return self.load_diffusers(part, ace_step.AceStepConditionEncoder)
         if part == "audio_tokenizer":
@@ -71,10 +73,21 @@ class AceStepParts(TakingTurns):
         with layer_maker(self.precision, f"{self.name} {part}", self.source) as maker:
             return AceStepTransformer(model, maker)
 
-    def tensors(self, part: str) -> dict[str, torch.Tensor]:
-        found = super().tensors(part)
+    def config(self, part: str) -> dict[str, Any]:
+        return self.layout.config(part)
+
+    def tokenizer(self) -> Any:
+        return load_tokenizer(self.layout.tokenizer, self.name)
+
+    def tensors(
+        self, part: str, wanted: Mapping[str, torch.Size] | None = None
+    ) -> dict[str, torch.Tensor]:
+        if wanted is not None and self.layout.own is not None and part in TABLES:
+            found = convert(part, self.layout.own, wanted, self.name)
+        else:
+            found = super().tensors(part, wanted)
         if part == "transformer" and self._lora is not None:
-            found = self._lora.added_to(found, self.folder / part)
+            found = self._lora.added_to(found, self.layout.transformer)
         return found
 
     def _tokenizer(self, kind: Any) -> Any:
@@ -87,28 +100,3 @@ class AceStepParts(TakingTurns):
         for name, table in tables.named_buffers():
             setattr(quantizer, name, table)
         return model
-
-
-def dtype_for(device: str, wanted: PrecisionChoice) -> torch.dtype:
-    """Choose the numbers of the transformer: never float16, whose range it leaves.
-
-    On a processor what goes in and out is float32; elsewhere bfloat16, where the device computes
-    in it.
-    """
-    import torch
-
-    if device == "cpu":
-        return torch.float32
-    if wanted in ("float32", "bfloat16"):
-        return torch.float32 if wanted == "float32" else torch.bfloat16
-    if device.startswith("cuda"):
-        able = torch.cuda.get_device_capability(device) >= (8, 0) or torch.version.hip is not None
-        return torch.bfloat16 if able else torch.float32
-    try:
-        torch.ones(2, 2, dtype=torch.bfloat16, device=device) @ torch.ones(
-            2, 2, dtype=torch.bfloat16, device=device
-        )
-    except (RuntimeError, TypeError):
-        # Systems of Apple's before macOS 14.
-        return torch.float32
-    return torch.bfloat16

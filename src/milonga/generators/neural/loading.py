@@ -43,8 +43,12 @@ def size_of(local: LocalWeights) -> int:
     return sum((local.folder / name).stat().st_size for name in names_of(local))
 
 
-def numbers_in(folder: Path) -> int:
+def numbers_in(folder: Path, prefix: str = "") -> int:
     """Count the numbers in a folder's safetensors files by their headers; 0 for a damaged one.
+
+    Args:
+        folder: of the files.
+        prefix: beginning of the names that count.
 
     Source: https://github.com/huggingface/safetensors#format
     """
@@ -53,7 +57,11 @@ def numbers_in(folder: Path) -> int:
         with path.open("rb") as handle, contextlib.suppress(ValueError):
             header = parse_json(handle.read(int.from_bytes(handle.read(8), "little")))
             if isinstance(header, dict):
-                shapes = (entry.get("shape", [0]) for entry in header.values())
+                shapes = (
+                    entry.get("shape", [0])
+                    for name, entry in header.items()
+                    if name.startswith(prefix)
+                )
                 count += sum(math.prod(shape) for shape in shapes)
     return count
 

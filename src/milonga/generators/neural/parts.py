@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from milonga import weights
+from milonga.compute.products.precision import Precision
 from milonga.generators.neural.loading import load_tokenizer, loading_explained, refuse_lacking
 
 if TYPE_CHECKING:
@@ -31,10 +32,14 @@ class TakingTurns(ABC):
         name: what the user calls the model.
         device: ``cpu``, ``cuda:0``, ``mps``.
         dtype: of the largest part.
+
+    Attributes:
+        precision: of the transformer's weights on a processor.
     """
 
     def __init__(self, folder: Path, name: str, device: str, dtype: torch.dtype) -> None:
         self.folder, self.name, self.device, self.dtype = folder, name, device, dtype
+        self.precision: Precision = "float32"
         self._kept: dict[str, Any] = {}
 
     @abstractmethod
@@ -72,8 +77,15 @@ class TakingTurns(ABC):
         """
         return load_tokenizer(self.folder / "tokenizer", self.name)
 
-    def tensors(self, part: str) -> dict[str, torch.Tensor]:
-        """A part's tensors, by diffusers' names."""
+    def tensors(
+        self, part: str, wanted: Mapping[str, torch.Size] | None = None
+    ) -> dict[str, torch.Tensor]:
+        """A part's tensors, by diffusers' names.
+
+        Args:
+            part: its folder.
+            wanted: the shape of each, for files of another form.
+        """
         return tensors_of(self.folder / part)
 
     def explained(self, part: str) -> AbstractContextManager[None]:
@@ -111,9 +123,10 @@ class TakingTurns(ABC):
             if child:
                 model = getattr(model, child)
             prefix = f"{child}." if child else ""
+            wanted = {f"{prefix}{key}": value.shape for key, value in model.state_dict().items()}
             tensors = {
                 key.removeprefix(prefix): value
-                for key, value in self.tensors(part).items()
+                for key, value in self.tensors(part, wanted).items()
                 if key.startswith(prefix)
             }
             fill(model, tensors, self.folder / part, self.name, dtype, mapped=mapped)

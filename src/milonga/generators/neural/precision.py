@@ -11,20 +11,17 @@ import contextlib
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from milonga.audio.clip import Clip
-from milonga.audio.mel.spec import MelSpec
 from milonga.compute.products.precision import SPEED, Precision, quick_precisions, why_slow
 from milonga.generators.neural.calibration import compute_speed, keep_figure, known_figure
 from milonga.generators.neural.loading import names_of
+from milonga.generators.neural.trials import Try, compare
 from milonga.runtime.documents import parse_json
 from milonga.runtime.progress import Progress
 from milonga.runtime.tensor_file import LARGEST_HEADER
@@ -42,12 +39,6 @@ LARGEST_VELOCITY_ERROR = 0.02
 LARGEST_MEL_DISTANCE = 0.5
 """Decibels: what ``auto`` accepts of int8 in a short take."""
 
-TRIAL_STEPS, TRIAL_S = 4, 2.0
-"""Steps and seconds of a trial's take."""
-
-_AUDIBLE_DB = 60.0
-"""Bands further below the loudest are left out: no one hears them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -64,37 +55,6 @@ class Chosen:
     open: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """A short take in one precision.
-
-    Attributes:
-        inputs: of each step, as ``trial`` wants them back.
-        velocities: what the network gave for each of them (velocity, or noise).
-        samples: the decoded take, ``[channels, samples]``.
-        rate: of the samples.
-    """
-
-    inputs: Sequence[Any]
-    velocities: Sequence[torch.Tensor]
-    samples: NDArray[np.float32]
-    rate: int
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A call of a network, and what it gave."""
-
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    output: torch.Tensor
-
-
-Try = Callable[[Precision, Sequence[Any] | None], Trial]
-"""Makes a short take in a precision, always from the same seed; where inputs are given, the
-velocities are those of these inputs instead of the take's own."""
-
-
 def foreseen(
     wanted: PrecisionChoice,
     name: str,
@@ -108,16 +68,14 @@ def foreseen(
     Args:
         wanted: the option.
         name: of the model, as the user calls it.
-        local: its files, if they are here; the network's are in ``transformer``.
+        local: its files, if they are here.
         device: as asked for.
-        published: precision of a checkpoint that isn't here.
+        published: precision that the network's weights came in.
         elsewhere: precision on an accelerator.
 
     Returns:
         The choice on a processor, and the words for the plan.
     """
-    if local is not None:
-        published = published_precision(local.folder / "transformer")
     chosen = choose_precision(wanted, published, key_of(name, local))
     words = chosen.precision + (f" ({chosen.reason})" if chosen.reason else "")
     if device == "auto":
@@ -157,6 +115,31 @@ class LoadedPrecision:
             Cancelled: the user stopped it.
         """
         self.chosen = settle(*self._asked, trial, progress)
+
+
+def dtype_for(device: str, wanted: PrecisionChoice) -> torch.dtype:
+    """Choose the numbers of the transformer: never float16, whose range it leaves.
+
+    On a processor what goes in and out is float32; elsewhere bfloat16, where the device computes
+    in it.
+    """
+    import torch
+
+    if device == "cpu":
+        return torch.float32
+    if wanted in ("float32", "bfloat16"):
+        return torch.float32 if wanted == "float32" else torch.bfloat16
+    if device.startswith("cuda"):
+        able = torch.cuda.get_device_capability(device) >= (8, 0) or torch.version.hip is not None
+        return torch.bfloat16 if able else torch.float32
+    try:
+        torch.ones(2, 2, dtype=torch.bfloat16, device=device) @ torch.ones(
+            2, 2, dtype=torch.bfloat16, device=device
+        )
+    except (RuntimeError, TypeError):
+        # Systems of Apple's before macOS 14.
+        return torch.float32
+    return torch.bfloat16
 
 
 @contextlib.contextmanager
@@ -258,66 +241,6 @@ def settle(
     chosen = choose_precision(wanted, published, key)
     progress.message(f"{chosen.precision}: {chosen.reason}.")
     return chosen
-
-
-def compare(trial: Try, usual: Precision) -> tuple[float, float]:
-    """Measure int8 against another precision.
-
-    Returns:
-        The relative error of the velocities on the same inputs, and the log-mel distance of the
-        takes in dB.
-    """
-    known = trial(usual, None)
-    found = trial("int8", known.inputs)
-    off = sum(
-        float((a.double() - b.double()).square().sum())
-        for a, b in zip(found.velocities, known.velocities, strict=True)
-    )
-    whole = sum(float(b.double().square().sum()) for b in known.velocities)
-    return math.sqrt(off / max(whole, 1e-30)), mel_distance(
-        known.samples, found.samples, known.rate
-    )
-
-
-def mel_distance(one: NDArray[np.float32], other: NDArray[np.float32], rate: int) -> float:
-    """Measure how far two recordings are apart: the mean difference of their audible bands, in dB.
-
-    Args:
-        one: ``[channels, samples]``; what is audible is decided by it.
-        other: the same.
-        rate: in Hz.
-    """
-    spec = MelSpec(
-        sample_rate=rate, n_fft=2048, win_length=2048, hop=512, n_mels=64, f_min=0.0,
-        f_max=rate / 2, scale="slaney", norm=None, power=2, padding="centre", pad_mode="reflect",
-        epsilon=0.0, compression="log10", floor=1e-20,
-    )  # fmt: skip
-    first, second = (
-        10 * spec.analyse(Clip(np.mean(sound, axis=0, keepdims=True), rate))
-        for sound in (one, other)
-    )
-    # What is silent in both is alike, how far down the one may be.
-    floor = max(float(first.max()), float(second.max())) - _AUDIBLE_DB
-    audible = first > floor
-    if not audible.any():
-        return 0.0
-    return float(np.abs(np.maximum(second, floor) - first)[audible].mean())
-
-
-@contextlib.contextmanager
-def recording(model: torch.nn.Module) -> Iterator[list[Step]]:
-    """Keep what goes into a network and comes out of it within the block: its output is a tensor,
-    or a tuple that begins with one."""
-    steps: list[Step] = []
-
-    def keep(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        steps.append(Step(args, kwargs, output[0] if isinstance(output, tuple) else output))
-
-    handle = model.register_forward_hook(keep, with_kwargs=True)
-    try:
-        yield steps
-    finally:
-        handle.remove()
 
 
 def good_enough(errors: tuple[float, float]) -> bool:

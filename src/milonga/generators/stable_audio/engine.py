@@ -8,7 +8,6 @@ Source: Stable Audio Open (arXiv:2407.14358); guidance: arXiv:2207.12598.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,19 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from milonga.compute.products.precision import Precision
 from milonga.generators.neural import oobleck
 from milonga.generators.neural.cancelling import cancellable
+from milonga.generators.neural.diffusion import DiffusionEngine
 from milonga.generators.neural.loading import quiet_transformers
-from milonga.generators.neural.precision import (
-    TRIAL_S,
-    TRIAL_STEPS,
-    LoadedPrecision,
-    PrecisionChoice,
-    Trial,
-    recording,
-)
+from milonga.generators.neural.precision import PrecisionChoice
 from milonga.generators.neural.sampler import Settings
+from milonga.generators.neural.trials import TRIAL_S, TRIAL_STEPS
 from milonga.generators.stable_audio.checkpoints import StableAudioShape
 from milonga.generators.stable_audio.parts import ModelParts
 from milonga.runtime.progress import Progress
@@ -47,14 +40,11 @@ class _Text:
     mask: torch.Tensor
 
 
-class StableAudioEngine:
-    """A model on this machine, loaded part by part.
+class StableAudioEngine(DiffusionEngine[ModelParts]):
+    """Stable Audio Open on this machine.
 
     Attributes:
-        parts: where they come from.
         shape: its sizes.
-        engine: ``fast`` on a processor: its own transformer.
-        precision: of the transformer there.
     """
 
     def __init__(
@@ -66,23 +56,10 @@ class StableAudioEngine:
         precision: PrecisionChoice = "published",
         key: str = "",
     ) -> None:
-        self.parts, self.shape = ModelParts(folder, name, device), shape
-        self.engine = "fast" if device == "cpu" else "torch"
-        self.precision = LoadedPrecision(precision, folder / "transformer", key or name, device)
-        self.parts.precision = self.precision.chosen.precision
+        parts = ModelParts(folder, name, device)
+        super().__init__(parts, folder / "transformer", precision, key or name)
+        self.shape = shape
         self._texts: dict[str, _Text] = {}
-
-    @property
-    def dtype(self) -> str:
-        """Precision of the transformer."""
-        if self.parts.device == "cpu":
-            return self.precision.chosen.precision
-        return str(self.parts.dtype).removeprefix("torch.")
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a receipt says of the precision."""
-        return self.precision.notes
 
     def latents(
         self,
@@ -113,32 +90,14 @@ class StableAudioEngine:
         with torch.inference_mode():
             texts = [self._encoded(text, progress) for text in (negative, prompt) if text]
             crossed, whole = self._conditions(texts, seconds, settings.guided)
-            if self.precision.chosen.open:
-                self._settle(crossed, whole, settings, progress)
+            short = replace(settings, steps=TRIAL_STEPS, frames=self.shape.frames_for(TRIAL_S))
+            self.settle(
+                lambda model: self._sampled(model, crossed, whole, 0, short, progress),
+                lambda latents: self.audio(latents, round(TRIAL_S * self.shape.rate), progress),
+                self.shape.rate, progress,
+            )  # fmt: skip
             with self.parts.at_work("transformer") as model:
                 return self._sampled(model, crossed, whole, seed, settings, progress)
-
-    def _settle(
-        self, crossed: torch.Tensor, whole: torch.Tensor, settings: Settings, progress: Progress
-    ) -> None:
-        """Try int8 on a few seconds of what is asked for, and choose."""
-        short = replace(settings, steps=TRIAL_STEPS, frames=self.shape.frames_for(TRIAL_S))
-
-        def trial(precision: Precision, inputs: Sequence[Any] | None) -> Trial:
-            self.parts.precision = precision
-            with self.parts.at_work("transformer") as model:
-                with recording(model) as steps:
-                    latents = self._sampled(model, crossed, whole, 0, short, progress)
-                found = [step.output for step in steps]
-                if inputs is not None:
-                    found = [model(*step.args, **step.kwargs)[0] for step in inputs]
-            samples = self.audio(latents, round(TRIAL_S * self.shape.rate), progress)
-            return Trial(steps, found, samples, self.shape.rate)
-
-        try:
-            self.precision.settle(trial, progress)
-        finally:
-            self.parts.precision = self.precision.chosen.precision
 
     def _encoded(self, text: str, progress: Progress) -> _Text:
         """The text encoder's output; a text that came before isn't encoded again."""

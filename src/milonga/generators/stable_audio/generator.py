@@ -16,6 +16,7 @@ from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint
 from milonga.generators.neural.outlook import RenderOutlook
 from milonga.generators.neural.precision import PrecisionChoice, key_of, precision_option
 from milonga.generators.neural.sampler import Settings
+from milonga.generators.neural.takes import Take, foresee
 from milonga.generators.stable_audio import outlook
 from milonga.generators.stable_audio.checkpoints import StableAudioShape, shape_of, wrong_part
 from milonga.generators.stable_audio.engine import StableAudioEngine
@@ -99,11 +100,8 @@ class StableAudio(CheckpointGenerator[StableAudioEngine]):
             )
 
     def outlook(self, request: Request, local: LocalWeights | None) -> RenderOutlook:
-        shape = shape_of(local)
-        seen = outlook.foresee(
-            self.options.model, local, shape, self.options.device, self.options.precision,
-            self._settings(request, shape), request.seconds,
-        )  # fmt: skip
+        chosen, take = self.options, self._take(local, shape_of(local), request)
+        seen = foresee(chosen.model, local, chosen.device, chosen.precision, take)
         if self.options.window == "short":
             note = (
                 "stable-audio.window=short: the model was trained on windows of 47 s; a shorter "
@@ -122,16 +120,18 @@ class StableAudio(CheckpointGenerator[StableAudioEngine]):
 
     def make(self, engine: StableAudioEngine, request: Request, progress: Progress) -> Clip:
         shape, name = engine.shape, self.options.model
-        settings = self._settings(request, shape)
-        tera = settings.steps * shape.step_operations(settings.frames, settings.guided) / 1e12
-        with self.learning(outlook.step_work(name, engine.dtype), tera):
+        settings, take = self._settings(request, shape), self._take(self._local, shape, request)
+        with self.learning(take.step_work(name, engine.dtype), take.steps * take.tera):
             latents = engine.latents(
                 tags_of(request), request.negative, request.seconds, request.seed, settings,
                 progress,
             )  # fmt: skip
-        with self.learning(outlook.decoding_work(name), request.seconds):
+        with self.learning(take.decoding_work(name), take.decoding):
             sound = engine.audio(latents, round(request.seconds * shape.rate), progress)
         return self.exactly(sound, shape.rate, request.seconds)
+
+    def _take(self, local: LocalWeights | None, shape: StableAudioShape, request: Request) -> Take:
+        return outlook.take_of(local, shape, self._settings(request, shape), request.seconds)
 
     def _settings(self, request: Request, shape: StableAudioShape) -> Settings:
         short = self.options.window == "short"

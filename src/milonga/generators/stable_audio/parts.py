@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from milonga.compute.products.precision import Precision
 from milonga.generators.neural import oobleck
 from milonga.generators.neural.loading import load_pretrained
 from milonga.generators.neural.parts import TakingTurns
@@ -21,7 +20,6 @@ class ModelParts(TakingTurns):
         device: ``cpu``, ``cuda:0``, ``mps``.
 
     Attributes:
-        precision: of the transformer's weights on a processor.
         source: hash of the transformer's files; empty to store no int8 copy of them.
     """
 
@@ -30,7 +28,6 @@ class ModelParts(TakingTurns):
 
         # Of the transformer. The others are small, and of a wider range of numbers.
         super().__init__(folder, name, device, torch.float32 if device == "cpu" else torch.float16)
-        self.precision: Precision = "float32"
         self.source = ""
 
     def load(self, part: str) -> Any:

@@ -1,8 +1,6 @@
 """The authors' names of tensors, and the same tensors under diffusers' names.
 
-``model.safetensors`` of Stable Audio 3 holds transformer, duration embedder and autoencoder. What
-is wanted is fully known from the configuration: names and shapes. A tensor that is missing, has
-another shape or isn't in the tables is an error that names it; nothing is guessed.
+``model.safetensors`` of Stable Audio 3 holds transformer, duration embedder and autoencoder.
 
 Facts: the module names of github.com/Stability-AI/stable-audio-3, and the inventories of the
 published files (685 tensors of the small models, 997 of medium).
@@ -11,44 +9,16 @@ published files (685 tensors of the small models, 997 of medium).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from milonga.errors import GeneratorError
+from milonga.generators.neural import conversion
+from milonga.generators.neural.conversion import Table
 
 if TYPE_CHECKING:
     import torch
 
-# diffusers' beginning of a name: the authors'. The first that fits counts.
-_BEGINNINGS: dict[str, tuple[tuple[str, str], ...]] = {
-    "transformer": (
-        ("prompt_padding_embedding", "conditioner.conditioners.prompt.padding_embedding"),
-        ("transformer_blocks.", "model.model.transformer.layers."),
-        ("proj_in.", "model.model.transformer.project_in."),
-        ("proj_out.", "model.model.transformer.project_out."),
-        ("memory_tokens", "model.model.transformer.memory_tokens"),
-        ("rotary_pos_emb.", "model.model.transformer.rotary_pos_emb."),
-        ("global_cond_embedder.", "model.model.transformer.global_cond_embedder."),
-        ("", "model.model."),
-    ),
-    "duration_embedder": (
-        ("linear.", "conditioner.conditioners.seconds_total.embedder.embedding.1."),
-    ),
-    "encoder": (
-        ("coder.blocks.0.", "pretransform.model.encoder.layers.0."),
-        ("coder.proj.", "pretransform.model.encoder.layers.2."),
-        ("bottleneck.scale", "pretransform.model.bottleneck.scaling_factor"),
-        ("bottleneck.", "pretransform.model.bottleneck."),
-    ),
-    "decoder": (
-        ("coder.blocks.0.", "pretransform.model.decoder.layers.3."),
-        ("coder.proj.", "pretransform.model.decoder.layers.1."),
-        ("bottleneck.scale", "pretransform.model.bottleneck.scaling_factor"),
-        ("bottleneck.", "pretransform.model.bottleneck."),
-    ),
-}
-# diffusers' middle of a name within a block: the authors'.
 _FEED_FORWARD = ((".ff.proj_in.", ".ff.ff.0.proj."), (".ff.proj_out.", ".ff.ff.2."))
 _AUTOENCODER = (
     (".norm_attn.", ".pre_norm."),
@@ -56,15 +26,50 @@ _AUTOENCODER = (
     (".attn.", ".self_attn."),
     *_FEED_FORWARD,
 )
-_MIDDLES = {"transformer": _FEED_FORWARD, "encoder": _AUTOENCODER, "decoder": _AUTOENCODER}
+_BOTTLENECK = (
+    ("bottleneck.scale", "pretransform.model.bottleneck.scaling_factor"),
+    ("bottleneck.", "pretransform.model.bottleneck."),
+)
+TABLES = {
+    "transformer": Table(
+        (
+            ("prompt_padding_embedding", "conditioner.conditioners.prompt.padding_embedding"),
+            ("transformer_blocks.", "model.model.transformer.layers."),
+            ("proj_in.", "model.model.transformer.project_in."),
+            ("proj_out.", "model.model.transformer.project_out."),
+            ("memory_tokens", "model.model.transformer.memory_tokens"),
+            ("rotary_pos_emb.", "model.model.transformer.rotary_pos_emb."),
+            ("global_cond_embedder.", "model.model.transformer.global_cond_embedder."),
+            ("", "model.model."),
+        ),
+        _FEED_FORWARD,
+        ("model.", "conditioner.conditioners.prompt."),
+    ),
+    "duration_embedder": Table(
+        (("linear.", "conditioner.conditioners.seconds_total.embedder.embedding.1."),),
+        prefixes=("conditioner.conditioners.seconds_total.",),
+    ),
+    "encoder": Table(
+        (
+            ("coder.blocks.0.", "pretransform.model.encoder.layers.0."),
+            ("coder.proj.", "pretransform.model.encoder.layers.2."),
+            *_BOTTLENECK,
+        ),
+        _AUTOENCODER,
+        ("pretransform.model.encoder.", "pretransform.model.bottleneck."),
+    ),
+    "decoder": Table(
+        (
+            ("coder.blocks.0.", "pretransform.model.decoder.layers.3."),
+            ("coder.proj.", "pretransform.model.decoder.layers.1."),
+            *_BOTTLENECK,
+        ),
+        _AUTOENCODER,
+        ("pretransform.model.decoder.", "pretransform.model.bottleneck."),
+    ),
+}
 # What else may stand under a part's names, since it follows from the configuration.
 _DERIVED = re.compile(r".*\.rope\.inv_freq|.*\.bottleneck\.noise_scaling_factor")
-_PREFIXES = {
-    "transformer": ("model.", "conditioner.conditioners.prompt."),
-    "duration_embedder": ("conditioner.conditioners.seconds_total.",),
-    "encoder": ("pretransform.model.encoder.", "pretransform.model.bottleneck."),
-    "decoder": ("pretransform.model.decoder.", "pretransform.model.bottleneck."),
-}
 
 
 def published_name(part: str, name: str) -> str:
@@ -79,15 +84,7 @@ def published_name(part: str, name: str) -> str:
         part: ``transformer``, ``duration_embedder``, ``encoder``, ``decoder``.
         name: diffusers' name of it in that part.
     """
-    for begun, theirs in _BEGINNINGS[part]:
-        if name.startswith(begun):
-            found = theirs + name.removeprefix(begun)
-            break
-    else:
-        raise KeyError(name)
-    for middle, theirs in _MIDDLES.get(part, ()):
-        found = found.replace(middle, theirs)
-    return found
+    return TABLES[part].published(name)
 
 
 def convert(
@@ -114,46 +111,24 @@ def convert(
     """
     import torch
 
-    found: dict[str, torch.Tensor] = {}
-    faults: list[str] = []
-    used: set[str] = set()
-    for ours, shape in wanted.items():
-        if ours in derived:
-            found[ours] = derived[ours]
-            continue
-        theirs = published_name(part, ours)
-        used.add(theirs)
-        tensor = tensors.get(theirs)
-        if tensor is None:
-            faults.append(f"{theirs} is missing")
-        elif tensor.shape != shape:
-            faults.append(f"{theirs} is {list(tensor.shape)}, not {list(shape)}")
-        else:
-            found[ours] = _reordered(ours, tensor)
     frequencies = derived.get("rope.inv_freq")
-    for theirs in _belonging(part, tensors.keys() - used):
-        tensor = tensors[theirs]
-        empty = tensor.numel() == 0
+
+    def follows(theirs: str, tensor: torch.Tensor) -> bool:
         same = (
             frequencies is not None
             and theirs.endswith("inv_freq")
             and tensor.shape == frequencies.shape
             and torch.allclose(tensor.float(), frequencies, rtol=1e-4)
         )
-        if not (_DERIVED.fullmatch(theirs) and (empty or same)):
-            faults.append(f"{theirs} is unknown")
-    if faults:
-        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
-        raise GeneratorError(
-            f"The {part} of {name} can't be converted: {', '.join(sorted(faults)[:3])}{more}.",
-            where=folder,
-            step="Use a checkpoint as Stability AI published it, or one that diffusers saved.",
-        )
-    return found
+        return _DERIVED.fullmatch(theirs) is not None and (tensor.numel() == 0 or same)
 
-
-def _belonging(part: str, names: Iterable[str]) -> list[str]:
-    return sorted(name for name in names if name.startswith(_PREFIXES[part]))
+    found = conversion.convert(
+        TABLES[part], tensors, {key: wanted[key] for key in wanted if key not in derived}, follows,
+        what=f"The {part} of {name}", where=folder,
+        step="Use a checkpoint as Stability AI published it, or one that diffusers saved.",
+    )  # fmt: skip
+    ordered = {ours: _reordered(ours, tensor) for ours, tensor in found.items()}
+    return ordered | {ours: derived[ours] for ours in wanted if ours in derived}
 
 
 def _reordered(name: str, tensor: torch.Tensor) -> torch.Tensor:

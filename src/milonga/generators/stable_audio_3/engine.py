@@ -8,17 +8,20 @@ samples are decoded here, in tiles and without limiting them to 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from milonga.compute.products.precision import Precision
 from milonga.generators.neural.cancelling import cancellable
+from milonga.generators.neural.diffusion import DiffusionEngine
 from milonga.generators.neural.loading import quiet_transformers
+from milonga.generators.neural.precision import PrecisionChoice
 from milonga.generators.neural.sampler import Settings
+from milonga.generators.neural.trials import TRIAL_S, TRIAL_STEPS
 from milonga.generators.stable_audio_3.layout import Layout
 from milonga.generators.stable_audio_3.parts import ModelParts
 from milonga.runtime.progress import Progress
@@ -58,20 +61,25 @@ class Conditions:
     whole: torch.Tensor
 
 
-class StableAudio3Engine:
-    """A model on this machine, loaded part by part.
+class StableAudio3Engine(DiffusionEngine[ModelParts]):
+    """Stable Audio 3 on this machine.
 
     Attributes:
-        parts: where they come from.
         layout: of its files.
-        dtype: precision of the transformer.
     """
 
     def __init__(
-        self, folder: Path, name: str, device: str, layout: Layout, precision: Precision
+        self,
+        folder: Path,
+        name: str,
+        device: str,
+        layout: Layout,
+        precision: PrecisionChoice = "published",
+        key: str = "",
     ) -> None:
-        self.parts, self.layout = ModelParts(folder, name, device, precision, layout), layout
-        self.dtype: str = precision
+        parts = ModelParts(folder, name, device, precision, layout)
+        super().__init__(parts, layout.weights_in(folder), precision, key or name)
+        self.layout = layout
         self._texts: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def latents(
@@ -104,6 +112,14 @@ class StableAudio3Engine:
         self.parts.progress = progress
         with torch.inference_mode():
             told = self.conditions(prompt, negative, seconds, settings.guided, progress)
+            hop, rate = self.layout.hop, self.layout.rate
+            frames = min(settings.frames, math.ceil(TRIAL_S * rate / hop))
+            short = replace(settings, steps=TRIAL_STEPS, frames=frames)
+            self.settle(
+                lambda model: self.sampled(model, told, 0, short, progress),
+                lambda latents: self.audio(latents, frames * hop, progress),
+                rate, progress,
+            )  # fmt: skip
             with self.parts.at_work("transformer") as model:
                 return self.sampled(model, told, seed, settings, progress, source)
 

@@ -12,13 +12,14 @@ from pydantic import Field
 
 from milonga.audio.clip import Clip
 from milonga.audio.resampling import resample
-from milonga.compute.products.precision import PRECISIONS, Precision, why_slow
 from milonga.errors import GeneratorError, MilongaError, Problem
 from milonga.generators.base import Request, Role, Task, too_long
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
 from milonga.generators.neural.outlook import RenderOutlook
+from milonga.generators.neural.precision import PrecisionChoice, key_of, precision_option
 from milonga.generators.neural.reading import cut_note
 from milonga.generators.neural.sampler import Settings
+from milonga.generators.neural.takes import Take, foresee
 from milonga.generators.stable_audio_3 import outlook
 from milonga.generators.stable_audio_3.engine import Source, StableAudio3Engine
 from milonga.generators.stable_audio_3.layout import (
@@ -83,13 +84,7 @@ class StableAudio3(CheckpointGenerator[StableAudio3Engine]):
             "such guidance and no negative prompt, and each step computes half as much. By "
             "default 1 for the distilled models, which have it built in, 7 for the base ones.",
         )
-        precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
-            default="auto",
-            description="Numbers that the transformer's weights are: float32; bfloat16, half the "
-            "memory; int8, a quarter, on a processor. Narrower ones are quicker where the "
-            "processor has instructions for them, and make another take. auto: bfloat16 on a "
-            "graphics card that has it, else float32.",
-        )
+        precision: PrecisionChoice = precision_option()
 
     options: Options
 
@@ -134,23 +129,23 @@ class StableAudio3(CheckpointGenerator[StableAudio3Engine]):
                 "without guidance there is no negative prompt; what the segment says of it is not "
                 "used."
             )
-        for precision in PRECISIONS:
-            chosen = precision == self.options.precision and self.options.device == "cpu"
-            if chosen and (reason := why_slow(precision)) is not None:
-                yield f"precision={precision} saves memory alone: {reason}."
 
     def outlook(self, request: Request, local: LocalWeights | None) -> RenderOutlook:
-        layout = self._layout(local)
-        settings = self._settings(request, layout)
-        return outlook.foresee(
-            self.options.model, local, layout, self.options.device, self.options.precision,
-            settings.steps, settings.frames, settings.guided, request.seconds,
-        )  # fmt: skip
+        chosen, take = self.options, self._take(local, self._layout(local), request)
+        return foresee(chosen.model, local, chosen.device, chosen.precision, take)
 
     def load(self, local: LocalWeights, device: str) -> StableAudio3Engine:
         layout = layout_of(local.folder, local.source.name)
-        precision = _precision(self.options.precision, device)
-        return StableAudio3Engine(local.folder, self.options.model, device, layout, precision)
+        chosen = self.options
+        if chosen.precision == "int8" and device != "cpu":
+            raise GeneratorError(
+                f"stable-audio-3.precision=int8 is for the processor, not for {device}.",
+                step="Use bfloat16, or set stable-audio-3.device=cpu.",
+            )
+        return StableAudio3Engine(
+            local.folder, chosen.model, device, layout, chosen.precision,
+            key_of(chosen.model, local),
+        )  # fmt: skip
 
     def make(self, engine: StableAudio3Engine, request: Request, progress: Progress) -> Clip:
         return self._sampled(engine, request, progress, None)
@@ -196,19 +191,20 @@ class StableAudio3(CheckpointGenerator[StableAudio3Engine]):
         source: Source | None,
     ) -> Clip:
         layout, name = engine.layout, self.options.model
-        settings = self._settings(request, layout)
-        tera = settings.steps * outlook.step_tera(layout, settings.frames, settings.guided)
-        with self.learning(outlook.step_work(name, engine.dtype), tera):
+        settings, take = self._settings(request, layout), self._take(self._local, layout, request)
+        with self.learning(take.step_work(name, engine.dtype), take.steps * take.tera):
             latents = engine.latents(
                 tags_of(request), request.negative, request.seconds, request.seed, settings,
                 progress, source,
             )  # fmt: skip
         samples = round(request.seconds * layout.rate)
-        with self.learning(
-            outlook.decoding_work(name), outlook.decoding_tera(layout, request.seconds)
-        ):
+        with self.learning(take.decoding_work(name), take.decoding):
             sound = engine.audio(latents, samples, progress)
         return self.exactly(sound, layout.rate, request.seconds)
+
+    def _take(self, local: LocalWeights | None, layout: Layout, request: Request) -> Take:
+        settings, precision = self._settings(request, layout), self.options.precision
+        return outlook.take_of(local, layout, precision, settings, request.seconds)
 
     def _layout(self, local: LocalWeights | None) -> Layout:
         if local is None:
@@ -237,18 +233,3 @@ class StableAudio3(CheckpointGenerator[StableAudio3Engine]):
             texts.append(request.negative.strip())
         cut = (cut_note(self.title, self._tokenizer(local), text, limit) for text in texts)
         return (*super()._unread(request, local), *(note for note in cut if note))
-
-
-def _precision(wanted: str, device: str) -> Precision:
-    """The transformer's precision. Never float16: its numbers end at 65,504."""
-    import torch
-
-    if wanted == "int8" and device != "cpu":
-        raise GeneratorError(
-            f"stable-audio-3.precision=int8 is for the processor, not for {device}.",
-            step="Use bfloat16, or set stable-audio-3.device=cpu.",
-        )
-    if wanted == "auto":
-        fine = device.startswith("cuda") and torch.cuda.is_bf16_supported()
-        return "bfloat16" if fine else "float32"
-    return next(one for one in PRECISIONS if one == wanted)

@@ -95,6 +95,10 @@ class Layout:
     tokenizer_folder: str = "tokenizer"
     text_tokens: int = _TEXT_TOKENS
 
+    def weights_in(self, folder: Path) -> Path:
+        """The folder of the transformer's files."""
+        return folder if self.published else folder / "transformer"
+
     @property
     def rate(self) -> int:
         return int(self.vae["sampling_rate"])

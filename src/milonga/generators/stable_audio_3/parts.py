@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from milonga import weights
-from milonga.compute.products.precision import Precision
 from milonga.generators.neural.loading import load_pretrained, load_tokenizer, loading_explained
 from milonga.generators.neural.parts import TakingTurns, fill, tensors_of
+from milonga.generators.neural.precision import PrecisionChoice, dtype_for
 from milonga.generators.stable_audio_3.conversion import convert
 from milonga.generators.stable_audio_3.layout import Layout, Stack
 from milonga.runtime.progress import Progress
@@ -30,8 +30,7 @@ class ModelParts(TakingTurns):
         folder: of the files.
         name: what the user calls the model.
         device: ``cpu``, ``cuda:0``, ``mps``.
-        precision: of the transformer; the others compute in float32. On the processor it is that
-            of the weights in its products.
+        wanted: precision of the transformer on an accelerator; the others compute in float32.
         layout: of the files.
 
     Attributes:
@@ -39,13 +38,10 @@ class ModelParts(TakingTurns):
     """
 
     def __init__(
-        self, folder: Path, name: str, device: str, precision: Precision, layout: Layout
+        self, folder: Path, name: str, device: str, wanted: PrecisionChoice, layout: Layout
     ) -> None:
-        import torch
-
-        narrow = precision != "float32" and device != "cpu"
-        super().__init__(folder, name, device, torch.bfloat16 if narrow else torch.float32)
-        self.precision, self.layout = precision, layout
+        super().__init__(folder, name, device, dtype_for(device, wanted))
+        self.layout = layout
         self.progress = Progress()
 
     def load(self, part: str) -> Any:
