@@ -43,6 +43,7 @@ def test_top_level_names():
         "ensure_weights",
         "export_markdown",
         "export_sheet",
+        "export_song",
         "features",
         "fine_tune_vocoder",
         "generator",

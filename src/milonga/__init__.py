@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         read_draft,
     )
     from milonga.workflows.songs import mix_song, plan_song, render_song, replay, write_report
+    from milonga.workflows.studio.export import export_song
     from milonga.workflows.takes import compare_takes, list_takes, prune_takes
     from milonga.workflows.training import train_model
     from milonga.workflows.vocoding import fine_tune_vocoder, vocode
@@ -119,6 +120,7 @@ _HOMES = {
     "ensure_weights": "milonga.weights",
     "export_markdown": "milonga.songs.markdown.export",
     "export_sheet": "milonga.workflows.sheets",
+    "export_song": "milonga.workflows.studio.export",
     "features": "milonga.analysis.features",
     "fine_tune_vocoder": "milonga.workflows.vocoding",
     "generator": "milonga.generators.registry",
@@ -212,6 +214,7 @@ __all__ = [
     "ensure_weights",
     "export_markdown",
     "export_sheet",
+    "export_song",
     "features",
     "fine_tune_vocoder",
     "generator",

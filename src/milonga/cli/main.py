@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "edit": ("songs.edit", "Make a take from another: a range anew, more of it, its stems."),
     "takes": ("songs.takes", "List the takes of a song; remove stale ones."),
     "mix": ("songs.render", "Build song.wav anew from the takes."),
+    "export": ("songs.export", "Write a song's stems, notes, lyrics and DAW projects."),
     "replay": ("songs.render", "Render a take again and say whether it is the same."),
     "compare": ("songs.compare", "Compare recordings with a baseline by figures."),
     "score": ("songs.score", "Say which words of the lyrics are heard."),

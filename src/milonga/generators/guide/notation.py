@@ -25,14 +25,19 @@ def notation_of(request: Request, score: Score, melody: Sequence[MelodyLine] = (
         score: of the band.
         melody: what the voice sings; empty where there is none.
     """
-    parts = [
-        WrittenPart(
-            part.name, group_of(part), part.program,
-            tuple(WrittenNote(n.start_s, n.end_s, n.pitch, n.velocity) for n in part.notes),
-            part.drums, part.level_db, part.pan,
-        )
-        for part in score.parts.values()
-    ]  # fmt: skip
+    found: dict[tuple[str, int], WrittenPart] = {}
+    for part in score.parts.values():
+        played = tuple(WrittenNote(n.start_s, n.end_s, n.pitch, n.velocity) for n in part.notes)
+        # A kit is one instrument, its kick included.
+        name = "drums" if part.drums else part.name
+        if (name, part.program) in found:
+            found[name, part.program] = found[name, part.program].with_more(played)
+            continue
+        found[name, part.program] = WrittenPart(
+            f"{name}: {part.instrument}" if part.instrument else name,
+            group_of(part), part.program, played, part.drums, part.level_db, part.pan,
+        )  # fmt: skip
+    parts = [*found.values()]
     lines: list[WrittenLine] = []
     if melody:
         notes, lines = _sung(request, melody)

@@ -72,6 +72,8 @@ class ScorePart:
     reverb: float = 0.3
     synth: str = ""
     duck: float = 0.0
+    instrument: str = ""
+    """Its name, as in ``instruments.toml``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from milonga.audio import loudness_lufs, resample
 from milonga.audio.clip import Clip
 from milonga.audio.fades import quarter_sine
-from milonga.audio.limiter import level_to
+from milonga.audio.limiter import Levelled, level_to, levelled
 
 MIX_RATE = 44_100
 SONG_LUFS = -14.0
@@ -47,13 +47,28 @@ def mixdown(segments: Sequence[Sequence[MixInput]]) -> Clip:
     Segments overlap by 30 ms (less where one is shorter than four times that), with
     equal-power gains.
     """
-    filled = [segment for segment in segments if segment]
-    gains = balance([take for segment in filled for take in segment])
-    parts, at = [], 0
-    for segment in filled:
-        parts.append(layer(segment, gains[at : at + len(segment)]))
-        at += len(segment)
-    return level_to(join(parts), SONG_LUFS, ceiling_dbtp=CEILING_DBTP)
+    parts = layers(segments, gains_of(segments))
+    return levelled_song(join(parts)).clip
+
+
+def gains_of(segments: Sequence[Sequence[MixInput]]) -> list[list[float]]:
+    """Return the gain of each take in dB, as ``balance`` finds them over the whole song."""
+    gains = iter(balance([take for segment in segments for take in segment]))
+    return [[next(gains) for _ in segment] for segment in segments]
+
+
+def layers(
+    segments: Sequence[Sequence[MixInput]], gains_db: Sequence[Sequence[float]]
+) -> list[Clip]:
+    """Sum the takes of each segment; empty ones are left out."""
+    return [
+        layer(segment, gains) for segment, gains in zip(segments, gains_db, strict=True) if segment
+    ]
+
+
+def levelled_song(joined: Clip) -> Levelled:
+    """Bring joined segments to the song's loudness and under its ceiling."""
+    return levelled(joined, SONG_LUFS, ceiling_dbtp=CEILING_DBTP)
 
 
 def mix_segment(takes: Sequence[MixInput]) -> Clip:

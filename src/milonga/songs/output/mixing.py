@@ -22,6 +22,36 @@ from milonga.songs.rendering.takes import Take, check_readable
 from milonga.songs.sheet.model import Segment
 
 
+@dataclass(frozen=True, slots=True)
+class PlayedTake:
+    """A take, or a piece of one, as it plays in the song.
+
+    Attributes:
+        numbers: of the segments that it plays, in order.
+        role: of its layer; ``song`` of a take of the whole song.
+        take: the take.
+        input: its sound, as the mix takes it.
+        start: where that begins in the take's clip, in samples.
+        cuts: where its second and later segments begin, in samples of ``input``; empty where
+            nobody looked: a take of the whole song that is played uncut.
+    """
+
+    numbers: tuple[int, ...]
+    role: str
+    take: Take
+    input: MixInput
+    start: int = 0
+    cuts: tuple[int, ...] = ()
+
+
+def played_takes(arrangement: Arrangement) -> list[list[PlayedTake]]:
+    """Read the takes that play, those that sound together as one list, in order."""
+    mixing = _Mixing(arrangement)
+    for numbers in arrangement.units:
+        mixing.add(numbers)
+    return mixing.played
+
+
 def mix_arrangement(arrangement: Arrangement, path: Path, progress: Progress | None = None) -> Mix:
     """Mix the takes of an arrangement into a file, and tell what is in it.
 
@@ -37,7 +67,7 @@ def mix_arrangement(arrangement: Arrangement, path: Path, progress: Progress | N
         if not mixing.chosen:
             path.unlink(missing_ok=True)
             return Mix(None, notes=tuple(mixing.notes), layers=tuple(mixing.mixed))
-        song = mixdown(mixing.inputs)
+        song = mixdown([[each.input for each in unit] for unit in mixing.played])
     generators = {take.receipt.generator for take in mixing.chosen.values()}
     sheet = arrangement.sheet
     tags = audio.Tags(
@@ -61,7 +91,7 @@ def mix_arrangement(arrangement: Arrangement, path: Path, progress: Progress | N
 @dataclass
 class _Mixing:
     arrangement: Arrangement
-    inputs: list[list[MixInput]] = field(default_factory=list)
+    played: list[list[PlayedTake]] = field(default_factory=list)
     mixed: list[MixedLayer] = field(default_factory=list)
     chosen: dict[str, Take] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -75,11 +105,11 @@ class _Mixing:
         """Add neighbouring segments that are played as one."""
         layers = [found for found in self.arrangement.layers if found.segment.number in numbers]
         self._add_piece(numbers)
-        inputs = [each for found in layers if (each := self._layer(found)) is not None]
-        if inputs:
-            self.inputs.append(inputs)
+        played = [each for found in layers if (each := self._layer(found)) is not None]
+        if played:
+            self.played.append(played)
 
-    def _layer(self, found: LayerTakes) -> MixInput | None:
+    def _layer(self, found: LayerTakes) -> PlayedTake | None:
         if not found.instead:
             self.notes.extend(f"{found.label}: {note}" for note in found.notes)
         segment = found.segment
@@ -92,35 +122,43 @@ class _Mixing:
             self._left_out(entry, found.label, why, lost)
             return None
         clip = self._clip(found.chosen, found.key, found.label, entry, found.by_name)
-        return None if clip is None else found.mix_input(found.chosen, clip)
+        if clip is None:
+            return None
+        sound = found.mix_input(found.chosen, clip)
+        return PlayedTake((segment.number,), found.layer.role, found.chosen, sound)
 
     def _add_piece(self, numbers: Sequence[int]) -> None:
         piece = self.arrangement.pieces.get(numbers[0])
         if piece is None:
             return
-        entire = self.arrangement.entire is not None
-        if entire:
+        segments = [self.segments[number] for number in numbers]
+        if self.arrangement.entire is not None:
             entry = MixedLayer(0, WHOLE, "song", best=self.whole.best)
             clip = self._clip(piece.take, WHOLE_KEY, self.whole.label, entry, piece.by_name)
         else:
-            clip = self._pieces([self.segments[number] for number in numbers], piece)
-        if clip is not None:
-            gain_db = self.arrangement.sheet.whole_or_default.gain_db
-            group = f"{piece.take.receipt.generator}/{WHOLE_KEY}"
-            self.inputs.append([MixInput(clip, group, gain_db)])
+            clip = self._pieces(segments, piece)
+        if clip is None:
+            return
+        edges = [0, clip.n_samples]
+        if not self.arrangement.entire:
+            found = cut_take(clip, piece.take.receipt)[piece.index : piece.index + len(segments)]
+            edges = [*(each.start for each in found), found[-1].end]
+        gain_db = self.arrangement.sheet.whole_or_default.gain_db
+        group = f"{piece.take.receipt.generator}/{WHOLE_KEY}"
+        sound = MixInput(clip[edges[0] : edges[-1]], group, gain_db)
+        cuts = tuple(edge - edges[0] for edge in edges[1:-1])
+        played = PlayedTake(tuple(numbers), "song", piece.take, sound, edges[0], cuts)
+        self.played.append([played])
 
     def _pieces(self, segments: Sequence[Segment], first: Piece) -> Clip | None:
-        """Return the pieces of neighbouring segments as the one that they are in the take."""
+        """Return the take of neighbouring segments' pieces, and tell of each of them."""
         clip = None
         for segment in segments:
             piece = self.arrangement.pieces[segment.number]
             entry = MixedLayer(segment.number, segment.name, WHOLE_KEY)
             label, key = f"segment {segment.number}", f"{segment.number}/{WHOLE_KEY}"
             clip = self._clip(piece.take, key, label, entry, piece.by_name)
-        if clip is None:
-            return None
-        found = cut_take(clip, first.take.receipt)[first.index : first.index + len(segments)]
-        return clip[found[0].start : found[-1].end]
+        return clip
 
     def _clip(
         self, take: Take, key: str, label: str, entry: MixedLayer, by_name: bool

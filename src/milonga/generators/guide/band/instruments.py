@@ -46,7 +46,7 @@ class Instrument(Record):
     ) -> ScorePart:
         """Its part of a score, placed as ``ScorePart`` explains."""
         sound = self.program, tuple(notes), False, level_db
-        return ScorePart(name, *sound, pan, reverb, self.synth, duck)
+        return ScorePart(name, *sound, pan, reverb, self.synth, duck, self.name)
 
 
 _TABLE = read_table(__package__, "instruments.toml")

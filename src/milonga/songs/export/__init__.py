@@ -1,0 +1,1 @@
+"""A song for other programs: stems, notes, timed lyrics, projects of audio workstations."""

@@ -1,0 +1,1 @@
+"""Out into the studio: songs and sound models for other programs."""
