@@ -58,6 +58,12 @@ def say(text: object = "", *, mark: str = "") -> None:
     click.echo(mark + printable(text), err=True)
 
 
+def say_note(text: str) -> None:
+    """Print a note of a plan on standard error, where there is one."""
+    if text:
+        say(f"note: {text}")
+
+
 def say_first(lines: Sequence[str], most: int, indent: str = "") -> None:
     """Print the first lines of a list on standard error, and how many more there are."""
     for line in lines[:most]:

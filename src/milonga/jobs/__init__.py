@@ -12,6 +12,7 @@
 
 from milonga.jobs.job import Cost, Job, Step
 from milonga.jobs.kinds import RenderWork, StudyWork, TrainWork, Work
+from milonga.jobs.local.choice import workers
 from milonga.jobs.queue import Queue
 from milonga.jobs.running.runner import Runner, start_runner
 from milonga.jobs.submit import submit, wait
@@ -29,4 +30,5 @@ __all__ = [
     "start_runner",
     "submit",
     "wait",
+    "workers",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from milonga.errors import JobError
 from milonga.jobs.job import Cost
+from milonga.jobs.placing import Place
 from milonga.runtime.devices import has_accelerator
 from milonga.runtime.progress import Progress
 from milonga.runtime.record import ExplainedRecord, first_error
@@ -79,6 +80,9 @@ class RenderWork(Work):
     choose: Mapping[str, str] = Field(default_factory=dict)
     best_by: str | None = None
     report: bool = True
+    workers: int | None = None
+    on: str = ""
+    trusting: bool = False
 
     @property
     def title(self) -> str:
@@ -95,13 +99,17 @@ class RenderWork(Work):
         )  # fmt: skip
 
     def cost(self) -> Cost:
-        return cost_of_takes(self.plan().takes)
+        return cost_of_takes(self.plan().takes, Place(self.workers, self.on, self.trusting))
 
     def run(self, progress: Progress, made: Made) -> dict[str, Any]:
         from milonga.workflows.songs import render_plan
 
+        plan = self.plan()
+        runner, note = Place(self.workers, self.on, self.trusting).runner(plan.takes)
+        _tell(progress, note)
         song = render_plan(
-            self.plan(),
+            plan,
+            on=runner,
             choose=self.choose,
             best_by=self.best_by,
             report=self.report,
@@ -118,6 +126,9 @@ class StudyWork(Work):
 
     file: Path
     out: Path
+    workers: int | None = None
+    on: str = ""
+    trusting: bool = False
 
     @property
     def title(self) -> str:
@@ -126,13 +137,16 @@ class StudyWork(Work):
     def cost(self) -> Cost:
         from milonga.workflows.judging.study import plan_study
 
-        plans = plan_study(self.file, self.out).plans
-        return cost_of_takes([take for _, plan in plans for take in plan.takes])
+        takes = plan_study(self.file, self.out).all_takes
+        return cost_of_takes(takes, Place(self.workers, self.on, self.trusting))
 
     def run(self, progress: Progress, made: Made) -> dict[str, Any]:
-        from milonga.workflows.judging.study import run_study
+        from milonga.workflows.judging.study import plan_study, run_study
 
-        study = run_study(self.file, self.out, progress=progress, on_outcome=_receipt_of(made))
+        plan = plan_study(self.file, self.out)
+        runner, note = Place(self.workers, self.on, self.trusting).runner(plan.all_takes)
+        _tell(progress, note)
+        study = run_study(plan, progress=progress, on_outcome=_receipt_of(made), on=runner)
         return study.to_dict()
 
 
@@ -200,8 +214,8 @@ def work_of(kind: str, version: int, arguments: Mapping[str, Any]) -> Work:
         raise JobError(f"The job's {field} is wrong: {message}.") from None
 
 
-def cost_of_takes(takes: list[PlannedTake] | tuple[PlannedTake, ...]) -> Cost:
-    """Sum up what planned takes cost, rendered one after the other in one process."""
+def cost_of_takes(takes: Sequence[PlannedTake], place: Place) -> Cost:
+    """Sum up what planned takes cost, rendered at a place."""
     from milonga.songs.rendering.plan import memory_of
 
     times = [take.estimate_s for take in takes if take.estimate_s is not None]
@@ -209,11 +223,16 @@ def cost_of_takes(takes: list[PlannedTake] | tuple[PlannedTake, ...]) -> Cost:
     devices = {getattr(take.generator.options, "device", "cpu") for take in first.values()}
     return Cost(
         estimate_s=sum(times) if times else None,
-        memory=memory_of(takes),
+        memory=place.memory(takes, memory_of(takes)),
         download=sum(take.download for take in first.values()),
         takes=len(takes),
         device="accelerator" if devices - {"cpu"} and has_accelerator() else "",
     )
+
+
+def _tell(progress: Progress, note: str) -> None:
+    if note:
+        progress.message(note)
 
 
 def _receipt_of(made: Made) -> Callable[[Outcome], None]:

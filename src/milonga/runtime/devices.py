@@ -8,6 +8,7 @@ on it agreed with the processor's.
 from __future__ import annotations
 
 import functools
+import os
 import platform
 import re
 import sys
@@ -38,6 +39,22 @@ _REFUSED = re.compile(
 def torch_installed() -> bool:
     """Tell if torch could be imported, without importing it."""
     return find_spec("torch") is not None
+
+
+def core_count() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def thread_count() -> int:
+    """Return the threads that networks compute with in this process, without importing torch."""
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "get_num_threads"):
+        return int(torch.get_num_threads())
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(asked) if asked.isdecimal() and int(asked) else core_count()
 
 
 def has_accelerator() -> bool:

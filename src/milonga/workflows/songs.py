@@ -20,7 +20,7 @@ from milonga.songs.output.mixed import Mix
 from milonga.songs.output.report import REPORT, check_report_place, write_song_report
 from milonga.songs.rendering.plan import Plan, Selection, make_plan
 from milonga.songs.rendering.receipts import Receipt, read_receipt
-from milonga.songs.rendering.render import Outcome, iter_render
+from milonga.songs.rendering.render import Outcome, TakeRunner, render_takes
 from milonga.songs.rendering.replay import Replay, replay_take
 from milonga.songs.sheet.load import load_sheet
 from milonga.songs.sheet.model import Sheet
@@ -139,6 +139,7 @@ def render_song(
     best_by: str | None = None,
     report: bool = True,
     progress: Progress | None = None,
+    on: TakeRunner = render_takes,
 ) -> RenderedSong:
     """Render a song sheet into takes with receipts, ``song.wav`` and a report.
 
@@ -151,6 +152,7 @@ def render_song(
         best_by: of several takes of a layer the mix uses the best by this rule (``BEST_BY``
             lists them); choices by name stay.
         progress: shows the work and stops it.
+        on: renders the takes: this process, or others (``milonga.jobs.workers(2)``).
 
     The other arguments are those of ``plan_song``.
 
@@ -172,7 +174,9 @@ def render_song(
         sheet, out, generators=generators, segments=segments, whole=whole, takes=takes,
         seed=seed, options=options, report=report,
     )  # fmt: skip
-    return render_plan(plan, choose=choose, best_by=best_by, report=report, progress=progress)
+    return render_plan(
+        plan, choose=choose, best_by=best_by, report=report, progress=progress, on=on
+    )
 
 
 def render_plan(
@@ -183,6 +187,7 @@ def render_plan(
     report: bool = True,
     progress: Progress | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
+    on: TakeRunner = render_takes,
 ) -> RenderedSong:
     """Render what ``plan_song`` planned; arguments and errors as for ``render_song``.
 
@@ -196,11 +201,12 @@ def render_plan(
     folder = OutputFolder.begin(
         plan.out, plan.sheet, choose, plan.takes, plan.generators, plan.whole
     )
-    outcomes = []
-    for outcome in iter_render(plan, progress):
-        outcomes.append(outcome)
+    found = {}
+    for number, outcome in on(plan.takes, progress):
+        found[number] = outcome
         if on_outcome is not None:
             on_outcome(outcome)
+    outcomes = [found[number] for number in sorted(found)]
     mix = _mixed(folder, best_by, progress)
     page = write_song_report(folder, progress, outcomes) if report else None
     return RenderedSong(tuple(outcomes), mix, page)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, put, say
+from milonga.cli.common import json_option, make_progress, print_json, put, say, say_note
+from milonga.cli.placing import place_options
 from milonga.cli.queueing import put_in_queue, queue_options
 from milonga.cli.songs.choices import best_by_option, choose_option, options_option
 
@@ -93,6 +94,7 @@ def _list_options(ctx: click.Context, param: click.Parameter, wanted: bool) -> N
 @best_by_option
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--no-report", is_flag=True, help="Skip the comparison and the report.")
+@place_options
 @queue_options
 @json_option
 def render(
@@ -100,6 +102,9 @@ def render(
     best_by: str | None,
     dry_run: bool,
     no_report: bool,
+    workers: int | None,
+    on: str,
+    trusting: bool,
     queue: bool,
     priority: int,
     after: tuple[int, ...],
@@ -111,6 +116,7 @@ def render(
     The plan is printed and checked first. Finished takes of the same request are kept, so the
     same command goes on after an interruption.
     """
+    from milonga.jobs.placing import Place
     from milonga.workflows.songs import plan_song, render_plan
 
     plan = plan_song(**wanted, report=not no_report)
@@ -122,11 +128,17 @@ def render(
     if queue:
         from milonga.jobs.kinds import RenderWork
 
-        work = RenderWork(**wanted, choose=choose, best_by=best_by, report=not no_report)
+        work = RenderWork(
+            **wanted, choose=choose, best_by=best_by, report=not no_report, workers=workers,
+            on=on, trusting=trusting,
+        )  # fmt: skip
         return put_in_queue(work, priority, after, as_json)
+    runner, note = Place(workers, on, trusting).runner(plan.takes)
+    say_note(note)
     song = render_plan(
-        plan, choose=choose, best_by=best_by, report=not no_report, progress=make_progress()
-    )
+        plan, choose=choose, best_by=best_by, report=not no_report, progress=make_progress(),
+        on=runner,
+    )  # fmt: skip
     if as_json:
         print_json(song.to_dict())
     else:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from milonga.cli.common import json_option, make_progress, put, say, say_first, show
+from milonga.cli.common import json_option, make_progress, put, say, say_first, say_note, show
+from milonga.cli.placing import place_options
 from milonga.cli.queueing import put_in_queue, queue_options
 from milonga.runtime.words import time_text
 
@@ -15,12 +16,16 @@ from milonga.runtime.words import time_text
 @click.argument("file", metavar="FILE.yaml", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Show the plan and its cost; render nothing.")
+@place_options
 @queue_options
 @json_option
 def study(
     file: Path,
     out: Path,
     dry_run: bool,
+    workers: int | None,
+    on: str,
+    trusting: bool,
     queue: bool,
     priority: int,
     after: tuple[int, ...],
@@ -30,6 +35,7 @@ def study(
 
     An interrupted study goes on with the same command: finished takes are kept.
     """
+    from milonga.jobs.placing import Place
     from milonga.workflows.judging.study import plan_study, run_study
 
     plan = plan_study(file, out)
@@ -42,8 +48,11 @@ def study(
     if queue:
         from milonga.jobs.kinds import StudyWork
 
-        return put_in_queue(StudyWork(file=file, out=out), priority, after, as_json)
-    found = run_study(plan, progress=make_progress())
+        work = StudyWork(file=file, out=out, workers=workers, on=on, trusting=trusting)
+        return put_in_queue(work, priority, after, as_json)
+    runner, note = Place(workers, on, trusting).runner(plan.all_takes)
+    say_note(note)
+    found = run_study(plan, progress=make_progress(), on=runner)
 
     def printed() -> None:
         for each in found.summary.differences:

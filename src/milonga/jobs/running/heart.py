@@ -5,21 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from dataclasses import replace
 
 from milonga.errors import MilongaError
 from milonga.jobs.job import BEAT_S, Job, Step
+from milonga.jobs.pulse import Pulse
 from milonga.jobs.queue import Queue
 from milonga.runtime.logs import LOG
 from milonga.runtime.progress import LineProgress, Update
 
-IDLE_S = 300.0
-"""A worker that computes nothing and reports nothing for so long hangs: its heart stops."""
 LEASE_LOST = 4
 """Exit status of a worker whose job was given to another one."""
-_LITTLE_S = 0.005
-"""Processor time, between two beats, that means nothing."""
 _LINE_S = 30.0
 
 
@@ -63,15 +59,12 @@ class Heart(threading.Thread):
     def __init__(self, queue: Queue, job: Job, progress: JobProgress) -> None:
         super().__init__(name="milonga-heart", daemon=True)
         self._queue, self._job, self._progress = queue, job, progress
-        self._ended = threading.Event()
-        self._signs = -1
-        self._used = 0.0
-        self._last = time.monotonic()
+        self._ended, self._pulse = threading.Event(), Pulse(lambda: progress.signs)
 
     def run(self) -> None:
         while not self._ended.wait(BEAT_S):
             try:
-                wanted = self._queue.beat(self._job, self._progress.step, alive=self._works())
+                wanted = self._queue.beat(self._job, self._progress.step, alive=self._pulse.felt())
             except MilongaError as error:
                 # A full disk, for now: the work goes on as long as it can.
                 LOG.warning("the queue can't be told: %s", error)
@@ -86,10 +79,3 @@ class Heart(threading.Thread):
         """End it; nothing is written afterwards."""
         self._ended.set()
         self.join()
-
-    def _works(self) -> bool:
-        used = time.process_time() - time.thread_time()
-        if used - self._used > _LITTLE_S or self._progress.signs != self._signs:
-            self._last = time.monotonic()
-        self._used, self._signs = used, self._progress.signs
-        return time.monotonic() - self._last < IDLE_S

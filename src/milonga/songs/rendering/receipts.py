@@ -107,6 +107,10 @@ class Receipt(FiniteRecord):
     """What the plan said of it, such as words that the generator doesn't follow."""
     edited: Edited | None = None
     """Of an edit."""
+    threads: int | None = None
+    """Of the process that rendered it; sums of a network may be rounded otherwise with more."""
+    node: str | None = None
+    """Machine of a cluster that rendered it."""
 
     @property
     def answers(self) -> Request:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from milonga.analysis.take_checks import TakeDefect, check_take
 from milonga.audio.digest import samples_sha256
 from milonga.errors import AudioError, GeneratorError, MilongaError, OutputError
 from milonga.generators.base import Model
+from milonga.runtime.devices import thread_count
 from milonga.runtime.files import atomic_paths, locked_folder, sweep_parts
 from milonga.runtime.logs import details_hint, log_failure
 from milonga.runtime.memory import SHORT_OF_MEMORY, is_out_of_memory
@@ -92,22 +93,79 @@ def iter_render(
     plan: Plan, progress: Progress | None = None, *, attempts: int = ATTEMPTS
 ) -> Iterator[Outcome]:
     """Render as ``render`` does, and yield one outcome at a time."""
-    progress = progress or Progress()
-    with progress.task("Rendering", len(plan.takes), "takes") as task:
-        for planned in plan.takes:
-            progress.check()
-            sweep_parts(planned.folder)
-            with progress.about(planned.place):
-                outcome = _kept(planned) or _rendered(planned, progress, attempts)
-            if not outcome.good:
-                failed = "failed. " if outcome.status == "failed" else ""
-                details = f"\n  {outcome.details}" if outcome.details else ""
-                progress.message(f"{planned.label}: {failed}{outcome.fault}{details}")
-            yield outcome
+    for _, outcome in render_takes(plan.takes, progress or Progress(), attempts=attempts):
+        yield outcome
+
+
+TakeRunner = Callable[[Sequence[PlannedTake], Progress], Iterator[tuple[int, Outcome]]]
+"""Renders takes, here or elsewhere, and yields the place of each in the sequence and its outcome,
+in any order; errors as ``render``."""
+
+
+def render_takes(
+    takes: Sequence[PlannedTake], progress: Progress, *, attempts: int = ATTEMPTS
+) -> Iterator[tuple[int, Outcome]]:
+    """Render takes one after the other in this process: the plainest ``TakeRunner``."""
+    with progress.task("Rendering", len(takes), "takes") as task:
+        for number, planned in enumerate(takes):
+            outcome = render_take(planned, progress, attempts=attempts)
+            tell_faults(outcome, progress)
+            yield number, outcome
             task.advance()
 
 
-def _kept(planned: PlannedTake) -> Outcome | None:
+def render_take(planned: PlannedTake, progress: Progress, *, attempts: int = ATTEMPTS) -> Outcome:
+    """Render one take, unless a finished one of the same request is there; errors as ``render``."""
+    progress.check()
+    sweep_parts(planned.folder)
+    with progress.about(planned.place):
+        return kept_take(planned) or _rendered(planned, progress, attempts)
+
+
+def tell_faults(outcome: Outcome, progress: Progress) -> None:
+    """Show what is wrong with a take."""
+    if not outcome.good:
+        failed = "failed. " if outcome.status == "failed" else ""
+        details = f"\n  {outcome.details}" if outcome.details else ""
+        progress.message(f"{outcome.planned.label}: {failed}{outcome.fault}{details}")
+
+
+def place_take(planned: PlannedTake, receipt: Receipt, sound: bytes) -> Outcome:
+    """Put a take that was rendered on another machine where it belongs.
+
+    Args:
+        planned: the take.
+        receipt: of the take; that of the samples in ``sound``.
+        sound: the audio file.
+
+    Raises:
+        AudioError: the file doesn't hold the samples that the receipt names.
+        OutputError: the output can't be written.
+    """
+    with locked_folder(planned.folder):
+        if (theirs := kept_take(planned)) is not None:
+            return theirs
+        planned = _named(planned)
+        with atomic_paths(planned.sound_path, planned.receipt_path) as (sound_part, receipt_part):
+            sound_part.write_bytes(sound)
+            if samples_sha256(audio.read(sound_part)) != receipt.sound.sha256:
+                raise AudioError("The samples arrived damaged.", where=planned.sound_path)
+            named = receipt.sound.model_copy(update={"file": planned.sound_path.name})
+            receipt = receipt.model_copy(update={"sound": named})
+            write_receipt(receipt, receipt_part)
+    return Outcome(planned, "rendered", receipt)
+
+
+def _named(planned: PlannedTake) -> PlannedTake:
+    """Give a take the name that is free now, in a folder that is locked."""
+    base = planned.name.partition(".")[0]
+    name = numbered_name(planned.folder, base, planned.generator.name, planned.request)
+    planned = replace(planned, name=name)
+    set_aside(planned.sound_path, planned.receipt_path)
+    return planned
+
+
+def kept_take(planned: PlannedTake) -> Outcome | None:
     """Find the take on disk, if it is whole and answers the same request."""
     try:
         receipt = read_receipt(planned.receipt_path)
@@ -191,12 +249,9 @@ def _written(planned: PlannedTake, made: Made, attempt: _Attempt) -> Outcome:
     )
     with locked_folder(planned.folder):
         # Another render may have written here meanwhile.
-        if (theirs := _kept(planned)) is not None:
+        if (theirs := kept_take(planned)) is not None:
             return theirs
-        base = planned.name.partition(".")[0]
-        name = numbered_name(planned.folder, base, planned.generator.name, planned.request)
-        planned = replace(planned, name=name)
-        set_aside(planned.sound_path, planned.receipt_path)
+        planned = _named(planned)
         with atomic_paths(planned.sound_path, planned.receipt_path) as (sound_part, receipt_part):
             _, sound = write_take(made.clip, sound_part, tags, made.subtype)
             receipt = Receipt(
@@ -216,6 +271,7 @@ def _written(planned: PlannedTake, made: Made, attempt: _Attempt) -> Outcome:
                 findings=attempt.findings,
                 notes=planned.notes,
                 edited=made.edited,
+                threads=thread_count(),
             )
             write_receipt(receipt, receipt_part)
         return Outcome(planned, "rendered", receipt)

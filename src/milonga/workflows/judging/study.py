@@ -21,8 +21,8 @@ from milonga.errors import MilongaError, OutputError, needs_extra
 from milonga.runtime.documents import read_json
 from milonga.runtime.files import atomic_path, check_writable, dump_json, write_text
 from milonga.runtime.progress import Progress
-from milonga.songs.rendering.plan import Plan
-from milonga.songs.rendering.render import Outcome, iter_render
+from milonga.songs.rendering.plan import Plan, PlannedTake
+from milonga.songs.rendering.render import Outcome, TakeRunner, render_takes
 from milonga.songs.sheet.load import load_sheet
 from milonga.songs.sheet.model import Sheet
 from milonga.workflows.judging.study_file import Condition, StudyFile, read_study
@@ -51,6 +51,11 @@ class StudyPlan:
     sheet: Sheet
     out: Path
     plans: tuple[tuple[Condition, Plan], ...]
+
+    @property
+    def all_takes(self) -> tuple[PlannedTake, ...]:
+        """The takes of all conditions, one condition after the other."""
+        return tuple(take for _, plan in self.plans for take in plan.takes)
 
     @property
     def takes(self) -> int:
@@ -147,6 +152,7 @@ def run_study(
     *,
     progress: Progress | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
+    on: TakeRunner = render_takes,
 ) -> Study:
     """Render the takes of a study, measure them, and write a table and a page.
 
@@ -157,6 +163,7 @@ def run_study(
         out: the folder; not used for a plan, which has its own.
         progress: shows the work, and stops it.
         on_outcome: called with each take's outcome as soon as there is one.
+        on: renders the takes: this process, or others (``milonga.jobs.workers(2)``).
 
     Raises:
         MilongaError: as ``plan_study``.
@@ -166,14 +173,18 @@ def run_study(
     plan = file if isinstance(file, StudyPlan) else plan_study(file, out)
     rows: list[dict[str, Any]] = []
     failed: list[str] = []
-    for condition, takes in plan.plans:
-        for outcome in iter_render(takes, progress):
-            if on_outcome is not None:
-                on_outcome(outcome)
-            if outcome.receipt is None:
-                failed.append(f"{condition.label}, {outcome.planned.label}: {outcome.error}")
-            else:
-                rows.append(_row(condition, outcome))
+    conditions = [condition for condition, takes in plan.plans for _ in takes.takes]
+    found = {}
+    for number, outcome in on(plan.all_takes, progress):
+        found[number] = outcome
+        if on_outcome is not None:
+            on_outcome(outcome)
+    for number, outcome in sorted(found.items()):
+        condition = conditions[number]
+        if outcome.receipt is None:
+            failed.append(f"{condition.label}, {outcome.planned.label}: {outcome.error}")
+        else:
+            rows.append(_row(condition, outcome))
     _add_figures(rows, plan.sheet, progress)
     if plan.study.words:
         _add_words(rows, plan, progress)
