@@ -214,6 +214,7 @@ print(peak_memory())
 """
 
 
+@pytest.mark.slow
 def test_ten_minutes_take_the_memory_of_one():
     config = SMALL | {
         "upsample_rates": [16, 16], "upsample_kernel_sizes": [32, 32], "hop_size": 256,

@@ -221,7 +221,14 @@ def test_folders_that_hold_no_song(milonga, tmp_path):
     assert "damaged" in milonga("mix", tmp_path).err
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        signal.SIGKILL,
+    ],
+)
 def test_an_interrupted_render_goes_on(milonga, song, out, tmp_path, kind):
     many = ["render", str(song), "--out", str(out), "--takes", "5"]
     process = WarmProcess(

@@ -229,7 +229,7 @@ class TestExport:
         assert "in the way" in done.err
 
 
-@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+@pytest.mark.parametrize("locale", ["C", pytest.param("C.UTF-8", marks=pytest.mark.slow)])
 def test_any_locale(milonga, locale):
     done = milonga("song", "check", WHISPERS / "song.yaml", LC_ALL=locale)
     assert done.status == 0

@@ -65,6 +65,7 @@ def test_wrong_usage(milonga, tmp_path, args, status, word):
     assert word in done.err
 
 
+@pytest.mark.slow
 def test_a_training_is_interrupted_resumed_and_repeated(milonga, corpus, tmp_path):
     """Ctrl-C while it trains; the same command goes on; then there is nothing to do."""
     command = ["-m", "milonga", "sound", "train", str(corpus), "--name", "noise"]

@@ -79,6 +79,7 @@ def test_latents_are_those_of_the_pipeline(make_ace_step, kind, edit, more):
     same(found, expected)
 
 
+@pytest.mark.slow
 def test_the_timbre_of_a_reference_is_the_pipeline_s(make_ace_step):
     folder, reference = make_ace_step(), noise(34, seed=3)
     engine = engine_of(folder)

@@ -182,6 +182,7 @@ def test_seeds_words_and_options_change_the_clip_and_nothing_else(tiny, make_bar
     assert any("batched" in note for note in tiny.model().notes)
 
 
+@pytest.mark.slow
 def test_a_voice_from_a_file_and_pickled_weights(make_bark, make_voice, tmp_path):
     # Always the likeliest token: the same weights in another form may lie elsewhere in memory, so
     # that sums are added in another order, and a token drawn at the edge would be its neighbour.
@@ -318,6 +319,7 @@ def test_song_check_shows_the_prompts(tmp_path):
     assert layer["problems"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("most", "taken"), [(1e9, "int8"), (1e-9, "float32")])
 def test_auto_takes_fewer_bits_where_the_odds_stay(make_bark, monkeypatch, most, taken):
     from milonga.generators.neural import bits

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import pytest
 from warm_process import run_warm
 
 from milonga import audio
@@ -25,6 +26,7 @@ def contents(folder):
             for path in folder.rglob("*") if path.is_file()}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_example_song(hub, make_bark, make_stable_audio, tmp_path):
     hub.add(REPOS["bark"], contents(make_bark("bin")))
     hub.add(REPOS["stable-audio"], contents(make_stable_audio()), gated=True)

@@ -202,6 +202,7 @@ def test_an_808_is_a_gliding_sub_bass():
     assert abs(librosa.hz_to_midi(peak) - note.pitch) < 0.5
 
 
+@pytest.mark.slow
 def test_a_ten_minute_segment():
     clip = render(
         request(seconds=600.0, tempo=240.0, role="vocals", section="chorus"), a_cappella=True

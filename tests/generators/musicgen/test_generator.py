@@ -131,8 +131,24 @@ assert not {"torch", "transformers", "scipy"} & set(sys.modules)
     assert "milonga weights get musicgen-stereo-medium" in offline
 
 
-@pytest.mark.parametrize("seconds", [0.01, 0.5, 0.77123, 2.0])
-@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(
+    ("channels", "seconds"),
+    [
+        (1, 0.01),
+        (2, 0.77123),
+        *(
+            pytest.param(channels, seconds, marks=pytest.mark.slow)
+            for channels, seconds in [
+                (1, 0.5),
+                (1, 0.77123),
+                (1, 2.0),
+                (2, 0.01),
+                (2, 0.5),
+                (2, 2.0),
+            ]
+        ),
+    ],
+)
 def test_clips_are_exactly_as_long_as_asked(make_musicgen, seconds, channels):
     generator = MusicGen(MusicGen.Options(model=str(make_musicgen(channels))))
     clip = generator.render(ask(seconds=seconds), Progress())
@@ -249,6 +265,7 @@ def test_a_clip_beyond_the_window_goes_on_and_is_as_long_as_asked(tiny):
     assert after.std() > 0.01
 
 
+@pytest.mark.slow
 def test_an_interrupted_render_keeps_its_takes_and_goes_on(make_musicgen, tmp_path):
     (tmp_path / "song.yaml").write_text(SHEET.replace("seconds: 0.77", "seconds: 60"))
     command = [

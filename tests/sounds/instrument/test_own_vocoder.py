@@ -268,6 +268,7 @@ def test_cancelled_it_goes_on_and_ends_the_same(entry, trained):
         fine_tune_vocoder("bells", changes={**QUICK, "seed": 5}, size="tiny")
 
 
+@pytest.mark.slow
 def test_a_bigvgan_on_this_machine_is_fine_tuned(home, entry, tmp_path):
     # A small one of the same mels stands where the catalogue's would be.
     from milonga.vocoders.bigvgan.config import BigVGANConfig
@@ -322,6 +323,7 @@ def test_another_process_keeps_it_out(entry):
         fine_tune_vocoder("bells", changes=QUICK, size="tiny")
 
 
+@pytest.mark.slow
 def test_the_command(home):
     # The training is done: it goes on by one step.
     command = ["-m", "milonga", "sound", "fine-tune-vocoder"]

@@ -180,6 +180,7 @@ def test_training_stops_when_nothing_gets_better(store, tiny, tmp_path):
     assert record.steps < 400
 
 
+@pytest.mark.slow
 def test_budgets_and_previews(store, tiny, tmp_path):
     shown = []
     settings = tiny(steps=None, epochs=1, preview_s=0.0, checkpoint_s=0.0)
@@ -192,6 +193,7 @@ def test_budgets_and_previews(store, tiny, tmp_path):
     assert record.budget == {"minutes": 0.01, "steps": None}
 
 
+@pytest.mark.slow
 def test_a_corpus_of_one_file_and_of_one_frame(sounds, tiny, tmp_path):
     for name, samples in (("one", sounds.pitched(1, 300, 0.5)), ("frame", np.ones(600) * 0.1)):
         made = train(sounds.store([samples], []), tmp_path / name, tiny(steps=2))

@@ -104,6 +104,7 @@ print(training.step, repr(total), flush=True)
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on(tmp_path):
     folder = tmp_path / "killed"
     # Every step writes a checkpoint, so most kills fall into one.

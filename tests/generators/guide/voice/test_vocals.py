@@ -216,6 +216,7 @@ def test_any_words_are_sung_on_all_their_notes(render, text):
     assert min(levels) > 0.002
 
 
+@pytest.mark.slow
 def test_a_very_long_line(render):
     clip, melody = render("we are wonderful together " * 25, seconds=60, tempo=140)
     assert sum(len(line.notes) for line in melody) == 200
