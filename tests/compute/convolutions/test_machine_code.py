@@ -6,6 +6,7 @@ from llvmlite import ir
 
 from milonga.compute import processor
 from milonga.compute.convolutions import packed
+from milonga.compute.convolutions.kernels.lstm import emit_lstm
 from milonga.compute.convolutions.kernels.minimal import MEDIUM, Filtering
 from milonga.compute.convolutions.kernels.unit import Unit, emit_unit
 
@@ -17,8 +18,10 @@ PROCESSORS = {
 
 
 @pytest.mark.parametrize("where", PROCESSORS)
-def test_a_unit_compiles(where):
+def test_kernels_compile(where, monkeypatch):
     triple, features, product = PROCESSORS[where]
+    machine = "x86_64" if triple.startswith("x86") else "arm64"
+    monkeypatch.setattr(processor, "machine", lambda: machine)
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     try:
@@ -31,6 +34,7 @@ def test_a_unit_compiles(where):
     module = ir.Module("milonga")
     module.triple = triple
     emit_unit(module, Unit(7, Filtering(MEDIUM, 7), "snake", "elu", True, 8, tiling, tiling))
+    emit_lstm(module)
     parsed = llvm.parse_assembly(str(module))
     parsed.verify()
     text = target.create_target_machine(features=features, opt=3).emit_assembly(parsed)

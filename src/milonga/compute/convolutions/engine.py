@@ -14,7 +14,7 @@ from milonga.compute.convolutions.spans import Span
 from milonga.compute.convolutions.steps import Machine, lengths, margin_of, run_steps, spans
 from milonga.compute.convolutions.workers import Workers
 
-PIECE_BYTES = 16_000_000
+PIECE_BYTES = 8_000_000
 """Of a signal that is computed at once."""
 
 _LEAST = 4

@@ -201,7 +201,9 @@ def filtering_for(taps: int, inputs: int, outputs: int, dilation: int) -> Filter
     if taps == 1 or (min(inputs, outputs) < 16 and dilation == 1):
         return None
     if taps == 2:
-        return Filtering(TINY, taps) if inputs * outputs <= 1 << 20 else None
+        # The smaller of these holds twice the weights, the larger four times.
+        points = SMALL if inputs * outputs <= 1 << 18 else TINY
+        return Filtering(points, taps) if inputs * outputs <= 1 << 20 else None
     if taps <= 5:
         return Filtering(SMALL, taps)
     if taps <= 9 or (taps <= 11 and inputs < _LARGE_FROM):

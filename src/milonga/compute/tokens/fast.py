@@ -6,9 +6,7 @@ once, a prompt or a window, goes through plain torch, which is quick at many row
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -335,28 +333,15 @@ def _compiled(
     kinds: tuple[Kind, ...], head: int, memory: Kind, eps: float, unroll: int,
     there: frozenset[str],
 ) -> Callable[..., None]:  # fmt: skip
-    import llvmlite.binding as llvm
-
-    from milonga.compute.convolutions.kernels.compile import compile_module, has_wide_vectors
-    from milonga.compute.convolutions.kernels.emit import POINTER
+    from milonga.compute.convolutions.kernels.compile import (
+        compile_module,
+        has_wide_vectors,
+        kernel_of,
+    )
+    from milonga.compute.convolutions.kernels.waiting import provide_yield
     from milonga.compute.tokens.kernels import Heads
-    from milonga.compute.tokens.program import RUN, YIELD, emit_program
+    from milonga.compute.tokens.program import RUN, emit_program
 
-    pause = "llvm.x86.sse2.pause" if processor.machine() == "x86_64" else "llvm.aarch64.hint"
-    module = emit_program(
-        kinds, Heads(head, memory), eps, wide=has_wide_vectors(), unroll=unroll, pause=pause
-    )
-    library: Any = ctypes
-    give_way = (
-        library.windll.kernel32.SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
-    )
-    llvm.add_symbol(YIELD, ctypes.cast(give_way, ctypes.c_void_p).value)
-    engine = compile_module(str(module))
-    types = [ctypes.c_void_p if kind is POINTER else ctypes.c_int64 for _, kind in RUN]
-    # A call through ctypes lets other Python threads run meanwhile.
-    function = ctypes.CFUNCTYPE(None, *types)(engine.get_function_address("run"))
-
-    def run(*values: int, _engine: Any = engine) -> None:
-        function(*values)
-
-    return run
+    module = emit_program(kinds, Heads(head, memory), eps, wide=has_wide_vectors(), unroll=unroll)
+    provide_yield()
+    return kernel_of(compile_module(str(module)), "run", RUN)

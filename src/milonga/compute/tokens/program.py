@@ -14,6 +14,7 @@ from typing import Any
 from llvmlite import ir
 
 from milonga.compute.convolutions.kernels.emit import INT, POINTER, Value
+from milonga.compute.convolutions.kernels.waiting import emit_wait
 from milonga.compute.tokens.kernels import (
     Heads,
     emit_after,
@@ -44,13 +45,10 @@ RUN = (
 )  # fmt: skip
 """``scratch``: of this thread alone, room for the rows of the widest product; ``scores``: for the
 places of the longest memory."""
-_SPINS = 4096
-YIELD = "milonga_yield"
-"""Symbol of the system's function that lets other threads run."""
 
 
 def emit_program(
-    kinds: Sequence[Kind], heads: Heads, eps: float, *, wide: bool, unroll: int, pause: str | None
+    kinds: Sequence[Kind], heads: Heads, eps: float, *, wide: bool, unroll: int
 ) -> ir.Module:
     """The module with the function ``run``.
 
@@ -60,7 +58,6 @@ def emit_program(
         eps: of the norms.
         wide: whether there are 32 registers of 16 floats.
         unroll: vectors of the inner index of products at a time.
-        pause: the intrinsic of this kind of processor for waiting.
     """
     module = ir.Module("milonga")
     products = [emit_product(module, kind, wide, unroll) for kind in kinds]
@@ -153,7 +150,7 @@ def emit_program(
         pieces = word(PRODUCT, "pieces")
         is_product = b.icmp_signed(">=", word(PRODUCT, "kind"), e.index(0))
         _claim(e, taken, done, pieces, prepare, is_product, product_piece, attention_piece)
-        _await(e, done, pieces, pause)
+        emit_wait(e, done, pieces)
 
     e.loop(e.index(0), a["count"], 1, operation)
     e.finish()
@@ -184,34 +181,6 @@ def _claim(
             attention_piece(piece)
     b.atomic_rmw("add", done, one, "acq_rel")
     fresh.add_incoming(ir.Constant(ir.IntType(1), 0), b.block)
-    b.branch(head)
-    b.position_at_end(after)
-
-
-def _await(e: Vectors, done: Value, pieces: Value, pause: str | None) -> None:
-    """Wait until all pieces are done."""
-    b, module = e.b, e.function.module
-    before = b.block
-    head, wait, after = (e.function.append_basic_block(n) for n in ("await", "wait", "done"))
-    b.branch(head)
-    b.position_at_end(head)
-    spins = b.phi(INT)
-    spins.add_incoming(e.index(0), before)
-    ready = b.load_atomic(done, "acquire", 8, typ=INT)
-    b.cbranch(b.icmp_signed(">=", ready, pieces), after, wait)
-    b.position_at_end(wait)
-    if pause == "llvm.aarch64.hint":
-        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(32)])
-        b.call(module.globals.get(pause) or ir.Function(module, kind, pause), [e.i32(1)])
-    elif pause:
-        kind = ir.FunctionType(ir.VoidType(), [])
-        b.call(module.globals.get(pause) or ir.Function(module, kind, pause), [])
-    more = b.add(spins, e.index(1))
-    kind = ir.FunctionType(ir.IntType(32), [])
-    give_way = module.globals.get(YIELD) or ir.Function(module, kind, YIELD)
-    with b.if_then(b.icmp_signed(">", more, e.index(_SPINS))):
-        b.call(give_way, [])
-    spins.add_incoming(more, b.block)
     b.branch(head)
     b.position_at_end(after)
 

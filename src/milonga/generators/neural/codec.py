@@ -140,7 +140,7 @@ def _make_engine(codec: Any) -> _Fast | None:
         return None
     try:
         with torch.inference_mode():
-            lstm = Lstm(layers[1].lstm)
+            lstm = Lstm(layers[1].lstm, torch.get_num_threads())
             return _Fast(
                 lstm, Engine(describe_stages(layers[2:]), lstm.size, torch.get_num_threads())
             )

@@ -54,9 +54,29 @@ def snake(e: Emitter, x: Value, alpha: Value, gain: Value) -> Value:
 
 def elu(e: Emitter, x: Value) -> Value:
     """``x`` above 0, ``exp(x) - 1`` below."""
-    # Below -87 the power would leave the range of exponents; the result is -1 long before.
-    low = e.vector_max(e.vector_min(x, e.constant(0.0)), e.constant(-80.0))
-    turns = e.b.fmul(low, e.constant(1 / math.log(2)))
+    below = e.b.fsub(exponential(e, e.vector_min(x, e.constant(0.0))), e.constant(1.0))
+    return e.b.select(e.b.fcmp_ordered(">", x, e.constant(0.0)), x, below)
+
+
+def sigmoid(e: Emitter, x: Value) -> Value:
+    """``1 / (1 + exp(-x))``, within 1e-7."""
+    one = e.constant(1.0)
+    return e.b.fdiv(one, e.b.fadd(one, exponential(e, e.b.fneg(x))))
+
+
+def hyperbolic_tangent(e: Emitter, x: Value) -> Value:
+    """``tanh(x)``, within 2e-7."""
+    twice = sigmoid(e, e.b.fadd(x, x))
+    return e.fma(e.constant(2.0), twice, e.constant(-1.0))
+
+
+def exponential(e: Emitter, x: Value) -> Value:
+    """e to the power of ``x``, which is taken to lie within 80 of zero.
+
+    Beyond, the power would leave the range of exponents.
+    """
+    near = e.vector_max(e.vector_min(x, e.constant(80.0)), e.constant(-80.0))
+    turns = e.b.fmul(near, e.constant(1 / math.log(2)))
     whole = e.round(turns)
     power = _polynomial(e, power_of_two_terms(), e.b.fsub(turns, whole))
     whole_numbers = ir.VectorType(ir.IntType(32), e.width)
@@ -64,8 +84,7 @@ def elu(e: Emitter, x: Value) -> Value:
         e.b.add(e.b.fptosi(whole, whole_numbers), ir.Constant(whole_numbers, [127] * e.width)),
         ir.Constant(whole_numbers, [23] * e.width),
     )
-    below = e.b.fsub(e.b.fmul(power, e.b.bitcast(exponent, e.vector)), e.constant(1.0))
-    return e.b.select(e.b.fcmp_ordered(">", x, e.constant(0.0)), x, below)
+    return e.b.fmul(power, e.b.bitcast(exponent, e.vector))
 
 
 def apply(
