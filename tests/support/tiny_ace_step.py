@@ -139,6 +139,39 @@ def _make_audible(vae: Any, latents: Any) -> None:
     last.weight_g.data *= 0.1 / sound.std(dim=(0, 2))[:, None, None]
 
 
+def save_planner(folder: Path, codes: int = 64_000, seed: int = 0) -> Path:
+    """A language model of a few layers that writes codes, as its authors publish it; returns the
+    folder."""
+    import torch
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    signs = ["<|im_start|>", "<|im_end|>", "<think>", "</think>"]
+    # The published ones are added tokens; thousands of those would take seconds to load.
+    names = [*alphabet, *signs, *(f"<|audio_code_{n}|>" for n in range(codes))]
+    words = Tokenizer(models.BPE({name: at for at, name in enumerate(names)}, []))
+    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words.decoder = decoders.ByteLevel()
+    words.add_special_tokens([AddedToken(sign, special=True) for sign in signs])
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Qwen3ForCausalLM(
+            Qwen3Config(
+                vocab_size=len(names), hidden_size=16, intermediate_size=24, head_dim=8,
+                num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+                tie_word_embeddings=True, bos_token_id=0, eos_token_id=0,
+            )
+        )  # fmt: skip
+        # Fresh weights give even odds whatever the text.
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.data.normal_(std=0.5)
+    model.to(torch.bfloat16).save_pretrained(folder)
+    words.save(str(folder / "tokenizer.json"))
+    return folder
+
+
 OWN_NAMES = {
     "transformer": "decoder.", "condition_encoder": "encoder.", "audio_tokenizer": "tokenizer.",
     "audio_token_detokenizer": "detokenizer.",

@@ -40,8 +40,8 @@ class LyricLine(ExplainedRecord):
 class SongPart(ExplainedRecord):
     """A segment of a song that is rendered in one take.
 
-    An empty ``style``, ``mood``, ``voice``, ``key`` or ``time`` is the song's, as the request has
-    it; so is the tempo where there is none.
+    An empty ``style``, ``mood``, ``voice``, ``negative``, ``key`` or ``time`` is the song's, as the
+    request has it; so is the tempo where there is none.
     """
 
     section: str
@@ -49,6 +49,7 @@ class SongPart(ExplainedRecord):
     style: str = ""
     mood: str = ""
     voice: str = ""
+    negative: str = ""
     lyrics: tuple[LyricLine, ...] = ()
     tempo: float | None = Field(default=None, gt=0)
     key: str = ""

@@ -218,6 +218,18 @@ _ACE_STEP_FILES = Files(
     ),
 )
 
+_PLANNER_FILES = Files(
+    needed=(
+        ("config.json",),
+        (
+            "model.safetensors",
+            "model-*-of-*.safetensors model.safetensors.index.json",
+        ),
+        ("tokenizer.json",),
+    ),
+    wanted=("LICENSE*",),
+)
+
 _PARTS_3 = ("transformer", "vae", "duration_embedder")
 # Either form: the authors' (first in each need), or the folder of parts that diffusers saves.
 _STABLE_AUDIO_3_FILES = Files(
@@ -328,6 +340,10 @@ CATALOGUE: dict[str, KnownModel] = {
                   "ACE-Step 1.5 XL turbo, 4B", 11_500 * _MB),
         _ace_step("ace-step-xl-base", "ACE-Step/acestep-v15-xl-base-diffusers",
                   "ACE-Step 1.5 XL base, 4B", 11_500 * _MB),
+        KnownModel("ace-step-planner", "ACE-Step 1.5 planner, 0.6B",
+              "ACE-Step/acestep-5Hz-lm-0.6B", _PLANNER_FILES, 1_350 * _MB, _ACE_STEP,
+              "planner of ace-step", ("torch", "transformers", "diffusers"),
+              parts=(("Qwen3-0.6B, which it was made from", _QWEN),)),
         _bark("bark", "Bark", 4_500 * _MB),
         _bark("bark-small", "Bark small", 1_700 * _MB),
         KnownModel("stable-audio", "Stable Audio Open 1.0", "stabilityai/stable-audio-open-1.0",

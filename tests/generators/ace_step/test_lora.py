@@ -133,9 +133,17 @@ def test_one_of_the_hub(hub, make_ace_step, tmp_path):
     path = write(tmp_path / "x.safetensors")
     hub.add("me/tango-lora", {"pytorch_lora_weights.safetensors": path})
     assert find_lora("me/tango-lora", 1.0) is None
-    lora = find_lora("me/tango-lora", 1.0, Progress())
+    seen = []
+    generator = make_generator(
+        "ace-step", {"model": str(make_ace_step()), "lora": "me/tango-lora", "steps": 1}
+    )
+    generator.render(ask(), Progress(seen.append))
+    shown = [update for update in seen if "me/tango-lora" in update.label and update.unit == "B"]
+    # Its bytes are shown as those of every download.
+    assert shown[-1].done == shown[-1].total == path.stat().st_size
+    assert "lora/pytorch_lora_weights.safetensors" in generator.model().files
+    lora = find_lora("me/tango-lora", 1.0)
     assert lora.hashes.keys() == {"pytorch_lora_weights.safetensors"}
-    assert find_lora("me/tango-lora", 1.0).path == lora.path
 
 
 def test_what_doesn_t_fit_is_refused(make_ace_step, tmp_path, monkeypatch):

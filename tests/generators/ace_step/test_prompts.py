@@ -39,6 +39,9 @@ def test_the_texts_are_the_template_of_the_model():
     assert texts.lyrics == (
         "# Languages\nen\n\n# Lyric\n[Verse]\nWe laugh at the chaos<|endoftext|>"
     )
+    parts = [SongPart(section="verse", seconds=9, negative=words) for words in ("choir, crowd", "")]
+    caption = caption_of(ask(parts=tuple(parts), negative="crowd; noise"))
+    assert caption.endswith("smooth male lead, no crowd, no noise, no choir")
 
 
 @pytest.mark.parametrize(

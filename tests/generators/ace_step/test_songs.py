@@ -17,7 +17,7 @@ style: latin trap
 key: A minor
 whole: {generators: [ace-step], options: {ace-step: {steps: 2}}}
 segments:
-  - {number: 1, name: Start, section: intro, seconds: 4, generators: [guide]}
+  - {number: 1, name: Start, section: intro, seconds: 4, generators: [guide], negative: drums}
   - number: 2
     name: Chaos
     section: verse
@@ -41,11 +41,12 @@ def test_a_song_in_one_take_and_a_segment_and_their_edits(hub, make_ace_step, tm
     hub.add(REPO, tiny_ace_step.files(make_ace_step()))
     sheet, out = parse_sheet(SHEET).with_source(tmp_path / "song.yaml"), tmp_path / "out"
     song = render_song(sheet, out, generators=["ace-step"], whole=True)
-    assert [outcome.problem for outcome in song.outcomes if not outcome.good] == []
+    assert [outcome.fault for outcome in song.outcomes if not outcome.good] == []
     (whole,) = (out / "takes/whole").glob("ace-step*.wav")
     assert soundfile.info(whole).frames == round(14.5 * 48_000)
     receipt = read_receipt(whole.with_suffix(".json"))
     assert [part.section for part in receipt.request.parts] == ["intro", "verse"]
+    assert [part.negative for part in receipt.request.parts] == ["drums", ""]
     assert receipt.model.repo == REPO
     assert "pipeline would change it by" in " ".join(receipt.model.notes)
     assert (out / "song.wav").exists()

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from milonga import weights
 from milonga.errors import GeneratorError
 from milonga.generators.ace_step.conversion import SILENCE, TABLES
-from milonga.generators.ace_step.layout import layout_of
+from milonga.generators.ace_step.layout import Layout, layout_of
 from milonga.generators.neural.loading import WHOLE
 from milonga.weights import LocalWeights
 
@@ -24,6 +24,7 @@ _PARTS = {
 }
 CODES = ("audio_tokenizer", "audio_token_detokenizer")
 """Parts that a cover needs, and a plan of the language model."""
+_LEVELS = 8, 8, 8, 5, 5, 5
 _WINDOW = 128
 """Positions that a layer with a window sees on each side, unless the file says otherwise."""
 
@@ -42,7 +43,9 @@ class AceStepShape:
         layers: of the transformer.
         window: positions that every second layer sees on each side.
         parameters: of the transformer.
-        codes: whether the parts for covers are there.
+        codes: whether the parts for covers and plans are there.
+        codebook: how many codes there are.
+        pool: latent frames of a code.
     """
 
     kind: Kind = "turbo"
@@ -55,6 +58,8 @@ class AceStepShape:
     window: int = _WINDOW
     parameters: float = 1575e6
     codes: bool = True
+    codebook: int = 64_000
+    pool: int = 5
 
     @property
     def hop(self) -> int:
@@ -168,6 +173,7 @@ def shape_of(local: LocalWeights | None, name: str) -> AceStepShape:
             window=int(transformer.get("sliding_window") or _WINDOW),
             parameters=max(1.0, layout.parameters),
             codes=all(layout.has(part) for part in CODES),
+            **_codes(layout),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise GeneratorError(
@@ -175,6 +181,18 @@ def shape_of(local: LocalWeights | None, name: str) -> AceStepShape:
             where=local.folder,
             step=WHOLE.format(name=local.source.name),
         ) from error
+
+
+def _codes(layout: Layout) -> dict[str, int]:
+    """The number of codes, and of the frames of each, where the parts for them are there."""
+    if not layout.has(CODES[0]):
+        return {}
+    config = layout.config(CODES[0])
+    levels = config.get("fsq_input_levels") or _LEVELS
+    return {
+        "codebook": math.prod(int(level) for level in levels),
+        "pool": int(config.get("pool_window_size", AceStepShape().pool)),
+    }
 
 
 def _kind(config: dict[str, Any], name: str) -> Kind:

@@ -15,6 +15,7 @@ from milonga import weights
 from milonga.errors import GeneratorError
 from milonga.generators.neural import conversion
 from milonga.generators.neural.conversion import Table
+from milonga.generators.neural.parts import tensors_of
 
 if TYPE_CHECKING:
     import torch
@@ -120,19 +121,6 @@ def _unfit(reason: str, where: Path) -> GeneratorError:
     )
 
 
-def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
-    """All tensors of the authors' file, or of their files."""
-    stem = "model.safetensors"
-    names = [stem]
-    if not (folder / stem).is_file():
-        index = weights.load_json(folder / f"{stem}.index.json")
-        names = sorted({Path(name).name for name in index["weight_map"].values()})
-    found: dict[str, torch.Tensor] = {}
-    for name in names:
-        found |= weights.load_checkpoint(folder / name)
-    return found
-
-
 def silence_of(folder: Path) -> torch.Tensor:
     """The latents of silence, ``[1, frames, channels]``; the authors' file has frames last.
 
@@ -168,7 +156,7 @@ def convert(
         silence["silence_latent"] = silence_of(folder)
     own = {key: shape for key, shape in wanted.items() if key not in silence}
     found = conversion.convert(
-        TABLES[part], tensors_of(folder), own,
+        TABLES[part], tensors_of(folder, "model.safetensors"), own,
         what=f"The {part} of {name}", where=folder, step=_STEP,
     )  # fmt: skip
     return found | silence

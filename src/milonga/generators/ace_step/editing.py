@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from milonga.audio.clip import Clip
 from milonga.audio.resampling import resample
+from milonga.generators.ace_step.codes import through_codes
 from milonga.generators.ace_step.engine import AceStepEngine, Phase, Settings
 from milonga.generators.ace_step.prompts import texts_of
 from milonga.generators.base import Edit, Request
-from milonga.generators.neural.cancelling import cancellable
 from milonga.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -115,24 +115,3 @@ def timbre_samples(clip: Clip, rate: int) -> NDArray[np.float32]:
     total = samples.shape[1]
     starts = (0, total // 3, total - stretch)
     return np.concatenate([samples[:, at : at + stretch] for at in starts], axis=1)
-
-
-def through_codes(engine: AceStepEngine, latents: torch.Tensor, progress: Progress) -> torch.Tensor:
-    """What five codes a second keep of latents, ``[1, frames, channels]``: tune and rhythm
-    rather than sound."""
-    import torch
-
-    silence = engine.conditions.silence(latents.shape[1])
-    kinds = (torch.nn.Linear,)
-    with torch.inference_mode():
-        with (
-            engine.parts.at_work("audio_tokenizer") as model,
-            cancellable(model, progress, kinds),
-        ):
-            codes = model.tokenize(latents.to(model.device), silence)[0]
-        with (
-            engine.parts.at_work("audio_token_detokenizer") as model,
-            cancellable(model, progress, kinds),
-        ):
-            found: torch.Tensor = model(codes.to(model.device))
-    return found[:, : latents.shape[1]].cpu()

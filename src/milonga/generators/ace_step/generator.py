@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -13,6 +13,7 @@ from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, Problem
 from milonga.generators.ace_step import outlook
 from milonga.generators.ace_step.checkpoints import AceStepShape, lone, shape_of, wrong_part
+from milonga.generators.ace_step.codes import latents_of
 from milonga.generators.ace_step.editing import phases_of
 from milonga.generators.ace_step.engine import AceStepEngine, Phase, Settings
 from milonga.generators.ace_step.layout import layout_of
@@ -25,7 +26,22 @@ from milonga.generators.ace_step.limits import (
     text_problems,
 )
 from milonga.generators.ace_step.lora import Lora, find_lora
-from milonga.generators.ace_step.prompts import TRACKS, Texts, foreign_to, texts_of
+from milonga.generators.ace_step.planning import (
+    KEY,
+    Planning,
+    codes_for,
+    planned,
+    planner_problems,
+    planning_work,
+    with_planner,
+)
+from milonga.generators.ace_step.prompts import (
+    TRACKS,
+    Texts,
+    foreign_to,
+    planner_texts,
+    texts_of,
+)
 from milonga.generators.base import Model, Request, Role, Task, problem_of
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
 from milonga.generators.neural.outlook import RenderOutlook, offline_problem
@@ -34,6 +50,9 @@ from milonga.generators.neural.takes import Take, foresee
 from milonga.generators.words.language import language_name
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
+
+if TYPE_CHECKING:
+    import torch
 
 _PEAK_DB = -1.0
 """Level to which diffusers' pipeline scales every output."""
@@ -106,14 +125,28 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
             description="How much of the LoRA is added: 1 as it was made, 0 nothing.",
         )
 
+        planner: bool = Field(
+            default=False,
+            description="Let ACE-Step's language model plan the take first: five codes a second, "
+            "which the transformer follows. It keeps the song together, and takes time.",
+        )
+        planner_model: str = Field(
+            default=KEY,
+            min_length=1,
+            description=f"The language model that plans: {KEY} (0.6B); or a repository "
+            "(owner/name) or folder with a larger one of the same kind.",
+        )
+
     options: Options
     _levels: tuple[str, ...] = ()
     _lora: Lora | None = None
+    _planning: Planning | None = None
 
     def prompts(self, request: Request) -> tuple[str, ...]:
-        """The description and the lyrics, each as the model gets it."""
+        """The description and the lyrics, each as the model gets it; then that for the planner."""
         texts = self._texts(request)
-        return (texts.description, texts.lyrics)
+        plan = planner_texts(request)[:1] if planned(request, self.options.planner) else ()
+        return (texts.description, texts.lyrics, *plan)
 
     def refusal(self, name: str) -> GeneratorError | None:
         return super().refusal(name) or lone(name)
@@ -129,6 +162,8 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         if request.edit is not None:
             yield from edit_problems(request.edit, shape_of(local, self.options.model))
         yield from self._lora_problems()
+        if planned(request, self.options.planner):
+            yield from self._planner_problems(local)
 
     def notes(self, request: Request, local: LocalWeights | None) -> Iterable[str]:
         yield from edit_notes(request)
@@ -139,16 +174,27 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         shape = shape_of(local, self.options.model)
         if shape.kind == "turbo" and (self.options.guidance or 1) > 1:
             yield "this checkpoint has its guidance built in; ace-step.guidance is not used."
+        if self.options.planner and request.edit is not None:
+            yield "an edit follows its recording; ace-step.planner is not used."
 
     def outlook(self, request: Request, local: LocalWeights | None) -> RenderOutlook:
         chosen = self.options
         take = self._take(local, shape_of(local, chosen.model), request)
-        return foresee(chosen.model, local, chosen.device, chosen.precision, take)
+        seen = foresee(chosen.model, local, chosen.device, chosen.precision, take)
+        if not planned(request, chosen.planner):
+            return seen
+        shape = shape_of(local, chosen.model)
+        count = codes_for(shape, shape.frames_for(request.seconds))
+        return with_planner(seen, chosen.planner_model, chosen.device, chosen.precision, count)
+
+    def bring(self, progress: Progress) -> None:
+        if self.options.lora:
+            self._lora = find_lora(self.options.lora, self.options.lora_scale, progress)
+        if self.options.planner:
+            self._planning = Planning.bring(self.options.planner_model, progress)
 
     def load(self, local: LocalWeights, device: str) -> AceStepEngine:
         name = self.options.model
-        if self.options.lora:
-            self._lora = find_lora(self.options.lora, self.options.lora_scale, Progress())
         key = key_of(name, local)
         if self._lora is not None:
             key += f" with {self.options.lora} at {self.options.lora_scale:g}"
@@ -164,7 +210,10 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
     def make(self, engine: AceStepEngine, request: Request, progress: Progress) -> Clip:
         settings = self._settings(request, engine.shape)
         texts = engine.conditions.encoded(self._texts(request), progress)
-        phase = Phase(texts, engine.context(settings.frames), settings.steps)
+        there = None
+        if planned(request, self.options.planner):
+            there = self._planned(engine, request, settings.frames, progress)
+        phase = Phase(texts, engine.context(settings.frames, there), settings.steps)
         return self._sampled(engine, [phase], request, settings, progress)
 
     def remake(
@@ -177,22 +226,28 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
     ) -> Clip:
         asked, edit = _computed(request), request.edit
         assert edit is not None
+        if self._planning is not None:
+            self._planning.said = ""
         settings = self._settings(asked, engine.shape)
         phases = phases_of(engine, asked, edit, source, reference, settings, progress)
         return self._sampled(engine, phases, request, settings, progress)
 
     def model(self) -> Model:
-        model, lora = super().model(), self._lora
-        notes = (*model.notes, *self._levels)
-        if lora is None:
-            return model.model_copy(update={"notes": notes})
-        said = f"LoRA {lora.name}, scale {lora.scale:g}."
-        hashes = {f"lora/{name}": sha256 for name, sha256 in lora.hashes.items()}
+        model, lora, planning = super().model(), self._lora, self._planning
+        said, files, licences = [], dict(model.files), list(model.licences)
+        if lora is not None:
+            said.append(f"LoRA {lora.name}, scale {lora.scale:g}.")
+            files |= {f"lora/{name}": sha256 for name, sha256 in lora.hashes.items()}
+            licences.append(lora.licence)
+        if planning is not None and planning.said:
+            said.append(planning.said)
+            files |= {f"planner/{name}": sha256 for name, sha256 in planning.hashes.items()}
+            licences += planning.licences
         return model.model_copy(
             update={
-                "notes": (said, *notes),
-                "files": {**model.files, **hashes},
-                "licences": (*model.licences, lora.licence),
+                "notes": (*said, *model.notes, *self._levels),
+                "files": files,
+                "licences": tuple(licences),
             }
         )
 
@@ -219,6 +274,26 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
             )
         return clip
 
+    def _planned(
+        self, engine: AceStepEngine, request: Request, frames: int, progress: Progress
+    ) -> torch.Tensor:
+        """What the plan of a take sounds like, as latents."""
+        planning, chosen = self._planning, self.options
+        assert planning is not None
+        count = codes_for(engine.shape, frames)
+        with self.learning(planning_work(planning.name), count):
+            codes = planning.codes(
+                request, engine.shape, count, engine.parts.device, chosen.precision, progress
+            )
+        return latents_of(engine, codes, frames, progress)
+
+    def _planner_problems(self, local: LocalWeights | None) -> Iterable[Problem]:
+        chosen = self.options
+        try:
+            yield from planner_problems(chosen.planner_model, shape_of(local, chosen.model))
+        except MilongaError as error:
+            yield problem_of(error, "planner_model")
+
     def _lora_problems(self) -> Iterable[Problem]:
         name = self.options.lora
         try:
@@ -228,7 +303,10 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
             yield problem_of(error, "lora")
 
     def _texts(self, request: Request) -> Texts:
-        return texts_of(_computed(request), request.edit.task if request.edit else None)
+        task = request.edit.task if request.edit else None
+        # A plan is followed as a cover follows its source.
+        task = "cover" if planned(request, self.options.planner) else task
+        return texts_of(_computed(request), task)
 
     def _tokens(self, local: LocalWeights | None) -> Path | None:
         return None if local is None else self._tokenizer(local)

@@ -43,6 +43,7 @@ _TAUGHT = """
 LANGUAGES = frozenset(_TAUGHT.split())
 """Languages that the model was taught to sing."""
 _UNKNOWN = "unknown"
+_UNSAID = "N/A"
 
 _ROLES = {
     "instrumental": "instrumental",
@@ -87,10 +88,34 @@ def texts_of(request: Request, task: Task | None = None) -> Texts:
     )
 
 
+def planner_texts(request: Request) -> tuple[str, str]:
+    """Write the texts for the planner: what is asked for, and the same without the facts.
+
+    The model writes codes after the second mark of an end, as its authors' program lets it: they
+    give it the chat with the facts as a finished thought.
+    """
+    facts = "\n".join(
+        f"{name}: {value.removesuffix(' seconds')}"
+        for name, value in sorted(_facts(request).items())
+        if value != _UNSAID
+    )
+    return _chat(request, facts), _chat(request, "")
+
+
+def _chat(request: Request, thought: str) -> str:
+    asked = f"# Caption\n{caption_of(request)}\n\n# Lyric\n{lyrics_of(request)}\n"
+    return (
+        f"<|im_start|>system\n# Instruction\n{_INSTRUCTIONS['cover']}\n\n<|im_end|>\n"
+        f"<|im_start|>user\n{asked}<|im_end|>\n"
+        f"<|im_start|>assistant\n<think>\n{thought}\n</think>\n\n<|im_end|>\n"
+    )
+
+
 def caption_of(request: Request) -> str:
     """Describe the music: style, mood, voice, what it is for, and what shall not be in it.
 
-    The model has no negative prompt, so unwanted things are named with "no". A key or a time
+    The model has no negative prompt, so unwanted things are named with "no"; of a song in one take
+    those of all its segments. A key or a time
     signature that has no place among its facts stands here.
     """
     parts = [*_said(request, "style"), *_said(request, "mood")]
@@ -100,7 +125,9 @@ def caption_of(request: Request) -> str:
     if request.role != "texture":
         parts.append("" if _key(request.key) else flat(request.key))
         parts.append("" if request.time in _SIGNATURES else f"{request.time} time")
-    parts += [f"no {word}" for word in map(flat, re.split(r"[,;\n]", request.negative)) if word]
+    unwanted = "\n".join([request.negative, *(part.negative for part in request.parts)])
+    words = dict.fromkeys(flat(word) for word in re.split(r"[,;\n]", unwanted))
+    parts += [f"no {word}" for word in words if word]
     return ", ".join(part for part in parts if part) or "music"
 
 
@@ -187,9 +214,9 @@ def _facts(request: Request) -> dict[str, str]:
     tempo, texture = round(request.tempo), request.role == "texture"
     known = _TEMPI[0] <= tempo <= _TEMPI[1] and not texture
     return {
-        "bpm": str(tempo) if known else "N/A",
-        "timesignature": "N/A" if texture else _SIGNATURES.get(request.time, "N/A"),
-        "keyscale": "N/A" if texture else _key(request.key) or "N/A",
+        "bpm": str(tempo) if known else _UNSAID,
+        "timesignature": _UNSAID if texture else _SIGNATURES.get(request.time, _UNSAID),
+        "keyscale": _UNSAID if texture else _key(request.key) or _UNSAID,
         "duration": f"{int(request.seconds)} seconds",
     }
 

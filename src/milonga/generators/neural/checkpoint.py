@@ -142,6 +142,14 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
         """Make an edit that has no problem; of a generator that has ``tasks``."""
         raise NotImplementedError
 
+    def bring(self, progress: Progress) -> None:
+        """Bring what else the options name, such as a second model.
+
+        Raises:
+            MilongaError: it can't be had.
+            Cancelled: the user stopped it.
+        """
+
     def check(self, local: LocalWeights) -> None:
         """Refuse files of another model.
 
@@ -339,6 +347,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
         device = pick_device(self.options.device)
         hashes = hashes_of(local, progress)
         self._hashes = hashes
+        self.bring(progress)
         progress.check()
         with (
             progress.task(f"{self.loading} {name}"),

@@ -163,11 +163,16 @@ def fill(
     model.load_state_dict(found, strict=False, assign=True)
 
 
-def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a folder that diffusers saved a model to, in one file or several."""
-    names = [_STEM]
-    if not (folder / _STEM).is_file():
-        index = weights.load_json(folder / f"{_STEM}.index.json")
+def tensors_of(folder: Path, file: str = _STEM) -> dict[str, torch.Tensor]:
+    """The tensors of a folder that a library saved a model to, in one file or several.
+
+    Args:
+        folder: with the files.
+        file: name of the one; several have numbers in theirs.
+    """
+    names = [file]
+    if not (folder / file).is_file():
+        index = weights.load_json(folder / f"{file}.index.json")
         names = sorted(set(index["weight_map"].values()))
     tensors: dict[str, torch.Tensor] = {}
     for name in names:

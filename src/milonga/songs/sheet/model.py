@@ -377,11 +377,7 @@ class Sheet(_Part):
     def _song_part(self, segment: Segment) -> SongPart:
         voice = segment.voice_layer
         layer = voice or Layer(role="instrumental")
-        own = {
-            name: getattr(layer, name) or getattr(segment, name) or ""
-            for name in TEXTS
-            if name != "negative"
-        }
+        own = {name: getattr(layer, name) or getattr(segment, name) or "" for name in TEXTS}
         return SongPart(
             section=segment.section,
             seconds=segment.seconds,
