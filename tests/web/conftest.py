@@ -9,6 +9,7 @@ import axe_playwright_python
 import pytest
 import uvicorn
 
+from milonga.errors import MilongaError
 from milonga.generators.registry import GENERATORS, KnownGenerator
 from milonga.web.app import make_app
 from milonga.web.guard import Door
@@ -155,3 +156,33 @@ def check_access():
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
     return check
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Jobs are worked on in this process, which knows the generators of these tests."""
+    from milonga.jobs.kinds import work_of
+    from milonga.jobs.queue import Queue
+    from milonga.runtime.progress import Progress
+    from milonga.web import jobs
+
+    threads = []
+
+    def work(queue):
+        for job in queue.ready():
+            started = queue.start(job.id)
+            try:
+                work_of(job.kind, job.version, job.arguments).run(Progress(), lambda path: None)
+            except MilongaError as error:
+                queue.finish(started, "failed", str(error))
+            else:
+                queue.finish(started, "done")
+
+    def start(queue=None):
+        threads.append(threading.Thread(target=work, args=(queue or Queue(),), daemon=True))
+        threads[-1].start()
+
+    monkeypatch.setattr(jobs, "start_runner", start)
+    yield
+    for thread in threads:
+        thread.join(20)

@@ -6,7 +6,9 @@ from playwright.sync_api import expect
 PAGES = {
     "songs": "/",
     "sheet": "/songs/noise",
+    "render": "/songs/noise/render",
     "listen": "/songs/noise/listen",
+    "jobs": "/jobs",
     "missing": "/songs/nothing-of-this-name",
 }
 

@@ -11,14 +11,23 @@
 """
 
 from milonga.jobs.job import Cost, Job, Step
-from milonga.jobs.kinds import RenderWork, StudyWork, TrainWork, Work
+from milonga.jobs.kinds import (
+    CompareWork,
+    EditWork,
+    RenderWork,
+    StudyWork,
+    TrainWork,
+    Work,
+)
 from milonga.jobs.local.choice import workers
 from milonga.jobs.queue import Queue
 from milonga.jobs.running.runner import Runner, start_runner
 from milonga.jobs.submit import submit, wait
 
 __all__ = [
+    "CompareWork",
     "Cost",
+    "EditWork",
     "Job",
     "Queue",
     "RenderWork",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, ValidationError
 
 from milonga.errors import JobError
+from milonga.generators.base import Task
 from milonga.jobs.job import Cost
 from milonga.jobs.placing import Place
 from milonga.runtime.devices import has_accelerator
@@ -20,6 +21,7 @@ from milonga.sounds.training.settings import TrainSettings
 if TYPE_CHECKING:
     from milonga.songs.rendering.plan import Plan, PlannedTake
     from milonga.songs.rendering.render import Outcome
+    from milonga.workflows.edits import EditPlan
 
 _TRAINING = 1_500_000_000
 """Bytes of a training: measured with the largest model."""
@@ -191,7 +193,74 @@ class TrainWork(Work):
         return result.to_dict()
 
 
-KINDS: Mapping[str, type[Work]] = {work.kind: work for work in (RenderWork, StudyWork, TrainWork)}
+class EditWork(Work):
+    """``edit_take``; ``wanted`` are the other arguments of ``plan_edit``."""
+
+    kind = "edit"
+
+    out: Path
+    segment: str
+    task: Task
+    choose: bool = False
+    wanted: Mapping[str, Any] = Field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        take = self.wanted.get("take")
+        return f"{self.task} {self.segment}" + (f", {take}" if take else "")
+
+    def plan(self) -> EditPlan:
+        """Plan the edit; errors as ``plan_edit``."""
+        from milonga.workflows.edits import plan_edit
+
+        return plan_edit(self.out, self.segment, self.task, **self.wanted)
+
+    def cost(self) -> Cost:
+        return cost_of_takes(self.plan().plan.takes, Place(1, "", False))
+
+    def run(self, progress: Progress, made: Made) -> dict[str, Any]:
+        from milonga.workflows.edits import make_edits
+
+        found = make_edits(self.plan(), choose=self.choose, progress=progress)
+        for outcome in found.outcomes:
+            if outcome.receipt is not None:
+                made(outcome.planned.receipt_path)
+        if not found.paths:
+            faults = "; ".join(outcome.fault for outcome in found.outcomes)
+            raise JobError(f"The edit gave no take: {faults}")
+        return found.to_dict()
+
+
+class CompareWork(Work):
+    """``compare``, with a report."""
+
+    kind = "compare"
+
+    baseline: Path
+    candidates: tuple[Path, ...]
+    report: Path
+
+    @property
+    def title(self) -> str:
+        count = len(self.candidates)
+        return f"compare {self.baseline.name} with {count} recording{'' if count == 1 else 's'}"
+
+    def cost(self) -> Cost:
+        from milonga import audio
+
+        for path in (self.baseline, *self.candidates):
+            audio.probe(path)
+        return Cost()
+
+    def run(self, progress: Progress, made: Made) -> dict[str, Any]:
+        from milonga.workflows.comparing import compare
+
+        found = compare(self.baseline, self.candidates, report=self.report, progress=progress)
+        return found.to_dict()
+
+
+_WORKS: tuple[type[Work], ...] = (RenderWork, EditWork, StudyWork, TrainWork, CompareWork)
+KINDS: Mapping[str, type[Work]] = {work.kind: work for work in _WORKS}
 """The workflows that can be queued, by name."""
 
 

@@ -27,11 +27,13 @@ JSON_LIMIT = 6 << 20
 
 PAGES: dict[str, tuple[str, str]] = {
     "songs": ("/", "Songs"),
+    "jobs": ("/jobs", "Jobs"),
 }
 """Pages in the head of every page: those that are built."""
 
 SONG_PAGES: dict[str, tuple[str, str]] = {
     "sheet": ("", "Sheet"),
+    "render": ("/render", "Render"),
     "listen": ("/listen", "Listen"),
 }
 """Pages of a song, by the end of their address."""
@@ -39,7 +41,9 @@ SONG_PAGES: dict[str, tuple[str, str]] = {
 _HELP = {
     "songs": "Songs",
     "sheet": "Sheet",
+    "render": "Render",
     "listen": "Listen and choose",
+    "jobs": "Jobs",
 }
 """The heading in docs/web.md that speaks of a page."""
 

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from milonga.errors import MilongaError
-from milonga.web import listen, sheets, songs
+from milonga.web import jobs, listen, render, sheets, songs
 from milonga.web.answers import on_error
 from milonga.web.guard import Door, Guard
 from milonga.web.shelf import Shelf
@@ -33,7 +33,9 @@ def make_app(shelf: Shelf, door: Door) -> Guard:
         Route("/favicon.ico", favicon),
         *songs.ROUTES,
         *sheets.ROUTES,
+        *render.ROUTES,
         *listen.ROUTES,
+        *jobs.ROUTES,
     ]
     app = Starlette(
         routes=routes,

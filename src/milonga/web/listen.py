@@ -21,6 +21,7 @@ from milonga.web.answers import Answer, document_of, inside_script, page, song_o
 from milonga.web.files import inside, served
 from milonga.web.shelf import SongPlace
 from milonga.workflows.board import SongBoard, song_board, take_waves
+from milonga.workflows.edits import able_editors
 from milonga.workflows.songs import mix_song
 from milonga.workflows.takes import compare_takes
 
@@ -43,7 +44,7 @@ def listen(request: Request) -> Response:
 
 
 def _data(place: SongPlace, board: SongBoard) -> dict[str, Any]:
-    return {"id": place.id, **board.to_dict(), "mixed": _stamp(place)}
+    return {"id": place.id, **board.to_dict(), "mixed": _stamp(place), "editors": able_editors()}
 
 
 def _stamp(place: SongPlace) -> int:

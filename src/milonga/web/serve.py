@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -59,6 +60,7 @@ def serve(
     """
     import uvicorn
 
+    from milonga.web import jobs
     from milonga.web.app import make_app
     from milonga.web.shelf import Shelf
 
@@ -70,6 +72,8 @@ def serve(
     server = uvicorn.Server(config)
     with taken:
         ready(address_of(taken, door))
+        # What waited when the machine went down goes on; the page need not wait for that.
+        threading.Thread(target=jobs.go_on, daemon=True).start()
         with suppress(KeyboardInterrupt):
             server.run(sockets=[taken])
 

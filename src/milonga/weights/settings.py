@@ -7,6 +7,9 @@ later would be ignored, so milonga reads them itself.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +37,24 @@ def is_set(name: str) -> bool:
 def is_offline() -> bool:
     """Tell if the environment forbids the network (``HF_HUB_OFFLINE``)."""
     return is_set("HF_HUB_OFFLINE") or is_set("TRANSFORMERS_OFFLINE")
+
+
+_ASKS: ContextVar[bool] = ContextVar("asks", default=True)
+
+
+@contextmanager
+def no_questions() -> Iterator[None]:
+    """Keep plans made in the block from asking the hub whether it would give a model."""
+    token = _ASKS.set(False)
+    try:
+        yield
+    finally:
+        _ASKS.reset(token)
+
+
+def may_ask() -> bool:
+    """Tell if a plan may ask the hub."""
+    return _ASKS.get()
 
 
 def read_timeout() -> float:

@@ -282,6 +282,13 @@ def _able_generator(target: Target, begin: Start, task: Task) -> str:
     raise PlanError(FAULT, [Problem(fault, target.label, step=step)])
 
 
+def able_editors() -> dict[str, tuple[Task, ...]]:
+    """Return the generators that are installed and can edit, each with its tasks."""
+    tasks: tuple[Task, ...] = ("repaint", "extend", "cover", "extract", "lego", "complete")
+    able = {name: tuple(task for task in tasks if _can(name, task)) for name in GENERATORS}
+    return {name: found for name, found in able.items() if found}
+
+
 def _can(name: str, task: Task) -> bool:
     try:
         return task in generator_class(name).tasks

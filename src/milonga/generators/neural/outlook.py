@@ -18,7 +18,7 @@ from milonga.weights.hub.client import Hub
 from milonga.weights.hub.network import faults
 from milonga.weights.hub.retries import Retry
 from milonga.weights.hub.tokens import find_token
-from milonga.weights.settings import is_offline
+from milonga.weights.settings import is_offline, may_ask
 from milonga.weights.sources import find_source
 
 _CONNECT_S = 3.0
@@ -66,6 +66,8 @@ def access_problem(name: str, like: str) -> tuple[Problem | None, str | None]:
     Returns:
         The problem, if there is one; and a note where the hub couldn't be asked.
     """
+    if not may_ask():
+        return None, f"{name}: gated; the hub is asked for it once it is downloaded."
     source = find_source(name, load_config(), like=like)
     try:
         with Hub(Progress(), Retry(attempts=1), find_token(), connect_s=_CONNECT_S) as hub:

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -298,11 +299,13 @@ def start_runner(queue: Queue | None = None) -> bool:
     queue = queue or Queue()
     if runner_works(queue):
         return False
-    subprocess.Popen(
+    runner = subprocess.Popen(
         [sys.executable, "-m", "milonga.jobs.running.background", str(queue.folder)],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
+    # Of a process that runs for days, no dead one stays.
+    threading.Thread(target=runner.wait, daemon=True).start()
     return True
 
 

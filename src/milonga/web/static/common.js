@@ -97,16 +97,22 @@ function keep() {
   for (const form of all("form[data-keep]")) {
     const key = `keep:${location.pathname}:${form.id}`;
     const fields = () => all("[name]", form).filter((f) => f.type !== "password" && f.type !== "file");
-    const kept = JSON.parse(sessionStorage.getItem(key) || "{}");
-    for (const field of fields()) {
-      if (!(field.name in kept)) continue;
-      if (field.type === "checkbox" || field.type === "radio") field.checked = kept[field.name].includes(field.value);
-      else field.value = kept[field.name];
-    }
+    const several = (field) => field.type === "checkbox" || field.type === "radio";
+    const restore = () => {
+      const kept = JSON.parse(sessionStorage.getItem(key) || "{}");
+      for (const field of fields()) {
+        if (!(field.name in kept)) continue;
+        if (several(field)) field.checked = kept[field.name].includes(field.value);
+        else field.value = kept[field.name];
+      }
+    };
+    restore();
+    // A part of the form that came later.
+    form.addEventListener("restore", restore);
     form.addEventListener("input", () => {
       const found = {};
       for (const field of fields()) {
-        if (field.type === "checkbox" || field.type === "radio") {
+        if (several(field)) {
           found[field.name] = found[field.name] || [];
           if (field.checked) found[field.name].push(field.value);
         } else found[field.name] = field.value;

@@ -1,5 +1,7 @@
 // The song as tracks in time; takes under each layer; choosing, mixing, what differs, ranges.
 import { all, api, byId, clock, data, doing, el, notice, plural, svg } from "./common.js";
+import { editForm } from "./edits.js";
+import { watch } from "./jobs.js";
 import { Deck, Player, Track } from "./player.js";
 
 let song = byId("data") ? data() : null;
@@ -192,7 +194,7 @@ function takeRow(segment, layer, take, deck, letter, span) {
     onclick: () => choose(use, { [layer.key]: named ? "none" : take.name }) });
   const differs = el("button", { type: "button", class: "button quiet-button small-button", text: "Differences", "aria-label": `Differences of ${label} and another take`, onclick: () => differences(take, differs) });
   const shown = el("button", { type: "button", class: "button quiet-button small-button", text: "Receipt", "aria-label": `Receipt of ${label}`, onclick: () => receipt(take, shown) });
-  const edit = el("button", { type: "button", class: "button quiet-button small-button", text: "Edit", "aria-label": `Edit ${label}: repaint, extend, cover`, onclick: () => document.dispatchEvent(new CustomEvent("edit-take", { detail: { song, segment, layer, take, deck, track } })) });
+  const edit = el("button", { type: "button", class: "button quiet-button small-button", text: "Edit", "aria-label": `Edit ${label}: repaint, extend, cover`, onclick: () => openDialog(`Edit ${take.name}`, editForm({ song, base, layer, take, range: deck.range, begun: () => byId("dialog").close() })) });
   const notes = [
     take.state === "stale" ? el("p", { class: "note", text: `Made for an earlier state of the sheet: ${take.changes.join(", ")}` }) : "",
     take.findings.length ? el("ul", { class: "findings" }, ...take.findings.map(([code, message]) => el("li", {}, el("code", { text: code }), ` ${message}`))) : "",
@@ -200,7 +202,7 @@ function takeRow(segment, layer, take, deck, letter, span) {
   row.append(
     el("div", { class: "take-head" }, button, el("div", {}, el("h4", {}, letter ? el("span", { class: "letter", "aria-hidden": "true", text: letter }) : "", el("span", { class: "label", text: take.name }), ...marks), el("p", { class: "facts", text: facts }))),
     waveView(track, take.path, span),
-    el("div", { class: "take-tools" }, use, document.body.dataset.edits ? edit : "", differs, shown), ...notes);
+    el("div", { class: "take-tools" }, use, Object.keys(song.editors).length ? edit : "", differs, shown), ...notes);
   return row;
 }
 
@@ -285,15 +287,23 @@ async function receipt(take, button) {
     el("details", { class: "fold" }, el("summary", { text: "Whole receipt" }), el("pre", { tabindex: "0", text: found.text })));
 }
 
-export function openDialog(title, ...content) {
+function openDialog(title, ...content) {
   byId("dialog-title").textContent = title;
   byId("dialog-body").replaceChildren(...content);
   byId("dialog").showModal();
 }
 
-export async function reload() {
+async function reload() {
   song = await api("GET", `${base}/board`);
   draw();
+}
+
+// New takes appear by themselves, as a job makes them; one that was chosen is mixed.
+function onstate(job, before) {
+  if (before === undefined || !["done", "failed", "cancelled"].includes(job.state)) return;
+  if (job.state === "failed") notice(job.error);
+  else if (job.kind === "edit" && job.state === "done") choose(null, {});
+  else reload();
 }
 
 function onkey(event, deck) {
@@ -316,5 +326,6 @@ if (song) {
   window.milonga = { player };
   draw();
   byId("remix").addEventListener("click", (event) => choose(event.target, {}));
+  watch({ wanted: (job) => job.song === song.id, onstate, links: () => [], empty: "" });
   document.body.dataset.ready = "true";
 }

@@ -31,3 +31,4 @@ document.addEventListener("drop", (event) => {
   document.body.classList.remove("dropping");
   open(event.dataTransfer.files[0]);
 });
+document.body.dataset.ready = "true";

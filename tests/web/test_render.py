@@ -1,0 +1,145 @@
+"""From an empty page to a song in the mix, and jobs that go on."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from urllib.request import Request, urlopen
+
+import pytest
+from playwright.sync_api import expect
+
+from milonga.jobs.queue import Queue
+from milonga.web import jobs
+
+SMALL = """\
+title: Small
+segments:
+  - {number: 1, name: One, section: intro, seconds: 1}
+  - {number: 2, name: Two, section: outro, seconds: 1}
+"""
+
+
+def test_from_an_empty_page_to_a_song_in_the_mix(visit, shelf):
+    page = visit("/")
+    page.get_by_label("Lyrics, prompts in Markdown").fill(SMALL)
+    page.get_by_role("button", name="Make a song of it").click()
+    page.wait_for_url("**/songs/small")
+    page.get_by_role("link", name="Render").click()
+    expect(page.locator("body[data-ready]")).to_be_visible()
+    page.get_by_label("Takes of each").fill("2")
+    page.reload()
+    expect(page.get_by_label("Takes of each")).to_have_value("2")
+    page.get_by_role("button", name="What will be made?").click()
+    expect(page.locator("#plan tbody tr")).to_have_count(4)
+    page.get_by_role("button", name="Render", exact=True).click()
+    # By a real runner, in processes of its own.
+    page.locator(".job").get_by_role("link", name="Listen").click(timeout=60_000)
+    expect(page.locator(".take")).to_have_count(4)
+    expect(page.locator("#mix-row .rms")).to_have_attribute("d", re.compile("M.*Z"))
+    assert (shelf / "small" / "out" / "song.wav").stat().st_size > 100_000
+    (job,) = Queue().jobs()
+    assert (job.state, job.arguments["takes"]) == ("done", 2)
+
+
+def test_generators_say_what_they_cost_here(visit, song):
+    page = visit("/songs/noise/render")
+    guide = page.locator(".offer", has_text="scratch version")
+    expect(guide).to_contain_text("makes 1/instrumental, 2/vocals, 2/instrumental: about")
+    expect(guide).to_contain_text("nothing to download")
+    ace = page.locator(".offer", has_text="ACE-Step")
+    expect(ace).to_contain_text("downloads 6.3 GB first")
+    expect(ace).to_contain_text("licence MIT")
+    expect(page.locator(".offer", has_text="editor")).to_contain_text("in the sheet")
+
+
+def test_a_job_is_stopped_and_goes_on(visit, song, monkeypatch):
+    started = []
+    monkeypatch.setattr(jobs, "start_runner", lambda queue=None: started.append(queue))
+    page = visit("/songs/noise/render")
+    page.get_by_role("button", name="Render", exact=True).click()
+    job = page.locator(".job")
+    expect(job).to_contain_text("waits")
+    job.get_by_role("button", name="Cancel").click()
+    expect(job).to_contain_text("cancelled")
+    other = visit("/jobs")
+    expect(other.locator(".job")).to_contain_text("render noise")
+    other.get_by_role("button", name="Resume job 1").click()
+    expect(other.locator(".job")).to_contain_text("waits")
+    expect(job).to_contain_text("waits")
+    assert len(started) == 2
+    Queue().cancel(1)
+    other.get_by_role("button", name="Clear what has ended").click()
+    expect(other.get_by_text("No job yet.")).to_be_visible()
+
+
+def test_a_marked_range_is_repainted(visit, song, here):
+    page = visit("/songs/noise/listen")
+    take = page.locator("#s1 .take[data-take='editor-s0']")
+    take.locator(".view").click()
+    page.locator("#dock-seek").fill("2")
+    page.locator("main").focus()
+    page.keyboard.press("[")
+    page.locator("#dock-seek").fill("4")
+    page.locator("main").focus()
+    page.keyboard.press("]")
+    take.get_by_role("button", name="Edit editor-s0").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("From (s)")).to_have_value("2.00")
+    expect(dialog.get_by_label("To (s)")).to_have_value("4.00")
+    dialog.get_by_label("use it when it is good").check()
+    dialog.get_by_role("button", name="Make it").click()
+    edited = page.locator("#s1 .take", has_text="repaint 2 to 4 s")
+    expect(edited).to_contain_text("in the mix", timeout=15_000)
+    (out,) = (song / "out" / "takes" / "01-first").glob("*repaint*.json")
+    assert json.loads(out.read_text())["request"]["edit"]["start"] == 2.0
+
+
+@pytest.mark.slow
+def test_a_render_survives_the_server(tmp_path, home, monkeypatch):
+    """A real server is killed while a job runs; the next one shows it, stops it and resumes it."""
+    songs = tmp_path / "songs" / "long"
+    songs.mkdir(parents=True)
+    (songs / "song.yaml").write_text(SMALL)
+
+    def server():
+        command = [sys.executable, "-m", "milonga", "web", "--songs", str(songs.parent)]
+        process = subprocess.Popen(
+            [*command, "--port", "0", "--no-open"], stderr=subprocess.PIPE, text=True
+        )
+        return process, process.stderr.readline().split()[3].rstrip("/")
+
+    def ask(address, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        with urlopen(Request(address, data, {"X-Milonga": "1"})) as answer:
+            return json.load(answer)
+
+    def wait(address, *states):
+        for _ in range(600):
+            (job,) = ask(f"{address}/api/jobs")["jobs"]
+            if job["state"] in states:
+                return job
+            time.sleep(0.1)
+        raise AssertionError(job)
+
+    process, address = server()
+    ask(f"{address}/api/songs/long/render", {"takes": 100, "report": False})
+    wait(address, "running")
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    process, address = server()
+    wait(address, "running")
+    ask(f"{address}/api/jobs/1/cancel", {})
+    wait(address, "cancelled")
+    made = len(list((songs / "out").rglob("guide-*.wav")))
+    assert made < 200
+    ask(f"{address}/api/jobs/1/resume", {})
+    assert wait(address, "running", "done")["id"] == 1
+    ask(f"{address}/api/jobs/1/cancel", {})
+    wait(address, "cancelled", "done")
+    assert len(list((songs / "out").rglob("guide-*.wav"))) >= made
+    process.terminate()
+    process.wait()
+    process.stderr.close()
