@@ -66,7 +66,16 @@ def read_json(path: Path) -> Any:
         raw = handle.read(LIMIT + 1)
     if len(raw) > LIMIT:
         raise ValueError("it is larger than any that milonga writes")
-    return parse_json(raw, parse_constant=_refuse, parse_float=_finite)
+    return finite_json(raw)
+
+
+def finite_json(text: str | bytes) -> Any:
+    """Parse JSON without NaN and infinity.
+
+    Raises:
+        ValueError: as ``read_json``.
+    """
+    return parse_json(text, parse_constant=_refuse, parse_float=_finite)
 
 
 def _refuse(text: str) -> float:
@@ -95,11 +104,13 @@ def read_receipt_file(
     place: str,
     mend: str,
     kind: str | None = None,
+    text: str | None = None,
 ) -> M:
     """Read a receipt of any version there has been.
 
     Args:
         path: of the JSON file.
+        text: its content, where it stands in the tags of ``path``.
         model: what it holds.
         version: the newest format version.
         upgrades: for each older version, a function that brings a document to the next one.
@@ -115,7 +126,7 @@ def read_receipt_file(
     from milonga.runtime.record import first_error
 
     try:
-        document = read_json(path)
+        document = read_json(path) if text is None else finite_json(text)
     except FileNotFoundError as error:
         raise ReceiptError(
             f"The receipt can't be read ({error.strerror}).", where=path, step=place

@@ -18,6 +18,7 @@ from milonga.songs.output.best import RULES
 from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.mixed import Mix
 from milonga.songs.output.report import REPORT, check_report_place, write_song_report
+from milonga.songs.output.tagged import is_mix, receipt_in
 from milonga.songs.rendering.plan import Plan, Selection, make_plan
 from milonga.songs.rendering.receipts import Receipt, read_receipt
 from milonga.songs.rendering.render import Outcome, TakeRunner, render_takes
@@ -269,12 +270,18 @@ def write_report(out: StrPath, *, progress: Progress | None = None) -> Path:
 
 
 def replay(
-    receipt: StrPath, *, out: StrPath | None = None, progress: Progress | None = None
+    receipt: StrPath,
+    *,
+    take: str | None = None,
+    out: StrPath | None = None,
+    progress: Progress | None = None,
 ) -> Replay:
     """Render a take again from its receipt and compare the samples.
 
     Args:
-        receipt: the .json file beside the take, or the take's .wav.
+        receipt: the .json file beside the take, the take's .wav, or any WAV, FLAC, OGG, Opus or
+            MP3 file that carries it in its tags: a copy of the take, a mix.
+        take: of a mix, which: ``18/vocals``.
         out: keep the new rendering as this file.
         progress: shows the work.
 
@@ -286,7 +293,15 @@ def replay(
     if out is not None:
         check_new_file(out, step="Choose another name.")
     path = receipt_path(receipt)
-    found = read_receipt(path)
+    sound = Path(receipt)
+    # Beside a mix lies the record of its folder, and beside a copy nothing.
+    if (path == sound and path.suffix == ".json") or (path.exists() and not is_mix(sound)):
+        found = read_receipt(path)
+    else:
+        found = receipt_in(sound, take)
+        # Of a copy the difference can be measured, too.
+        copy = found.sound.model_copy(update={"file": sound.name})
+        found = found.model_copy(update={"sound": copy})
     generator = make_generator(found.generator, options_then(found))
     again = replay_take if found.request.edit is None else replay_edit
     result = again(found, path.parent, generator, progress)

@@ -16,6 +16,7 @@ from pydantic import Field, JsonValue
 from milonga._version import __version__
 from milonga.audio.clip import Clip
 from milonga.audio.digest import samples_sha256
+from milonga.audio.embedding import embedded_text
 from milonga.audio.export.settings import ExportSettings
 from milonga.audio.files import read
 from milonga.errors import ReceiptError
@@ -100,8 +101,16 @@ def write_export_receipt(receipt: ExportReceipt, path: Path) -> None:
     write_text(path, dump_json(receipt.model_dump(mode="json")))
 
 
+def embedded_form(receipt: ExportReceipt) -> str:
+    """Return a receipt as it stands in the tags of its file: with the day, and without the file's
+    name, so that the same export on a day is the same file."""
+    day = receipt.created.replace(hour=0, minute=0, second=0, microsecond=0)
+    told = receipt.model_copy(update={"created": day, "file": Path(receipt.file).suffix})
+    return dump_json(told.model_dump(mode="json"))
+
+
 def read_export_receipt(path: str | os.PathLike[str]) -> ExportReceipt:
-    """Read the receipt of an exported file.
+    """Read the receipt of an exported file: the one beside it, else the one in its tags.
 
     Args:
         path: the sound file, or its receipt.
@@ -110,8 +119,12 @@ def read_export_receipt(path: str | os.PathLike[str]) -> ExportReceipt:
         ReceiptError: missing, damaged, or of a format that this version doesn't know.
     """
     path = Path(path)
-    path = path if path.suffix.lower() == ".json" else receipt_path(path)
-    return read_receipt_file(
+    text = None
+    if path.suffix.lower() != ".json":
+        beside = receipt_path(path)
+        text = None if beside.exists() else embedded_text(path)
+        path = beside if text is None else path
+    found = read_receipt_file(
         path,
         ExportReceipt,
         version=FORMAT_VERSION,
@@ -119,7 +132,9 @@ def read_export_receipt(path: str | os.PathLike[str]) -> ExportReceipt:
         place="It is the file that ends in .json, beside the exported one.",
         mend="Export it again.",
         kind="milonga-export",
+        text=text,
     )
+    return found if text is None else found.model_copy(update={"file": path.name})
 
 
 def _from_version_1(document: dict[str, Any]) -> None:

@@ -15,11 +15,13 @@ import numpy as np
 from milonga._version import __version__
 from milonga.audio.clip import Clip
 from milonga.audio.dither import holds
+from milonga.audio.embedding import embed_text
 from milonga.audio.export.receipt import (
     ExportReceipt,
     Provenance,
     Step,
     described,
+    embedded_form,
     read_export_receipt,
     receipt_id,
     receipt_path,
@@ -190,6 +192,7 @@ def export(
             sound=described(stored),
         )
         write_export_receipt(receipt, receipt_part)
+        embed_text(part, embedded_form(receipt))
     peak_db = _decibels(stored.peak) if stored.peak else None
     return ExportResult(path, receipt_path(path), receipt, peak_db, tuple(notes))
 

@@ -191,7 +191,8 @@ def report(out: Path, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("receipt", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--take", metavar="N/ROLE", help="Of a mix, the take to make again: 18/vocals.")
 @click.option(
     "--out",
     "-o",
@@ -199,17 +200,20 @@ def report(out: Path, as_json: bool) -> int:
     help="Keep the new rendering as this file.",
 )
 @json_option
-def replay(receipt: Path, out: Path | None, as_json: bool) -> int:
-    """Render a take again from RECEIPT (the .json beside it) and compare the samples.
+def replay(file: Path, take: str | None, out: Path | None, as_json: bool) -> int:
+    """Render a take again from its receipt and compare the samples.
+
+    FILE is the receipt (the .json beside the take), the take, a copy of it as WAV, FLAC, OGG, Opus
+    or MP3, or a mix: sound files carry receipts in their tags.
 
     Says identical, close (with the difference in dB) or different; exit status 1 when different.
     """
     from milonga.workflows.songs import receipt_path
     from milonga.workflows.songs import replay as render_again
 
-    result = render_again(receipt, out=out, progress=make_progress())
+    result = render_again(file, take=take, out=out, progress=make_progress())
     if as_json:
-        paths = {"receipt": str(receipt_path(receipt)), "out": str(out) if out else None}
+        paths = {"receipt": str(receipt_path(file)), "out": str(out) if out else None}
         print_json({**paths, **result.to_dict()})
     else:
         made = result.receipt

@@ -9,12 +9,14 @@ from pathlib import Path
 from milonga import audio
 from milonga.audio.clip import Clip
 from milonga.errors import UnreadableError
+from milonga.runtime.files import atomic_path
 from milonga.runtime.progress import Progress
 from milonga.songs.output.arrangement import Arrangement, Piece
 from milonga.songs.output.choices import WHOLE_KEY
 from milonga.songs.output.found_takes import LayerTakes
 from milonga.songs.output.mix import MixInput, mixdown
 from milonga.songs.output.mixed import Mix, MixedLayer, stale_words
+from milonga.songs.output.tagged import embed_mix
 from milonga.songs.rendering.cuts import cut_take
 from milonga.songs.rendering.plan import WHOLE
 from milonga.songs.rendering.receipts import findings_text, intact_clip
@@ -76,7 +78,9 @@ def mix_arrangement(arrangement: Arrangement, path: Path, progress: Progress | N
         software="milonga",
         comment="Made with generative models: " + ", ".join(sorted(generators)),
     )
-    audio.write(path, song, tags=tags)
+    with atomic_path(path) as part:
+        audio.write(part, song, tags=tags)
+        embed_mix(part, sheet, mixing.chosen)
     return Mix(
         path,
         song.seconds,

@@ -21,6 +21,7 @@ from milonga.analysis.take_checks import TakeDefect
 from milonga.audio.clip import Clip
 from milonga.audio.digest import samples_sha256
 from milonga.audio.dither import holds
+from milonga.audio.embedding import embed_text
 from milonga.errors import AudioError
 from milonga.generators.base import Model, Request
 from milonga.runtime.documents import read_receipt_file
@@ -167,8 +168,12 @@ def write_receipt(receipt: Receipt, path: Path) -> None:
     write_text(path, dump_json(receipt.model_dump(mode="json")))
 
 
-def read_receipt(path: str | os.PathLike[str]) -> Receipt:
+def read_receipt(path: str | os.PathLike[str], text: str | None = None) -> Receipt:
     """Read a receipt from its file.
+
+    Args:
+        path: of the file.
+        text: the receipt, where it stands in the tags of ``path``.
 
     Raises:
         ReceiptError: missing, damaged, or of a format that this version doesn't know.
@@ -180,7 +185,13 @@ def read_receipt(path: str | os.PathLike[str]) -> Receipt:
         upgrades={1: _from_version_1},
         place="A receipt is the .json file beside a take's .wav.",
         mend="Delete it and render the take again.",
+        text=text,
     )
+
+
+def embed_receipt(receipt: Receipt, path: Path) -> None:
+    """Put a receipt into the tags of the take that it describes, where it fits."""
+    embed_text(path, dump_json(receipt.model_dump(mode="json")))
 
 
 def _from_version_1(document: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from milonga.songs.rendering.receipts import (
     Made,
     Receipt,
     attempt_seed,
+    embed_receipt,
     findings_text,
     read_receipt,
     write_receipt,
@@ -274,4 +275,5 @@ def _written(planned: PlannedTake, made: Made, attempt: _Attempt) -> Outcome:
                 threads=thread_count(),
             )
             write_receipt(receipt, receipt_part)
+            embed_receipt(receipt, sound_part)
         return Outcome(planned, "rendered", receipt)
