@@ -8,6 +8,8 @@ PAGES = {
     "sheet": "/songs/noise",
     "render": "/songs/noise/render",
     "listen": "/songs/noise/listen",
+    "models": "/models",
+    "doctor": "/doctor",
     "jobs": "/jobs",
     "missing": "/songs/nothing-of-this-name",
 }

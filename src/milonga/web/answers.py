@@ -27,6 +27,8 @@ JSON_LIMIT = 6 << 20
 
 PAGES: dict[str, tuple[str, str]] = {
     "songs": ("/", "Songs"),
+    "models": ("/models", "Models"),
+    "doctor": ("/doctor", "Doctor"),
     "jobs": ("/jobs", "Jobs"),
 }
 """Pages in the head of every page: those that are built."""
@@ -43,6 +45,8 @@ _HELP = {
     "sheet": "Sheet",
     "render": "Render",
     "listen": "Listen and choose",
+    "models": "Models",
+    "doctor": "Doctor",
     "jobs": "Jobs",
 }
 """The heading in docs/web.md that speaks of a page."""

@@ -11,10 +11,11 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from milonga.errors import MilongaError
-from milonga.web import jobs, listen, render, sheets, songs
+from milonga.web import jobs, listen, models, render, sheets, songs
 from milonga.web.answers import on_error
 from milonga.web.guard import Door, Guard
 from milonga.web.shelf import Shelf
+from milonga.web.tasks import Tasks
 
 _STATIC = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _BORROWED = {"report.css": ("milonga.analysis.report", "page.css")}
@@ -35,6 +36,7 @@ def make_app(shelf: Shelf, door: Door) -> Guard:
         *sheets.ROUTES,
         *render.ROUTES,
         *listen.ROUTES,
+        *models.ROUTES,
         *jobs.ROUTES,
     ]
     app = Starlette(
@@ -42,6 +44,7 @@ def make_app(shelf: Shelf, door: Door) -> Guard:
         exception_handlers={HTTPException: on_error, MilongaError: on_error, Exception: on_error},
     )
     app.state.shelf = shelf
+    app.state.tasks = Tasks()
     return Guard(app, door)
 
 

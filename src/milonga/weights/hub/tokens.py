@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +43,20 @@ class Token:
         return text.replace(self.value, "<token>") if self.value else text
 
 
+_GIVEN: ContextVar[Token | None] = ContextVar("given", default=None)
+
+
+@contextmanager
+def given_token(value: str) -> Iterator[None]:
+    """Use a token in the block, in memory alone; an empty one changes nothing."""
+    value = value.strip()
+    held = _GIVEN.set(Token(value, "what was typed in") if value else None)
+    try:
+        yield
+    finally:
+        _GIVEN.reset(held)
+
+
 def find_token(*, renew: bool = False) -> Token | None:
     """Find the token that the Hugging Face tools would use; None without one, or if
     ``HF_HUB_DISABLE_IMPLICIT_TOKEN`` keeps it from being sent.
@@ -47,6 +64,8 @@ def find_token(*, renew: bool = False) -> Token | None:
     Args:
         renew: let the hub's client renew a login that is about to expire, over the network.
     """
+    if (given := _GIVEN.get()) is not None:
+        return given
     if is_set("HF_HUB_DISABLE_IMPLICIT_TOKEN"):
         return None
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):

@@ -1,0 +1,73 @@
+"""Models on the page, against the hub of this machine; and the doctor."""
+
+import logging
+
+import pytest
+from playwright.sync_api import expect
+
+REPO = "facebook/musicgen-small"
+GATED = "stabilityai/stable-audio-open-1.0"
+SECRET = "hf_aSecretThatMustNotShow"
+
+
+@pytest.fixture
+def repo(hub):
+    """A small model in the place of MusicGen's, of the same files."""
+    text = dict.fromkeys(("config.json", "tokenizer.json", "preprocessor_config.json"), b"{}")
+    text |= {"generation_config.json": b"{}", "tokenizer_config.json": b"{}"}
+    return hub.add(REPO, {**text, "model.safetensors": b"weights" * 10_000})
+
+
+def card(page, key="musicgen-small"):
+    return page.locator(f".model[data-key='{key}']")
+
+
+def test_a_model_is_downloaded_verified_and_removed(visit, repo):
+    page = visit("/models")
+    expect(card(page)).to_contain_text("not here")
+    expect(card(page)).to_contain_text("licence CC-BY-NC-4.0")
+    expect(card(page)).to_contain_text("not for commercial use")
+    card(page).get_by_role("button", name="Download musicgen-small").click()
+    expect(card(page)).to_contain_text("on this machine")
+    card(page).get_by_role("button", name="Verify").click()
+    expect(card(page)).to_contain_text("Every file is as it was downloaded.")
+    card(page).get_by_role("button", name="Remove").click()
+    card(page).get_by_role("button", name="Remove").click()
+    expect(card(page)).to_contain_text("not here")
+
+
+def test_a_gated_model_needs_a_token_that_is_kept_nowhere(visit, hub, caplog, tmp_path):
+    caplog.set_level(logging.DEBUG)
+    texts = ("model_index", "scheduler/scheduler_config", "tokenizer/tokenizer")
+    parts = ("transformer", "vae", "projection_model")
+    files = {f"{name}.json": b"{}" for name in texts}
+    files |= {f"{part}/config.json": b"{}" for part in (*parts, "text_encoder")}
+    files |= {f"{part}/diffusion_pytorch_model.safetensors": b"w" * 1000 for part in parts}
+    hub.add(GATED, {**files, "text_encoder/model.safetensors": b"w" * 1000}, gated=True)
+    hub.tokens[SECRET] = hub.account(repos=frozenset({GATED}))
+    page = visit("/models")
+    answers = []
+    page.on("response", lambda answer: answers.append(answer))
+    model = card(page, "stable-audio")
+    model.get_by_role("button", name="Download stable-audio", exact=True).click()
+    expect(model).to_contain_text("no access token on this machine")
+    model.get_by_role("button", name="Download stable-audio with a token").click()
+    dialog = page.get_by_role("dialog")
+    link = dialog.get_by_role("link", name="the page of the model")
+    expect(link).to_have_attribute("href", f"https://huggingface.co/{GATED}")
+    dialog.get_by_label("Access token").fill(SECRET)
+    dialog.get_by_role("button", name="Download").click()
+    expect(model).to_contain_text("on this machine")
+    assert SECRET not in page.content()
+    assert SECRET not in page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}])")
+    assert all(SECRET not in answer.text() for answer in answers)
+    assert SECRET not in caplog.text
+    kept = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert not any(SECRET.encode() in path.read_bytes() for path in kept)
+
+
+def test_the_doctor_speaks_in_words_and_asks_nobody(visit, hub):
+    page = visit("/doctor")
+    expect(page.locator("#findings h2")).to_contain_text("warning")
+    expect(page.locator(".finding", has_text="python")).to_contain_text("3.")
+    assert hub.requests == []
