@@ -78,6 +78,7 @@ def test_top_level_names():
         "save_preset",
         "score_recordings",
         "song_board",
+        "take_remarks",
         "train_model",
         "true_peak_dbtp",
         "verify_weights",

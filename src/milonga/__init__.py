@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from milonga.analysis.comparison import compare_clips
     from milonga.analysis.features import features
     from milonga.analysis.sets import compare_sets
-    from milonga.analysis.take_checks import check_take
+    from milonga.analysis.take_checks import check_take, take_remarks
     from milonga.audio import (
         Clip,
         Tags,
@@ -155,6 +155,7 @@ _HOMES = {
     "save_preset": "milonga.workflows.presets",
     "score_recordings": "milonga.workflows.scoring",
     "song_board": "milonga.workflows.board",
+    "take_remarks": "milonga.analysis.take_checks",
     "train_model": "milonga.workflows.training",
     "true_peak_dbtp": "milonga.audio",
     "verify_weights": "milonga.weights",
@@ -249,6 +250,7 @@ __all__ = [
     "save_preset",
     "score_recordings",
     "song_board",
+    "take_remarks",
     "train_model",
     "true_peak_dbtp",
     "verify_weights",

@@ -63,7 +63,7 @@ def test_a_take_and_its_receipt(sheet, run):
     assert set(document) == {
         "format_version", "milonga_version", "title", "segment", "name", "generator", "request",
         "model", "seed", "attempt", "seed_used", "length", "python", "system", "started",
-        "duration_s", "sound", "findings", "notes", "edited", "threads", "node",
+        "duration_s", "sound", "findings", "remarks", "notes", "edited", "threads", "node",
     }  # fmt: skip
 
 

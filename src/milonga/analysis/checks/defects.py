@@ -12,14 +12,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from milonga.analysis.checks.glitches import click_count, dropout_count, longest_still
-from milonga.analysis.checks.loops import runs, stuck_loop
+from milonga.analysis.checks.glitches import click_count, gap_count, longest_still
+from milonga.analysis.checks.levels import dbfs, framed, level_db, mean_square
+from milonga.analysis.checks.loops import has_gaps, is_steady, stuck_loop
+from milonga.analysis.checks.returns import Return, longest_return
+from milonga.analysis.checks.runs import runs
 from milonga.audio.clip import Clip, all_finite, check_rate
 from milonga.audio.loudness import loudness_lufs
 from milonga.errors import AudioError
 
 _QUIETEST_LUFS = -50.0
 _FRAME_S, _SILENT_DB, _SILENT_SHARE = 0.05, -60.0, 0.5
+_LONG_S, _LONG_SILENT_SHARE = 8.0, 0.4
+"""A sound of a few seconds may be followed by its own silence; a take of this length isn't."""
+_HIT_S, _HIT_FALL_DB = 3.0, 20.0
 _REST_S = 0.5
 _ONE_SHOT_S = 1.0
 _CEILING = 1e-4
@@ -33,7 +39,8 @@ _ANTIPHASE = -0.9
 _QUIETEST_CLIPPED, _SQUARE_SHARE = 0.02, 0.3
 _CLICKS, _CLICKS_PER_S = 20, 1.5
 _DROPOUTS = 3
-_STILL_S, _STILL_SHARE = 2.5, 0.2
+_DROPOUT_S, _GAP_S = (0.002, 0.3), (0.3, math.inf)
+_STILL_S, _STILL_SHARE, _STILL_FROM_S = 2.5, 0.2, 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +68,12 @@ def defects(
     silent = _silence(clip)
     found = [silent, _length(clip, expected_s) if exact else None]
     if silent is None or silent.code != "silent":
-        loop = _loop(clip)
+        again = longest_return(clip.mono, clip.sample_rate)
+        loop = _loop(clip, again)
         found += [_clipping(clip), _offset(clip), _dead_channel(clip), loop]
         found += [_channel_that_dies(clip), _antiphase(clip), _clicks(clip), _dropouts(clip)]
         if loop is None:
-            found.append(_frozen(clip))
+            found.append(_frozen(clip, again))
     return tuple(finding for finding in found if finding is not None)
 
 
@@ -89,22 +97,30 @@ def _silence(clip: Clip) -> Defect | None:
     loudness = loudness_lufs(clip)
     if loudness is None:
         # Too short for gating blocks, or so quiet that every block is gated.
-        level = _decibels(float(np.sqrt(_mean_square(clip.samples).max())))
+        level = level_db(float(np.sqrt(mean_square(clip.samples).max())))
         if level < _QUIETEST_LUFS:
-            return Defect(code="silent", message=f"It is silent ({_dbfs(level)}).", value=level)
+            return Defect(code="silent", message=f"It is silent ({dbfs(level)}).", value=level)
     elif loudness < _QUIETEST_LUFS:
         message = f"It is as good as silent: {loudness:.1f} LUFS."
         return Defect(code="silent", message=message, value=loudness)
     if clip.seconds < _ONE_SHOT_S:
         return None
     size = round(_FRAME_S * clip.sample_rate)
-    levels = _mean_square(_framed(clip.samples, size)).max(axis=0)
-    lengths = np.diff(runs(levels < 10 ** (_SILENT_DB / 10)))
-    share = float(lengths[lengths >= _REST_S / _FRAME_S].sum() / len(levels))
-    if share <= _SILENT_SHARE:
+    levels = mean_square(framed(clip.samples, size)).max(axis=0)
+    silent = runs(levels < 10 ** (_SILENT_DB / 10))
+    silent = silent[np.diff(silent)[:, 0] >= _REST_S / _FRAME_S]
+    share = float(np.diff(silent).sum() / len(levels))
+    limit = _LONG_SILENT_SHARE if clip.seconds >= _LONG_S else _SILENT_SHARE
+    if share <= limit or (clip.seconds < _HIT_S and _is_hit(levels, int(silent[-1, 0]))):
         return None
     message = f"{share:.0%} of it is silent (under {_SILENT_DB:.0f} dBFS)."
     return Defect(code="mostly_silent", message=message, value=share)
+
+
+def _is_hit(levels: NDArray[np.float64], silent_from: int) -> bool:
+    """Tell whether a short sound died away by itself before its last silence."""
+    before = levels[max(0, silent_from - 2) : silent_from]
+    return bool(before.max(initial=0.0) < levels.max() * 10 ** (-_HIT_FALL_DB / 10))
 
 
 def _length(clip: Clip, expected_s: float | None) -> Defect | None:
@@ -150,7 +166,7 @@ def _clipped_before(clip: Clip) -> Defect | None:
     if share > _SQUARE_SHARE or not _clips(tops, clip):
         return None
     message = f"It was clipped and turned down: {share:.1%} of all samples are at its peak, "
-    message += f"{_dbfs(_decibels(clip.peak))}, in {len(tops)} places."
+    message += f"{dbfs(level_db(clip.peak))}, in {len(tops)} places."
     return Defect(code="clipped", message=message, value=share)
 
 
@@ -166,11 +182,13 @@ def _flat_tops(channel: NDArray[np.float32], peak: float) -> NDArray[np.int64]:
 
 def _offset(clip: Clip) -> Defect | None:
     size = min(clip.n_samples, round(_OFFSET_FRAME_S * clip.sample_rate))
-    means = _framed(clip.samples, size).mean(axis=2, dtype=np.float64)
+    means = framed(clip.samples, size).mean(axis=2, dtype=np.float64)
     # The median: a low note's own asymmetry doesn't last.
     offsets = np.median(means, axis=1)
     worst = float(offsets[np.argmax(np.abs(offsets))])
-    if abs(worst) <= _OFFSET:
+    # A slow wave may lie to one side more often, but not farther.
+    whole = clip.samples[np.argmax(np.abs(offsets))].mean(dtype=np.float64)
+    if abs(worst) <= _OFFSET or abs(whole) <= _OFFSET / 2:
         return None
     message = f"It has a DC offset of {worst:+.3f} of full scale."
     return Defect(code="dc_offset", message=message, value=worst)
@@ -179,7 +197,7 @@ def _offset(clip: Clip) -> Defect | None:
 def _dead_channel(clip: Clip) -> Defect | None:
     if clip.channels < 2:
         return None
-    levels = _mean_square(clip.samples)
+    levels = mean_square(clip.samples)
     dead = np.flatnonzero(levels < levels.max() * 10 ** (_DEAD_DB / 10))
     if not len(dead):
         return None
@@ -196,7 +214,7 @@ def _channel_that_dies(clip: Clip) -> Defect | None:
     size = round(_FRAME_S * clip.sample_rate)
     if clip.n_samples < 2 * size:
         return None
-    levels = _mean_square(_framed(clip.samples, size))
+    levels = mean_square(framed(clip.samples, size))
     usual = levels.mean(axis=1, keepdims=True)
     silent = levels < usual * 10 ** (_DEAD_DB / 10)
     for channel, name in enumerate(("left", "right")):
@@ -232,49 +250,48 @@ def _clicks(clip: Clip) -> Defect | None:
 
 
 def _dropouts(clip: Clip) -> Defect | None:
-    count = dropout_count(clip.samples, clip.sample_rate)
+    count = gap_count(clip.samples, clip.sample_rate, *_DROPOUT_S)
+    count += gap_count(clip.samples, clip.sample_rate, *_GAP_S)
     if count < _DROPOUTS:
         return None
     message = f"The sound drops out {count} times."
     return Defect(code="dropouts", message=message, value=float(count))
 
 
-def _frozen(clip: Clip) -> Defect | None:
+def _frozen(clip: Clip, again: Return | None) -> Defect | None:
     if clip.seconds < _STILL_S:
         return None
     start, length = longest_still(clip.mono, clip.sample_rate)
+    if again is not None and again.length_s > length and not _breaks(clip, again):
+        start, length = again.start_s, again.length_s
     # A tone that is steady from the first moment is meant to be.
-    if start < _FRAME_S * 6 or length < max(_STILL_S, _STILL_SHARE * clip.seconds):
+    if start < _STILL_FROM_S or length < max(_STILL_S, _STILL_SHARE * clip.seconds):
         return None
     message = f"From {start:.1f} s on, {length:.1f} s of it don't change at all."
     return Defect(code="frozen", message=message, value=start)
 
 
-def _loop(clip: Clip) -> Defect | None:
+def _loop(clip: Clip, again: Return | None) -> Defect | None:
+    found: tuple[float, int, float] | None = None
     loop = stuck_loop(clip.mono, clip.sample_rate)
-    if loop is None:
+    if loop is not None:
+        found = loop.period_s, loop.copies, loop.start_s
+    elif again is not None and _is_loop(clip, again):
+        found = again.period_s, again.copies, again.start_s
+    if found is None:
         return None
-    message = (
-        f"The same {loop.period_s:.2f} s come {loop.copies} times in a row "
-        f"from {loop.start_s:.1f} s on."
+    period, copies, start = found
+    message = f"The same {period:.2f} s come {copies} times in a row from {start:.1f} s on."
+    return Defect(code="loop", message=message, value=period)
+
+
+def _is_loop(clip: Clip, again: Return) -> bool:
+    return (
+        again.fills(clip.seconds)
+        and not _breaks(clip, again)
+        and not is_steady(again.two_periods(clip.mono, clip.sample_rate), clip.sample_rate)
     )
-    return Defect(code="loop", message=message, value=loop.period_s)
 
 
-def _framed(samples: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Cut into ``[channels, frames, size]``, without the rest."""
-    channels, length = samples.shape
-    return samples[:, : length // size * size].reshape(channels, -1, size)
-
-
-def _mean_square(samples: NDArray[np.float32]) -> NDArray[np.float64]:
-    energy = np.einsum("...i,...i->...", samples, samples, dtype=np.float64)
-    return np.asarray(energy / samples.shape[-1])
-
-
-def _decibels(value: float) -> float:
-    return 20 * math.log10(max(value, 1e-10))
-
-
-def _dbfs(level: float) -> str:
-    return "digital silence" if level <= -200 else f"{level:.0f} dBFS"
+def _breaks(clip: Clip, again: Return) -> bool:
+    return has_gaps(again.two_periods(clip.mono, clip.sample_rate), clip.sample_rate)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from milonga.analysis.checks.loops import runs
+from milonga.analysis.checks.runs import runs
 from milonga.analysis.filters import mel_bank
 from milonga.analysis.spectra import decibels, magnitudes
 
@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 
 _BLOCK, _RANK = 64, 8
 _STANDS_OUT, _AUDIBLE, _REGULAR = 10.0, 0.02, 0.25
-_SHORTEST_GAP_S, _LONGEST_GAP_S, _BESIDE_S = 0.002, 0.3, 0.005
+_BESIDE_S = 0.005
 _LOUD, _NOTHING = 0.1, 1e-6
 _FRAME_S, _APART = 0.04, 4
 _BANDS, _HEARD_DB, _RANGE_DB, _STILL_DB = 24, 50.0, 60.0, 0.5
@@ -45,18 +45,20 @@ def click_count(mono: Floats) -> int:
     return len(places)
 
 
-def dropout_count(samples: Floats, sample_rate: int) -> int:
-    """Count stretches of digital silence, 2 to 300 ms, that cut into sound at both ends.
+def gap_count(samples: Floats, sample_rate: int, shortest_s: float, longest_s: float) -> int:
+    """Count stretches of digital silence that cut into sound at both ends.
 
     Args:
         samples: ``[channels, time]``.
         sample_rate: samples per second.
+        shortest_s: shorter ones don't count.
+        longest_s: ones of this length and longer don't count.
     """
     level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
     beside = max(1, round(_BESIDE_S * sample_rate))
     count = 0
     for start, stop in runs(np.abs(samples).max(axis=0) < _NOTHING).tolist():
-        within = _SHORTEST_GAP_S * sample_rate <= stop - start <= _LONGEST_GAP_S * sample_rate
+        within = shortest_s * sample_rate <= stop - start < longest_s * sample_rate
         if not within or start < beside or stop + beside > samples.shape[1]:
             continue
         ends = samples[:, start - beside : start], samples[:, stop : stop + beside]

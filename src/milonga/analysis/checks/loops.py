@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from milonga.analysis.checks.runs import runs
 from milonga.analysis.filters import mel_bank
 from milonga.analysis.spectra import decibels, magnitudes
 
@@ -25,6 +26,7 @@ _LEAST_STRETCH_S, _LEAST_SHARE = 6.0, 0.6
 _IDENTICAL_DB, _UNHEARD_DB, _QUIET_DB, _GAP_DB = -40.0, -45.0, -60.0, -45.0
 _GAP_SHARE = 0.2
 _STEADY_DB = 1.3
+_FAINT_DB = -30.0
 _SEARCH_RATE = 8_000
 _WINDOW_S = 4.0
 _BLOCK_S = 0.01
@@ -148,25 +150,30 @@ def _identical_stretch(mono: NDArray[np.float32], lag: int, sample_rate: int) ->
     return loop if length_s >= wanted and loop.copies >= _LEAST_COPIES else None
 
 
-def runs(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Find the runs of True: where each begins and the place after its end, ``[runs, 2]``."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
-    return edges.reshape(-1, 2)
-
-
 def _is_passage(mono: NDArray[np.float32], loop: Loop, sample_rate: int) -> bool:
     """Tell whether a period sounds throughout and changes: no drum pattern, no steady tone."""
     start = round(loop.start_s * sample_rate)
     period = mono[start : start + round(2 * loop.period_s * sample_rate)]
+    # What dies away is alike in being near nothing.
+    if _energy(period) / len(period) < _energy(mono) / len(mono) * 10 ** (_FAINT_DB / 10):
+        return False
+    return not has_gaps(period, sample_rate) and not is_steady(period, sample_rate)
+
+
+def has_gaps(period: NDArray[np.float32], sample_rate: int) -> bool:
+    """Tell whether a fifth of a passage is 45 dB under its loudest 25 ms: drums have such gaps."""
     size = max(1, round(0.025 * sample_rate))
     blocks = period[: len(period) // size * size].reshape(-1, size)
     levels = decibels(np.einsum("ij,ij->i", blocks, blocks) / np.float32(size), 1e-12)
-    if np.mean(levels < levels.max() + _GAP_DB) > _GAP_SHARE:
-        return False
+    return bool(np.mean(levels < levels.max() + _GAP_DB) > _GAP_SHARE)
+
+
+def is_steady(period: NDArray[np.float32], sample_rate: int) -> bool:
+    """Tell whether the spectrum of a passage hardly changes."""
     frame = 1 << int(np.log2(max(64, 0.03 * sample_rate)))
     bank = mel_bank(sample_rate, frame, 24, 50.0, sample_rate / 2)
     spectra = [bank(m * m) for m in magnitudes(period, frame, frame // 4)]
     # The outer frames see the cut.
     mel = decibels(np.concatenate(spectra)[2:-2], 1e-12)
     heard = mel.max(axis=0) > mel.max() + _QUIET_DB
-    return bool(mel[:, heard].std(axis=0).mean() > _STEADY_DB)
+    return bool(mel[:, heard].std(axis=0).mean() <= _STEADY_DB)

@@ -104,6 +104,8 @@ class Receipt(FiniteRecord):
     duration_s: float
     sound: TakeSound
     findings: tuple[TakeDefect, ...] = ()
+    remarks: tuple[TakeDefect, ...] = ()
+    """What the take checks say of sounds that may be meant, such as noise or a drone."""
     notes: tuple[str, ...] = ()
     """What the plan said of it, such as words that the generator doesn't follow."""
     edited: Edited | None = None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from milonga import audio
-from milonga.analysis.take_checks import TakeDefect, check_take
+from milonga.analysis.take_checks import TakeDefect, check_take, take_remarks
 from milonga.audio.digest import samples_sha256
 from milonga.errors import AudioError, GeneratorError, MilongaError, OutputError
 from milonga.generators.base import Model
@@ -71,6 +71,9 @@ class Outcome:
             "receipt": str(self.planned.receipt_path),
             "status": self.status,
             "findings": [finding.model_dump(mode="json") for finding in self.findings],
+            "remarks": [r.model_dump(mode="json") for r in self.receipt.remarks]
+            if self.receipt
+            else [],
             "error": self.error or None,
         }
 
@@ -270,6 +273,7 @@ def _written(planned: PlannedTake, made: Made, attempt: _Attempt) -> Outcome:
                 duration_s=round(attempt.duration_s, 3),
                 sound=sound.model_copy(update={"file": planned.sound_path.name}),
                 findings=attempt.findings,
+                remarks=take_remarks(made.clip if made.new is None else made.new),
                 notes=planned.notes,
                 edited=made.edited,
                 threads=thread_count(),
