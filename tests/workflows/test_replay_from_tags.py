@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from milonga import audio
-from milonga.audio.embedding import embed_text, embedded_text
 from milonga.audio.export.receipt import read_export_receipt
 from milonga.audio.export.write import export
+from milonga.audio.tagging.embedding import embed_text, embedded_text
 from milonga.errors import ReceiptError, UnknownNameError
 from milonga.workflows.songs import render_song, replay
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from milonga.audio.clip import Clip, all_finite
 from milonga.audio.dither import quantised
-from milonga.audio.id3 import id3_tag
 from milonga.audio.layout import Layout, ogg_layout, usual_layout, wave_order
 from milonga.audio.reading.opening import (
     SUFFIXES,
@@ -25,6 +24,7 @@ from milonga.audio.reading.opening import (
     set_file_layout,
     truncated,
 )
+from milonga.audio.tagging.id3 import id3_tag
 from milonga.audio.tags import Tags, fitting, tag_fields, tags_of
 from milonga.errors import AudioError, OutputError
 from milonga.runtime.files import atomic_path, check_writable, output_error

@@ -295,7 +295,8 @@ def replay(
     path = receipt_path(receipt)
     sound = Path(receipt)
     # Beside a mix lies the record of its folder, and beside a copy nothing.
-    if (path == sound and path.suffix == ".json") or (path.exists() and not is_mix(sound)):
+    beside = path.suffix == ".json" and (path == sound or (path.exists() and not is_mix(sound)))
+    if beside or not sound.exists():
         found = read_receipt(path)
     else:
         found = receipt_in(sound, take)

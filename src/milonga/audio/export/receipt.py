@@ -16,9 +16,9 @@ from pydantic import Field, JsonValue
 from milonga._version import __version__
 from milonga.audio.clip import Clip
 from milonga.audio.digest import samples_sha256
-from milonga.audio.embedding import embedded_text
 from milonga.audio.export.settings import ExportSettings
 from milonga.audio.files import read
+from milonga.audio.tagging.embedding import embedded_text
 from milonga.errors import ReceiptError
 from milonga.runtime.documents import read_receipt_file
 from milonga.runtime.files import dump_json, write_text

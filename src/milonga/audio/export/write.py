@@ -15,7 +15,6 @@ import numpy as np
 from milonga._version import __version__
 from milonga.audio.clip import Clip
 from milonga.audio.dither import holds
-from milonga.audio.embedding import embed_text
 from milonga.audio.export.receipt import (
     ExportReceipt,
     Provenance,
@@ -34,6 +33,7 @@ from milonga.audio.loudness import loudness_lufs
 from milonga.audio.resampling import resample
 from milonga.audio.space.binaural import Head, SphericalHead, binaural
 from milonga.audio.space.stereo import widen
+from milonga.audio.tagging.embedding import embed_text
 from milonga.audio.tags import Tags
 from milonga.errors import AudioError, OutputError, ReceiptError
 from milonga.runtime.files import atomic_paths, check_writable, dump_json

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from milonga._version import __version__
-from milonga.audio.embedding import embed_text, embedded_text
+from milonga.audio.tagging.embedding import embed_text, embedded_text
 from milonga.errors import ReceiptError, UnknownNameError
 from milonga.runtime.documents import finite_json
 from milonga.runtime.files import dump_json

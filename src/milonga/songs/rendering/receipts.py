@@ -21,7 +21,7 @@ from milonga.analysis.take_checks import TakeDefect
 from milonga.audio.clip import Clip
 from milonga.audio.digest import samples_sha256
 from milonga.audio.dither import holds
-from milonga.audio.embedding import embed_text
+from milonga.audio.tagging.embedding import embed_text
 from milonga.errors import AudioError
 from milonga.generators.base import Model, Request
 from milonga.runtime.documents import read_receipt_file

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga.audio import Clip, Tags, probe, read, write
-from milonga.audio.embedding import LONGEST, embed_text, embedded_text
+from milonga.audio.tagging.embedding import LONGEST, embed_text, embedded_text
 
 SUFFIXES = [".wav", ".flac", ".ogg", ".opus", ".mp3"]
 TAGS = Tags(title="Título", artist="Nadie", comment="made by a model", licence="CC0-1.0")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tinytag import TinyTag
 
 from milonga.audio import SUFFIXES, Clip, Tags, probe, read, write
-from milonga.audio.id3 import id3_tag
+from milonga.audio.tagging.id3 import id3_tag
 
 CLIP = Clip(0.1 * np.sin(np.arange(24_000) / 10), 48_000)
 TAGS = Tags("Título 日本", "Geeks ñ", "milonga 0.1", "seed 7; Ω", "2026-03-01", "CC BY 4.0 ñ")

@@ -11,8 +11,8 @@ import os
 import struct
 from pathlib import Path
 
-from milonga.audio.id3 import id3_texts, id3_with, new_id3
-from milonga.audio.vorbis import comment, with_comment
+from milonga.audio.tagging.id3 import id3_texts, id3_with, new_id3
+from milonga.audio.tagging.vorbis import comment, with_comment
 from milonga.runtime.files import atomic_path
 
 FIELD = "MILONGA_RECEIPT"
