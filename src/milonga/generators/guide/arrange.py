@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from milonga.generators.base import Request
 from milonga.generators.guide.band.drums import Grid, drum_parts
-from milonga.generators.guide.band.harmony import lay_out, parse_key
+from milonga.generators.guide.band.harmony import bars_of, parse_key
 from milonga.generators.guide.band.harmony_parts import bass_part, chords_part, pad_part
 from milonga.generators.guide.band.styles import band_for
 from milonga.generators.guide.score import Score, ScorePart
@@ -41,9 +41,9 @@ def arrange(
     """
     key, kind = parse_key(request.key), section_kind(request.section)
     players = band_for(request, lead, drums)
-    bars = lay_out(request.tempo, request.seconds, key, kind, request.seed)
+    bars = bars_of(request)
     melody = compose_melody(request, lead_range(players.lead))
-    grid = Grid.of(request.tempo, request.seconds, players.groove)
+    grid = Grid.of(request, players.groove)
     if tune is None:
         tune = not (request.role == "backing" and request.sung)
     parts: list[ScorePart | None] = []
@@ -61,7 +61,7 @@ def arrange(
             if request.role == "instrumental" and players.energy > 0.8:
                 parts.append(second_part(players, melody, bars))
         elif band and request.sung:
-            parts.append(answer_part(players, melody, bars, key, request.tempo, kind, request.seed))
+            parts.append(answer_part(players, melody, bars, key, request, kind))
         if band:
             if players.drums:
                 parts += drum_parts(players, bars, grid, kind, request.seed)

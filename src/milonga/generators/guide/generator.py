@@ -27,7 +27,7 @@ from milonga.generators.base import (
 from milonga.generators.guide.arrange import arrange
 from milonga.generators.guide.band.harmony import parse_key
 from milonga.generators.guide.band.instruments import INSTRUMENTS
-from milonga.generators.guide.band.styles import unheard
+from milonga.generators.guide.band.styles import elsewhere, unheard
 from milonga.generators.guide.notation import joined_notation, notation_of
 from milonga.generators.guide.playing import midi
 from milonga.generators.guide.playing.render import RATE, render_groups, render_score
@@ -36,6 +36,7 @@ from milonga.generators.guide.sections import SHAPES
 from milonga.generators.guide.songs import joined, joined_clips, segments_of
 from milonga.generators.guide.tune.melody import compose_melody
 from milonga.generators.guide.tune.phrasing import FASTEST, breaths_of, set_lines
+from milonga.generators.measures import metre_of, parse_chords
 from milonga.generators.notation import Notation
 from milonga.generators.words.sections import section_kind
 from milonga.runtime.progress import Progress
@@ -108,10 +109,12 @@ class Guide(Generator):
         return joined([self._assess(part) for part in segments_of(request)])
 
     def _assess(self, request: Request) -> Assessment:
-        problems = [*_range_problems(request), *_key_problems(request)]
+        problems = [*_range_problems(request), *_key_problems(request), *_time_problems(request)]
+        if problems:
+            return Assessment(problems=tuple(problems))
         notes = []
-        if request.sung and not problems:
-            setting = set_lines(request.sung, request.tempo, request.seconds)
+        if request.sung:
+            setting = set_lines(request)
             if request.role == "vocals" and not setting.fits:
                 problems.append(_too_fast(request, setting.needed_s))
             if self._sings(request):
@@ -238,6 +241,11 @@ class Guide(Generator):
 
     def _unfollowed(self, request: Request) -> Iterable[str]:
         """Name the words that it does nothing for."""
+        for metre, names in elsewhere(request).items():
+            yield (
+                f"{', '.join(names)}: that is {metre}; the sheet has {request.time}. To have it: "
+                f"time: {metre}."
+            )
         words = unheard(request) if request.role != "vocals" or not self._alone(request) else []
         if words:
             yield f"The guide doesn't know these words, and plays without them: {', '.join(words)}."
@@ -299,6 +307,19 @@ def _key_problems(request: Request) -> Iterable[Problem]:
         parse_key(request.key)
     except MilongaError as error:
         yield problem_of(error, "key")
+
+
+def _time_problems(request: Request) -> Iterable[Problem]:
+    for field, read in (("time", metre_of), ("chords", parse_chords)):
+        try:
+            read(getattr(request, field))
+        except ValueError as error:
+            yield Problem(str(error), field)
+    if request.pickup * 60.0 / request.tempo > request.seconds / 2:
+        yield Problem(
+            f"A pickup of {request.pickup:g} beats is more than half of {request.seconds:g} s.",
+            "pickup",
+        )
 
 
 def _language_problems(request: Request) -> Iterable[Problem]:

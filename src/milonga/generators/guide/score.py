@@ -12,28 +12,37 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-BEATS = 4
-"""Beats in a bar: all guides are in 4/4."""
-
 
 @dataclass(frozen=True, slots=True)
 class Chord:
-    """A chord by its root's pitch class (0 is C) and its intervals in semitones."""
+    """A chord by its root's pitch class (0 is C) and its intervals in semitones.
+
+    ``bass`` is the pitch class below it, where not the root; one that is ``given`` by the sheet is
+    played as it stands there.
+    """
 
     root: int
     intervals: tuple[int, ...]
     name: str
+    bass: int | None = None
+    given: bool = False
 
     @property
     def pitch_classes(self) -> tuple[int, ...]:
         return tuple((self.root + interval) % 12 for interval in self.intervals)
 
+    @property
+    def low(self) -> int:
+        """The pitch class of its lowest note."""
+        return self.root if self.bass is None else self.bass
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar; the last may be shorter or somewhat longer than four beats.
+    """One bar, or the part of one that has a chord of its own; ``index`` counts them.
 
-    ``hold`` marks the closing bar, where the band strikes its chord and lets it ring.
+    The last may be shorter or somewhat longer. ``hold`` marks a closing bar and a pickup, where
+    the band strikes its chord and lets it ring.
     """
 
     index: int

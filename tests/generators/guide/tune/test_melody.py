@@ -138,6 +138,9 @@ WORDS = st.sampled_from(
 LINES = st.lists(st.lists(WORDS, min_size=1, max_size=9).map(" ".join), max_size=6)
 
 
+TIMES = st.sampled_from(["4/4", "4/4", "3/4", "2/4", "6/8", "12/8"])
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     lines=LINES,
@@ -146,10 +149,14 @@ LINES = st.lists(st.lists(WORDS, min_size=1, max_size=9).map(" ".join), max_size
     section=st.sampled_from(sorted(SHAPES)),
     seed=st.integers(0, 2**63),
     voice=st.sampled_from([MALE, FEMALE, VoiceRange(50, 69)]),
+    time=TIMES,
+    pickup=st.sampled_from([0.0, 0.0, 1.0]),
 )
-def test_every_tune_can_be_sung(lines, tempo, seconds, section, seed, voice):
-    asked = request(lines, tempo=tempo, seconds=seconds, section=section, seed=seed)
-    setting = set_lines(asked.sung, tempo, seconds)
+def test_every_tune_can_be_sung(lines, tempo, seconds, section, seed, voice, time, pickup):
+    pickup = pickup if pickup * 60 / tempo < seconds / 2 else 0.0
+    asked = request(lines, tempo=tempo, seconds=seconds, section=section, seed=seed, time=time,
+                    pickup=pickup)  # fmt: skip
+    setting = set_lines(asked)
     tune = compose_melody(asked, voice)
     assert tune
     for line in tune:
@@ -168,10 +175,12 @@ def test_every_tune_can_be_sung(lines, tempo, seconds, section, seed, voice):
                 assert after.start_s - before.start_s >= 0.999 / FASTEST
     if setting.fits:
         for slot in setting.slots:
-            # A line begins on a bar or, where they are short of bars, on a half.
-            assert slot.start % 2 == 0
+            # A line begins on a bar or, where they are short of bars, on a half or a beat; with a
+            # pickup one that begins without a stress begins before it.
+            half = {"4/4": 2, "12/8": 2}.get(time, 1)
+            assert slot.start % half == 0 or (slot.start + pickup) % half == 0
             assert min(line.start_s for line in tune if line.line_index == slot.line) == (
-                pytest.approx(slot.start * 60 / tempo, abs=1e-9)
+                pytest.approx((slot.start + pickup) * 60 / tempo, abs=1e-9)
             )
     # One voice at a time: answers come in the gaps of the words around them.
     notes = sorted((n for line in tune for n in line.notes), key=lambda n: n.start_s)
@@ -180,10 +189,11 @@ def test_every_tune_can_be_sung(lines, tempo, seconds, section, seed, voice):
 
 
 @settings(max_examples=60, deadline=None)
-@given(lines=LINES, tempo=st.floats(40, 240), seconds=st.floats(1, 30))
-def test_what_does_not_fit_fits_in_the_seconds_that_are_named(lines, tempo, seconds):
-    lyrics = tuple(LyricLine(text=text) for text in lines)
-    setting = set_lines(lyrics, tempo, seconds)
-    assert set_lines(lyrics, tempo, setting.needed_s + 0.001).fits or not setting.slots
+@given(lines=LINES, tempo=st.floats(40, 240), seconds=st.floats(1, 30), time=TIMES)
+def test_what_does_not_fit_fits_in_the_seconds_that_are_named(lines, tempo, seconds, time):
+    asked = request(lines, tempo=tempo, seconds=seconds, time=time)
+    setting = set_lines(asked)
+    longer = asked.model_copy(update={"seconds": setting.needed_s + 0.001})
+    assert set_lines(longer).fits or not setting.slots
     if not setting.fits:
         assert setting.needed_s > seconds

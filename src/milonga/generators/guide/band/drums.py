@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from milonga.generators.base import Request
 from milonga.generators.guide.band.grooves import STEPS, Groove, choose
 from milonga.generators.guide.band.styles import Band
 from milonga.generators.guide.score import Bar, Note, ScorePart, dice
@@ -20,33 +21,66 @@ _SHORT_S = 0.12
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Sixteenth steps of a pattern, which lasts one bar, or two in fast music, half of one in
+    """Steps of a pattern: sixteenths, in 6/8 and 12/8 eighths.
+
+    A pattern lasts a bar (in 2/4 and 6/8 two). In 4/4 it lasts two in fast music, half of one in
     slow: no drummer plays sixteenths at 220 BPM.
 
-    ``swing`` delays every second step by a part of a step.
+    Attributes:
+        swing: delay of every second step, in steps.
+        beat: steps of a beat.
+        cycle: steps of a pattern.
+        start_s: where the first bar begins.
+        short: a pattern lasts more than a bar.
     """
 
     step_s: float
     seconds: float
     swing: float
+    beat: int = 4
+    cycle: int = STEPS
+    start_s: float = 0.0
+    short: bool = False
 
     @classmethod
-    def of(cls, tempo: float, seconds: float, groove: Groove) -> Grid:
+    def of(cls, request: Request, groove: Groove) -> Grid:
+        tempo, metre = request.tempo, request.metre
+        beat = 3 if metre.compound else 4
         stretch = 2.0 if tempo >= groove.halves_at else 0.5 if tempo < 60 else 1.0
-        return cls(15.0 / tempo * stretch, seconds, groove.swing)
+        if metre.name != "4/4":
+            stretch = 1.0
+        cycle = 12 if metre.compound or metre.beats == 3 else STEPS
+        start_s = request.pickup * 60.0 / tempo
+        return cls(
+            60.0 / beat / tempo * stretch, request.seconds, groove.swing, beat, cycle, start_s,
+            short=metre.beats == 2,
+        )  # fmt: skip
+
+    @property
+    def eighth(self) -> int:
+        """Steps of an eighth."""
+        return 2 if self.beat == 4 else 1
 
     @property
     def count(self) -> int:
         """Steps that begin early enough to be heard."""
-        return max(1, int((self.seconds - 0.06) / self.step_s) + 1)
+        return max(1, int((self.seconds - self.start_s - 0.06) / self.step_s) + 1)
+
+    def steps_of(self, bar: Bar) -> range:
+        """Return the steps of a bar."""
+        first, end = (self._step(at) for at in (bar.start_s, bar.end_s))
+        return range(first, max(first + 1, min(end, self.count)))
+
+    def _step(self, at_s: float) -> int:
+        return round((at_s - self.start_s) / self.step_s)
 
     def weight(self, place: int) -> float:
         """Soften what lies off the beat where it comes fast, as hands do."""
-        return 0.35 if self.step_s < 0.112 and place % 4 else 1.0
+        return 0.35 if self.step_s < 0.112 and place % self.beat else 1.0
 
     def time(self, step: float) -> float:
         late = self.swing if int(step) % 2 else 0.0
-        return (step + late) * self.step_s
+        return self.start_s + (step + late) * self.step_s
 
 
 class _Kit:
@@ -66,20 +100,22 @@ class _Kit:
 
     def fill(self, step: int, place: int) -> None:
         if self.draw.random() < 0.8 or place % 2 == 0:
-            drum = _TOMS[place % 4] if self.draw.random() < 0.6 else _SNARE
-            self.hit(step, drum, 84 + 6 * (place % 4))
+            at = place % self.grid.beat
+            drum = _TOMS[at] if self.draw.random() < 0.6 else _SNARE
+            self.hit(step, drum, 84 + 6 * at)
 
     def roll(self, step: int) -> None:
         """Triplets or thirty-seconds over an eighth, growing."""
         count = 3 + int(self.draw.integers(2))
         for i in range(1, count):
-            self.hit(step + 2 * i / count, _CLOSED, 52 + 10 * i)
+            self.hit(step + self.grid.eighth * i / count, _CLOSED, 52 + 10 * i)
 
     def build(self, steps: int) -> None:
         """A snare that doubles its pace over the last bar and grows."""
-        for step in range(steps - STEPS, steps):
-            age = (step - steps + STEPS) / STEPS
-            if step % 4 == 0 or (age >= 0.5 and step % 2 == 0) or age >= 0.75:
+        cycle = self.grid.cycle
+        for step in range(steps - cycle, steps):
+            age = (step - steps + cycle) / cycle
+            if step % self.grid.beat == 0 or (age >= 0.5 and step % 2 == 0) or age >= 0.75:
                 self.hit(step, _SNARE, 44 + 60 * age)
 
 
@@ -91,17 +127,17 @@ def drum_parts(
     kick, snare, hats = (choose(p, draw, energy) for p in (groove.kick, groove.snare, groove.hats))
     extras = {note: choose(patterns, draw, energy) for note, patterns in groove.extra.items()}
     if kind == "breakdown":
-        kick, snare, extras = "." * STEPS, "." * STEPS, {}
-        hats = "".join(mark if place % 4 == 0 else "." for place, mark in enumerate(hats))
+        kick, snare, extras = "." * grid.cycle, "." * grid.cycle, {}
+        hats = "".join(mark if place % grid.beat == 0 else "." for place, mark in enumerate(hats))
     backbeat = groove.backbeat[1 if energy > 0.5 else 0]
     kit = _Kit(grid, 0.72 + 0.28 * energy, draw)
     steps = _playing_steps(bars, grid)
     if energy >= 0.6 and kind != "outro":
         kit.hit(0, _CRASH, 88)
     for step in range(steps):
-        place, cycle = step % STEPS, step // STEPS
-        fill = _in_fill(step, steps, energy)
-        if energy >= 0.3 and not (fill and place % 4) and (mark := _mark(kick, place)):
+        place, cycle = step % grid.cycle, step // grid.cycle
+        fill = _in_fill(step, steps, grid, energy)
+        if energy >= 0.3 and not (fill and place % grid.beat) and (mark := _mark(kick, place)):
             kit.hit(step, _KICK, mark)
         if fill:
             kit.fill(step, place)
@@ -118,7 +154,7 @@ def drum_parts(
                 kit.hit(step, note, 0.75 * mark * grid.weight(place))
         if energy > 0.85 and place == 0 and cycle and cycle % 4 == 0:
             kit.hit(step, _CRASH, 84)
-    if kind == "pre-chorus" and steps >= STEPS:
+    if kind == "pre-chorus" and steps >= grid.cycle:
         kit.build(steps)
     _strike(bars, kit, energy)
     parts = [
@@ -129,24 +165,24 @@ def drum_parts(
 
 
 def _mark(pattern: str, place: int) -> int:
-    return _FORCE.get(pattern[place], 0)
+    return _FORCE.get(pattern[place % len(pattern)], 0)
 
 
 def _playing_steps(bars: Sequence[Bar], grid: Grid) -> int:
     """Steps before the closing bar, in which the band only strikes once."""
     last = bars[-1]
     if last.hold and len(bars) > 1:
-        return max(1, round(last.start_s / grid.step_s))
+        return max(1, grid.steps_of(last).start)
     return grid.count
 
 
-def _in_fill(step: int, steps: int, energy: float) -> bool:
-    """The last quarter of every fourth pattern, and of the section."""
-    if energy < 0.45 or steps < STEPS:
+def _in_fill(step: int, steps: int, grid: Grid, energy: float) -> bool:
+    """The last beat of every fourth pattern, and of the section."""
+    if energy < 0.45 or steps < grid.cycle:
         return False
-    closing = steps - 4 <= step
-    turning = step % (4 * STEPS) >= 4 * STEPS - 4
-    return closing or (turning and step < steps - STEPS)
+    closing = steps - grid.beat <= step
+    turning = step % (4 * grid.cycle) >= 4 * grid.cycle - grid.beat
+    return closing or (turning and step < steps - grid.cycle)
 
 
 def _strike(bars: Sequence[Bar], kit: _Kit, energy: float) -> None:

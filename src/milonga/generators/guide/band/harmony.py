@@ -7,14 +7,18 @@ seconds), so that voices and instruments rendered apart fit together.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import cycle
 
 from pydantic import TypeAdapter
 
 from milonga.errors import GeneratorError
-from milonga.generators.guide.score import BEATS, Bar, Chord, dice
+from milonga.generators.base import Request
+from milonga.generators.guide.score import Bar, Chord, dice
 from milonga.generators.guide.sections import SHAPES
-from milonga.generators.words.sections import SectionKind
+from milonga.generators.measures import DEFAULT_TIME, METRES, Metre, parse_chords
+from milonga.generators.words.sections import SectionKind, section_kind
 from milonga.runtime.documents import read_table
 from milonga.runtime.record import Record
 from milonga.runtime.words import plain
@@ -41,6 +45,8 @@ _KEY = re.compile(
 _ACCIDENTALS = {"#": 1, "sharp": 1, "sostenido": 1, "b": -1, "flat": -1, "bemol": -1}
 
 KEY_FORMS = "Write it like 'A minor', 'F# major', 'Bb', 'Am', 'D dorian', 'la menor' or '8A'."
+
+_SHORT_BAR_S, _SLIVER_S = 1.4, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,41 +135,91 @@ def progression(key: Key, kind: SectionKind, seed: int) -> tuple[Chord, ...]:
 
 
 def lay_out(
-    tempo: float, seconds: float, key: Key, kind: SectionKind, seed: int
+    tempo: float,
+    seconds: float,
+    key: Key,
+    kind: SectionKind,
+    seed: int,
+    metre: Metre = METRES[DEFAULT_TIME],
+    chords: str = "",
+    pickup: float = 0.0,
 ) -> tuple[Bar, ...]:
     """The bars of a segment with their chords.
 
-    What is left after the last whole bar becomes a closing bar in which the last chord rings, or
-    lengthens that bar where it is less than 0.6 beats.
+    What is left after the last whole bar becomes a closing bar, or lengthens that bar where it is
+    less than 0.6 beats. It is played on to its end; only in an outro the last chord rings there.
+
+    Args:
+        chords: those of the sheet, as ``parse_chords`` reads them; by default the section's own.
+        pickup: beats before the first bar, in which the chord that leads to it rings.
     """
-    bar_s = BEATS * 60.0 / tempo
+    bar_s, lead_s = metre.bar_s(tempo), pickup * 60.0 / tempo
     # Lengths written with two decimals should not leave a sliver of a bar.
-    whole = int(seconds / bar_s + 0.01)
-    rest = (seconds - whole * bar_s) / bar_s * BEATS
-    tag = rest >= 0.6 or whole == 0
-    count = whole + 1 if tag else whole
-    loop = progression(key, kind, seed)
-    chords = [loop[index % len(loop)] for index in range(count)]
-    _close(chords, key, kind, tag)
-    return tuple(
-        Bar(
-            index,
-            index * bar_s,
-            seconds if index == count - 1 else (index + 1) * bar_s,
-            chords[index],
-            hold=index == count - 1 and (tag or kind == "outro"),
+    whole = int((seconds - lead_s) / bar_s + 0.01)
+    rest = (seconds - lead_s - whole * bar_s) / bar_s * metre.beats
+    tag = rest >= 0.6 or whole <= 0
+    count = max(whole + 1 if tag else whole, 1)
+    if chords:
+        changes = _given(chords, count)
+    else:
+        loop = progression(key, kind, seed)
+        # Where bars are short, a chord lasts two.
+        each = 2 if metre.name != DEFAULT_TIME and bar_s < _SHORT_BAR_S else 1
+        own = [loop[index // each % len(loop)] for index in range(count)]
+        _close(own, key, kind, tag, 4 * each)
+        changes = [(float(index), chord) for index, chord in enumerate(own)]
+    starts = [lead_s + at * bar_s for at, _ in changes]
+    bars = [
+        Bar(index, start_s, end_s, chord, hold=last and (whole <= 0 or kind == "outro"))
+        for index, (start_s, end_s, (at, chord)) in enumerate(
+            zip(starts, [*starts[1:], seconds], changes, strict=True)
         )
-        for index in range(count)
-    )
+        for last in (at >= count - 1,)
+        if start_s < seconds - _SLIVER_S or not index
+    ]
+    bars[-1] = replace(bars[-1], end_s=seconds)
+    if lead_s < _SLIVER_S:
+        return tuple(bars)
+    leading = changes[-1][1] if chords else chord(key, _MODES[key.mode].dominant)
+    first = Bar(0, 0.0, min(lead_s, seconds), leading, hold=True)
+    return (first, *(replace(bar, index=bar.index + 1) for bar in bars))
 
 
-def _close(chords: list[Chord], key: Key, kind: SectionKind, tag: bool) -> None:
-    """Let the chords come to where the section ends."""
+def bars_of(request: Request) -> tuple[Bar, ...]:
+    """Lay out the bars of a request.
+
+    Raises:
+        GeneratorError: the key can't be read.
+    """
+    return lay_out(
+        request.tempo, request.seconds, parse_key(request.key), section_kind(request.section),
+        request.seed, request.metre, request.chords, request.pickup,
+    )  # fmt: skip
+
+
+def _given(chords: str, count: int) -> list[tuple[float, Chord]]:
+    """The chords of a sheet with their places in bars, over and over; each bar line is a place."""
+    found: list[tuple[float, Chord]] = []
+    at = Fraction(0)
+    for change in cycle(parse_chords(chords)):
+        symbol, end = change.chord, min(at + change.bars, Fraction(count))
+        bass = symbol.bass if symbol.bass != symbol.root else None
+        one = Chord(symbol.root, symbol.intervals, symbol.name, bass, given=True)
+        while at < end:
+            found.append((float(at), one))
+            at = min(Fraction(int(at) + 1), end)
+        if at >= count:
+            return found
+    return found
+
+
+def _close(chords: list[Chord], key: Key, kind: SectionKind, tag: bool, loop: int) -> None:
+    """Let the chords come to where the section ends; ``loop`` is the bars of their loop."""
     ends = SHAPES[kind].ends
     dominant = chord(key, _MODES[key.mode].dominant)
     if ends == "dominant" and len(chords) > 1:
         chords[-1] = dominant
-    elif ends == "home" or tag or len(chords) % 4:
+    elif ends == "home" or tag or len(chords) % loop:
         chords[-1] = home(key)
         if len(chords) >= 4 and chords[-2] == chords[-1] and chords[-3] != dominant:
             chords[-2] = dominant

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from milonga.generators.guide.band.drums import Grid
-from milonga.generators.guide.band.grooves import STEPS, choose
+from milonga.generators.guide.band.grooves import choose
 from milonga.generators.guide.band.harmony import Key
 from milonga.generators.guide.band.instruments import Instrument
 from milonga.generators.guide.band.styles import Band
@@ -29,20 +29,25 @@ def bass_part(
         return None
     draw = dice(seed, "bass", kind)
     source = band.groove.bass if band.drums else band.comping.bass
-    pattern = choose(source, draw, band.energy) if band.energy >= 0.45 else "r" + "-" * 15
+    pattern = (
+        choose(source, draw, band.energy) if band.energy >= 0.45 else "r" + "-" * (grid.cycle - 1)
+    )
     notes: list[Note] = []
+    before = None
     for bar in bars:
-        steps = _steps_of(bar, grid)
+        steps = grid.steps_of(bar)
         if bar.hold:
-            root = _low(bar.chord.root, instrument)
+            root = _low(bar.chord.low, instrument)
             notes.append(Note(bar.start_s, bar.end_s, root, int(84 + 30 * band.energy)))
             continue
-        following = bars[min(bar.index + 1, len(bars) - 1)].chord.root
+        following = bars[min(bar.index + 1, len(bars) - 1)].chord.low
         for step in steps:
-            mark = pattern[step % STEPS]
+            mark = pattern[step % len(pattern)]
+            if step == steps.start and (bar.chord.given or grid.short) and bar.chord != before:
+                mark = "r"  # the chord changes within the pattern
             if mark in ".-":
                 continue
-            root = _low(bar.chord.root, instrument)
+            root = _low(bar.chord.low, instrument)
             pitch = _bass_pitch(mark, root, bar, following, instrument)
             end = _until(pattern, step, steps[-1], ".", held="-")
             start_s = grid.time(step)
@@ -50,18 +55,22 @@ def bass_part(
             velocity = (92 if mark == "r" else 82) * (0.8 + 0.25 * band.energy)
             velocity *= float(draw.uniform(0.94, 1.05))
             notes.append(_note(start_s, end_s, pitch, velocity))
+        before = bar.chord
     level, duck = (-1.0, 0.0) if instrument.synth == "808" else (-2.0, band.groove.duck)
     return instrument.part("bass", notes, level, reverb=0.02, duck=duck)
 
 
 def _bass_pitch(mark: str, root: int, bar: Bar, following: int, instrument: Instrument) -> int:
-    third = bar.chord.intervals[1]
+    chord = bar.chord
+    third = chord.intervals[1] if chord.bass is None else 0
+    fifth = next((i for i in chord.intervals if i in (6, 8) and chord.given), 7)
+    fifth = fifth if chord.bass is None else 0
     target = root + (following - root) % 12
     if target - root > 6:
         target -= 12
     above = {
         "r": root,
-        "f": root + 7 if root + 7 <= instrument.high else root - 5,
+        "f": root + fifth if root + fifth <= instrument.high else root + fifth - 12,
         "o": root + 12 if root + 12 <= instrument.high else root,
         "t": root + third,
         # From a whole or half step beside the next root; a fifth where the chord stays.
@@ -86,7 +95,8 @@ def chords_part(
     pattern = choose(band.comping.comp, draw, band.energy)
     bare = band.drums and not band.comping.signature and band.energy < 0.3
     if bare or (kind == "breakdown" and (band.drums or band.comping.signature)):
-        pattern = "X..............." if band.drums else "X...o...x...o..."
+        beats = "Xoxo" if not band.drums else "X..."
+        pattern = "".join(mark + "." * (grid.beat - 1) for mark in beats)[: grid.cycle]
     centre = 58.0 + band.shade + float(draw.integers(-2, 4))
     centre = min(max(centre, instrument.low + 7.0), instrument.high - 9.0)
     shapes = voicings([bar.chord for bar in bars], centre, key, band.comping.sevenths)
@@ -99,10 +109,18 @@ def chords_part(
         if bar.hold:
             notes += [_note(bar.start_s, bar.end_s, p, 92 * force) for p in shape]
             continue
-        _comp(notes, pattern, bar, shape, grid, force, draw, instrument)
+        played = _leading_on(pattern, grid) if bar is bars[-1] else pattern
+        _comp(notes, played, bar, shape, grid, force, draw, instrument)
     level = -5.0 + 2.0 * band.energy + (1.0 if not band.drums else 0.0)
     duck = 0.6 * band.groove.duck
     return instrument.part("chords", notes, level, pan=-0.25, reverb=0.3, duck=duck)
+
+
+def _leading_on(pattern: str, grid: Grid) -> str:
+    """A chord that is struck once strikes every beat in the last bar: else it fades at the join."""
+    if sum(mark not in "./" for mark in pattern) > 1:
+        return pattern
+    return ("X" + "." * (grid.beat - 1)) * (grid.cycle // grid.beat)
 
 
 def _comp(
@@ -115,9 +133,9 @@ def _comp(
     draw: np.random.Generator,
     instrument: Instrument,
 ) -> None:
-    steps = _steps_of(bar, grid)
+    steps = grid.steps_of(bar)
     for order, step in enumerate(steps):
-        mark = pattern[step % STEPS]
+        mark = pattern[step % len(pattern)]
         if order == 0 and mark == "." and pattern[0] not in "/.":
             mark = "x"
         if mark in "./":
@@ -127,13 +145,13 @@ def _comp(
             pitch = shape[min(int(mark) - 1, len(shape) - 1)]
             if int(mark) > len(shape):
                 pitch = shape[0] + 12
-            end_s = min(start_s + 4 * grid.step_s, bar.end_s)
-            accent = 1.12 if step % 4 == 0 else 0.94
+            end_s = min(start_s + grid.beat * grid.step_s, bar.end_s)
+            accent = 1.12 if step % grid.beat == 0 else 0.94
             velocity = 84 * accent * force * float(draw.uniform(0.94, 1.04))
             notes.append(_note(start_s, end_s, pitch, velocity))
             continue
         short = mark in "Ssw"
-        end = step + 2 if short else _until(pattern, step, steps[-1], "", held=".")
+        end = step + grid.eighth if short else _until(pattern, step, steps[-1], "", held=".")
         length = grid.time(end) - start_s
         end_s = min(start_s + (0.7 * length if short else length - _GAP_S), bar.end_s)
         strum = 0.012 if "guitar" in instrument.name or instrument.name == "harp" else 0.0
@@ -143,7 +161,7 @@ def _comp(
 
 
 def _power(bar: Bar, instrument: Instrument) -> tuple[int, ...]:
-    root = _low(bar.chord.root, instrument)
+    root = _low(bar.chord.low, instrument)
     return (root, root + 7, root + 12)
 
 
@@ -175,15 +193,10 @@ def pad_part(
     return instrument.part("pad", notes, level, pan=0.15, reverb=0.6, duck=duck)
 
 
-def _steps_of(bar: Bar, grid: Grid) -> range:
-    first = round(bar.start_s / grid.step_s)
-    return range(first, max(first + 1, min(round(bar.end_s / grid.step_s), grid.count)))
-
-
 def _until(pattern: str, step: int, last: int, rest: str, held: str) -> int:
     """The step at which a note that starts at ``step`` ends, at most the end of its bar."""
     end = step + 1
-    while end <= last and pattern[end % STEPS] in held and pattern[end % STEPS] not in rest:
+    while end <= last and (mark := pattern[end % len(pattern)]) in held and mark not in rest:
         end += 1
     return end
 

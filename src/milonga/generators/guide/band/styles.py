@@ -20,6 +20,7 @@ from milonga.generators.guide.band.instruments import (
 )
 from milonga.generators.guide.score import dice
 from milonga.generators.guide.sections import SHAPES
+from milonga.generators.measures import METRES, Metre
 from milonga.generators.words.sections import section_kind
 from milonga.runtime.words import plain
 
@@ -50,7 +51,7 @@ _SILENT = (
     r"|vocals?|voices?|voz|voces|sing(?:ing|er)?|lyrics?|spoken|words?|influences?|influenced?|inspired"
     r"|driven|hooks?|patterns?"
 )
-_METRE = r"(?<!\d)(?!4/4)\d{1,2}/(?:2|4|8|16)(?!\d)"
+_METRE = r"(?<!\d)\d{1,2}/(?:2|4|8|16)(?!\d)"
 
 _SEED_GENRES = ("pop", "ballad", "house", "hip-hop", "rock")
 
@@ -93,9 +94,11 @@ def band_for(request: Request, lead: str = "", drums: bool | None = None) -> Ban
         drums: True or False overrules the style.
     """
     named = instruments_in(f"{request.style}, {request.mood}", request.negative)
-    genres = _style_names(request.style, request.negative, request.seed)
-    groove = GROOVES[genres[0]]
-    comping = next((GROOVES[g] for g in genres if GROOVES[g].signature), groove)
+    metre = request.metre
+    genres = _style_names(request.style, request.negative, request.seed, metre)
+    groove = GROOVES[genres[0]].in_metre(metre)
+    signed = next((GROOVES[g] for g in genres if GROOVES[g].signature), None)
+    comping = signed.in_metre(metre) if signed else groove
     if drums is None:
         drums = groove.drums if named.drums is None else named.drums
     jobs = _cast(named, groove, comping, request.seed)
@@ -124,6 +127,20 @@ def _has(pattern: str, words: str) -> int:
     return int(bool(re.search(rf"\b(?:{pattern})\b", words)))
 
 
+def elsewhere(request: Request) -> dict[str, list[str]]:
+    """List the words of a style that mean a metre which isn't the request's, by that metre."""
+    words, _ = split_refusals(request.style)
+    found: dict[str, list[str]] = {}
+    for groove in GROOVES.values():
+        for pattern in groove.words if not groove.at_home(request.metre) else ():
+            if match := re.search(rf"\b(?:{pattern})\b", words):
+                found.setdefault(groove.home, []).append(match[0])
+    for name in re.findall(_METRE, request.style):
+        if name in METRES and name != request.time:
+            found.setdefault(name, []).append(name)
+    return found
+
+
 def unheard(request: Request) -> list[str]:
     """List the words of style and mood that change nothing here, in the order of the text."""
     text = f"{request.style}, {request.mood}"
@@ -136,11 +153,11 @@ def unheard(request: Request) -> list[str]:
     rest = set(re.findall(rf"{_METRE}|[^\W\d_]+", left))
     found = re.findall(rf"{_METRE}|[^\W\d_]+", text)
     # A letter alone is left of an abbreviation.
-    rest = {word for word in rest if len(word) > 1 or not word.isascii()}
+    rest = {word for word in rest if len(word) > 1 or not word.isascii()} - METRES.keys()
     return list(dict.fromkeys(word for word in found if plain(word) in rest))
 
 
-def _style_names(style: str, negative: str, seed: int) -> tuple[str, ...]:
+def _style_names(style: str, negative: str, seed: int, metre: Metre) -> tuple[str, ...]:
     """Genres in the order of the text; one from the seed where the text names none."""
     words, refused = split_refusals(style)
     refused += " , " + plain(negative)
@@ -148,7 +165,7 @@ def _style_names(style: str, negative: str, seed: int) -> tuple[str, ...]:
     for name, groove in GROOVES.items():
         for pattern in groove.words:
             match = re.search(rf"\b(?:{pattern})\b", words)
-            if match and not _has(pattern, refused):
+            if match and groove.at_home(metre) and not _has(pattern, refused):
                 found.setdefault(name, match.start())
     if not found:
         return (_SEED_GENRES[int(dice(seed, "genre").integers(len(_SEED_GENRES)))],)
@@ -158,7 +175,10 @@ def _style_names(style: str, negative: str, seed: int) -> tuple[str, ...]:
     # "Tango-trap": the beat that has drums drives, the dance shapes the chords. Where trap and
     # reggaeton meet, the dembow is the beat and trap brings its hi-hats.
     dembow = "reggaeton" in beats
-    beats = sorted(beats, key=lambda n: (not GROOVES[n].drums, n == "trap" and dembow))
+    beats = sorted(
+        beats,
+        key=lambda n: (not GROOVES[n].home, not GROOVES[n].drums, n == "trap" and dembow),
+    )
     vague = sorted(vague, key=_VAGUE.index)
     if beats and not GROOVES[beats[0]].drums and "electronic" in vague:
         return ("electronic", *beats, *vague)

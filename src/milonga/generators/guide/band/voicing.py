@@ -38,7 +38,11 @@ def voicings(
 
 
 def _tones(chord: Chord, key: Key, sevenths: bool) -> list[int]:
-    tones = list(chord.pitch_classes)
+    tones = list(dict.fromkeys(chord.pitch_classes))
+    if chord.given:
+        # Of five and more notes the fifth says the least, then the root, which the bass has.
+        spare = [t for t in ((chord.root + 7) % 12, chord.root) if t in tones]
+        return [t for t in tones if t not in spare[: max(0, len(tones) - 4)]]
     if sevenths:
         # The seventh that the key has above this root, a minor one where it has both or none.
         seventh = next(

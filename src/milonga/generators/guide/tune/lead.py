@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from milonga.generators.base import Request
 from milonga.generators.guide.band.harmony import Key
 from milonga.generators.guide.band.instruments import Instrument
 from milonga.generators.guide.band.styles import Band
-from milonga.generators.guide.score import BEATS, Bar, MelodyLine, MelodyNote, Note, ScorePart, dice
+from milonga.generators.guide.score import Bar, MelodyLine, MelodyNote, Note, ScorePart, dice
 from milonga.generators.guide.tune.melody import VoiceRange, bar_scale
+from milonga.generators.measures import Metre
 from milonga.generators.words.sections import SectionKind
 
 _LEAST_GAP_BEATS = 1.8
@@ -54,23 +56,22 @@ def answer_part(
     melody: Sequence[MelodyLine],
     bars: Sequence[Bar],
     key: Key,
-    tempo: float,
+    request: Request,
     kind: SectionKind,
-    seed: int,
 ) -> ScorePart:
     """Write an instrument's part in the gaps of a singer: the last line's end, echoed on the
     chord of the moment, an octave that keeps out of the voice's way."""
-    beat_s = 60.0 / tempo
-    draw = dice(seed, "answer", kind)
+    beat_s, metre = 60.0 / request.tempo, request.metre
+    draw = dice(request.seed, "answer", kind)
     total_s = bars[-1].end_s
     first = melody[0].start_s if melody else total_s
-    notes = _lead_in(band, bars, key, first, beat_s)
+    notes = _lead_in(band, bars, first, beat_s, metre)
     for index, line in enumerate(melody):
         if line.answer or not line.notes:
             continue
         following = melody[index + 1].start_s if index + 1 < len(melody) else total_s
         # The last syllable is still held while the echo begins.
-        begin_s = _next_beat(line.notes[-1].start_s + beat_s, beat_s / 2)
+        begin_s = _next_beat(line.notes[-1].start_s + beat_s, beat_s / (3 if metre.compound else 2))
         if following - begin_s < _LEAST_GAP_BEATS * beat_s or band.energy < 0.2:
             continue
         size = int(draw.integers(3, 6))
@@ -114,7 +115,7 @@ def _echo(
 
 
 def _lead_in(
-    band: Band, bars: Sequence[Bar], key: Key, until_s: float, beat_s: float
+    band: Band, bars: Sequence[Bar], until_s: float, beat_s: float, metre: Metre
 ) -> list[Note]:
     """Before the first line: the chord's notes upwards, one a beat, in every second bar."""
     notes: list[Note] = []
@@ -123,7 +124,7 @@ def _lead_in(
         if bar.end_s > until_s + 1e-6 or bar.index % 2 == 0 or bar.hold:
             continue
         pitch = middle - 6
-        for beat in range(BEATS):
+        for beat in range(metre.beats):
             pitch = _snap(pitch + 3, bar.chord.pitch_classes)
             start_s = bar.start_s + beat * beat_s
             notes.append(Note(start_s, start_s + 0.9 * beat_s, pitch, 72))

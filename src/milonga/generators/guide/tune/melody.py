@@ -9,19 +9,21 @@ chord tones where notes are long or on strong beats, small steps between, no har
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from milonga.generators.base import Request
-from milonga.generators.guide.band.harmony import Key, lay_out, parse_key
-from milonga.generators.guide.score import BEATS, Bar, MelodyLine, MelodyNote, dice, within
+from milonga.generators.guide.band.harmony import Key, bars_of, parse_key
+from milonga.generators.guide.score import Bar, MelodyLine, MelodyNote, dice, within
 from milonga.generators.guide.sections import SHAPES
 from milonga.generators.guide.tune.phrasing import Breath, Placed, Slot, set_lines
-from milonga.generators.guide.tune.rhythm import favoured_eighths, place
+from milonga.generators.guide.tune.rhythm import favoured_places, place
 from milonga.generators.words.sections import SectionKind, section_kind
 
 SUSTAINED_S = 0.45
@@ -58,11 +60,10 @@ def compose_melody(request: Request, voice_range: VoiceRange = FEMALE) -> tuple[
     """
     key = parse_key(request.key)
     kind = section_kind(request.section)
-    bars = lay_out(request.tempo, request.seconds, key, kind, request.seed)
-    slots = set_lines(request.sung, request.tempo, request.seconds).slots
+    slots = set_lines(request).slots
     if not slots:
         slots = _phrases(request, kind)
-    tune = _Tune(key, kind, request.seed, bars, request.tempo, len(slots))
+    tune = _Tune(key, kind, request, bars_of(request), len(slots))
     lines: list[MelodyLine] = []
     for number, slot in enumerate(slots):
         lines += tune.line(number, slot)
@@ -73,8 +74,9 @@ def compose_melody(request: Request, voice_range: VoiceRange = FEMALE) -> tuple[
 def _phrases(request: Request, kind: SectionKind) -> tuple[Slot, ...]:
     """Instrumental phrases of two bars (one where bars are long or few), in the pattern A A B A."""
     beat_s = 60.0 / request.tempo
-    total = (request.seconds - 0.05) / beat_s
-    length = BEATS * (1 if beat_s * BEATS > 3.2 else 2 if beat_s * BEATS > 1.4 else 4)
+    beats = request.metre.beats
+    total = (request.seconds - 0.05) / beat_s - request.pickup
+    length = beats * (1 if beat_s * beats > 3.2 else 2 if beat_s * beats > 1.4 else 4)
     slots: list[Slot] = []
     start = 0.0
     while start < total - 0.25 or not slots:
@@ -86,7 +88,9 @@ def _phrases(request: Request, kind: SectionKind) -> tuple[Slot, ...]:
         count = max(1, min(round(wanted), int((end - start) * 2), 20))
         stressed = tuple(bool(b) for b in draw.random(20) < 0.5)[:count]
         breath = Breath("", (), stressed)
-        slots.append(Slot(len(slots), start, end, (Placed(breath, start, end),)))
+        # All phrases have the pickup of the first.
+        early, late = start - request.pickup, end - request.pickup
+        slots.append(Slot(len(slots), early, late, (Placed(breath, early, late),)))
         start += length
     return tuple(slots)
 
@@ -105,14 +109,31 @@ class _Event:
 class _Tune:
     key: Key
     kind: SectionKind
-    seed: int
+    request: Request
     bars: tuple[Bar, ...]
-    tempo: float
     count: int
+
+    @property
+    def seed(self) -> int:
+        return self.request.seed
+
+    @property
+    def beat_s(self) -> float:
+        return 60.0 / self.request.tempo
+
+    @cached_property
+    def starts(self) -> list[float]:
+        """Where each bar begins, in seconds."""
+        return [bar.start_s for bar in self.bars]
+
+    def at_s(self, beat: float) -> float:
+        """Return the time of a beat, counted from the first whole bar."""
+        return (beat + self.request.pickup) * self.beat_s
 
     def line(self, number: int, slot: Slot) -> list[MelodyLine]:
         """The line's own words and each of its answers, by their starts."""
-        favoured = favoured_eighths(self.seed, self.kind)
+        metre = self.request.metre
+        favoured = favoured_places(self.seed, self.kind, metre)
         hold_s = 2.0 if self.kind in ("chorus", "outro") else 1.3
         main: list[MelodyNote] = []
         answers: list[MelodyLine] = []
@@ -124,8 +145,9 @@ class _Tune:
                 placed.breath.stressed,
                 placed.start,
                 placed.end,
-                self.tempo,
+                self.request.tempo,
                 favoured,
+                metre=metre,
                 hold_s=hold_s,
             )
             events = _events(timing.onsets, timing.ends, placed)
@@ -150,7 +172,7 @@ class _Tune:
             text=" ".join(p.breath.text for p in placed),
             start_s=notes[0].start_s,
             end_s=notes[-1].end_s,
-            bar=int(placed[0].start / BEATS + 1e-6),
+            bar=max(0, int(placed[0].start / self.request.metre.beats + 1e-6)),
             notes=tuple(notes),
             answer=answer,
             words=tuple(word for p in placed for word in p.breath.words),
@@ -159,14 +181,13 @@ class _Tune:
     def _notes(
         self, events: Sequence[_Event], pitches: Sequence[int], index: int
     ) -> list[MelodyNote]:
-        beat_s = 60.0 / self.tempo
         return [
             MelodyNote(
-                event.onset * beat_s,
-                event.end * beat_s,
+                self.at_s(event.onset),
+                self.at_s(event.end),
                 pitch,
                 index + i,
-                event.last or (event.end - event.onset) * beat_s >= SUSTAINED_S,
+                event.last or (event.end - event.onset) * self.beat_s >= SUSTAINED_S,
             )
             for i, (event, pitch) in enumerate(zip(events, pitches, strict=True))
         ]
@@ -209,15 +230,16 @@ class _Tune:
         return [int(notes[i]) for i in reversed(path)]
 
     def _bar_at(self, beat: float) -> Bar:
-        return self.bars[min(int(beat / BEATS + 1e-6), len(self.bars) - 1)]
+        return self.bars[max(0, bisect_right(self.starts, self.at_s(beat) + 1e-6) - 1)]
 
     def _harmony(self, notes: NDArray[np.int_], event: _Event) -> NDArray[np.float64]:
         bar = self._bar_at(event.onset)
         tones = np.isin(notes % 12, bar.chord.pitch_classes)
         scale = np.isin(notes % 12, sorted(bar_scale(self.key, bar)))
-        length = (event.end - event.onset) * 60.0 / self.tempo
-        beat = event.onset % BEATS
-        strong = abs(beat - round(beat)) < 1e-6 and round(beat) % 2 == 0
+        length = (event.end - event.onset) * 60.0 / self.request.tempo
+        beats = self.request.metre.beats
+        beat = event.onset % beats
+        strong = abs(beat - round(beat)) < 1e-6 and round(beat) % (2 if beats == 4 else beats) == 0
         long = event.last or length >= SUSTAINED_S
         outside = 9.0 if long else 2.5 if strong else 0.5
         cost: NDArray[np.float64] = np.where(tones, 0.0, np.where(scale, outside, 40.0))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from milonga.generators.base import LyricLine
-from milonga.generators.guide.score import BEATS
+from milonga.generators.base import LyricLine, Request
 from milonga.generators.words.syllables import split_syllables, stresses
 
 FASTEST = 7.0
@@ -120,39 +119,48 @@ def _halved(breath: Breath, language: str | None) -> list[Breath]:
     return [_breath(half, language, breath.answer) for half in halves]
 
 
-def set_lines(lines: Sequence[LyricLine], tempo: float, seconds: float) -> Setting:
+def set_lines(request: Request) -> Setting:
     """Give every line its bars and every breath its beats.
 
     All lines get the same number of bars where that fits (one, two, three, four or eight, by what
     their words ask for), else each what it needs; what is left stays free for the band, as a
     lead-in where there is much of it. Where there are more lines than bars, lines start on
-    half bars, too.
+    half bars (in 3/4 on any beat), too. With a pickup a line that begins without a stress begins
+    before its bar.
 
     A setting that doesn't ``fit`` still holds every line, squeezed: for an instrument.
     """
-    beat_s = 60.0 / tempo
+    lines, beat_s, pickup = request.sung, 60.0 / request.tempo, request.pickup
+    bar = float(request.metre.beats)
+    half = bar / 2 if bar % 2 == 0 else 1.0
     held = [breaths for breaths in map(breaths_of, lines) if breaths]
     index = [i for i, line in enumerate(lines) if breaths_of(line)]
     if not held:
         return Setting((), 0.0, True)
-    available = (seconds - 0.1) / beat_s
+    available = (request.seconds - 0.1) / beat_s - pickup
     needed = [[b.least_s / beat_s for b in breaths] for breaths in held]
-    totals = [sum(each) for each in needed]
-    shortest = min(_total(totals, BEATS), _total(totals, BEATS / 2)) * beat_s + 0.1
-    for unit in (BEATS, BEATS / 2):
+    # What a line takes of the one before; the first has the pickup of the segment.
+    early = [0.0 if breaths[0].stressed[0] else pickup for breaths in held]
+    totals = [sum(each) + lent for each, lent in zip(needed, [*early[1:], 0.0], strict=True)]
+    shortest = (min(_total(totals, bar), _total(totals, half)) + pickup) * beat_s + 0.1
+    for unit in (bar, half):
         if _total(totals, unit) <= available + 1e-9:
-            lengths = _lengths(held, totals, unit, available, beat_s)
+            lengths = _lengths(held, totals, unit, available, beat_s, bar)
             fits = True
             break
     else:
         lengths = [total / sum(totals) * available for total in totals]
         fits = False
     spare = available - sum(lengths)
-    start = BEATS * 4 * int(spare / (BEATS * 8)) if fits else 0.0
+    start = bar * 4 * int(spare / (bar * 8)) if fits else 0.0
+    early = early if fits else [0.0] * len(held)
     slots: list[Slot] = []
-    for line, breaths, need, length in zip(index, held, needed, lengths, strict=True):
-        end = min(start + length, available)
-        slots.append(Slot(line, start, end, _spread(breaths, need, start, end)))
+    for number, (breaths, need, length) in enumerate(zip(held, needed, lengths, strict=True)):
+        end = min(start + length, available) - sum(early[number + 1 : number + 2])
+        first, *others = _spread(breaths, need, start, end, (bar, half, 1.0))
+        begins = start - early[number]
+        placed = (replace(first, start=begins), *others)
+        slots.append(Slot(index[number], begins, end, placed))
         start += length
     return Setting(tuple(slots), shortest, fits)
 
@@ -168,14 +176,15 @@ def _lengths(
     unit: float,
     available: float,
     beat_s: float,
+    bar: float,
 ) -> list[float]:
     least = [math.ceil(t / unit - 1e-9) * unit for t in totals]
     # At a quarter of a second a syllable and two beats of rest a breath, words sit well.
     wished = max(sum(b.syllables * 0.25 / beat_s + 2 for b in breaths) for breaths in held)
     best = least
     for bars in (1, 2, 3, 4, 6, 8):
-        length = bars * BEATS
-        if unit == BEATS and length / 2 < wished:
+        length = bars * bar
+        if unit == bar and length / 2 < wished:
             tried = [max(length, each) for each in least]
             if sum(tried[:-1]) + max(totals[-1], min(length, 0.6 * wished)) <= available + 1e-9:
                 best = tried
@@ -183,12 +192,16 @@ def _lengths(
 
 
 def _spread(
-    breaths: Sequence[Breath], need: Sequence[float], start: float, end: float
+    breaths: Sequence[Breath],
+    need: Sequence[float],
+    start: float,
+    end: float,
+    units: Sequence[float],
 ) -> tuple[Placed, ...]:
     """Divide a line's beats among its breaths: equal bars, else half bars, else in proportion."""
     length, count = end - start, len(breaths)
     edges: list[float] = []
-    for unit in (BEATS, BEATS / 2, 1.0):
+    for unit in units:
         edges = _edges(need, length, unit)
         if edges:
             break

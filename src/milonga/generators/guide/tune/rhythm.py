@@ -8,28 +8,38 @@ section's own rhythm, a set of favoured eighths that the seed draws once.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
-from milonga.generators.guide.score import BEATS, dice
+from milonga.generators.guide.score import dice
 from milonga.generators.guide.tune.phrasing import BREATH_S, FASTEST
+from milonga.generators.measures import DEFAULT_TIME, METRES, Metre
 
 _STEPS = (1.0, 1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8)
+_HALVES, _THIRDS = (1.0, 1 / 2, 1 / 4, 1 / 8), (1.0, 1 / 3, 1 / 6)
 """Grids by the length of a step in beats."""
 
 _EASY_S = (0.20, 0.36)
 """A syllable's length when singing is unhurried: least and most."""
 
-_FAVOURED = (
-    (0, 3, 6),
-    (0, 2, 3, 6),
-    (0, 3, 4, 6),
-    (0, 1, 4, 6),
-    (0, 2, 4, 5),
-    (0, 3, 5, 6),
-    (0, 2, 4, 7),
-)
+_FAVOURED = {
+    "4/4": (
+        (0, 3, 6),
+        (0, 2, 3, 6),
+        (0, 3, 4, 6),
+        (0, 1, 4, 6),
+        (0, 2, 4, 5),
+        (0, 3, 5, 6),
+        (0, 2, 4, 7),
+    ),
+    "2/4": ((0, 2), (0, 3), (0, 1, 2), (0, 1, 3)),
+    "3/4": ((0, 4), (0, 2, 4), (0, 3, 4), (0, 2, 3, 4), (0, 4, 5)),
+    "6/8": ((0, 3), (0, 2, 3), (0, 3, 5), (0, 2, 3, 5), (0, 3, 4, 5)),
+    "12/8": ((0, 3, 6, 9), (0, 2, 3, 6, 9), (0, 3, 6, 8, 9), (0, 3, 5, 6, 9), (0, 3, 6, 9, 11)),
+}
+"""Sets of eighths of a bar that a tune leans on, by metre."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +50,10 @@ class Timing:
     ends: tuple[float, ...]
 
 
-def favoured_eighths(seed: int, section: str) -> frozenset[int]:
+def favoured_places(seed: int, section: str, metre: Metre) -> frozenset[int]:
     """The eighths of a bar that the tune of a section leans on."""
-    return frozenset(_FAVOURED[int(dice(seed, "rhythm", section).integers(len(_FAVOURED)))])
+    sets = _FAVOURED[metre.name]
+    return frozenset(sets[int(dice(seed, "rhythm", section).integers(len(sets)))])
 
 
 def place(
@@ -51,6 +62,7 @@ def place(
     end: float,
     tempo: float,
     favoured: frozenset[int] = frozenset(),
+    metre: Metre = METRES[DEFAULT_TIME],
     ideal_s: float | None = None,
     hold_s: float = 1.4,
 ) -> Timing:
@@ -60,7 +72,7 @@ def place(
         stressed: one entry a syllable.
         start, end: beats; the phrase leaves a breath before ``end``.
         tempo: beats per minute.
-        favoured: eighths of the bar (0 to 7) that the tune leans on.
+        favoured: eighths of the bar, from 0, that the tune leans on.
         ideal_s: distance of syllables to aim for; by default what fills two thirds of the span.
         hold_s: longest that the last syllable is held.
     """
@@ -72,18 +84,21 @@ def place(
     if ideal_s is None:
         share = 0.66 * span * beat_s / max(count, 1)
         ideal_s = min(max(share, _EASY_S[0]), _EASY_S[1])
-    step = _step(count, room, beat_s, ideal_s)
+    step = _step(count, room, beat_s, ideal_s, _THIRDS if metre.compound else _HALVES)
     if step is None:
         # Too many words for any grid: even, as in recitation.
         gap = max(0.0, span - breath - BREATH_S / beat_s) / max(count - 1, 1)
         gap = gap or span / (count + 1)
         onsets = [start + i * gap for i in range(count)]
     else:
-        onsets = _path(stressed, start, room, step, ideal_s / beat_s, favoured)
+        spots = partial(_weight, metre=metre, favoured=favoured)
+        onsets = _path(stressed, start, room, step, ideal_s / beat_s, spots)
     return Timing(tuple(onsets), _ends(onsets, end - breath, beat_s, ideal_s / beat_s, hold_s))
 
 
-def _step(count: int, room: float, beat_s: float, ideal_s: float) -> float | None:
+def _step(
+    count: int, room: float, beat_s: float, ideal_s: float, natural: Sequence[float]
+) -> float | None:
     """The coarsest grid that has places for all, finer where that leaves a rhythm to choose."""
     usable = [
         s
@@ -92,8 +107,7 @@ def _step(count: int, room: float, beat_s: float, ideal_s: float) -> float | Non
     ]
     if not usable:
         return None
-    binary = [s for s in usable if s in (1.0, 0.5, 0.25, 0.125)]
-    choice = binary or usable
+    choice = [s for s in usable if s in natural] or usable
     return next((s for s in choice if s * beat_s <= 0.75 * ideal_s), choice[-1])
 
 
@@ -103,12 +117,12 @@ def _path(
     room: float,
     step: float,
     ideal: float,
-    favoured: frozenset[int],
+    weight: Callable[[float], float],
 ) -> list[float]:
     places = math.floor(room / step + 1e-9) + 1
     count = len(stressed)
     far = max(2, math.ceil(2.5 * ideal / step))
-    spots = [_weight(start + p * step, favoured) for p in range(places)]
+    spots = [weight(start + p * step) for p in range(places)]
     gaps = [0.0] + [5.0 * math.log2(max(g * step, 1e-6) / ideal) ** 2 for g in range(1, far + 1)]
     infinite = math.inf
     costs = [0.0 if p == 0 else infinite for p in range(places)]
@@ -131,14 +145,18 @@ def _path(
     return [start + p * step for p in reversed(path)]
 
 
-def _weight(beat: float, favoured: frozenset[int]) -> float:
+def _weight(beat: float, metre: Metre, favoured: frozenset[int]) -> float:
     """Rate how strong a place in the bar is, from 0 to about 1.3."""
-    at = beat % BEATS
-    eighth = round(at * 2)
-    if abs(at * 2 - eighth) > 1e-6:
+    each = 3 if metre.compound else 2
+    at = beat % metre.beats * each
+    eighth = round(at)
+    if abs(at - eighth) > 1e-6:
         return 0.1
-    weight = {0: 1.0, 4: 0.85}.get(eighth % 8, 0.6 if eighth % 2 == 0 else 0.35)
-    return weight + (0.45 if eighth % 8 in favoured else 0.0)
+    eighth %= metre.beats * each
+    weight = 1.0 if eighth == 0 else 0.6 if eighth % each == 0 else 0.35
+    if metre.beats == 4 and eighth == 2 * each:
+        weight = 0.85
+    return weight + (0.45 if eighth in favoured else 0.0)
 
 
 def _metre(stressed: bool, last: bool, weight: float) -> float:
