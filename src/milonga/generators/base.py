@@ -19,6 +19,10 @@ Role = Literal["vocals", "backing", "instrumental", "texture", "song"]
 """Purpose of a layer: sung words, music under them, music alone, a bed of sound, words and music
 in one."""
 
+Followed = Literal["time", "chords", "pickup", "parts"]
+"""Musical time beyond tempo and key: metre, chords, pickup, and a tempo, a key, a metre and chords
+for each part of a song."""
+
 Task = Literal["repaint", "extend", "cover", "extract", "lego", "complete"]
 """Way to make a take from a recording: a range anew, more before or after it, the whole in another
 style, one of its instruments alone, an instrument more, all that it lacks."""
@@ -107,6 +111,9 @@ class Request(ExplainedRecord):
     They begin anew where they end before the segment does."""
     pickup: float = Field(default=0.0, ge=0)
     """Beats before the first bar."""
+    next_tempo: float | None = Field(default=None, gt=0)
+    """Tempo of the segment that follows, where it is another, so that the end can lead over to it.
+    A take made without it, or with another, still answers the sheet."""
     parts: tuple[SongPart, ...] = ()
     """The segments of a song in one take, in order; then ``lyrics`` holds the lines of all."""
     edit: Edit | None = None
@@ -186,6 +193,8 @@ class Generator(ABC):
     """"exact": as long as asked (within 20 ms); "natural": as long as the model makes it."""
     tasks: ClassVar[frozenset[Task]] = frozenset()
     """The edits that it can make; each checkpoint may have fewer, which an assessment says."""
+    follows: ClassVar[frozenset[Followed]] = frozenset()
+    """What it can use of a request's musical time; a plan says of the rest that it is ignored."""
     tracks: ClassVar[tuple[str, ...]] = ()
     """The instruments that ``extract`` tells apart."""
 
@@ -198,6 +207,15 @@ class Generator(ABC):
     @abstractmethod
     def assess(self, request: Request) -> Assessment:
         """Check a request without loading anything."""
+
+    def ignored(self, request: Request) -> list[str]:
+        """List what a request says of its musical time and this generator doesn't follow."""
+        said = {
+            "time": request.time if request.time != DEFAULT_TIME else "",
+            "chords": request.chords or any(part.chords for part in request.parts),
+            "pickup": request.pickup or any(part.pickup for part in request.parts),
+        }
+        return [name for name, value in said.items() if value and name not in self.follows]
 
     def prompts(self, request: Request) -> tuple[str, ...]:
         """List the texts that the model gets, in order; none for a generator that reads none."""

@@ -184,7 +184,6 @@ def test_the_page_names_every_genre_and_instrument():
     ("style", "left"),
     [
         ("gamelan didgeridoo", "gamelan, didgeridoo"),
-        ("waltz in 3/4, piano", "waltz, 3/4"),
         ("Gamelán, no theremin, dark drum'n'bass; R&B 4/4 at 120 BPM", "Gamelán"),
         ("tango-trap fusion, 808 drops, intense", ""),
         ("歌 y música", "歌"),
@@ -196,6 +195,13 @@ def test_words_that_it_does_not_know_are_said(style, left):
     assert notes == ((said,) if left else ())
     # Where it brings no band, style is not its business.
     assert Guide().assess(request(style=style, accompanied=True)).notes == ()
+
+
+def test_words_that_mean_another_metre_are_said():
+    (note,) = Guide().assess(request(style="waltz in 3/4, piano")).notes
+    assert note == "waltz, 3/4: that is 3/4; the sheet has 4/4. To have it: time: 3/4."
+    for style, time in (("waltz in 3/4, piano", "3/4"), ("zamba", "6/8"), ("zamba", "12/8")):
+        assert Guide().assess(request(style=style, time=time)).notes == ()
 
 
 def test_every_word_of_its_page_is_known():

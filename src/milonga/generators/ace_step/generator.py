@@ -42,7 +42,7 @@ from milonga.generators.ace_step.prompts import (
     planner_texts,
     texts_of,
 )
-from milonga.generators.base import Model, Request, Role, Task, problem_of
+from milonga.generators.base import Followed, Model, Request, Role, Task, problem_of
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
 from milonga.generators.neural.outlook import RenderOutlook, offline_problem
 from milonga.generators.neural.precision import PrecisionChoice, key_of, precision_option
@@ -74,6 +74,7 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         "Use ace-step, or a repository or folder that diffusers saved an AceStepPipeline to."
     )
     roles: ClassVar[frozenset[Role]] = frozenset(("song", "instrumental", "backing", "texture"))
+    follows: ClassVar[frozenset[Followed]] = frozenset(("time",))
     tasks: ClassVar[frozenset[Task]] = frozenset(
         ("repaint", "extend", "cover", "extract", "lego", "complete")
     )

@@ -16,6 +16,7 @@ from milonga.audio.clip import Clip
 from milonga.errors import MilongaError, Problem
 from milonga.generators.base import (
     Assessment,
+    Followed,
     Generator,
     Licence,
     Model,
@@ -70,6 +71,7 @@ class Guide(Generator):
         ("vocals", "backing", "instrumental", "texture", "song")
     )
     length: ClassVar[Literal["exact", "natural"]] = "exact"
+    follows: ClassVar[frozenset[Followed]] = frozenset(("time", "chords", "pickup", "parts"))
 
     class Options(Generator.Options):
         """Settings of the guide; the rest follows from the style words."""

@@ -21,6 +21,7 @@ def segments_of(request: Request) -> list[Request]:
         return [request]
     if not request.parts:
         return [_played(request)]
+    tempi = [part.tempo or request.tempo for part in request.parts]
     return [
         _played(
             request.model_copy(
@@ -31,11 +32,19 @@ def segments_of(request: Request) -> list[Request]:
                     "mood": part.mood or request.mood,
                     "voice": part.voice or request.voice,
                     "lyrics": part.lyrics,
+                    "tempo": tempo,
+                    "key": part.key or request.key,
+                    "time": part.time or request.time,
+                    "chords": part.chords,
+                    "pickup": part.pickup,
+                    "next_tempo": following if following != tempo else None,
                     "parts": (),
                 }
             )
         )
-        for part in request.parts
+        for part, tempo, following in zip(
+            request.parts, tempi, [*tempi[1:], tempi[-1]], strict=True
+        )
     ]
 
 

@@ -11,7 +11,7 @@ from milonga import weights
 from milonga.audio.clip import Clip
 from milonga.compute.tokens.sampling import Choice
 from milonga.errors import GeneratorError, Problem
-from milonga.generators.base import Request, Role, too_long
+from milonga.generators.base import Followed, Request, Role, too_long
 from milonga.generators.musicgen import outlook, windows
 from milonga.generators.musicgen.engine import MusicGenEngine
 from milonga.generators.musicgen.prompts import prompt_of
@@ -49,6 +49,7 @@ class MusicGen(CheckpointGenerator[MusicGenEngine]):
     title: ClassVar[str] = "MusicGen"
     like: ClassVar[str] = "musicgen-small"
     roles: ClassVar[frozenset[Role]] = frozenset(("instrumental", "backing"))
+    follows: ClassVar[frozenset[Followed]] = frozenset(("time",))
     length: ClassVar[Literal["exact", "natural"]] = "exact"
     less_memory: ClassVar[str] = (
         "Use a smaller checkpoint, close other programs, or set musicgen.device=cpu."

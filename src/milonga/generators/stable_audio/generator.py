@@ -11,7 +11,7 @@ from pydantic import Field
 
 from milonga.audio.clip import Clip
 from milonga.errors import Problem
-from milonga.generators.base import Request, Role, too_long
+from milonga.generators.base import Followed, Request, Role, too_long
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
 from milonga.generators.neural.outlook import RenderOutlook
 from milonga.generators.neural.precision import PrecisionChoice, key_of, precision_option
@@ -41,6 +41,7 @@ class StableAudio(CheckpointGenerator[StableAudioEngine]):
         "Use stable-audio, or a repository or folder that diffusers saved a StableAudioPipeline to."
     )
     roles: ClassVar[frozenset[Role]] = frozenset(("instrumental", "backing", "texture"))
+    follows: ClassVar[frozenset[Followed]] = frozenset(("time",))
     length: ClassVar[Literal["exact", "natural"]] = "exact"
     less_memory: ClassVar[str] = "Close other programs, or set stable-audio.device=cpu."
     libraries: ClassVar[tuple[str, ...]] = ("torch", "transformers", "diffusers", "torchsde")

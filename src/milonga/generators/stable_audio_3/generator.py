@@ -13,7 +13,7 @@ from pydantic import Field
 from milonga.audio.clip import Clip
 from milonga.audio.resampling import resample
 from milonga.errors import GeneratorError, MilongaError, Problem
-from milonga.generators.base import Request, Role, Task, too_long
+from milonga.generators.base import Followed, Request, Role, Task, too_long
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
 from milonga.generators.neural.outlook import RenderOutlook
 from milonga.generators.neural.precision import PrecisionChoice, key_of, precision_option
@@ -55,6 +55,7 @@ class StableAudio3(CheckpointGenerator[StableAudio3Engine]):
     title: ClassVar[str] = "Stable Audio 3"
     like: ClassVar[str] = "stable-audio-3-small-music"
     roles: ClassVar[frozenset[Role]] = frozenset(("instrumental", "backing", "texture"))
+    follows: ClassVar[frozenset[Followed]] = frozenset(("time",))
     tasks: ClassVar[frozenset[Task]] = frozenset(("repaint", "extend", "cover"))
     length: ClassVar[Literal["exact", "natural"]] = "exact"
     less_memory: ClassVar[str] = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from milonga.generators.base import Request
+from milonga.generators.measures import DEFAULT_TIME
 from milonga.generators.words.directions import SAYS_NOTHING, flat
 
 _ROLES = {
@@ -19,9 +20,10 @@ def tags_of(request: Request) -> str:
     """Write the text for a request.
 
     Style, mood and section, then what the clip is for, then tempo and key, with commas between:
-    ``Latin trap, playful, verse, instrumental backing track, 122 BPM, A minor``. Stable Audio was
-    trained on such words and tags, tempo and key among them (arXiv:2407.14358, section 3). A bed
-    of sound has neither. Lyrics and voice are left out: these models don't sing.
+    ``Latin trap, playful, verse, instrumental backing track, 122 BPM, A minor``; a metre other than
+    4/4 as ``3/4 time``. Stable Audio was trained on such words and tags, tempo and key among them
+    (arXiv:2407.14358, section 3). A bed of sound has neither. Lyrics and voice are left out: these
+    models don't sing.
     """
     section = flat(request.section)
     parts = [flat(request.style), flat(request.mood)]
@@ -31,5 +33,7 @@ def tags_of(request: Request) -> str:
     if request.role != "texture":
         if not _TEMPO.search(" ".join(parts)):
             parts.append(f"{request.tempo:g} BPM")
+        if request.time != DEFAULT_TIME:
+            parts.append(f"{request.time} time")
         parts.append(flat(request.key))
     return ", ".join(part for part in parts if part)

@@ -50,6 +50,7 @@ class Place:
 def state_of(request: Request) -> str:
     """Return a digest of what is asked of a layer, as version 0.1 took it where it could."""
     usual: dict[str, Any] = dict.fromkeys(_unset(request, _LATER_FIELDS), True)
+    usual["next_tempo"] = True
     if request.parts:
         usual["parts"] = {
             index: _unset(part, _LATER_OF_PARTS) for index, part in enumerate(request.parts)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from milonga.audio import loudness_lufs, resample
 from milonga.audio.clip import Clip
@@ -44,8 +43,8 @@ def mixdown(segments: Sequence[Sequence[MixInput]]) -> Clip:
         segments: in order; each a sequence of takes that sound together. A segment lasts as
             long as its longest take. Empty ones are left out.
 
-    Segments overlap by 30 ms (less where one is shorter than four times that), with
-    equal-power gains.
+    Each segment starts where the one before ends, over whose mirrored end it is faded in for 30 ms
+    (less where one is shorter than four times that), with equal-power gains.
     """
     parts = layers(segments, gains_of(segments))
     return levelled_song(join(parts)).clip
@@ -110,40 +109,32 @@ def layer(takes: Sequence[MixInput], gains_db: Sequence[float]) -> Clip:
 
 
 def join(parts: Sequence[Clip]) -> Clip:
-    """Join clips of one rate and layout, crossfaded with equal power."""
+    """Join clips of one rate and layout, each at its own time, crossfaded with equal power.
+
+    What fades out under the start of a part is the end of the one before, mirrored: nothing begins
+    early, so bars stay on the grid.
+    """
     if not parts:
         return Clip(np.zeros((2, 0), dtype=np.float32), MIX_RATE)
-    overlaps = _overlaps([part.n_samples for part in parts])
-    frames = sum(part.n_samples for part in parts) - sum(overlaps)
-    song = np.zeros((parts[0].channels, frames), dtype=np.float32)
+    fades = _fades([part.n_samples for part in parts])
+    song = np.concatenate([part.samples for part in parts], axis=1)
     at = 0
-    for index, part in enumerate(parts):
-        fade_in = overlaps[index - 1] if index else 0
-        fade_out = overlaps[index] if index < len(overlaps) else 0
-        song[:, at : at + part.n_samples] += part.samples * _envelope(
-            part.n_samples, fade_in, fade_out
-        )
-        at += part.n_samples - fade_out
+    for before, after, count in zip(parts[:-1], parts[1:], fades, strict=True):
+        at += before.n_samples
+        if count:
+            rising = quarter_sine(count)
+            ending = before.samples[:, -count:][:, ::-1]
+            song[:, at : at + count] = after.samples[:, :count] * rising + ending * rising[::-1]
     return Clip(song, MIX_RATE)
 
 
 def starts(lengths_s: Sequence[float]) -> list[float]:
     """Return where segments of these lengths start in the song, in seconds."""
     frames = [round(length * MIX_RATE) for length in lengths_s]
-    moves = [length - overlap for length, overlap in zip(frames, _overlaps(frames), strict=False)]
-    return [at / MIX_RATE for at in accumulate(moves, initial=0)][: len(frames)]
+    return [at / MIX_RATE for at in accumulate(frames, initial=0)][: len(frames)]
 
 
-def _overlaps(lengths: Sequence[int]) -> list[int]:
-    """Return the samples that neighbours share."""
+def _fades(lengths: Sequence[int]) -> list[int]:
+    """Return the samples over which neighbours are crossfaded."""
     usual = round(CROSSFADE_S * MIX_RATE)
     return [min(usual, before // 4, after // 4) for before, after in pairwise(lengths)]
-
-
-def _envelope(frames: int, fade_in: int, fade_out: int) -> NDArray[np.float32]:
-    gain = np.ones(frames, dtype=np.float32)
-    if fade_in:
-        gain[:fade_in] = quarter_sine(fade_in)
-    if fade_out:
-        gain[frames - fade_out :] = quarter_sine(fade_out)[::-1]
-    return gain

@@ -346,7 +346,7 @@ class _Planner:
         able = self._able(names, request, whole.options, where)
         if not able and self.selection.whole and not self.problems:
             self.problems.append(_nobody(names, "song", where))
-        if able:
+        if any("parts" not in generator.follows for generator, *_ in able):
             self.notes.extend(_differing(self.sheet, where))
         for generator, _, options in able:
             own = request.model_copy(update={"options": options})
@@ -427,6 +427,10 @@ class _Planner:
             place = ", ".join(p for p in (where, generator.name, problem.where) if p)
             self.problems.append(Problem(problem.message, place, step=problem.step))
         self.general.extend(assessment.general)
+        if ignored := generator.ignored(request):
+            self.notes.append(
+                f"{where}: {generator.name} goes without the sheet's {', '.join(ignored)}."
+            )
         self.notes.extend(f"{where}: {note}" for note in assessment.notes)
         return None if assessment.problems else assessment
 
@@ -495,10 +499,11 @@ def _nobody(names: Sequence[str], role: Role, where: str) -> Problem:
 
 
 def _differing(sheet: Sheet, where: str) -> Iterator[str]:
-    """Name the segments whose own tempo or key a take of the whole song can't have."""
+    """Name the segments whose own tempo, key or metre a take of the whole song can't have."""
     for what, common, of in (
         ("tempo", f"{sheet.tempo:g}", lambda segment: f"{sheet.tempo_of(segment):g}"),
         ("key", sheet.key or DEFAULT_KEY, sheet.key_of),
+        ("metre", sheet.time, sheet.time_of),
     ):
         others = [s.number for s in sheet.segments if of(s) != common]
         if others:

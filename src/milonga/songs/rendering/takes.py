@@ -79,11 +79,16 @@ def numbered_name(folder: Path, base: str, generator: str, request: Request) -> 
         except ReceiptError:
             damaged = damaged or name
         else:
-            if receipt.request == request and receipt.generator == generator:
+            if _alike(receipt.request, request) and receipt.generator == generator:
                 check_readable(folder / f"{name}.wav")
                 return name
         last = number
     return damaged or (f"{base}.{last + 1}" if last else base)
+
+
+def _alike(one: Request, other: Request) -> bool:
+    own = other.next_tempo
+    return one.model_copy(update={"next_tempo": own}) == other
 
 
 def _numbered(folder: Path, base: str) -> list[tuple[int, str]]:
@@ -149,7 +154,7 @@ def request_changes(then: Request, now: Request) -> tuple[str, ...]:
     Seeds and options don't count: several takes of one layer differ in them. Nor does the role of
     a song that stands in for vocals.
     """
-    same = {"seed", "options"}
+    same = {"seed", "options", "next_tempo"}
     if then.role == "song" and may_be_song(now):
         same.add("role")
     fields = (name for name in Request.model_fields if name not in same)

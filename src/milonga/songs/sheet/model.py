@@ -311,6 +311,13 @@ class Sheet(_Part):
         beats = segment.seconds * self.tempo_of(segment) / 60.0 - segment.pickup
         return beats / self.metre_of(segment).beats
 
+    def _next_tempo(self, segment: Segment) -> float | None:
+        """Return the tempo of the segment behind one, where it is another."""
+        tempo = self.tempo_of(segment)
+        numbers = [each.number for each in self.segments]
+        behind = self.segments[numbers.index(segment.number) + 1 :][:1]
+        return next((self.tempo_of(each) for each in behind if self.tempo_of(each) != tempo), None)
+
     def key_of(self, segment: Segment) -> str:
         """Return the segment's key."""
         return segment.key or self.key or DEFAULT_KEY
@@ -345,6 +352,7 @@ class Sheet(_Part):
             time=self.time_of(segment),
             chords=_chords(segment),
             pickup=segment.pickup,
+            next_tempo=self._next_tempo(segment),
             seed=seed,
             accompanied=layer.role != "song"
             and any(

@@ -31,9 +31,13 @@ LINES = (
 
 def test_a_recogniser_still_understands_english(neural, listener, word_errors, make_request):
     spoken_errors = sung_errors = count = 0
-    for voice, tempo, lines in (("female", 90.0, LINES[:3]), ("male", 115.0, LINES[3:])):
+    for voice, tempo, time, lines in (
+        ("female", 90.0, "4/4", LINES[:3]),
+        ("male", 115.0, "3/4", LINES[3:5]),
+        ("male", 66.0, "6/8", LINES[5:]),
+    ):
         singer = cast(voice).lead
-        request = make_request(*lines, seconds=20, tempo=tempo)
+        request = make_request(*lines, seconds=20, tempo=tempo, time=time)
         for line in compose_melody(request, singer.range):
             words = words_of(line.text)
             speech = neural.speak(words, "en", neural.pace)

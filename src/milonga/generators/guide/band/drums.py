@@ -17,6 +17,8 @@ _FORCE = {"X": 118, "x": 100, "o": 74, "g": 50}
 _KICK, _SNARE, _CLOSED, _OPEN, _CRASH, _RIDE = 36, 38, 42, 46, 49, 51
 _TOMS = (50, 48, 45, 43)
 _SHORT_S = 0.12
+_FELT = 0.03
+"""A change of tempo that is felt, as a part of the tempo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Grid:
         cycle: steps of a pattern.
         start_s: where the first bar begins.
         short: a pattern lasts more than a bar.
+        leads: times of the last strokes, where they lead over to another tempo.
     """
 
     step_s: float
@@ -41,6 +44,7 @@ class Grid:
     cycle: int = STEPS
     start_s: float = 0.0
     short: bool = False
+    leads: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, request: Request, groove: Groove) -> Grid:
@@ -53,8 +57,13 @@ class Grid:
         start_s = request.pickup * 60.0 / tempo
         return cls(
             60.0 / beat / tempo * stretch, request.seconds, groove.swing, beat, cycle, start_s,
-            short=metre.beats == 2,
+            short=metre.beats == 2, leads=_leads(request, beat),
         )  # fmt: skip
+
+    @property
+    def until_s(self) -> float:
+        """Where the groove ends: what follows, if anything, leads over to another tempo."""
+        return self.leads[0] - 1e-6 if self.leads else self.seconds
 
     @property
     def eighth(self) -> int:
@@ -83,6 +92,19 @@ class Grid:
         return self.start_s + (step + late) * self.step_s
 
 
+def _leads(request: Request, beat: int) -> tuple[float, ...]:
+    """Strokes of the last two beats whose pace goes from a tempo to the next one."""
+    tempo, after = request.tempo, request.next_tempo
+    span_s = 120.0 / tempo
+    if after is None or abs(after / tempo - 1) < _FELT or span_s > request.seconds / 2:
+        return ()
+    ratio = min(max(tempo / after, 0.5), 2.0)
+    count = max(2, round(2 * beat / ((1 + ratio) / 2)))
+    gaps = ratio ** np.linspace(0.0, 1.0, count)
+    times = request.seconds - span_s + span_s * np.cumsum([0.0, *gaps[:-1]]) / gaps.sum()
+    return tuple(times.tolist())
+
+
 class _Kit:
     """Collects hits; velocities waver a little, as a drummer's do."""
 
@@ -94,6 +116,9 @@ class _Kit:
 
     def hit(self, step: float, note: int, velocity: float) -> None:
         at = self.grid.time(step)
+        self.strike(at, note, velocity)
+
+    def strike(self, at: float, note: int, velocity: float) -> None:
         shaky = velocity * self._force * float(self.draw.uniform(0.92, 1.06))
         into = self.kicks if note == _KICK else self.rest
         into.append(Note(at, at + _SHORT_S, note, int(min(max(shaky, 8), 127))))
@@ -135,6 +160,8 @@ def drum_parts(
     if energy >= 0.6 and kind != "outro":
         kit.hit(0, _CRASH, 88)
     for step in range(steps):
+        if grid.time(step) > grid.until_s:
+            break
         place, cycle = step % grid.cycle, step // grid.cycle
         fill = _in_fill(step, steps, grid, energy)
         if energy >= 0.3 and not (fill and place % grid.beat) and (mark := _mark(kick, place)):
@@ -154,7 +181,12 @@ def drum_parts(
                 kit.hit(step, note, 0.75 * mark * grid.weight(place))
         if energy > 0.85 and place == 0 and cycle and cycle % 4 == 0:
             kit.hit(step, _CRASH, 84)
-    if kind == "pre-chorus" and steps >= grid.cycle:
+    for number, at_s in enumerate(grid.leads if energy >= 0.2 else ()):
+        drum = _SNARE if energy >= 0.45 else _CLOSED
+        kit.strike(at_s, drum, 64 + 40 * number / len(grid.leads))
+        if number % grid.beat == 0 and energy >= 0.3:
+            kit.strike(at_s, _KICK, 92)
+    if kind == "pre-chorus" and not grid.leads and steps >= grid.cycle:
         kit.build(steps)
     _strike(bars, kit, energy)
     parts = [

@@ -51,11 +51,16 @@ def bass_part(
             pitch = _bass_pitch(mark, root, bar, following, instrument)
             end = _until(pattern, step, steps[-1], ".", held="-")
             start_s = grid.time(step)
+            if start_s > grid.until_s:
+                break
             end_s = min(grid.time(end) - _GAP_S, bar.end_s)
             velocity = (92 if mark == "r" else 82) * (0.8 + 0.25 * band.energy)
             velocity *= float(draw.uniform(0.94, 1.05))
             notes.append(_note(start_s, end_s, pitch, velocity))
         before = bar.chord
+    for start_s, end_s in _led(grid, bars):
+        root = _low(bars[-1].chord.low, instrument)
+        notes.append(_note(start_s, end_s, root, 74 + 20 * band.energy))
     level, duck = (-1.0, 0.0) if instrument.synth == "808" else (-2.0, band.groove.duck)
     return instrument.part("bass", notes, level, reverb=0.02, duck=duck)
 
@@ -111,9 +116,17 @@ def chords_part(
             continue
         played = _leading_on(pattern, grid) if bar is bars[-1] else pattern
         _comp(notes, played, bar, shape, grid, force, draw, instrument)
+    for start_s, end_s in _led(grid, bars):
+        notes += [_note(start_s, end_s, pitch, 84 * force) for pitch in shapes[-1]]
     level = -5.0 + 2.0 * band.energy + (1.0 if not band.drums else 0.0)
     duck = 0.6 * band.groove.duck
     return instrument.part("chords", notes, level, pan=-0.25, reverb=0.3, duck=duck)
+
+
+def _led(grid: Grid, bars: Sequence[Bar]) -> list[tuple[float, float]]:
+    """Beats that lead over to another tempo."""
+    starts = [] if bars[-1].hold else grid.leads[:: grid.beat]
+    return [*zip(starts, [*starts[1:], grid.seconds], strict=True)] if starts else []
 
 
 def _leading_on(pattern: str, grid: Grid) -> str:
@@ -141,6 +154,8 @@ def _comp(
         if mark in "./":
             continue
         start_s = grid.time(step)
+        if start_s > grid.until_s:
+            return
         if mark in "1234":
             pitch = shape[min(int(mark) - 1, len(shape) - 1)]
             if int(mark) > len(shape):

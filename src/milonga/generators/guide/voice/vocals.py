@@ -40,6 +40,8 @@ _DOUBLE_DB = -8.0
 _DOUBLES = ((-0.75, -7.0, 0.012), (0.75, 6.0, 0.019))
 """Pan, cents and seconds late of the two that double a layered lead."""
 
+_PAUSE_S = 0.1
+"""Between spoken lines, at least."""
 _KEPT_LINES = 32
 _Key = tuple[str, str, tuple[str, ...], float]
 _Spoken = tuple[Frames, list[Nucleus], NDArray[np.float64]]
@@ -82,10 +84,12 @@ class Vocals:
         languages = line_languages(request.sung)
         manners = line_manners(request.lyrics, spoken=is_spoken(request))
         sung_lines = [line for line in melody if line.words]
+        ends = [line.start_s - _PAUSE_S for line in sung_lines[1:]] + [request.seconds - _PAUSE_S]
         with progress.task("singing", len(sung_lines), "lines") as task:
             for number, line in enumerate(sung_lines):
                 manner, language = manners[line.line_index], languages[line.line_index]
-                for sung, pan in self._line(request, cast, number, line, language, manner):
+                until_s = max(line.end_s, ends[number])
+                for sung, pan in self._line(request, cast, number, line, language, manner, until_s):
                     _add(total, sung, pan)
                 task.advance()
         return Clip(in_room(total), RATE)
@@ -98,6 +102,7 @@ class Vocals:
         line: MelodyLine,
         language: str,
         manner: Manner,
+        until_s: float,
     ) -> Iterator[tuple[Sung, float]]:
         """Everything that sounds for a line, each with its place between the speakers."""
         singer = cast.singer_of(line.line_index, line.answer)
@@ -109,7 +114,7 @@ class Vocals:
 
         def sing_as(who: Singer, part: str, semitones: float) -> Iterator[Sung]:
             if manner.spoken:
-                return self._said(line, language, who)
+                return self._said(line, language, who, until_s)
             name = f"{number} {part}"
             return self._phrases(request.seed, name, line, language, who, semitones)
 
@@ -147,8 +152,10 @@ class Vocals:
                 random = dice(seed, "voice", performance, str(first))
                 yield sing(together, frames, singer, random, engine=engine, transpose=transpose)
 
-    def _said(self, line: MelodyLine, language: str, singer: Singer) -> Iterator[Sung]:
-        """A line spoken from its first note on, faster where it would last beyond its last one."""
+    def _said(
+        self, line: MelodyLine, language: str, singer: Singer, until_s: float
+    ) -> Iterator[Sung]:
+        """A line spoken from its first note on, faster where it would last into the next one."""
         words = words_of(line.text)
         pieces = []
         for first, stop, code in runs(words, language):
@@ -157,7 +164,7 @@ class Vocals:
             if len(frames):
                 pieces.append((engine, frames, pitch))
         seconds = STEP_S * sum(len(frames) for _, frames, _ in pieces)
-        pace = max(1.0, seconds / (line.end_s - line.start_s))
+        pace = max(1.0, seconds / (until_s - line.start_s))
         at = line.start_s
         for engine, frames, pitch in pieces:
             yield say(frames, pitch, singer, at, engine=engine, pace=pace)
