@@ -27,6 +27,7 @@ JSON_LIMIT = 6 << 20
 
 PAGES: dict[str, tuple[str, str]] = {
     "songs": ("/", "Songs"),
+    "sounds": ("/sounds", "Sounds"),
     "models": ("/models", "Models"),
     "doctor": ("/doctor", "Doctor"),
     "jobs": ("/jobs", "Jobs"),
@@ -45,6 +46,7 @@ _HELP = {
     "sheet": "Sheet",
     "render": "Render",
     "listen": "Listen and choose",
+    "sounds": "Sounds",
     "models": "Models",
     "doctor": "Doctor",
     "jobs": "Jobs",

@@ -1,0 +1,119 @@
+// Sliders that are heard as they move: a short sound by Griffin-Lim for each move, the last one counts.
+import { all, api, byId, data, doing, el, Fault, notice } from "./common.js";
+
+const model = data();
+const base = `/api/sounds/${encodeURIComponent(model.name)}`;
+const form = byId("sliders"), sound = byId("sound"), state = byId("state");
+const key = `sliders:${model.name}`;
+
+function slider(name, label, { min = -3, max = 3, step = 0.1, value = 0, term = "", note = "", off = "" } = {}) {
+  const output = el("output", { for: `c-${name}`, text: String(value) });
+  const input = el("input", { type: "range", id: `c-${name}`, min, max, step, value, disabled: Boolean(off), data: { name } });
+  const write = () => { output.textContent = input.value; };
+  input.addEventListener("input", write);
+  input.addEventListener("fill", write);
+  return el("div", { class: "slider" }, el("label", { for: `c-${name}` }, label, term ? el("span", { class: "quiet small", text: ` ${term}` }) : ""), input, output, note || off ? el("p", { class: "quiet small", text: off || note }) : "");
+}
+
+form.append(
+  el("div", { class: "sliders" }, ...model.controls.map((one) => slider(one.name, one.name, { term: one.term, note: one.weak, off: one.enabled ? "" : one.reason || "This model can't do that." }))),
+  el("div", { class: "sliders" },
+    slider("pace", "Pace", { min: 0, max: 4, value: 1 }), slider("tempo", "Tempo of the pulse", { min: 40, max: 240, step: 1, value: 120 }),
+    slider("seconds", "Seconds while playing", { min: 1, max: 10, step: 0.5, value: 2 })),
+  el("div", { class: "fields" },
+    el("div", { class: "field" }, el("label", { for: "seed", text: "Seed" }), el("input", { type: "number", id: "seed", min: "0", value: "0" })),
+    el("div", { class: "field" }, el("label", { for: "like", text: "Like the recording" }), el("select", { id: "like" }, el("option", { value: "", text: "a walk of its own" }), ...model.recordings.map((name) => el("option", { value: name, text: name })))),
+    el("div", { class: "field" }, el("label", { for: "length", text: "Seconds of the file" }), el("input", { type: "number", id: "length", min: "0.5", max: "600", step: "any", value: "10" })),
+    model.others.length ? el("div", { class: "field" }, el("label", { for: "other", text: "Blend with" }), el("select", { id: "other" }, el("option", { value: "", text: "no other model" }), ...model.others.map((name) => el("option", { value: name, text: name })))) : "",
+    model.others.length ? el("div", { class: "field" }, el("label", { for: "share", text: "Its share (%)" }), el("input", { type: "number", id: "share", min: "1", max: "99", value: "40" })) : ""));
+
+const sliders = () => all("input[type=range]", form);
+function settings() {
+  const controls = {};
+  for (const input of sliders()) if (model.controls.some((one) => one.name === input.dataset.name) && Number(input.value) !== 0) controls[input.dataset.name] = Number(input.value);
+  return { controls, seed: Number(byId("seed").value) || 0, pace: Number(byId("c-pace").value), tempo: Number(byId("c-tempo").value), like: byId("like").value };
+}
+
+function put(wanted) {
+  for (const input of sliders()) {
+    const name = input.dataset.name;
+    const value = (wanted.controls || {})[name] ?? wanted[name];
+    if (name !== "seconds") input.value = value ?? input.getAttribute("value");
+    input.dispatchEvent(new Event("fill"));
+  }
+  byId("seed").value = wanted.seed ?? 0;
+  byId("like").value = wanted.like ?? "";
+}
+
+let playing = null, again = false, address = "";
+async function play() {
+  if (playing) { again = true; return; }
+  const begun = performance.now();
+  state.textContent = "Playing …";
+  sessionStorage.setItem(key, JSON.stringify(settings()));
+  playing = fetch(`${base}/play`, { method: "POST", headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ ...settings(), seconds: Number(byId("c-seconds").value), vocoder: "griffin-lim" }) });
+  try {
+    const answer = await playing;
+    if (!answer.ok) throw new Fault((await answer.json()).error, answer.status);
+    const blob = await answer.blob();
+    if (address) URL.revokeObjectURL(address);
+    address = URL.createObjectURL(blob);
+    sound.src = address;
+    document.body.dataset.took = String(Math.round(performance.now() - begun));
+    state.textContent = `Heard ${(Number(document.body.dataset.took) / 1000).toFixed(1)} s after the move.`;
+    await sound.play().catch(() => {});
+  } catch (error) {
+    state.textContent = error instanceof Fault ? error.message : "milonga web doesn't answer.";
+  } finally {
+    playing = null;
+    if (again) { again = false; play(); }
+  }
+}
+
+let timer = 0;
+form.addEventListener("input", (event) => {
+  if (["length", "share", "other"].includes(event.target.id)) return;
+  clearTimeout(timer);
+  timer = setTimeout(play, 120);
+});
+form.addEventListener("submit", (event) => { event.preventDefault(); play(); });
+
+byId("keep").addEventListener("click", async (event) => {
+  state.textContent = "Writing …";
+  const other = byId("other") && byId("other").value;
+  const share = other ? Number(byId("share").value) : 0;
+  const made = await doing(event.target, () => api("POST", `${base}/keep`, { ...settings(), seconds: Number(byId("length").value), format: byId("format").value, ...(other ? { blend: { [model.name]: 100 - share, [other]: share } } : {}) }));
+  state.textContent = "";
+  if (!made) return;
+  const file = `/files-of-sounds/${encodeURIComponent(made.file)}`;
+  byId("written").prepend(el("p", { class: "row" }, el("audio", { controls: true, src: file, preload: "none", "aria-label": made.file }), el("a", { href: file, download: made.file, text: `Save ${made.file}` })));
+  history();
+});
+
+byId("save").addEventListener("click", async (event) => {
+  const name = byId("preset").value.trim();
+  if (!name) { byId("preset").focus(); return; }
+  const found = await doing(event.target, () => api("PUT", `${base}/presets`, { preset: name, ...settings() }));
+  if (found) { byId("preset").value = ""; drawPresets(found); }
+});
+
+function drawPresets(found) {
+  const names = Object.keys(found);
+  byId("presets").replaceChildren(...(names.length ? names.map((name) => el("li", { class: "row" }, el("b", { dir: "auto", text: name }),
+    el("button", { type: "button", class: "button quiet-button small-button", text: "Use", "aria-label": `Use the preset ${name}`, onclick: () => { put(found[name].settings || found[name]); play(); } }),
+    el("button", { type: "button", class: "button quiet-button small-button", text: "Delete", "aria-label": `Delete the preset ${name}`, onclick: async (event) => { const left = await doing(event.target, () => api("DELETE", `${base}/presets`, { preset: name })); if (left) drawPresets(left); } }))) : [el("li", { class: "quiet", text: "None yet." })]));
+}
+
+async function history() {
+  const found = await api("GET", `${base}/history`).catch((error) => { notice(error.message); return []; });
+  byId("history").replaceChildren(...(found.length ? found.map((item) => el("li", { class: "row" }, el("span", { text: `${item.number} · ${item.created.slice(0, 16).replace("T", " ")}` }),
+    el("audio", { controls: true, preload: "none", src: `/api/sounds-history/${item.number}`, "aria-label": `Sound ${item.number} of the history` }),
+    el("button", { type: "button", class: "button quiet-button small-button", text: "Take its settings", "aria-label": `Take the settings of sound ${item.number}`, onclick: () => { put(item.settings); play(); } }))) : [el("li", { class: "quiet", text: "Nothing was kept yet." })]));
+}
+
+const kept = JSON.parse(sessionStorage.getItem(key) || "null");
+if (kept) put(kept);
+api("GET", `${base}/presets`).then(drawPresets, (error) => notice(error.message));
+history();
+document.body.dataset.ready = "true";

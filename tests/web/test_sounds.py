@@ -1,0 +1,119 @@
+"""Sound models in a browser: played live, kept, trained from what is dropped."""
+
+import io
+import json
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import numpy as np
+import pytest
+import soundfile
+from playwright.sync_api import expect
+from sound_models import small_model, steady_corpus
+
+from milonga.jobs.queue import Queue
+from milonga.sounds import Library
+from milonga.web import jobs
+
+
+@pytest.fixture
+def rain(home):
+    """A tiny model in the library."""
+    Library().save("rain", *small_model("rain"))
+
+
+def test_a_slider_is_heard_as_it_moves_and_kept(visit, rain, check_access):
+    page = visit("/sounds")
+    page.get_by_role("link", name="rain").click()
+    page.wait_for_url("**/sounds/rain")
+    expect(page.locator("#c-tension")).to_be_disabled()
+    page.locator("#c-brightness").fill("-2")
+    expect(page.locator("#state")).to_contain_text("after the move", timeout=20_000)
+    page.wait_for_function("() => document.getElementById('sound').duration > 1.5")
+    first = page.locator("#sound").get_attribute("src")
+    page.locator("#c-brightness").fill("1.5")
+    expect(page.locator("#sound")).not_to_have_attribute("src", first)
+    page.get_by_label("Name of a preset").fill("dark")
+    page.get_by_role("button", name="Save as preset").click()
+    expect(page.locator("#presets")).to_contain_text("dark")
+    page.reload()
+    expect(page.locator("#c-brightness")).to_have_value("1.5")
+    page.get_by_label("Seconds of the file").fill("2")
+    page.get_by_role("button", name="Write a file").click()
+    expect(page.locator("#history audio")).to_have_count(1, timeout=20_000)
+    expect(page.locator("#written a")).to_have_attribute("download", "rain-s0.wav")
+    page.locator("#c-brightness").fill("0")
+    page.get_by_role("button", name="Use the preset dark").click()
+    expect(page.locator("#c-brightness")).to_have_value("1.5")
+    page.set_viewport_size({"width": 390, "height": 800})
+    check_access(page)
+
+
+def test_recordings_are_dropped_looked_at_and_trained_on(visit, home, tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "start_runner", lambda queue=None: None)
+    (tmp_path / "noises").mkdir()
+    steady_corpus(tmp_path / "noises")
+    (tmp_path / "noises" / "fake.wav").write_bytes(b"<script>alert(1)</script>")
+    page = visit("/sounds", expected=("status of 4",))
+    page.locator("#files").set_input_files(sorted((tmp_path / "noises").iterdir()))
+    expect(page.locator("#found")).to_contain_text("4 recordings, 12 s of sound")
+    expect(page.get_by_role("alert")).to_contain_text("fake.wav")
+    page.get_by_label("Name", exact=True).fill("noise")
+    page.get_by_label("Minutes").fill("0.2")
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.locator(".job")).to_contain_text("train the sound model noise")
+    (job,) = Queue().jobs()
+    assert job.arguments["settings"]["minutes"] == 0.2
+    (batch,) = (home / "web" / "uploads").iterdir()
+    assert sorted(path.name for path in batch.iterdir()) == [f"noise {n}.wav" for n in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("x.exe", 415), ("x.wav", 400), ("../../x.flac", 400), ("..\\x.mp3", 400), ("", 415)],
+)
+def test_what_is_no_recording_is_not_kept(server, home, name, status):
+    from urllib.parse import quote
+
+    address = f"{server.address}/api/uploads/{'0' * 16}?name={quote(name)}"
+    with pytest.raises(HTTPError) as refused:
+        urlopen(Request(address, b"MZ no sound at all", {"X-Milonga": "1"}))
+    assert refused.value.code == status
+    refused.value.close()
+    kept = [path for path in home.rglob("*") if path.is_file() and path.suffix != ".db"]
+    assert kept == []
+
+
+def test_only_what_the_model_knows_is_read(server, rain):
+    def play(**settings):
+        body = json.dumps({"seconds": 1, "vocoder": "griffin-lim", **settings}).encode()
+        return urlopen(Request(f"{server.address}/api/sounds/rain/play", body, {"X-Milonga": "1"}))
+
+    with pytest.raises(HTTPError) as refused:
+        play(like="../../../etc/passwd")
+    assert b"knows no recording" in refused.value.read()
+    refused.value.close()
+    with play(controls={"loudness": 1.0}) as answer:
+        samples, rate = soundfile.read(io.BytesIO(answer.read()))
+    assert rate == 44_100
+    assert np.abs(samples).max() > 0
+
+
+@pytest.mark.slow
+def test_a_training_is_heard_while_it_trains_and_played(visit, home, here, tmp_path):
+    (tmp_path / "noises").mkdir()
+    steady_corpus(tmp_path / "noises")
+    page = visit("/sounds")
+    page.get_by_label("A folder of this machine").fill(str(tmp_path / "noises"))
+    page.get_by_label("Name", exact=True).fill("noise")
+    page.get_by_label("Minutes").fill("0.25")
+    page.get_by_label("Network").select_option("small")
+    page.get_by_role("button", name="Train", exact=True).click()
+    preview = page.get_by_label("Preview of noise")
+    expect(preview).to_be_visible(timeout=120_000)
+    preview.evaluate("audio => audio.play()")
+    page.wait_for_function("() => document.querySelector('.previews audio').currentTime > 0.1")
+    page.get_by_role("link", name="Play it").click(timeout=200_000)
+    page.wait_for_url("**/sounds/noise")
+    page.locator("#c-loudness").fill("1")
+    expect(page.locator("#state")).to_contain_text("after the move", timeout=30_000)
