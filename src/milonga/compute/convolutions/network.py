@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from milonga.runtime.memory import unmap_read
+
 Padding = Literal["zeros", "reflect"]
 
 
@@ -116,12 +118,16 @@ def plain_weight(conv: Any) -> Tensor:
     """The weight of a module of torch.
 
     With weight normalisation it is made of two, which the older form of it does only before a
-    forward pass.
+    forward pass. What is mapped from a file is in memory no longer than that takes.
     """
     if hasattr(conv, "weight_v"):
         direction, size = conv.weight_v.detach().float(), conv.weight_g.detach().float()
         axes = tuple(range(1, direction.ndim))
-        found: Tensor = size * (direction / direction.norm(dim=axes, keepdim=True))
+        found: Tensor = direction * (size / direction.norm(dim=axes, keepdim=True))
+        unmap_read(direction.data_ptr(), direction.nbytes)
         return found
     plain: Tensor = conv.weight.detach().float()
+    if hasattr(conv, "parametrizations"):
+        for given in conv.parametrizations.weight.parameters():
+            unmap_read(given.data_ptr(), given.nbytes)
     return plain

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from milonga.compute.convolutions.kernels import lstm as kernels
 from milonga.compute.convolutions.workers import Workers
 from milonga.compute.products.linear import Product, make_linear
+from milonga.runtime.memory import unmap_read
 
 Floats = NDArray[np.float32]
 State = list[tuple[Floats, Floats]]
@@ -68,6 +69,8 @@ class Lstm:
         self._workers = Workers(min(threads, self._padded // kernels.UNITS))
         self._layers = [self._of(lstm, index, error) for index in range(lstm.num_layers)]
         self._kernel = kernels.kernel()
+        for given in lstm.parameters():
+            unmap_read(given.data_ptr(), given.nbytes)
 
     def _of(self, lstm: Any, index: int, error: float) -> _Layer:
         blocks = self._padded // kernels.UNITS

@@ -8,8 +8,11 @@ import torch
 
 from milonga.compute.products.linear import Product, Rows, make_linear
 from milonga.compute.products.precision import Precision
-from milonga.runtime.memory import unmap_read
+from milonga.runtime.memory import return_freed, unmap_read
 from milonga.runtime.progress import Progress
+
+_FREED_EVERY = 100_000_000
+"""Bytes of float32 weights."""
 
 
 class LayerMaker:
@@ -22,6 +25,7 @@ class LayerMaker:
 
     def __init__(self, precision: Precision, progress: Progress | None = None) -> None:
         self.precision, self._progress = precision, progress
+        self._read = 0
 
     def make(self, name: str, *layers: torch.nn.Linear, rows: Rows = "many") -> Product:
         """Join layers that share an input into one product, their outputs side by side.
@@ -35,7 +39,16 @@ class LayerMaker:
             Cancelled: the user stopped it.
         """
         self.check()
-        return make_linear(*joined(layers), self.precision, rows)
+        made = make_linear(*joined(layers), self.precision, rows)
+        self.count(made)
+        return made
+
+    def count(self, made: Product) -> None:
+        """Now and then give back what copies left with the C library, gigabytes in the end."""
+        self._read += 4 * made.in_features * made.out_features
+        if self._read >= _FREED_EVERY:
+            self._read = 0
+            return_freed()
 
     def check(self) -> None:
         """Ask whether to stop.

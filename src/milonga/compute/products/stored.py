@@ -75,7 +75,9 @@ class StoredLayerMaker(LayerMaker):
             if self.writer is not None:
                 self.writer.add(f"{name}.weight", whole)
                 self.writer.add(f"{name}.scale", scale)
-            return make_integer(whole, scale, bias, rows)
+            made = make_integer(whole, scale, bias, rows)
+            self.count(made)
+            return made
         self.check()
         bias = joined(layers, weights=False)[1]
         made = make_integer(known, self.tensors[f"{name}.scale"].clone(), bias, rows)

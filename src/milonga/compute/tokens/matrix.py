@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from milonga.compute.products.precision import why_slow
-from milonga.runtime.memory import let_go
+from milonga.runtime.memory import let_go, return_freed
 
 if TYPE_CHECKING:
     import torch
@@ -65,12 +65,14 @@ def stored(
 
 
 def let_go_of(weights: Iterable[torch.Tensor]) -> None:
-    """Give back the memory of weights that were stored in fewer bits, as far as it is a file's."""
+    """Give back the memory of weights that aren't needed for now, as far as it is a file's, and
+    what copying them left with the C library."""
     let_go(
         (weight.data_ptr(), weight.numel() * weight.element_size())
         for weight in weights
         if weight.device.type == "cpu"
     )
+    return_freed()
 
 
 def _product(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.compute.tokens.divergence import Witness
-from milonga.compute.tokens.matrix import Precision
+from milonga.compute.tokens.matrix import Precision, let_go_of
 from milonga.compute.tokens.sampling import Choice
 from milonga.generators.musicgen import windows
 from milonga.generators.musicgen.network import Network
@@ -176,6 +176,8 @@ class MusicGenEngine:
 
         found = self._tokenizer([prompt], return_tensors="pt").to(self._text.device)
         hidden = self._text(**found).last_hidden_state
+        # Read once a take; it stays in the system's cache.
+        let_go_of(self._text.parameters())
         if self._bridge is not None:
             hidden = self._bridge(hidden)
         words = hidden.shape[1]
