@@ -140,7 +140,9 @@ def parse_chords(text: str) -> tuple[Change, ...]:
     before: Sequence[Change] = ()
     for bar in (part for part in re.split(r"\|+:?|:\|", text) if part.strip(" :")):
         words = [word for word in re.split(r"[\s,]+", bar.strip(" :")) if word]
-        bar_changes = list(before) if words in (["%"], ["/"]) else _shared(words)
+        bar_changes = (
+            list(before) if words[0] in "%/" and set(words) <= {"%", "/"} else _shared(words)
+        )
         if not bar_changes:
             raise ValueError("It begins with %, which repeats the bar before.")
         changes += bar_changes

@@ -62,8 +62,17 @@ class TestChordPro:
             ("chorus", "la"),
         ]  # fmt: skip
         assert left(text) == [
-            (2, "time: 3/4"), (3, "Am"), (6, "G"), (12, "e|--3--|"), (15, "# note"),
+            (12, "e|--3--|"), (15, "# note"),
         ]  # fmt: skip
+        sheet = import_markdown(text).sheet
+        assert sheet.time == "3/4"
+        assert [s.chords for s in sheet.segments] == ["Am", "G", None, None, None]
+
+    def test_a_grid_has_chords_between_bar_lines(self):
+        grid = "{sog}\n|: Am . | C . | % . :|\n{eog}\n"
+        text = "{t: A}\n{sov}\n[Am]one two\n{eov}\n" + grid + "{soc}\nla\n{eoc}\n"
+        assert import_markdown(text).sheet.segments[0].chords == "Am Am C C"
+        assert left(text) == []
 
     def test_brackets_of_other_kinds_are_no_chordpro(self):
         assert parts("{x: y}\n[Verse]\nla\n") == [("verse", 2, "la")]

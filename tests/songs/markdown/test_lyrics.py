@@ -134,7 +134,7 @@ class TestLabels:
             ("Weirdness: 42", ["Weirdness: 42"]),
             ("Flux Capacity: high", ["Flux Capacity: high"]),
             ("**Persona:** Luna", ["Persona: Luna"]),
-            ("| Key: A minor | Time: 4/4", ["4/4"]),
+            ("| Key: A minor | Time: 5/4", ["5/4"]),
             ("| Weirdness | 42 |", ["Weirdness: 42"]),
             ("🎛️ Seed: 7", ["Seed: 7"]),
             ("// at most 200 letters", ["// at most 200 letters"]),
@@ -224,16 +224,34 @@ class TestNumbers:
         for line in ("Tempo: 112 ppm", "*Tempo: 92 BPM | Time: 4/4*", "**Tempo: 92 | Key: Am**"):
             sheet = import_markdown(f"# T\n\n{line}\n\n[Verse]\nla\n").sheet
             assert sheet.style is None
-        text = "# T\n\n*Genre: folk | Time: 4/4*\n\n[Verse]\nla\n"
-        assert import_markdown(text).sheet.style == "folk"
-        assert left(text) == [(3, "4/4")]
+        text = "# T\n\n*Genre: folk | Time: 6/8*\n\n[Verse]\nla\n"
+        sheet = import_markdown(text).sheet
+        assert (sheet.style, sheet.time) == ("folk", "6/8")
+        assert left(text) == []
 
     def test_the_length_of_a_song(self):
         for line in ("Duration: 3:20", "120 BPM, 3:20", "Song length: 200 s"):
             assert (3, "200 s") in left(f"# T\n\n{line}\n\n[Verse]\nla\n[Chorus]\nlo\n")
 
     def test_a_time_signature_is_no_length(self):
-        assert left("# T\n\nTime: 3/4\n\n[Verse]\nla\n") == [(3, "3/4")]
+        for line in (
+            "Time: 3/4",
+            "Time signature: 3/4",
+            "90 BPM, A minor, 3/4",
+            "Style: waltz in 3/4",
+        ):
+            text = f"# T\n\n{line}\n\n[Verse]\nla\n"
+            assert import_markdown(text).sheet.time == "3/4"
+            assert left(text) == []
+        assert left("# T\n\nTime: 7/8\n\n[Verse]\nla\n") == [(3, "7/8")]
+
+    def test_bars_and_the_metre_of_a_segment(self):
+        text = "# T\n\nTempo: 90\nTime: 3/4\n\n## Verse 1 (8 bars)\n\nla\n\n"
+        text += "## Chorus\n\nBars: 4\nMeter: 6/8\n\nlo\n"
+        verse, chorus = import_markdown(text).sheet.segments
+        assert (verse.bars, verse.seconds) == (8, 16)
+        assert (chorus.bars, chorus.time) == (4, "6/8")
+        assert chorus.seconds == pytest.approx(4 * 2 * 60 / 90)
 
 
 class TestMarks:
@@ -278,7 +296,10 @@ class TestMarks:
     def test_chords(self):
         text = "[Verse]\nAm  F  C/E  G7\n[Am]Long way [F]down the wa[G]ter\nA B and C\n"
         assert parts(text) == [("verse", "Long way down the water\nA B and C")]
-        assert left(text) == [(2, "Am  F  C/E  G7"), (3, "Am F G")]
+        assert left(text) == []
+        (segment,) = import_markdown(text).sheet.segments
+        assert segment.chords == "Am F C/E G7 Am F G"
+        assert segment.bars == 7
 
     def test_charts_of_guitar_pages(self):
         text = (
@@ -290,7 +311,10 @@ class TestMarks:
             ("verse", "la (G to D)\nlo"),
             ("chorus", "A\nB\nC"),
         ]
-        assert [line for line, _ in left(text)] == [2, 3, 4, 6, 8, 9, 10, 11]
+        assert [line for line, _ in left(text)] == [2, 3, 4]
+        assert [s.chords for s in import_markdown(text).sheet.segments] == [
+            None, "G D Em Em G D G D/F#", None,
+        ]  # fmt: skip
         text = "[Verse]\n[tab][ch]C[/ch]  [ch]G[/ch]\nla[/tab]\nC*  G  Am7add9  (let ring)\nlo\n"
         assert parts(text) == [("verse", "la\nlo")]
 

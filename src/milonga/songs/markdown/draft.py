@@ -44,6 +44,7 @@ class Draft:
     joined: dict[str, list[str]] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     lyrics: list[Line] = field(default_factory=list)
+    chords: list[Line] = field(default_factory=list)
     generators: tuple[str, ...] = ()
     number: int | None = None
     bars: tuple[float, Line] | None = None

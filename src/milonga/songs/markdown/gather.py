@@ -209,6 +209,7 @@ class _Gatherer:
         if "seconds" in song.numbers:
             draft.numbers["seconds"] = song.numbers.pop("seconds")
         draft.bars, song.bars = song.bars, None
+        draft.chords, song.chords = [*song.chords, *draft.chords], []
         draft.instrumental, song.instrumental = song.instrumental, None
 
     def _opening(self, line: Line) -> None:

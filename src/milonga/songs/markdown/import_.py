@@ -7,12 +7,22 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from milonga.errors import Problem, SheetError
+from milonga.generators.measures import (
+    DEFAULT_TIME,
+    METRES,
+    Change,
+    Metre,
+    bars_of,
+    chords_text,
+    parse_chords,
+)
 from milonga.runtime.words import plain
 from milonga.songs.markdown.draft import Draft, Guess, Unplaced
 from milonga.songs.markdown.exact import is_exact, read_exact
@@ -23,7 +33,7 @@ from milonga.songs.markdown.lyrics import sing_again, take_lyrics
 from milonga.songs.markdown.parts import Line
 from milonga.songs.markdown.reader import read_parts
 from milonga.songs.markdown.songs import only_song, song_name, songs_in
-from milonga.songs.sheet.fields import NUMBERS, SECONDS, TEMPO, TEXTS
+from milonga.songs.sheet.fields import BARS, NUMBERS, SECONDS, TEMPO, TEXTS
 from milonga.songs.sheet.lyrics import has_words, word_count
 from milonga.songs.sheet.model import DEFAULT_TEMPO, Layer, Segment, Sheet
 from milonga.songs.sheet.quantities import find_tempo
@@ -34,7 +44,7 @@ from milonga.songs.sheet.yaml_writer import write_yaml
 WORDS_PER_SECOND = 1.5
 """Speed of singing, pauses included, for segments whose length isn't given."""
 INSTRUMENTAL_BARS = 8
-_BEATS = 4
+_TIME = re.compile(r"(?<![\d/])(?:3/4|2/4|6/8|12/8)(?![\d/])")
 _BLANKS = re.compile(r"[^\S\n]{64,}")
 _KEY = re.compile(r"\b[A-G][#b♯♭]? (?:major|minor|mayor|menor|dorian|mixolydian)\b")
 
@@ -172,8 +182,9 @@ def _built(song: Draft, drafts: Sequence[Draft], source: Path | None) -> Importe
         tempi = Counter(d.numbers["tempo"] for d in drafts if "tempo" in d.numbers)
         tempo = tempi.most_common(1)[0][0] if tempi else DEFAULT_TEMPO
         song.guess("tempo", "that of most segments" if tempi else "none was given")
+    metre = METRES[song.values.get("time", DEFAULT_TIME)]
     segments = [
-        _segment(draft, words, draft.numbers.get("tempo", tempo))
+        _segment(draft, words, draft.numbers.get("tempo", tempo), metre)
         for draft, words in zip(drafts, lyrics, strict=True)
     ]
     _leave_song_fields(song)
@@ -182,6 +193,7 @@ def _built(song: Draft, drafts: Sequence[Draft], source: Path | None) -> Importe
             "title": title,
             "artist": song.values.get("artist", ""),
             "tempo": tempo,
+            "time": metre.name,
             "language": song.values.get("language"),
             "key": song.values.get("key"),
             "generators": song.generators,
@@ -197,7 +209,9 @@ def _built(song: Draft, drafts: Sequence[Draft], source: Path | None) -> Importe
     return Imported(sheet, tuple(unplaced), (*guesses, *named))
 
 
-def _segment(draft: Draft, lyrics: str | None, tempo: float) -> Segment:
+def _segment(draft: Draft, lyrics: str | None, tempo: float, metre: Metre) -> Segment:
+    metre = METRES[draft.values.get("time", metre.name)]
+    chords = _chords(draft)
     words = has_words(lyrics)
     section = draft.values.get("section")
     if section is None:
@@ -221,7 +235,10 @@ def _segment(draft: Draft, lyrics: str | None, tempo: float) -> Segment:
             "number": draft.number or 1,
             "name": _name(draft, section),
             "section": section,
-            "seconds": _seconds(draft, lyrics, tempo),
+            **_length(draft, lyrics, tempo, metre, bars_of(chords)),
+            "pickup": draft.numbers.get("pickup", 0.0),
+            "time": draft.values.get("time"),
+            "chords": chords_text(chords) or None,
             "tempo": draft.numbers.get("tempo"),
             "key": draft.values.get("key"),
             "language": draft.values.get("language"),
@@ -265,27 +282,55 @@ def _implied(draft: Draft) -> None:
         if key is not None and "key" not in draft.values:
             draft.values["key"] = key[0]
             draft.guess("key", f"from the style {text!r}")
+        time = _TIME.search(text)
+        if time is not None and "time" not in draft.values:
+            draft.values["time"] = time[0]
+            draft.guess("time", f"from the style {text!r}")
 
 
-def _seconds(draft: Draft, lyrics: str | None, tempo: float) -> float:
+def _chords(draft: Draft) -> tuple[Change, ...]:
+    """Join the chords of a segment: those between bar lines share a bar, else each has one."""
+    found: list[Change] = []
+    for line in draft.chords:
+        text = re.sub(r"\(.*?\)|\bN\.\s?C\.?|[x×]\s?\d+|\*", " ", line.text)
+        try:
+            found += parse_chords(text if "|" in text else text.replace("-", " "))
+        except ValueError:
+            draft.leave(line, "chords")
+    if found:
+        first = draft.chords[0].number
+        draft.guess("chords", "from the chords over the words; one a bar without bar lines", first)
+    return tuple(found)
+
+
+def _length(
+    draft: Draft, lyrics: str | None, tempo: float, metre: Metre, chords: Fraction
+) -> dict[str, float]:
+    """The length of a segment, as seconds or as bars; ``chords`` in bars are a unit of a guess."""
     given = draft.numbers.get("seconds")
-    bar = _BEATS * 60 / tempo
+    bar = metre.bar_s(tempo)
     if given is not None:
         if draft.bars is not None:
             draft.leave(draft.bars[1], "the length is given in seconds already")
-        return given
+        return {"seconds": given}
     if draft.bars is not None:
-        draft.guess("seconds", f"from {draft.bars[1].text!r}, {_BEATS} beats each",
-                    draft.bars[1].number)  # fmt: skip
-        return _clamped(draft.bars[0] * bar)
+        bars = draft.bars[0]
+        if BARS[0] <= bars <= BARS[1] and SECONDS[0] <= bars * bar <= SECONDS[1]:
+            return {"bars": bars}
+        draft.guess("seconds", f"from {draft.bars[1].text!r}", draft.bars[1].number)
+        return {"seconds": _clamped(bars * bar)}
     count = word_count(lyrics or "")
     if count:
-        seconds = _clamped(math.ceil(count / WORDS_PER_SECOND / bar) * bar)
-        draft.guess("seconds", f"none were given; estimated from {count} word{'s' * (count != 1)}")
+        bars = math.ceil(count / WORDS_PER_SECOND / bar)
+        said = f"none were given; estimated from {count} word{'s' * (count != 1)}"
     else:
-        seconds = _clamped(INSTRUMENTAL_BARS * bar)
-        draft.guess("seconds", f"none were given; {INSTRUMENTAL_BARS} bars")
-    return seconds
+        bars, said = INSTRUMENTAL_BARS, f"none were given; {INSTRUMENTAL_BARS} bars"
+    if chords and SECONDS[0] <= (whole := math.ceil(bars / chords) * chords) * bar <= SECONDS[1]:
+        said = f"none was given; {'' if whole == chords else 'some times '}its chords"
+        draft.guess("bars", said)
+        return {"bars": float(whole)}
+    draft.guess("seconds", said)
+    return {"seconds": _clamped(bars * bar)}
 
 
 def _clamped(seconds: float) -> float:
@@ -294,6 +339,11 @@ def _clamped(seconds: float) -> float:
 
 def _leave_song_fields(song: Draft) -> None:
     """List values of the whole song that only a segment can have."""
+    for line in song.chords:
+        song.leave(line, "chords are a segment's")
+    if "pickup" in song.numbers:
+        text = f"{number_text(song.numbers['pickup'])} beats"
+        song.leave(Line(song.line, text), "a pickup is a segment's")
     for name in ("section", "baseline"):
         if name in song.values:
             song.leave(Line(song.lines[name], song.values[name]), f"a {name} is a segment's")

@@ -42,7 +42,9 @@ _CHORD = (
     r"[A-G][#b♯♭]?(?:min|maj|dim|aug|sus|add|m|M|\+|°|ø|\d{1,2}|[#b♯♭]\d{1,2})*(?:/[A-G][#b♯♭]?)?"
 )
 _CHORD_TAG = re.compile(rf"\[({_CHORD})\]")
-_CHORDS = re.compile(rf"(?:\|\s*)?{_CHORD}(?:\*?[\s|-]+{_CHORD})+\*?(?:\s*\|)?(?:\s*\([^()]*\))?")
+_CHORDS = re.compile(
+    rf"(?:\|:?\s*)?{_CHORD}(?:\*?[\s|/%:-]+{_CHORD})+\*?[\s|/%:]*(?:\s*\([^()]*\))?"
+)
 _CHART = re.compile(rf"{_CHORD}|N\.\s?C\.?")
 """A chord alone, which beside lines of chords is played."""
 _CHART_MARKS = re.compile(r"\[/?(?:ch|tab)\]")
@@ -181,10 +183,10 @@ class _Taker:
         text = line.text
         tags = _CHORD_TAG.findall(text)
         if tags and (len(tags) > 1 or _CHORD_TAG.sub("", text).strip()):
-            self._draft.leave(Line(line.number, " ".join(tags)), "chords")
+            self._draft.chords.append(Line(line.number, " ".join(tags)))
             return " ".join(_CHORD_TAG.sub("", text).split())
         if _is_chords(text) or (self._chart and _CHART.fullmatch(text)):
-            self._draft.leave(line, "chords")
+            self._draft.chords.append(line)
             return ""
         if _TABLATURE.fullmatch(text):
             self._draft.leave(line, "tablature")
@@ -238,7 +240,7 @@ def _unmarked(draft: Draft) -> Iterator[Line]:
         if label and (gap or unlisted.startswith(("*", "_")) or is_setting(label[1])):
             draft.leave(line, "a label among the lyrics")
             continue
-        if text.startswith("|"):
+        if text.startswith("|") and not _is_chords(text):
             draft.leave(line, "a row of a table")
             continue
         gap = not text

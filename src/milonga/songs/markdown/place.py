@@ -6,14 +6,15 @@ import re
 from collections.abc import Callable
 
 from milonga.audio import SUFFIXES
+from milonga.generators.measures import METRES
 from milonga.runtime.words import plain
 from milonga.songs.markdown.draft import Draft
 from milonga.songs.markdown.heading import SegmentHeading
 from milonga.songs.markdown.marks import shown, unescape
 from milonga.songs.markdown.parts import Labelled, Line
-from milonga.songs.sheet.fields import SECONDS, TEMPO, TEXTS, check_baseline
+from milonga.songs.sheet.fields import PICKUP, SECONDS, TEMPO, TEXTS, check_baseline
 from milonga.songs.sheet.labels import field_of
-from milonga.songs.sheet.quantities import find_duration, find_tempo
+from milonga.songs.sheet.quantities import find_duration, find_tempo, number
 from milonga.songs.sheet.sections import section_phrase
 from milonga.songs.sheet.text import number_text
 
@@ -27,7 +28,18 @@ _LANGUAGES = {
     "aleman": "de", "italian": "it", "italiano": "it", "japanese": "ja", "japones": "ja",
 }  # fmt: skip
 _TAG = re.compile(r"^\s*([^:：\[\]]{1,40}?)\s*[:：]\s*(\S.*)$")
-_TAG_FIELDS = ("tempo", "key", "seconds", "section", "language", "artist", *TEXTS)
+_TAG_FIELDS = (
+    "tempo",
+    "time",
+    "key",
+    "seconds",
+    "bars",
+    "chords",
+    "section",
+    "language",
+    "artist",
+    *TEXTS,
+)
 _INSTRUMENTAL = re.compile(
     r"(?:fully |purely |solo )?instrumental(?: only)?"
     r"(?:\W+(?:no|without) (?:vocals?|voices?|lyrics))?"
@@ -82,7 +94,8 @@ def put(draft: Draft, name: str, value: Line) -> None:
     handler: Callable[[Draft, Line], None] | None = {
         "tempo": _put_tempo, "seconds": _put_seconds, "style": put_style,
         "section": _put_section, "language": _put_language, "baseline": _put_baseline,
-        "generators": _put_generators, "number": _put_number,
+        "generators": _put_generators, "number": _put_number, "time": _put_time,
+        "bars": _put_bars, "pickup": _put_pickup, "chords": lambda d, v: d.chords.append(v),
     }.get(name)  # fmt: skip
     if handler is not None:
         handler(draft, value)
@@ -158,7 +171,7 @@ def put_facts(draft: Draft, line: Line) -> bool:
     if not any(name in ("tempo", "seconds") or len(part) > 5 for name, part in found):
         return False
     for name, part in found:
-        put(draft, "seconds" if name == "time" else name, Line(line.number, part))
+        put(draft, name, Line(line.number, part))
     return True
 
 
@@ -233,11 +246,33 @@ def _put_tempo(draft: Draft, value: Line) -> None:
         draft.add("style", rest)
 
 
+def _put_time(draft: Draft, value: Line) -> None:
+    match = _TIME.search(value.text)
+    name = match[0] if match else value.text.strip()
+    if name in METRES:
+        draft.once("time", Line(value.number, name))
+    else:
+        draft.leave(value, f"no metre that is known here: {', '.join(METRES)}")
+
+
+def _put_bars(draft: Draft, value: Line) -> None:
+    bare = number(value.text)
+    _put_seconds(draft, value if bare is None else Line(value.number, f"{value.text} bars"))
+
+
+def _put_pickup(draft: Draft, value: Line) -> None:
+    match = re.match(r"\s*(\d+(?:\.\d+)?)", value.text)
+    if match is None or not PICKUP[0] <= float(match[1]) <= PICKUP[1]:
+        draft.leave(value, "no number of beats")
+    else:
+        draft.numbers.setdefault("pickup", float(match[1]))
+
+
 def _put_seconds(draft: Draft, value: Line) -> None:
     text = unescape(" ".join(value.text.split()))
     found = find_duration(text)
     if _TIME.fullmatch(text.strip()):
-        draft.leave(value, "a sheet has no time signature")
+        _put_time(draft, value)
         return
     if found is None:
         draft.leave(value, "no length in seconds")

@@ -15,7 +15,7 @@ _DEPTH = 4
 _DIRECTIVE = re.compile(r"\{\s*([a-z_]{1,30})(?:-\w+)?\s*(?:[:\s]\s*(.*?))?\s*\}", re.IGNORECASE)
 _FIELDS = {
     "title": "title", "t": "title", "artist": "artist", "key": "key", "tempo": "tempo",
-    "duration": "seconds",
+    "duration": "seconds", "time": "time",
 }  # fmt: skip
 _SHORT = {"sov": "verse", "soc": "chorus", "sob": "bridge", "sot": "tab", "sog": "grid"}
 _SCORES = ("tab", "grid", "abc", "ly", "svg", "textblock")
@@ -33,12 +33,15 @@ def read_chordpro(text: str) -> list[Part] | None:
 
 
 def _chordpro(lines: list[str]) -> Iterator[Part]:
-    inside = score = False
+    inside = score = grid = False
     for number, text in enumerate(lines, 1):
         line = Line(number, text.strip())
         match = _DIRECTIVE.fullmatch(line.text)
         if match is None:
-            if score or line.text.startswith("#"):
+            if grid and "|" in line.text:
+                # A dot is a beat on which the chord goes on.
+                yield Prose(Line(number, re.sub(r"(?<=\s)\.(?=\s)", "/", line.text)))
+            elif score or line.text.startswith("#"):
                 yield Left(line, "not sung")
             elif line.text:
                 if not inside:
@@ -52,6 +55,7 @@ def _chordpro(lines: list[str]) -> Iterator[Part]:
         environment = _SHORT.get(name) or (name[9:] if name.startswith("start_of_") else "")
         if environment:
             score, inside = environment in _SCORES, environment not in _SCORES
+            grid = environment == "grid"
             label = re.sub(r'^label\s*=\s*"?(.*?)"?$', r"\1", value)
             if not score:
                 named = section_tag(f"[{label}]") is not None
@@ -59,7 +63,7 @@ def _chordpro(lines: list[str]) -> Iterator[Part]:
                     Line(number, f"[{label}]" if named else f"[{environment}: {label}]"), gap=True
                 )
         elif name.startswith(("end_of_", "eo")):
-            score = inside = False
+            score = inside = grid = False
         elif name == "chorus" or (name in _COMMENTS and section_tag(f"[{value}]")):
             yield Prose(Line(number, "[Chorus]" if name == "chorus" else f"[{value}]"), gap=True)
             inside = name != "chorus"
