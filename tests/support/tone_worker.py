@@ -11,6 +11,7 @@ import numpy as np
 from milonga.audio.clip import Clip
 from milonga.generators.base import Assessment, Generator, Model
 from milonga.generators.registry import GENERATORS, KnownGenerator
+from milonga.jobs.cluster.actor import TakeActor
 from milonga.jobs.local import process
 
 
@@ -55,6 +56,10 @@ class Tone(Generator):
         noise = np.random.default_rng(request.seed).standard_normal(len(at))
         wave = 0.2 * np.sin(2 * np.pi * (200 + 10 * request.seed) * at) + 0.05 * noise
         return Clip(np.stack([wave, 0.9 * wave]).astype(np.float32), rate)
+
+
+class ToneActor(TakeActor):
+    """The actor of a node that knows the generator, too, since this module is its home."""
 
 
 GENERATORS["tone"] = KnownGenerator("tone_worker:Tone", "guide", "a tone")

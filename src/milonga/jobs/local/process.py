@@ -16,13 +16,12 @@ import time
 from dataclasses import asdict
 from typing import IO, Any
 
-from milonga.errors import Cancelled, MilongaError, OutputError
+from milonga.errors import Cancelled
 from milonga.jobs.job import BEAT_S
 from milonga.jobs.pulse import Pulse
-from milonga.jobs.takes.crew import Done
 from milonga.jobs.takes.packets import Bench, TakePacket
+from milonga.jobs.takes.rendering import render_packet
 from milonga.runtime.progress import Progress, Update
-from milonga.songs.rendering.render import render_take
 
 _LEAST_S = 0.2
 """Between two lines about one task."""
@@ -68,21 +67,6 @@ class PipeProgress(Progress):
                 self.cancel()
 
 
-def rendered(packet: TakePacket, bench: Bench, progress: Progress) -> Done:
-    """Render the take of a packet, where its folder is.
-
-    Raises:
-        Cancelled: the user stopped it.
-    """
-    try:
-        outcome = render_take(bench.take(packet), progress)
-    except OutputError as error:
-        return Done(fatal=(error.message, error.where, error.step))
-    except MilongaError as error:
-        return Done(error=str(error))
-    return Done(outcome.status, outcome.planned.name, outcome.error, outcome.details)
-
-
 def _read(source: IO[str], packets: queue.Queue[TakePacket | None], progress: Progress) -> None:
     for line in source:
         asked = json.loads(line)
@@ -118,7 +102,7 @@ def main() -> int:
     try:
         while (packet := packets.get()) is not None:
             progress.signs += 1
-            progress.tell(done=asdict(rendered(packet, bench, progress)))
+            progress.tell(done=asdict(render_packet(packet, bench, progress)))
     except Cancelled:
         pass
     # Without the end of libraries, which may take as long as their start.

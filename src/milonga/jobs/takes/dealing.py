@@ -42,19 +42,21 @@ class Dealer:
             Cancelled: the user stopped it; the takes before are kept.
             JobError: no process of the crew starts.
         """
-        with progress.task("Rendering", len(takes), "takes") as task:
-            rest = []
-            for number, planned in enumerate(takes):
-                progress.check()
-                # What is there doesn't travel.
-                if (kept := kept_take(planned)) is None:
-                    rest.append(number)
-                    continue
-                tell_faults(kept, progress)
-                yield number, kept
-                task.advance()
-            if rest:
+        try:
+            with progress.task("Rendering", len(takes), "takes") as task:
+                rest = []
+                for number, planned in enumerate(takes):
+                    progress.check()
+                    # What is there doesn't travel.
+                    if (kept := kept_take(planned)) is None:
+                        rest.append(number)
+                        continue
+                    tell_faults(kept, progress)
+                    yield number, kept
+                    task.advance()
                 yield from _Deal(self._crew, takes, rest, progress, task).outcomes()
+        finally:
+            self._crew.close()
 
 
 class _Deal:
@@ -92,7 +94,6 @@ class _Deal:
                         yield number, outcome
                         self._task.advance()
         finally:
-            self._crew.close()
             for hand in list(self._hands.values()):
                 self._end_tasks(hand)
 

@@ -113,7 +113,7 @@ class Receipt(FiniteRecord):
     threads: int | None = None
     """Of the process that rendered it; sums of a network may be rounded otherwise with more."""
     node: str | None = None
-    """Machine of a cluster that rendered it."""
+    """Machine of a cluster that rendered it, and the beginning of its number there."""
 
     @property
     def answers(self) -> Request:
