@@ -24,6 +24,7 @@ FIGURES: dict[str, Callable[[Common], float | None]] = {
     **{name: lambda found, name=name: getattr(found, name) for name in SIMILARITIES},  # type: ignore[misc]
     "sound_distance_db": lambda found: found.sound_distance_db,
     "centroid": lambda found: found.centroid_diff_pct,
+    "rolloff": lambda found: found.rolloff_diff_pct,
     "crest": lambda found: found.crest_diff_db,
     "decay": lambda found: found.decay_diff_pct,
     "sounding": lambda found: found.sounding_diff_pct,

@@ -68,6 +68,6 @@ def measure(clip: Clip) -> Recording:
         tempo=tempo(onset_strength(kept)),
         tuning_cents=100 * tuning(kept.pitch),
         image=image(kept.channels),
-        findings=defects(clip),
+        findings=defects(clip, loudness=known.loudness_lufs),
     )
     return Recording(known, found, kept)

@@ -40,10 +40,12 @@ class Colours:
     Attributes:
         power: mean over the frames.
         levels: ten to the mean *level* in dB, none more than 80 dB under the loudest bin.
+        rms: level of the mix, full scale 1.
     """
 
     power: NDArray[np.float64]
     levels: NDArray[np.float64]
+    rms: float
 
 
 def colours_of(clip: Clip) -> Colours:
@@ -65,7 +67,7 @@ def colours_of(clip: Clip) -> Colours:
     lowest = max(block.max() for block in levels) - np.float32(_RANGE_DB)
     summed = sum(np.maximum(block, lowest).sum(axis=0, dtype=np.float64) for block in levels)
     frames = sum(map(len, levels))
-    return Colours(total / frames, np.asarray(10 ** (summed / frames / 10)))
+    return Colours(total / frames, np.asarray(10 ** (summed / frames / 10)), _rms(mono))
 
 
 def silence(clip: Clip) -> Clip:
@@ -87,7 +89,8 @@ def noise(clip: Clip, seed: int = SEED, colours: Colours | None = None) -> Clip:
     Raises:
         NoYardstickError: as ``colours_of``.
     """
-    return _coloured(clip, seed, (colours or colours_of(clip)).power, _STEADY_S)
+    colours = colours or colours_of(clip)
+    return _coloured(clip, seed, colours.power, colours.rms, _STEADY_S)
 
 
 def shadow(clip: Clip, seed: int = SEED, colours: Colours | None = None) -> Clip:
@@ -99,7 +102,8 @@ def shadow(clip: Clip, seed: int = SEED, colours: Colours | None = None) -> Clip
     Raises:
         NoYardstickError: as ``colours_of``.
     """
-    return _coloured(clip, seed + 1, (colours or colours_of(clip)).levels, _STEADY_S)
+    colours = colours or colours_of(clip)
+    return _coloured(clip, seed + 1, colours.levels, colours.rms, _STEADY_S)
 
 
 def shaped(clip: Clip, seed: int = SEED, colours: Colours | None = None) -> Clip:
@@ -110,12 +114,13 @@ def shaped(clip: Clip, seed: int = SEED, colours: Colours | None = None) -> Clip
     Raises:
         NoYardstickError: as ``colours_of``.
     """
-    made = _coloured(clip, seed + 2, (colours or colours_of(clip)).levels, _LONGEST_S)
+    colours = colours or colours_of(clip)
+    made = _coloured(clip, seed + 2, colours.levels, colours.rms, _LONGEST_S)
     hop = max(1, round(_CONTOUR_S * clip.sample_rate))
     starts = np.arange(0, made.n_samples, hop)
     energies = [
         np.add.reduceat(np.square(part), starts, dtype=np.float64)
-        for part in (clip.mono[: made.n_samples], made.mono)
+        for part in (clip.between(0, made.seconds).mono, made.samples[0])
     ]
     gains = np.sqrt(energies[0] / np.maximum(energies[1], 1e-20))
     at = np.arange(made.n_samples, dtype=np.float32)
@@ -123,11 +128,13 @@ def shaped(clip: Clip, seed: int = SEED, colours: Colours | None = None) -> Clip
     return Clip(made.samples * curve, clip.sample_rate, copy=False, layout=clip.layout)
 
 
-def _coloured(clip: Clip, seed: int, spectrum: NDArray[np.float64], longest_s: int) -> Clip:
+def _coloured(
+    clip: Clip, seed: int, spectrum: NDArray[np.float64], rms: float, longest_s: int
+) -> Clip:
     length = _length(clip, longest_s)
     white = np.random.default_rng(seed).standard_normal(length, dtype=np.float32)
     made = _filtered(white, _response(spectrum))
-    scaled = made * np.float32(_rms(clip.mono) / _rms(made))
+    scaled = made * np.float32(rms / _rms(made))
     channels = np.broadcast_to(scaled, (clip.channels, length))
     return Clip(channels, clip.sample_rate, copy=False, layout=clip.layout)
 

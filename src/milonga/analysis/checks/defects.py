@@ -58,14 +58,15 @@ def defects(
     *,
     expected_s: float | None = None,
     exact: bool = False,
+    loudness: float | None = None,
 ) -> tuple[Defect, ...]:
-    """Find defects; ``check_take`` says which."""
+    """Find defects; ``check_take`` says which. A loudness in LUFS is known, or measured here."""
     clip = sound if isinstance(sound, Clip) else _clip(sound, sample_rate)
     if isinstance(clip, Defect):
         return (clip,)
     if not clip.n_samples:
         return (Defect(code="empty", message="It holds no sound at all (0 samples).", value=0),)
-    silent = _silence(clip)
+    silent = _silence(clip, loudness)
     found = [silent, _length(clip, expected_s) if exact else None]
     if silent is None or silent.code != "silent":
         again = longest_return(clip.mono, clip.sample_rate)
@@ -93,8 +94,8 @@ def _clip(samples: ArrayLike, sample_rate: int | None) -> Clip | Defect:
     return Clip(array, sample_rate, copy=False)
 
 
-def _silence(clip: Clip) -> Defect | None:
-    loudness = loudness_lufs(clip)
+def _silence(clip: Clip, known: float | None) -> Defect | None:
+    loudness = loudness_lufs(clip) if known is None else known
     if loudness is None:
         # Too short for gating blocks, or so quiet that every block is gated.
         level = level_db(float(np.sqrt(mean_square(clip.samples).max())))
@@ -175,9 +176,14 @@ def _flat_tops(channel: NDArray[np.float32], peak: float) -> NDArray[np.int64]:
 
     Beyond full scale a float file still holds a curve.
     """
-    sides = [runs(np.abs(side / peak - 1) <= _CEILING) for side in (channel, -channel)]
-    starts, stops = np.concatenate(sides).T
-    return np.asarray(stops - starts)
+    # Few samples come near: only these are looked at closely.
+    near = np.flatnonzero(np.abs(channel) >= np.float32(peak * (1 - 2 * _CEILING)))
+    found = []
+    for side in (1.0, -1.0):
+        at = near[np.abs(side * channel[near] / peak - 1) <= _CEILING]
+        edges = np.flatnonzero(np.diff(at) != 1) + 1
+        found.append(np.diff(np.concatenate(([0], edges, [len(at)])) if len(at) else [0]))
+    return np.concatenate(found).astype(np.int64)
 
 
 def _offset(clip: Clip) -> Defect | None:

@@ -31,7 +31,8 @@ class Begun:
         clip, known = self._clip, self._own.result()
         own = known.sketch
         against = self._pool.map(lambda other: common(own, other), others().values())
-        waiting = {"silence": self._pool.submit(_yardstick, yardsticks.silence(clip), clip, known)}
+        nothing = yardsticks.silence(clip).between(0, _SILENCE_S)
+        waiting = {"silence": self._pool.submit(_yardstick, nothing, clip, known)}
         for name, made in self._made.result().items():
             waiting[name] = self._pool.submit(_yardstick, made, clip, known, name in _PUBLISHED)
         waiting["shuffled"] = self._pool.submit(_shuffled, clip, known)
@@ -43,6 +44,9 @@ class Begun:
         worth = Worth(clip, own, measured, held, self._workers)
         return Reference(path, known.features, found, decoder, known.measured, worth, sha256)
 
+
+_FEATURES_S, _SILENCE_S = 10.0, 1.0
+"""Means over more of the same would be the same."""
 
 _PUBLISHED = ("noise",)
 """Noise that has the figures as published elsewhere; the other kinds have only a course."""
@@ -79,7 +83,7 @@ def _shuffled(clip: Clip, known: Recording) -> Yardstick:
 
 def _with_features(made: Clip, clip: Clip, known: Recording, held: Common) -> Yardstick:
     # They may be shorter than what they stand for.
-    own = replace(features(made), duration_s=clip.seconds)
+    own = replace(features(made.between(0, _FEATURES_S)), duration_s=clip.seconds)
     return Yardstick(own, differences(known.features, own), None, held)
 
 

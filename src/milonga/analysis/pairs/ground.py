@@ -31,6 +31,7 @@ class View:
     Attributes:
         levels: loudness of each frame in dB; the mean energy of the sounding ones is 0.
         spectrum: bands in dB on the same scale, at most 60 dB under the loudest, ``[frames, n]``.
+        floor: those 60 dB under the loudest: what lies there isn't heard.
         sounding: whether a frame is no rest.
         onsets: ``[steps]``.
         pitch: ``[frames, 207]``.
@@ -38,6 +39,7 @@ class View:
 
     levels: NDArray[np.float64]
     spectrum: Floats
+    floor: float
     sounding: NDArray[np.bool_]
     onsets: Floats
     pitch: Floats
@@ -91,7 +93,8 @@ def _view(sketch: Sketch, groups: int) -> View:
     loud = float(np.quantile(levels, 0.95))
     sounding = (levels > loud - _SOUNDING_DB) & (levels > _SILENT_DB)
     level = 10 * np.log10(energy[sounding].mean()) if sounding.any() else 0.0
-    spectrum = np.maximum(bands - np.float32(level), bands.max() - level - _RANGE_DB)
+    floor = float(bands.max() - level - _RANGE_DB)
+    spectrum = np.maximum(bands - np.float32(level), floor)
     frames = len(spectrum)
     pitch = sketch.pitch[:frames]
     if len(pitch) < frames:
@@ -99,6 +102,7 @@ def _view(sketch: Sketch, groups: int) -> View:
     return View(
         levels=levels - level,
         spectrum=spectrum.astype(np.float32),
+        floor=floor,
         sounding=sounding,
         onsets=onset_strength(sketch, groups),
         pitch=pitch,
@@ -148,7 +152,8 @@ def mean_spectrum(seen: View, part: slice | None = None) -> Spectrum:
     rows = np.arange(1, N_MFCC)[:, np.newaxis]
     cosines = np.cos(np.pi * rows * (np.arange(count) + 0.5) / count) * np.sqrt(2.0 / count)
     widths, centres = widths_hz(count), edges_hz()[1 : count + 1]
-    amounts = 10.0 ** (chosen / 20) * widths
+    # The floor is no sound: without this its wide high bands would outweigh a dark recording.
+    amounts = np.maximum(10.0 ** (chosen / 20) - 10.0 ** (seen.floor / 20), 1e-9) * widths
     total = amounts.sum(axis=1)
     centroid = amounts @ centres / total
     spread = np.maximum(amounts @ centres**2 / total - centroid**2, 0)

@@ -28,7 +28,7 @@ _NOTES, _ONSETS = 0.15, 0.2
 _AGREES = 0.5
 """Similarity from which an alignment is one: speed and pitch are read from it."""
 
-_BETTER = 0.08
+_BETTER, _GAINS = 0.08, 0.2
 _SEMITONE = 0.08
 _SPEED = 0.01
 _ABOVE_DB = 6.0
@@ -58,7 +58,8 @@ def common(baseline: Sketch, candidate: Sketch) -> Common:
     if aligned is not None:
         moved_up = shift if alike >= _AGREES * 0.7 and alike - unmoved > _BETTER else 0.0
         values |= _courses(first, second, aligned, moved_up, reasons)
-        values |= _relation(values, aligned, alike, moved_up if moved_up else shift)
+        gained = (alike, alike - unmoved)
+        values |= _relation(values, aligned, gained, moved_up if moved_up else shift)
     values["changes"] = _changes(baseline, candidate, values, aligned, spans)
     if "form_similarity" not in reasons:
         values["form_similarity"] = _form(first, second, spans, reasons)
@@ -243,7 +244,7 @@ def _slope(path: Alignment) -> float:
 
 
 def _relation(
-    values: dict[str, object], path: Alignment, alike: float, shift: float
+    values: dict[str, object], path: Alignment, alike: tuple[float, float], shift: float
 ) -> dict[str, object]:
     """Read speed and transposition, where the two recordings agree at all."""
     found: dict[str, object] = {}
@@ -253,7 +254,9 @@ def _relation(
     )
     if agreement >= _AGREES:
         found["tempo_ratio"] = 1 / _slope(path)
-    if agreement >= _AGREES and alike >= _AGREES:
+    # Noisy notes, moved far, agree little; but much more than where they were.
+    moved_far = alike[0] >= _AGREES * 0.7 and alike[1] >= _GAINS
+    if agreement >= _AGREES and (alike[0] >= _AGREES or moved_far):
         found["pitch_shift_semitones"] = shift
     return found
 
