@@ -145,6 +145,7 @@ def test_rests_have_no_spectrum(sample):
         ("swapped", [[0, 1], [1, 0]]),
         ("inverted", [[1, 0], [0, -1]]),
         ("mono", [[0.5, 0.5], [0.5, 0.5]]),
+        ("polarity", [[-1, 0], [0, -1]]),
     ],
 )
 @pytest.mark.parametrize("name", ["loop_garzul", "guit_em9"])
@@ -153,6 +154,15 @@ def test_what_happened_to_the_channels_is_named(sample, name, change, matrix):
     samples = (np.array(matrix) @ clip.samples).astype(np.float32)
     found = common(sketch(clip), sketch(Clip(samples, clip.sample_rate)))
     assert found.changes == (change,)
+
+
+def test_polarity_is_named_through_a_codec_and_another_start_and_only_where_it_turned(sample):
+    clip = sample("loop_compus")
+    own, wave = sketch(clip), DAMAGE["bit_rate"].apply(working(clip), 32)
+    late = np.concatenate((np.zeros(7000, dtype=np.float32), wave))
+    for sign in (1, -1):
+        found = common(own, sketch(Clip(sign * late, RATE)))
+        assert ("polarity" in found.changes) == (sign < 0)
 
 
 def test_channels_that_cancel_are_still_heard(sample):

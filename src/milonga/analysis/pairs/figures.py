@@ -45,7 +45,8 @@ class Common:
         decay_diff_pct: change of how fast bands fall, which reverberation slows.
         image: width, correlation and balance of the candidate; None for silence.
         changes: what happened to it, in words that a program can read: ``transposed``,
-            ``faster``, ``slower``, ``swapped``, ``inverted``, ``mono``.
+            ``faster``, ``slower``, ``swapped``, ``inverted`` (one channel), ``mono``,
+            ``polarity`` (the whole wave upside down).
         matched_s: part of the baseline that the candidate was compared with.
         reasons: why figures are missing, by name.
     """

@@ -11,6 +11,7 @@ from milonga.analysis.pairs.alignment import Alignment, align
 from milonga.analysis.pairs.figures import LEAST_S, Common
 from milonga.analysis.pairs.ground import View, mean_spectrum, view
 from milonga.analysis.pairs.pitch import chroma, moved, transposition, tuning
+from milonga.analysis.pairs.polarity import upside_down
 from milonga.analysis.pairs.sketch import GROUP, HOP_S, ONSET_S, Sketch, edges_hz
 from milonga.analysis.pairs.stereo import channel_changes, image
 
@@ -27,6 +28,9 @@ _MOVES_DB = 1.0
 _NOTES, _ONSETS = 0.15, 0.2
 _AGREES = 0.5
 """Similarity from which an alignment is one: speed and pitch are read from it."""
+
+_SAME_SOUND = 0.8
+"""Similarity of sound from which a wave can be the other one upside down."""
 
 _BETTER, _GAINS = 0.08, 0.2
 _SEMITONE = 0.08
@@ -280,6 +284,13 @@ def _changes(
         found = channel_changes(baseline.channels, candidate.channels, frames)
         # Another recording has another image; nothing happened to its channels.
         changes += [what for what in found if agrees or what == "mono"]
+    alike = values.get("sound_similarity")
+    if path is None or not isinstance(alike, float) or alike < _SAME_SOUND:
+        return tuple(changes)
+    first, second = baseline.wave, candidate.wave
+    known = first is not None and second is not None and "inverted" not in changes
+    if known and upside_down(first, second, path, HOP_S):  # type: ignore[arg-type]
+        changes.append("polarity")
     return tuple(changes)
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from milonga import audio
 from milonga.analysis.filters import fast_length, hann, mel_bank
 from milonga.analysis.pairs.pitch import PITCH_RATE, pitch_spectra
+from milonga.analysis.pairs.polarity import WAVE_RATE
 from milonga.analysis.pairs.stereo import channel_sums
 from milonga.analysis.spectra import BLOCK, decibels
 from milonga.audio.clip import Clip
@@ -56,6 +57,7 @@ class Sketch:
         pitch: strength of each third of a semitone over time, ``[frames, 207]``.
         channels: energies of left, right and their product, ``[frames, 3]``; None for mono.
         cancels: whether the mono mix cancels out, so that the left channel stands for both.
+        wave: the mono mix at ``WAVE_RATE``; None where only the rest was kept.
         views: what ``ground.view`` made of it, by the groups of bands looked at.
     """
 
@@ -66,6 +68,7 @@ class Sketch:
     pitch: Floats
     channels: NDArray[np.float64] | None
     cancels: bool = False
+    wave: Floats | None = None
     views: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -100,6 +103,7 @@ def sketch(clip: Clip) -> Sketch:
         pitch=pitch_spectra(low, HOP_S),
         channels=sums,
         cancels=bool(cancels),
+        wave=audio.resample(Clip(low, PITCH_RATE, copy=False), WAVE_RATE).mono,
     )
 
 

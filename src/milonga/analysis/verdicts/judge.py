@@ -206,7 +206,12 @@ def _changes(found: Common) -> list[str]:
         percent = 100 * abs(ratio - 1)
         shown = f"{percent:.0f}" if percent >= 3 else f"{percent:.1f}"
         changes.append(f"{shown} % {'faster' if ratio > 1 else 'slower'}")
-    channels = {"swapped": "channels swapped", "inverted": "one channel inverted", "mono": "mono"}
+    channels = {
+        "swapped": "channels swapped",
+        "inverted": "one channel inverted",
+        "mono": "mono",
+        "polarity": "polarity inverted",
+    }
     changes += [channels[name] for name in found.changes if name in channels]
     return changes
 
