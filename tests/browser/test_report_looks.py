@@ -55,7 +55,7 @@ def test_tables_of_figures_fit_and_other_wide_ones_can_be_reached(visit, song):
     page = visit(song, width=390, height=800)
     for width in (390, 1280):
         page.set_viewport_size({"width": width, "height": 800})
-        boxes = page.locator("#s1 .figures-box").all()
+        boxes = page.locator("#s1 .figures-box, .glance .scroller").all()
         assert boxes
         for box in boxes:
             assert box.evaluate("e => e.scrollWidth <= e.clientWidth")
