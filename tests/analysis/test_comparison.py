@@ -80,7 +80,7 @@ def test_document(files):
     (candidate,) = document["candidates"]
     assert list(candidate) == [
         *("path", "sha256", "features", "tempo", "tuning_cents", "image", "findings"),
-        *("differences", "common", "verdicts", "sentence", "warnings"),
+        *("differences", "common", "verdicts", "sentence", "borrowed", "warnings"),
     ]
     digest = hashlib.sha256(files["loop_amen"].read_bytes()).hexdigest()
     assert candidate["sha256"] == digest

@@ -177,7 +177,14 @@ def _against(known: Reference | None, path: str, sound: Clip | Recording) -> Can
     if measured.broken or known.worth is None:
         return replace(found, sentence=measured.broken)
     held, verdicts, sentence = known.worth.judged(recording.sketch)
-    return replace(found, common=held, verdicts=verdicts, sentence=sentence)
+    taken = known.worth.borrowed(recording.sketch)
+    # A recording that is alike from end to end has its sentence already.
+    if taken is not None and taken.seconds < _WHOLE * recording.sketch.seconds:
+        sentence = f"{sentence} {taken.text}"
+    return replace(found, common=held, verdicts=verdicts, sentence=sentence, borrowed=taken)
+
+
+_WHOLE = 0.8
 
 
 def _warnings(baseline: Features, own: Features) -> tuple[str, ...]:

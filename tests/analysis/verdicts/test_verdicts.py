@@ -177,6 +177,7 @@ def _favoured(baselines, impostors):
             asked += 1
             counting = [n for n, verdict in candidate.verdicts.items() if verdict.counts]
             figures += [(name, candidate.path, figure) for figure in counting]
+            figures += [(name, candidate.path, "borrowed")] if candidate.borrowed else []
             if counting or not candidate.sentence.startswith(("Nothing", "It is", "It needs")):
                 pairs.append((name, candidate.path))
     return asked, pairs, figures

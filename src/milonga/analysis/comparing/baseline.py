@@ -34,7 +34,9 @@ class Begun:
         nothing = yardsticks.silence(clip).between(0, _SILENCE_S)
         waiting = {"silence": self._pool.submit(_yardstick, nothing, clip, known)}
         for name, made in self._made.result().items():
-            waiting[name] = self._pool.submit(_yardstick, made, clip, known, name in _PUBLISHED)
+            # The other kinds of noise have only a course.
+            published = name == "noise"
+            waiting[name] = self._pool.submit(_yardstick, made, clip, known, published)
         waiting["shuffled"] = self._pool.submit(_shuffled, clip, known)
         itself = differences(known.features, known.features)
         found = {"self": Yardstick(known.features, itself, None, common(own, own))}
@@ -47,9 +49,6 @@ class Begun:
 
 _FEATURES_S, _SILENCE_S = 10.0, 1.0
 """Means over more of the same would be the same."""
-
-_PUBLISHED = ("noise",)
-"""Noise that has the figures as published elsewhere; the other kinds have only a course."""
 
 
 def _noises(clip: Clip) -> dict[str, Clip | str]:

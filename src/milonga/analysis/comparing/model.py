@@ -13,6 +13,7 @@ from milonga.analysis.features import Features
 from milonga.analysis.measured import Measured
 from milonga.analysis.pairs.figures import LEAST_S, SIMILARITIES, Common
 from milonga.analysis.pairs.sketch import BANDS, HIGH_HZ, HOP_S, LOW_HZ
+from milonga.analysis.verdicts.borrowed import Borrowed
 from milonga.analysis.verdicts.damages import RATE
 from milonga.analysis.verdicts.judge import SHARE, Verdict
 from milonga.analysis.verdicts.worth import Worth
@@ -90,6 +91,7 @@ class Candidate:
         common: on common ground with the baseline; None for one that is broken.
         verdicts: what the similarities are worth, by their names.
         sentence: what all of them together are worth.
+        borrowed: a passage that is the baseline's, beyond what chance gives.
         warnings: what to know before reading the figures as published elsewhere.
         sha256: of its file; empty for a clip.
     """
@@ -103,6 +105,7 @@ class Candidate:
     common: Common | None = None
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     sentence: str = ""
+    borrowed: Borrowed | None = None
     warnings: tuple[str, ...] = ()
     sha256: str = ""
 
@@ -123,6 +126,7 @@ class Candidate:
             document["common"] = self.common and self.common.to_dict()
             document["verdicts"] = {n: v.to_dict() for n, v in self.verdicts.items()}
             document["sentence"] = self.sentence
+            document["borrowed"] = self.borrowed and self.borrowed.to_dict()
             document["warnings"] = list(self.warnings)
         return document
 

@@ -130,6 +130,12 @@ def reordered(whole: Sketch, order: NDArray[np.int64]) -> Sketch:
     )
 
 
+def backwards(whole: Sketch) -> Sketch:
+    """Turn a sketch round in time; its onsets become ends."""
+    bands, onsets, pitch = (part[::-1] for part in (whole.bands, whole.onsets, whole.pitch))
+    return Sketch(whole.seconds, whole.groups, bands, onsets, pitch, None, whole.cancels)
+
+
 @lru_cache(maxsize=1)
 def edges_hz() -> NDArray[np.float64]:
     """Return the edges of the bands in Hz, ``[50]``: band n lies between n and n + 2."""

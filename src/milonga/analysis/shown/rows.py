@@ -38,7 +38,7 @@ def _rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
             "findings": " ".join(found["code"] for found in candidate.get("findings", ())),
             "error": candidate.get("error", ""),
         }
-        for part in ("features", "tempo", "image", "differences", "common"):
+        for part in ("features", "tempo", "image", "differences", "common", "borrowed"):
             prefix = "" if part in ("features", "differences") else f"{part}."
             row |= dict(_flat(candidate.get(part), prefix))
         for name, verdict in (candidate.get("verdicts") or {}).items():

@@ -8,9 +8,11 @@ from threading import Lock
 
 from milonga.analysis.pairs.figures import Common
 from milonga.analysis.pairs.measure import common
-from milonga.analysis.pairs.sketch import Sketch
+from milonga.analysis.pairs.sketch import Sketch, backwards
+from milonga.analysis.verdicts.borrowed import Borrowed, borrowed
 from milonga.analysis.verdicts.judge import SHUFFLED, Rung, Verdict, judge, placed, sentence
 from milonga.analysis.verdicts.ladder import excerpt, rungs
+from milonga.analysis.verdicts.others import others
 from milonga.audio.clip import Clip
 
 IMPOSTORS = {
@@ -70,6 +72,12 @@ class Worth:
             ladder = self._climbed()
             verdicts = {name: placed(verdict, ladder) for name, verdict in verdicts.items()}
         return found, verdicts, sentence(found, verdicts)
+
+    def borrowed(self, candidate: Sketch) -> Borrowed | None:
+        """Find a passage of the baseline in a candidate, beyond what chance gives."""
+        innocent = {f"another recording ({style})": one for style, one in others().items()}
+        innocent["the baseline backwards"] = backwards(self._sketch)
+        return borrowed(self._sketch, candidate, innocent)
 
     def _climbed(self) -> tuple[Rung, ...]:
         with self._lock:
