@@ -201,9 +201,15 @@ def test_an_edit_is_in_the_mix_only_when_it_is_chosen(out):
     assert done.chosen is None
     assert f"milonga mix {out} --choose 1/vocals=editor-repaint-s4" in done.notes[-1]
     assert mix_song(out).chosen["1/vocals"] == "editor-s0"
+    before = (out / "song.wav").read_bytes()
     chosen = edit_take(out, 1, "repaint", start=0.5, end=1, seed=4, choose=True)
     assert chosen.chosen == "editor-repaint-s4"
-    assert mix_song(out).chosen["1/vocals"] == "editor-repaint-s4"
+    # The song is built anew; a folder without a report gets none.
+    assert chosen.song == out / "song.wav"
+    assert chosen.song.read_bytes() != before
+    assert chosen.report is None
+    assert not (out / "report").exists()
+    assert OutputFolder.load(out).layer_takes("1").chosen.name == "editor-repaint-s4"
     # The next edit starts from what is in the mix now.
     more = edit_take(out, 1, "repaint", start=1, end=1.5)
     edit = read_receipt(more.paths[0].with_suffix(".json")).request.edit
@@ -403,8 +409,10 @@ def test_the_report_shows_source_and_edit_with_the_range(out, tmp_path):
     recording = tmp_path / "mine.wav"
     audio.write(recording, audio.Clip(0.1 * np.random.default_rng(0).standard_normal(9000), 9000))
     edit_take(out, 1, "cover", source=recording)
-    edit_take(out, 1, "repaint", start=0.5, end=1, takes=2)
-    page = write_report(out).read_text()
+    song = (out / "song.wav").read_bytes()
+    done = edit_take(out, 1, "repaint", start=0.5, end=1, takes=2, report=True)
+    assert (out / "song.wav").read_bytes() == song
+    page = done.report.read_text()
     labels = [label for label in re.findall(r'data-label="([^"]+)"', page) if label != "The song"]
     assert labels[:5] == [
         "editor-s0", "editor-repaint-s0", "editor-repaint-s1", "mine.wav", "editor-cover-s0"
@@ -416,7 +424,11 @@ def test_the_report_shows_source_and_edit_with_the_range(out, tmp_path):
     assert page.count('aria-label="new: 0.5 to 1.0 s"') == 2
     assert page.count('aria-label="repainted: 0.5 to 1.0 s"') == 1
     recording.unlink()
-    assert "isn&#39;t there any more" in write_report(out).read_text()
+    # Where there is a report, it follows.
+    page = edit_take(out, 1, "repaint", start=1, end=1.5).report.read_text()
+    assert "isn&#39;t there any more" in page
+    assert "repainted: 0.5 to 1.0 s, repainted: 1.0 to 1.5 s" in page
+    assert edit_take(out, 1, "repaint", start=1, end=1.25, report=False).report is None
 
 
 @settings(

@@ -19,6 +19,7 @@ from milonga.songs.editing.plan import Seeds, plan_edits
 from milonga.songs.editing.target import FAULT, Start, Target, find_start, find_target
 from milonga.songs.editing.wish import Wish
 from milonga.songs.output.folder import OutputFolder
+from milonga.songs.output.report import REPORT, check_report_place, write_song_report
 from milonga.songs.rendering.plan import Plan
 from milonga.songs.rendering.receipts import Receipt
 from milonga.songs.rendering.render import Outcome, iter_render
@@ -58,12 +59,16 @@ class EditedTakes:
         layer: that they are takes of, as in choices: ``18/vocals``.
         outcomes: of each take, in order.
         chosen: the one that the mix uses from now on; None where none was chosen.
+        song: the mix, if it was built anew.
+        report: the page, if it was written anew.
     """
 
     out: Path
     layer: str
     outcomes: tuple[Outcome, ...]
     chosen: str | None = None
+    song: Path | None = None
+    report: Path | None = None
 
     @property
     def good(self) -> bool:
@@ -85,7 +90,7 @@ class EditedTakes:
                 f"{outcome.planned.name}: {note}" for note in (edited.notes if edited else ())
             ]
         if self.chosen:
-            lines.append(f"The mix uses {self.chosen} from now on. To build it: milonga mix {out}")
+            lines.append(f"The mix uses {self.chosen} from now on, and was built anew.")
         elif good := [outcome.planned.name for outcome in self.outcomes if outcome.good]:
             lines.append(
                 "The mix is as it was. To use this edit: "
@@ -99,6 +104,8 @@ class EditedTakes:
             "layer": self.layer,
             "takes": [outcome.to_dict() for outcome in self.outcomes],
             "chosen": self.chosen,
+            "song": str(self.song) if self.song else None,
+            "report": str(self.report) if self.report else None,
             "notes": list(self.notes),
         }
 
@@ -188,6 +195,7 @@ def edit_take(
     task: Task,
     *,
     choose: bool = False,
+    report: bool | None = None,
     progress: Progress | None = None,
     **wanted: Any,
 ) -> EditedTakes:
@@ -201,7 +209,8 @@ def edit_take(
         out: the folder of a rendered song.
         segment: as for ``plan_edit``.
         task: as for ``plan_edit``.
-        choose: the mix uses the first good edit from now on.
+        choose: the mix uses the first good edit from now on, and is built anew.
+        report: write the report anew, with source and edits side by side; None where there is one.
         progress: shows the work and stops it.
         wanted: the other arguments of ``plan_edit``.
 
@@ -211,23 +220,34 @@ def edit_take(
         Cancelled: the user stopped it; finished takes are kept.
     """
     plan = plan_edit(out, segment, task, **wanted)
-    return make_edits(plan, choose=choose, progress=progress)
+    return make_edits(plan, choose=choose, report=report, progress=progress)
 
 
 def make_edits(
-    planned: EditPlan, *, choose: bool = False, progress: Progress | None = None
+    planned: EditPlan,
+    *,
+    choose: bool = False,
+    report: bool | None = None,
+    progress: Progress | None = None,
 ) -> EditedTakes:
     """Make what ``plan_edit`` planned; arguments and errors as for ``edit_take``."""
     plan = planned.plan
+    if report is None:
+        report = (plan.out / REPORT).exists()
+    if report:
+        check_report_place(plan.out)
     outcomes = tuple(iter_render(plan, progress))
     good = next((outcome.planned.name for outcome in outcomes if outcome.good), None)
-    chosen = good if choose else None
-    if chosen:
-        # As it is now: the work may have taken hours.
-        folder = OutputFolder.load(plan.out)
+    chosen, song, page = good if choose else None, None, None
+    # As it is now: the work may have taken hours.
+    folder = OutputFolder.load(plan.out) if chosen or report else None
+    if folder is not None and chosen:
         folder.choose({planned.layer: chosen})
         folder.save()
-    return EditedTakes(plan.out, planned.layer, outcomes, chosen)
+        song = folder.mix(progress).path
+    if folder is not None and report:
+        page = write_song_report(folder, progress, outcomes)
+    return EditedTakes(plan.out, planned.layer, outcomes, chosen, song, page)
 
 
 def replay_edit(

@@ -48,7 +48,7 @@ def test_a_repaint_prints_its_path_and_how_to_use_it(edit, out):
     ]  # fmt: skip
 
 
-def test_json_of_the_plan_and_of_the_edit(edit, tmp_path):
+def test_json_of_the_plan_and_of_the_edit(edit, out, tmp_path):
     words = tmp_path / "words.txt"
     words.write_text("Uno\nDos\n")
     args = ("1", "extend", "--by", "0.5", "--before", "--lyrics", f"@{words}", "--json")
@@ -56,8 +56,11 @@ def test_json_of_the_plan_and_of_the_edit(edit, tmp_path):
     assert plan["layer"] == "1/vocals"
     assert plan["plan"][0]["edit"]["offset"] == 0.5
     assert plan["plan"][0]["seconds"] == 1.5
-    done = json.loads(edit(*args, "--choose").stdout)
+    done = json.loads(edit(*args, "--choose", "--report").stdout)
     assert done["chosen"] == "editor-extend-s0"
+    assert done["song"] == str(out / "song.wav")
+    assert done["report"] == str(out / "report/index.html")
+    assert "editor-extend-s0" in (out / "report/index.html").read_text()
     assert done["takes"][0]["status"] == "rendered"
 
 

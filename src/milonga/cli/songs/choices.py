@@ -71,3 +71,19 @@ options_option = click.option(
     callback=lambda ctx, param, pairs: parse_options(pairs),
     help="A generator's setting; milonga render --list-options shows them.",
 )
+takes_option = click.option(
+    "--takes",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="Takes per layer and generator, with seeds S, S+1, ...",
+)
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 101),
+    default=0,
+    show_default=True,
+    metavar="S",
+    help="First seed.",
+)

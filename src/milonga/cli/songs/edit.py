@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, put, say
-from milonga.cli.songs.choices import options_option
+from milonga.cli.songs.choices import options_option, seed_option, takes_option
 from milonga.cli.songs.render import show_plan
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -85,24 +85,18 @@ _FROM = (
     click.option("--with", "generator", metavar="GENERATOR", help="Edit with this generator."),
 )
 _HOW = (
-    click.option(
-        "--takes",
-        type=click.IntRange(1, 100),
-        default=1,
-        show_default=True,
-        metavar="K",
-        help="Takes, with seeds S, S+1, ...",
-    ),
-    click.option(
-        "--seed",
-        type=click.IntRange(0, 2**32 - 101),
-        default=0,
-        show_default=True,
-        metavar="S",
-        help="First seed.",
-    ),
+    takes_option,
+    seed_option,
     options_option,
-    click.option("--choose", is_flag=True, help="Use the edit in the mix from now on."),
+    click.option(
+        "--choose", is_flag=True, help="Use the edit in the mix from now on, and build it anew."
+    ),
+    click.option(
+        "--report/--no-report",
+        default=None,
+        help="Write the report anew, with source and edit side by side.  [default: where there is "
+        "one]",
+    ),
     click.option("--dry-run", is_flag=True, help="Print the plan and stop."),
     json_option,
 )
@@ -186,18 +180,20 @@ def complete(place: tuple[Path, str], **wanted: Any) -> int:
 def _edit(place: tuple[Path, str], task: Any, wanted: dict[str, Any]) -> int:
     from milonga.workflows.edits import make_edits, plan_edit
 
-    choose, dry_run, as_json = (wanted.pop(name) for name in ("choose", "dry_run", "as_json"))
+    choose, report, dry_run, as_json = (
+        wanted.pop(name) for name in ("choose", "report", "dry_run", "as_json")
+    )
     planned = plan_edit(*place, task, **wanted)
     show_plan(planned.plan)
     if dry_run:
         if as_json:
             print_json(planned)
         return 0
-    done = make_edits(planned, choose=choose, progress=make_progress())
+    done = make_edits(planned, choose=choose, report=report, progress=make_progress())
     if as_json:
         print_json(done)
     else:
-        for path in done.paths:
+        for path in (*done.paths, *filter(None, (done.song, done.report))):
             put(path)
         for note in done.notes:
             say(f"note: {note}")

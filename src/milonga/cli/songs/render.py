@@ -10,7 +10,12 @@ import click
 from milonga.cli.common import json_option, make_progress, print_json, put, say, say_note
 from milonga.cli.placing import place_options
 from milonga.cli.queueing import put_in_queue, queue_options
-from milonga.cli.songs.choices import best_by_option, choose_option, options_option
+from milonga.cli.songs.choices import (
+    best_by_option,
+    choose_option,
+    seed_option,
+    takes_option,
+)
 
 if TYPE_CHECKING:
     from milonga.songs.output.mixed import Mix
@@ -65,23 +70,8 @@ def _list_options(ctx: click.Context, param: click.Parameter, wanted: bool) -> N
     is_flag=True,
     help="Takes of the whole song in one; of the segments only those that --segment names.",
 )
-@click.option(
-    "--takes",
-    type=click.IntRange(1, 100),
-    default=1,
-    show_default=True,
-    metavar="K",
-    help="Takes per layer and generator, with seeds S, S+1, ...",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 101),
-    default=0,
-    show_default=True,
-    metavar="S",
-    help="First seed.",
-)
-@options_option
+@takes_option
+@seed_option
 @click.option(
     "--list-options",
     is_flag=True,
