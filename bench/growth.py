@@ -14,14 +14,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from bench.models import BUILD, MODELS, real_model
 from bench.timing import run_process
 
 ROOT = Path(__file__).parents[1]
-KEPT, MODELS = ROOT / "build" / "growth.json", ROOT / "build" / "growth-models"
+KEPT = BUILD / "growth.json"
 PICTURE = ROOT / "docs" / "pictures" / "growth.svg"
 _FRESH_S = 6 * 3600
 _LONGEST_S = 200.0
@@ -165,21 +165,11 @@ def _measured(series: Series, seconds: float, takes: int) -> dict[str, Any]:
         else:
             options = dict(series.options)
             if series.bench is not None:
-                options |= {"model": str(_model(series.bench)), "device": "cpu"}
+                options |= {"model": str(real_model(series.bench)), "device": "cpu"}
             args = [TAKE, series.name, json.dumps(options), series.role, seconds, takes, result]
         done = run_process([sys.executable, "-c", *map(str, args)], env=env)
         found: dict[str, Any] = json.loads(result.read_text())
     return {**found, "peak_mb": done.peak_mb, "measured": time.time()}
-
-
-def _model(bench: str) -> Path:
-    folder = MODELS / bench
-    if not (folder / "made").exists():
-        make = import_module(f"bench.{bench}").MAKE
-        folder.mkdir(parents=True, exist_ok=True)
-        run_process([sys.executable, "-c", make, str(folder), "real"])
-        (folder / "made").touch()
-    return folder
 
 
 def _kept() -> dict[str, dict[str, Any]]:
