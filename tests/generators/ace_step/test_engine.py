@@ -1,16 +1,21 @@
 """The engine against the library's pipeline, at tiny size in float32."""
 
 import math
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from ace_step_parity import ask, engine_of, pipeline_of, same, theirs
+from safetensors.torch import load_file, save_file
 
+from milonga.compute.products.precision import why_slow
 from milonga.errors import Cancelled, GeneratorError
-from milonga.generators.ace_step.engine import Phase, Settings
+from milonga.generators.ace_step.checkpoints import shape_of
+from milonga.generators.ace_step.engine import AceStepEngine, Phase, Settings
 from milonga.generators.ace_step.prompts import Texts, texts_of
 from milonga.runtime.progress import Progress
+from milonga.weights import locate
 
 
 @pytest.fixture
@@ -117,3 +122,24 @@ def ours_with(engine, progress):
     texts = engine.conditions.encoded(texts_of(ask()), progress)
     phase = Phase(texts, engine.context(250), 3)
     return engine.latents([phase], 0, settings, progress)
+
+
+@pytest.mark.skipif(why_slow("bfloat16") is not None, reason="the processor is not quick at it")
+def test_the_words_are_read_in_bfloat16_where_the_files_came_so(make_ace_step, tmp_path):
+    folder = tmp_path / "narrow"
+    shutil.copytree(make_ace_step(), folder)
+    for path in folder.rglob("*.safetensors"):
+        tensors = {key: value.to(torch.bfloat16) for key, value in load_file(path).items()}
+        save_file(tensors, path, {"format": "pt"})
+    local = locate(str(folder), like="ace-step")
+    texts = texts_of(ask(), None)
+    exact, narrow = (
+        AceStepEngine(local.folder, "tiny", "cpu", shape_of(local, "tiny"), precision)
+        for precision in ("float32", "published")
+    )
+    assert narrow.dtype == "bfloat16"
+    assert type(narrow.parts.load("text_encoder").layers[0].mlp.up_proj) is not torch.nn.Linear
+    known, found = (engine.conditions.encoded(texts, Progress()) for engine in (exact, narrow))
+    assert found.dtype == torch.float32
+    # Three significant digits, through eight layers.
+    assert 1e-4 < float((found - known).norm() / known.norm()) < 0.03

@@ -11,8 +11,15 @@ from milonga.generators.ace_step.layout import layout_of
 from milonga.generators.ace_step.lora import Lora
 from milonga.generators.neural import oobleck
 from milonga.generators.neural.loading import load_pretrained, load_tokenizer
+from milonga.generators.neural.packing import load_packed, pack
 from milonga.generators.neural.parts import TakingTurns
-from milonga.generators.neural.precision import PrecisionChoice, dtype_for, layer_maker
+from milonga.generators.neural.precision import (
+    PrecisionChoice,
+    dtype_for,
+    layer_maker,
+    published_precision,
+    why_slow_here,
+)
 from milonga.runtime.seeding import seeded
 
 if TYPE_CHECKING:
@@ -27,7 +34,8 @@ class AceStepParts(TakingTurns):
         name: what the user calls the model.
         device: ``cpu``, ``cuda:0``, ``mps``.
         wanted: precision of the transformer on an accelerator. The others are small and compute in
-            float32.
+            float32; on a processor the two that read the words in bfloat16, if the transformer does
+            not compute in float32.
         lora: added to the transformer.
 
     Attributes:
@@ -53,14 +61,20 @@ class AceStepParts(TakingTurns):
         ``audio_token_detokenizer``, ``transformer``, ``encoder`` or ``decoder``."""
         from diffusers import AceStepTransformer1DModel
         from diffusers.pipelines import ace_step
-        from transformers import Qwen3Model
+        from transformers import AutoModel, Qwen3Model
 
         if part in ("encoder", "decoder"):
             return oobleck.load(self, part)
         if part == "text_encoder":
+            if self._narrow:
+                texts = self.layout.text_encoder
+                return load_packed(AutoModel, texts, self.name, "bfloat16", "many")
             return load_pretrained(Qwen3Model, self.layout.text_encoder, self.name)
         if part == "condition_encoder":
-            return self.load_diffusers(part, ace_step.AceStepConditionEncoder)
+            model = self.load_diffusers(part, ace_step.AceStepConditionEncoder, mapped=self._narrow)
+            if self._narrow:
+                pack(model, "bfloat16")
+            return model
         if part == "audio_tokenizer":
             return self._tokenizer(ace_step.AceStepAudioTokenizer)
         if part == "audio_token_detokenizer":
@@ -72,6 +86,15 @@ class AceStepParts(TakingTurns):
         model = self.load_diffusers(part, AceStepTransformer1DModel, mapped=True)
         with layer_maker(self.precision, f"{self.name} {part}", self.source) as maker:
             return AceStepTransformer(model, maker)
+
+    @property
+    def _narrow(self) -> bool:
+        """Whether what reads the words computes in bfloat16, too: where the transformer isn't in
+        float32, and the files came so."""
+        if self.device != "cpu" or self.precision == "float32":
+            return False
+        came = published_precision(self.layout.text_encoder)
+        return came == "bfloat16" and why_slow_here("bfloat16") is None
 
     def config(self, part: str) -> dict[str, Any]:
         return self.layout.config(part)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from milonga.errors import GeneratorError
 from milonga.generators.neural.cancelling import cancellable
-from milonga.generators.neural.loading import WHOLE, loading_explained, quiet_transformers
-from milonga.generators.neural.parts import TakingTurns, fill, tensors_of
+from milonga.generators.neural.loading import WHOLE
+from milonga.generators.neural.packing import load_mapped, pack
+from milonga.generators.neural.parts import TakingTurns
 from milonga.generators.neural.precision import (
     PrecisionChoice,
     choose_precision,
@@ -78,45 +79,18 @@ class Planner(TakingTurns):
 
     def load(self, part: str) -> Any:
         """The network, without the odds of anything but codes."""
-        import torch
-        from transformers import AutoConfig, AutoModelForCausalLM
-
-        with loading_explained(self.name, self.folder, self.name), quiet_transformers():
-            config = AutoConfig.from_pretrained(self.folder, local_files_only=True)
-            make: Any = AutoModelForCausalLM.from_config
-            with torch.device("meta"):
-                model = make(config)
-            tensors = tensors_of(self.folder, "model.safetensors")
-            if not any(name.startswith("model.") for name in tensors):
-                tensors = {f"model.{name}": value for name, value in tensors.items()}
-            embedded = tensors.get("model.embed_tokens.weight")
-            if config.tie_word_embeddings and embedded is not None:
-                tensors["lm_head.weight"] = embedded
-            fill(model, tensors, self.folder, self.name, mapped=True)
-            inner: Any = model.model
-            # Its angles are in no file.
-            inner.rotary_emb = type(inner.rotary_emb)(config=config)
-            head = torch.nn.Linear(config.hidden_size, self.codes, bias=False)
-            rows = slice(self._first, self._first + self.codes)
-            head.weight = torch.nn.Parameter(model.lm_head.weight.data[rows].clone())
-            model.lm_head = head
-        self._narrow(model)
-        return model.requires_grad_(False).eval()
-
-    def _narrow(self, model: Any) -> None:
         from torch import nn
+        from transformers import AutoModelForCausalLM
 
-        if self.device != "cpu":
-            model.to(self.dtype)
-            return
-        from milonga.compute.products.replacing import quicken
-
-        quicken(model, self.precision, "few")
-        for module in model.modules():
-            # Norms; words are looked up as they lie in the file.
-            if not isinstance(module, nn.Embedding):
-                for parameter in module.parameters(recurse=False):
-                    parameter.data = parameter.data.float()
+        model = load_mapped(AutoModelForCausalLM, self.folder, self.name)
+        head = nn.Linear(model.lm_head.in_features, self.codes, bias=False)
+        rows = slice(self._first, self._first + self.codes)
+        head.weight = nn.Parameter(model.lm_head.weight.data[rows].clone(), requires_grad=False)
+        model.lm_head = head
+        if self.device == "cpu":
+            pack(model, self.precision, "few")
+            return model
+        return model.to(self.dtype)
 
     def plan(self, told: str, untold: str, count: int, seed: int, progress: Progress) -> list[int]:
         """Write codes.
