@@ -7,12 +7,14 @@ alone. Norms and sums are in float32.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from milonga.compute.products.linear import Rows
 from milonga.compute.products.precision import Precision
 from milonga.generators.neural.loading import loading_explained, quiet_transformers
 from milonga.generators.neural.parts import fill, tensors_of
+
+if TYPE_CHECKING:
+    from milonga.compute.products.linear import Rows
 
 _INNER = "model."
 """Before the names of a language model's tensors, except where the odds of words aren't there."""
