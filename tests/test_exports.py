@@ -44,6 +44,7 @@ def test_top_level_names():
         "export_markdown",
         "export_sheet",
         "export_song",
+        "export_sound",
         "features",
         "fine_tune_vocoder",
         "generator",

@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     )
     from milonga.workflows.songs import mix_song, plan_song, render_song, replay, write_report
     from milonga.workflows.studio.export import export_song
+    from milonga.workflows.studio.instruments import export_sound
     from milonga.workflows.takes import compare_takes, list_takes, prune_takes
     from milonga.workflows.training import train_model
     from milonga.workflows.vocoding import fine_tune_vocoder, vocode
@@ -120,6 +121,7 @@ _HOMES = {
     "ensure_weights": "milonga.weights",
     "export_markdown": "milonga.songs.markdown.export",
     "export_sheet": "milonga.workflows.sheets",
+    "export_sound": "milonga.workflows.studio.instruments",
     "export_song": "milonga.workflows.studio.export",
     "features": "milonga.analysis.features",
     "fine_tune_vocoder": "milonga.workflows.vocoding",
@@ -216,6 +218,7 @@ __all__ = [
     "export_markdown",
     "export_sheet",
     "export_song",
+    "export_sound",
     "features",
     "fine_tune_vocoder",
     "generator",

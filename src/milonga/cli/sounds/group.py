@@ -17,6 +17,7 @@ sound = LazyGroup(
             "sounds.history",
             "What was played: listen, play again, compare, learn from it.",
         ),
+        "export": ("sounds.export", "Write a model as a sampler instrument, or as ONNX."),
         "list": ("sounds.library:list_", "Show the models of the library."),
         "info": ("sounds.library", "Show all about a model; set its tags and notes."),
         "search": ("sounds.library", "Find models by words."),

@@ -1,0 +1,1 @@
+"""Sound models for other programs: sampler instruments, and ONNX."""
