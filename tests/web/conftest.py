@@ -75,27 +75,27 @@ def rendered(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """A server of the page, its address, and the folder of its songs."""
-    door, root = Door(), tmp_path_factory.mktemp("songs")
+    """A server of the page, its address, and the shelf of its songs."""
+    door, shelf = Door(), Shelf(tmp_path_factory.mktemp("songs"))
     taken = bind(door, 0)
-    app = make_app(Shelf(root), door)
+    app = make_app(shelf, door)
     config = uvicorn.Config(app, log_level="error", ws="none", lifespan="off", proxy_headers=False)
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [taken]}, daemon=True)
     thread.start()
     port = taken.getsockname()[1]
-    yield type("Server", (), {"address": f"http://127.0.0.1:{port}", "port": port, "root": root})
+    yield type("Server", (), {"address": f"http://127.0.0.1:{port}", "port": port, "shelf": shelf})
     running.should_exit = True
     thread.join(10)
     taken.close()
 
 
 @pytest.fixture
-def shelf(server):
-    """The folder of the songs, empty at the start of the test."""
-    for folder in server.root.iterdir():
-        shutil.rmtree(folder)
-    return server.root
+def shelf(server, tmp_path):
+    """The folder of the songs, the test's own: what a test before left running disturbs nothing."""
+    server.shelf.root = tmp_path / "songs"
+    server.shelf.root.mkdir()
+    return server.shelf.root
 
 
 @pytest.fixture
@@ -163,6 +163,7 @@ def here(monkeypatch):
     """Jobs are worked on in this process, which knows the generators of these tests."""
     from milonga.jobs.kinds import work_of
     from milonga.jobs.queue import Queue
+    from milonga.runtime.files import dump_json, write_text
     from milonga.runtime.progress import Progress
     from milonga.web import jobs
 
@@ -172,7 +173,9 @@ def here(monkeypatch):
         for job in queue.ready():
             started = queue.start(job.id)
             try:
-                work_of(job.kind, job.version, job.arguments).run(Progress(), lambda path: None)
+                work = work_of(job.kind, job.version, job.arguments)
+                result = work.run(Progress(), lambda path: None)
+                write_text(started.result, dump_json(result))
             except MilongaError as error:
                 queue.finish(started, "failed", str(error))
             else:

@@ -8,6 +8,7 @@ PAGES = {
     "sheet": "/songs/noise",
     "render": "/songs/noise/render",
     "listen": "/songs/noise/listen",
+    "compare": "/compare",
     "sounds": "/sounds",
     "models": "/models",
     "doctor": "/doctor",

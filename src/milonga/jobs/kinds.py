@@ -259,7 +259,45 @@ class CompareWork(Work):
         return found.to_dict()
 
 
-_WORKS: tuple[type[Work], ...] = (RenderWork, EditWork, StudyWork, TrainWork, CompareWork)
+class ScoreWork(Work):
+    """``score_recordings``."""
+
+    kind = "score"
+
+    recordings: tuple[Path, ...]
+    lyrics: str
+    language: str | None = None
+    model: str = "whisper-small"
+
+    @property
+    def title(self) -> str:
+        return f"words of {', '.join(path.name for path in self.recordings[:3])}"
+
+    def cost(self) -> Cost:
+        from milonga import audio, weights
+
+        for path in self.recordings:
+            audio.probe(path)
+        here = weights.locate(self.model, like="whisper-small") is not None
+        known = weights.CATALOGUE.get(self.model)
+        return Cost(download=0 if here or known is None else known.size)
+
+    def run(self, progress: Progress, made: Made) -> dict[str, Any]:
+        from milonga.workflows.scoring import score_recordings
+
+        found = score_recordings(
+            self.recordings,
+            lyrics=self.lyrics,
+            language=self.language,
+            model=self.model,
+            progress=progress,
+        )
+        return found.to_dict()
+
+
+_WORKS: tuple[type[Work], ...] = (RenderWork, EditWork, StudyWork, TrainWork, CompareWork,
+                                 ScoreWork)  # fmt: skip
+
 KINDS: Mapping[str, type[Work]] = {work.kind: work for work in _WORKS}
 """The workflows that can be queued, by name."""
 

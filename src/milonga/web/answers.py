@@ -27,6 +27,7 @@ JSON_LIMIT = 6 << 20
 
 PAGES: dict[str, tuple[str, str]] = {
     "songs": ("/", "Songs"),
+    "compare": ("/compare", "Compare"),
     "sounds": ("/sounds", "Sounds"),
     "models": ("/models", "Models"),
     "doctor": ("/doctor", "Doctor"),
@@ -46,6 +47,7 @@ _HELP = {
     "sheet": "Sheet",
     "render": "Render",
     "listen": "Listen and choose",
+    "compare": "Compare",
     "sounds": "Sounds",
     "models": "Models",
     "doctor": "Doctor",

@@ -11,7 +11,17 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from milonga.errors import MilongaError
-from milonga.web import jobs, listen, models, render, sheets, songs, sounds, uploads
+from milonga.web import (
+    jobs,
+    judging,
+    listen,
+    models,
+    render,
+    sheets,
+    songs,
+    sounds,
+    uploads,
+)
 from milonga.web.answers import on_error
 from milonga.web.guard import Door, Guard
 from milonga.web.shelf import Shelf
@@ -36,6 +46,7 @@ def make_app(shelf: Shelf, door: Door) -> Guard:
         *sheets.ROUTES,
         *render.ROUTES,
         *listen.ROUTES,
+        *judging.ROUTES,
         *sounds.ROUTES,
         *models.ROUTES,
         *uploads.ROUTES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
@@ -44,7 +44,15 @@ def served(root: Path, name: str) -> Response:
     return FileResponse(path, media_type=_KINDS[path.suffix.lower()], headers=headers)
 
 
-def inside(root: Path, name: str) -> Path:
+def served_test(root: Path, name: str) -> Response:
+    """Answer with a file of a listening test, whose sounds are scripts beside its page."""
+    path = inside(root, name, (".html", ".js"))
+    kind = "text/javascript" if path.suffix == ".js" else _KINDS[".html"]
+    headers = {"content-security-policy": _page_policy().replace("script-src", "script-src 'self'")}
+    return FileResponse(path, media_type=kind, headers=headers)
+
+
+def inside(root: Path, name: str, kinds: Collection[str] = _KINDS) -> Path:
     """Return a file below a folder, by its path from there.
 
     Raises:
@@ -59,7 +67,7 @@ def inside(root: Path, name: str) -> Path:
         path = path / part
         if path.is_symlink():
             raise HTTPException(404)
-    if path.suffix.lower() not in _KINDS:
+    if path.suffix.lower() not in kinds:
         raise HTTPException(404)
     # A drive or a stream of Windows would leave the folder.
     if not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
