@@ -10,7 +10,7 @@ import torch
 from diffusers import StableAudioPipeline
 
 from milonga.errors import Cancelled, GeneratorError, MilongaError
-from milonga.generators.neural.sampler import Settings
+from milonga.generators.neural.diffusion import Settings
 from milonga.generators.stable_audio.checkpoints import shape_of
 from milonga.generators.stable_audio.engine import StableAudioEngine
 from milonga.runtime.progress import Progress

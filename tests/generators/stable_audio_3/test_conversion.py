@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from milonga.errors import GeneratorError
-from milonga.generators.neural.sampler import Settings
+from milonga.generators.neural.diffusion import Settings
 from milonga.generators.stable_audio_3 import outlook
 from milonga.generators.stable_audio_3.conversion import published_name
 from milonga.generators.stable_audio_3.layout import expected_layout, layout_of

@@ -17,7 +17,7 @@ from diffusers.pipelines.stable_audio_3 import pipeline_stable_audio_3_audio2aud
 from safetensors.torch import load_file, save_file
 
 from milonga.errors import Cancelled, GeneratorError
-from milonga.generators.neural.sampler import Settings
+from milonga.generators.neural.diffusion import Settings
 from milonga.generators.stable_audio_3.engine import Conditions, Source
 from milonga.generators.stable_audio_3.sampling import levels
 from milonga.runtime.progress import Progress

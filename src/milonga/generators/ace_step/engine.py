@@ -23,7 +23,7 @@ from milonga.generators.ace_step.checkpoints import AceStepShape
 from milonga.generators.ace_step.conditions import Conditions
 from milonga.generators.ace_step.lora import Lora
 from milonga.generators.ace_step.parts import AceStepParts
-from milonga.generators.neural import oobleck, sampler
+from milonga.generators.neural import diffusion, oobleck
 from milonga.generators.neural.cancelling import cancellable
 from milonga.generators.neural.diffusion import DiffusionEngine
 from milonga.generators.neural.precision import PrecisionChoice
@@ -42,7 +42,7 @@ that the music begins with."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(sampler.Settings):
+class Settings(diffusion.Settings):
     """Settings of the sampler: 1 step or more.
 
     Attributes:

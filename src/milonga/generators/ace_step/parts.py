@@ -11,8 +11,7 @@ from milonga.generators.ace_step.layout import layout_of
 from milonga.generators.ace_step.lora import Lora
 from milonga.generators.neural import oobleck
 from milonga.generators.neural.loading import load_pretrained, load_tokenizer
-from milonga.generators.neural.packing import load_packed, pack
-from milonga.generators.neural.parts import TakingTurns
+from milonga.generators.neural.parts import TakingTurns, load_packed, pack
 from milonga.generators.neural.precision import (
     PrecisionChoice,
     dtype_for,

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from milonga.errors import GeneratorError
 from milonga.generators.neural.cancelling import cancellable
 from milonga.generators.neural.loading import WHOLE
-from milonga.generators.neural.packing import load_mapped, pack
-from milonga.generators.neural.parts import TakingTurns
+from milonga.generators.neural.parts import TakingTurns, load_mapped, pack
 from milonga.generators.neural.precision import (
     PrecisionChoice,
     choose_precision,

@@ -1,8 +1,9 @@
-"""What the engines of diffusion models share: the precision of their transformer."""
+"""What the engines of diffusion models share: settings, and the precision of their transformer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -19,6 +20,25 @@ if TYPE_CHECKING:
     import torch
 
 PartsT = TypeVar("PartsT", bound=TakingTurns)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of a sampler.
+
+    Attributes:
+        steps: from noise to music; each model says how few it can do with.
+        guidance: 1 for none.
+        frames: of the latents.
+    """
+
+    steps: int
+    guidance: float
+    frames: int
+
+    @property
+    def guided(self) -> bool:
+        return self.guidance > 1
 
 
 class DiffusionEngine(Generic[PartsT]):

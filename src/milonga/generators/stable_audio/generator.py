@@ -13,9 +13,9 @@ from milonga.audio.clip import Clip
 from milonga.errors import Problem
 from milonga.generators.base import Followed, Request, Role, too_long
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
+from milonga.generators.neural.diffusion import Settings
 from milonga.generators.neural.outlook import RenderOutlook
 from milonga.generators.neural.precision import PrecisionChoice, key_of, precision_option
-from milonga.generators.neural.sampler import Settings
 from milonga.generators.neural.takes import Take, foresee
 from milonga.generators.stable_audio import outlook
 from milonga.generators.stable_audio.checkpoints import StableAudioShape, shape_of, wrong_part

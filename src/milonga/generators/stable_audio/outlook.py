@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from milonga.generators.neural.diffusion import Settings
 from milonga.generators.neural.precision import published_precision
-from milonga.generators.neural.sampler import Settings
 from milonga.generators.neural.takes import Take
 from milonga.generators.stable_audio.checkpoints import StableAudioShape
 from milonga.weights import LocalWeights

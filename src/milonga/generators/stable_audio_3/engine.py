@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.generators.neural.cancelling import cancellable
-from milonga.generators.neural.diffusion import DiffusionEngine
+from milonga.generators.neural.diffusion import DiffusionEngine, Settings
 from milonga.generators.neural.loading import quiet_transformers
 from milonga.generators.neural.precision import PrecisionChoice
-from milonga.generators.neural.sampler import Settings
 from milonga.generators.neural.trials import TRIAL_S, TRIAL_STEPS
 from milonga.generators.stable_audio_3.layout import Layout
 from milonga.generators.stable_audio_3.parts import ModelParts

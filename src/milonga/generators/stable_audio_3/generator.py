@@ -15,10 +15,10 @@ from milonga.audio.resampling import resample
 from milonga.errors import GeneratorError, MilongaError, Problem
 from milonga.generators.base import Followed, Request, Role, Task, too_long
 from milonga.generators.neural.checkpoint import CheckpointGenerator, checkpoint_option
+from milonga.generators.neural.diffusion import Settings
 from milonga.generators.neural.outlook import RenderOutlook
 from milonga.generators.neural.precision import PrecisionChoice, key_of, precision_option
 from milonga.generators.neural.reading import cut_note
-from milonga.generators.neural.sampler import Settings
 from milonga.generators.neural.takes import Take, foresee
 from milonga.generators.stable_audio_3 import outlook
 from milonga.generators.stable_audio_3.engine import Source, StableAudio3Engine

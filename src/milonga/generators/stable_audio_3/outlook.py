@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from milonga.generators.neural.diffusion import Settings
 from milonga.generators.neural.precision import PrecisionChoice, published_precision
-from milonga.generators.neural.sampler import Settings
 from milonga.generators.neural.takes import Take
 from milonga.generators.stable_audio_3.layout import Layout
 from milonga.weights import LocalWeights
