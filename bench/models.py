@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
 
 from bench.timing import run_process
 
-BUILD = Path(__file__).parents[1] / "build"
+BUILD = Path(os.environ.get("MILONGA_BENCH_KEEP") or Path(__file__).parents[1] / "build")
 MODELS = BUILD / "growth-models"
 
 

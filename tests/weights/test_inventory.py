@@ -3,8 +3,9 @@
 import pytest
 
 from milonga.errors import NotDownloadedError, WeightsError
+from milonga.runtime.places import copies_folder, copy_stem
 from milonga.weights import CATALOGUE, ensure_weights, locate
-from milonga.weights.inventory import list_weights, remove_weights
+from milonga.weights.inventory import copies_to_remove, list_weights, remove_weights
 
 WEIGHTS = "bigvgan_generator.pt"
 SIZE = 3_000_000 + len(b'{"num_mels": 128}')
@@ -51,7 +52,16 @@ def test_removing_frees_everything(hub, bigvgan, folder, quickly, contents):
     quickly()
     bigvgan.push({"config.json": b"[]", WEIGHTS: contents(5000)})
     quickly(update=True)
-    assert remove_weights("bigvgan") == SIZE + 5000 + 2
+    copies = [
+        copies_folder() / f"{copy_stem(name)}-{'a' * 16}.safetensors"
+        for name in ("bigvgan stages", f"{bigvgan.name} decoder", "bigvgan-small stages", "x y")
+    ]
+    copies_folder().mkdir(parents=True)
+    for copy in copies:
+        copy.write_bytes(bytes(100))
+    assert copies_to_remove("bigvgan") == sorted(copies[:2])
+    assert remove_weights("bigvgan") == SIZE + 5000 + 2 + 200
+    assert [copy.exists() for copy in copies] == [False, False, True, True]
     assert not folder.exists()
     assert locate("bigvgan") is None
     assert row("bigvgan").status == "missing"

@@ -161,10 +161,15 @@ def test_precisions_are_named_and_what_the_processor_lacks_is_said(tmp_path, mon
     assert "float32" in first.message
     keep_figure(speed_name("float32"), 4.95e11)
     with processor.without("avx", "amx", "bf16", "dotprod", "i8mm"):
-        quick, slow = check("precision")
+        quick, slow, tokens = check("precision")
     assert quick.message == (
         "models on the CPU compute fast in float32 (495 billion operations a second)"
     )
     assert "not in bfloat16: the processor has no bfloat16 products" in slow.message
     assert "not in int8" in slow.message
     assert "float32 instead" in slow.step
+    assert "MusicGen and Bark make tokens with compiled steps, in the fewest bits" in tokens.message
+    with processor.without("fma"):
+        *_, tokens = check("precision")
+    if processor.machine() == "x86_64":
+        assert "with plain torch in float32: the processor has no fused" in tokens.message

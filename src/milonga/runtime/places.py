@@ -37,6 +37,20 @@ def data_folder() -> Path:
     return user_data_path("milonga", appauthor=False)
 
 
+def copies_folder() -> Path:
+    """Return the folder of models' int8 copies; it may not exist yet."""
+    return data_folder() / "int8"
+
+
+def copy_stem(name: str) -> str:
+    """Write the name of a network as the names of its copies begin.
+
+    Args:
+        name: the model as the user calls it, a space, and a word for the part.
+    """
+    return "".join(c if c.isalnum() else "-" for c in name)[-40:]
+
+
 def config_file() -> Path:
     """Return the path of the configuration, a TOML file that the user may write."""
     return data_folder() / "config.toml"

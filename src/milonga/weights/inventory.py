@@ -17,6 +17,7 @@ from milonga.weights.cache import disk, records
 from milonga.weights.cache.layout import RepoCache, is_safe
 from milonga.weights.cache.records import DownloadRecord
 from milonga.weights.catalogue import CATALOGUE
+from milonga.weights.copies import copies_of
 from milonga.weights.ensure import Waiting, roots
 from milonga.weights.settings import Folder
 from milonga.weights.sources import ModelSource, find_source
@@ -111,7 +112,7 @@ def row_of(source: ModelSource, config: Config, cache_dir: Folder | None = None)
 def remove_weights(
     name: Folder, *, cache_dir: Folder | None = None, progress: Progress | None = None
 ) -> int:
-    """Remove a model's files, every revision of them, and unfinished downloads.
+    """Remove a model's files, every revision of them, unfinished downloads, and int8 copies.
 
     What other tools, or another model, need of the same repository stays.
 
@@ -143,7 +144,22 @@ def remove_weights(
             raise disk.unwritable(settings.CacheChoice(cache.root, "this download"), fault)
         with cache.lock(Waiting(progress or Progress(), source.name)):
             freed += _Removal(source, cache).run()
+    for copy in copies_to_remove(name):
+        size = _size(copy)
+        with contextlib.suppress(OSError):
+            copy.unlink()
+            freed += size
     return freed
+
+
+def copies_to_remove(name: Folder) -> list[Path]:
+    """List the int8 copies that ``remove_weights`` takes away together with a model."""
+    source = find_source(name, load_config())
+    if source.folder is not None:
+        return []
+    known = source.known
+    names = {source.name, source.repo, *([known.key] if known else [])}
+    return copies_of(names)
 
 
 def _of_folder(source: ModelSource, folder: Path) -> InventoryRow:

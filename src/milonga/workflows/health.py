@@ -183,6 +183,28 @@ def precision(context: HealthContext) -> Iterator[HealthFinding]:
     yield ok(f"models on the CPU compute fast in {', '.join(quick)}")
     if slow:
         yield ok("; ".join(slow), "Models compute in float32 instead, which takes longer.")
+    yield _token_models()
+
+
+def _token_models() -> HealthFinding:
+    """Say what makes the tokens of MusicGen and Bark on the CPU, and in how many bits."""
+    from milonga.compute.convolutions.kernels.available import why_no_kernels
+    from milonga.generators.neural.bits import foreseen_bits, words_of
+    from milonga.weights import locate
+    from milonga.weights.catalogue import CATALOGUE
+
+    who = "MusicGen and Bark make tokens"
+    if (reason := why_no_kernels()) is not None:
+        return ok(f"{who} with plain torch in float32: {reason}")
+    said = []
+    for key, known in CATALOGUE.items():
+        if known.used_by not in ("generator musicgen", "generator bark"):
+            continue
+        if (local := locate(key)) is not None:
+            chosen = foreseen_bits("auto", "float32", local, "cpu")
+            said.append(f"{key} in {words_of('auto', chosen)}")
+    what = "; ".join(said) or "in the fewest bits whose odds stay (int8, bfloat16 or float32)"
+    return ok(f"{who} with compiled steps, {what}")
 
 
 def memory(context: HealthContext) -> Iterator[HealthFinding]:

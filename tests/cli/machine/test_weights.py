@@ -107,9 +107,16 @@ def test_another_cache(hub, repo, run, tmp_path):
 
 def test_removing_asks(hub, repo, run, tmp_path):
     run("get", "bigvgan")
+    home = hub.home / "milonga"
+    copy = home / "int8" / f"bigvgan-stages-{'0' * 16}.safetensors"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(bytes(2000))
     command = [sys.executable, "-m", "milonga", "weights", "remove", "bigvgan"]
-    done = subprocess.run(command, input="n\n", capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(command, input="n\n", capture_output=True, text=True, cwd=tmp_path,
+                          env={**os.environ, "MILONGA_HOME": str(home)})  # fmt: skip
     assert done.returncode == 130
+    assert "Remove bigvgan and 1 int8 copy (2 kB)?" in done.stderr
+    assert copy.exists()
     assert run("path", "bigvgan").status == 0
     assert run("remove", "bigvgan", "--json").status == 2
 

@@ -38,7 +38,7 @@ def described(
 
     def matrix(outer, inner):
         weight = drawn(outer, inner)
-        return stored(weight, torch.randn(outer, generator=source) if bias else None, precision)
+        return stored([weight], torch.randn(outer, generator=source) if bias else None, precision)
 
     def norm():
         return Norm(1 + drawn(width), drawn(width) if bias else None)
@@ -51,7 +51,7 @@ def described(
                          matrix(width, width))  # fmt: skip
         blocks.append(Block(norm(), matrix(3 * width, width), matrix(width, width), text, norm(),
                             matrix(4 * width, width), matrix(width, 4 * width)))  # fmt: skip
-    odds = stored(drawn(tokens, width), None, precision)
+    odds = stored([drawn(tokens, width)], None, precision)
     return Description(heads, tuple(blocks), norm(), odds, places=200)
 
 

@@ -17,6 +17,7 @@ from milonga.generators.bark import Bark, outlook
 from milonga.generators.base import Request
 from milonga.generators.neural.calibration import known_speed
 from milonga.generators.registry import make_generator
+from milonga.runtime.places import copies_folder
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
 
@@ -332,5 +333,7 @@ def test_auto_takes_fewer_bits_where_the_odds_stay(make_bark, monkeypatch, most,
     # Kept: another process on this machine tries nothing.
     monkeypatch.setattr(bits, "keep_figure", None)
     for options in ({}, {"precision": taken}):
+        # In int8 the first makes the stored copy, and the second reads it.
         again = make(make_bark(), **options).render(ask(), Progress())
         assert np.array_equal(again.samples, clip.samples)
+        assert len([*copies_folder().glob("*")]) == (taken == "int8")

@@ -15,11 +15,13 @@ import torch
 from warm_process import WarmProcess, run_warm
 
 from milonga import audio
+from milonga.compute.products import stored
 from milonga.errors import Cancelled, GeneratorError, MilongaError
 from milonga.generators.base import Request
 from milonga.generators.musicgen import MusicGen
 from milonga.generators.neural.calibration import known_speed
 from milonga.generators.registry import make_generator
+from milonga.runtime.places import copies_folder
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
 
@@ -387,8 +389,19 @@ def test_auto_takes_fewer_bits_where_the_odds_stay(make_musicgen, monkeypatch, m
     again = MusicGen(generator.options)
     monkeypatch.setattr(bits, "keep_figure", None)
     assert np.array_equal(again.render(ask(), Progress()).samples, clip.samples)
-    forced = MusicGen(generator.options.model_copy(update={"precision": taken}))
-    assert np.array_equal(forced.render(ask(), Progress()).samples, clip.samples)
+    forced = generator.options.model_copy(update={"precision": taken})
+    own, calls = stored.quantise_weight, []
+    monkeypatch.setattr(stored, "quantise_weight", lambda w: calls.append(1) or own(w))
+    assert np.array_equal(MusicGen(forced).render(ask(), Progress()).samples, clip.samples)
+    assert not calls
+    if taken == "int8":
+        # The stored copy was read; one that is damaged is made anew.
+        (copy,) = copies_folder().iterdir()
+        data = copy.read_bytes()
+        copy.write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+        assert np.array_equal(MusicGen(forced).render(ask(), Progress()).samples, clip.samples)
+        assert calls
+        assert copy.read_bytes() == data
 
 
 def test_a_replay_takes_the_precision_of_the_take(make_musicgen, tmp_path, monkeypatch):

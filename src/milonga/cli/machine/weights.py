@@ -143,12 +143,21 @@ def verify(
 @cache_option
 @json_option
 def remove(keys: tuple[str, ...], yes: bool, cache_dir: Path | None, as_json: bool) -> None:
-    """Remove models' files, in every revision. Files that another model or tool needs stay."""
+    """Remove models' files, in every revision, and the int8 copies that milonga made of them.
+
+    Files that another model or tool needs stay.
+    """
+    from milonga.weights.inventory import copies_to_remove, remove_weights
+
     if not yes:
         if as_json:
             raise click.UsageError("--json needs --yes: nobody can be asked.")
-        click.confirm(f"Remove {', '.join(keys)}?", abort=True, err=True)
-    from milonga.weights import remove_weights
+        copies = [path for key in keys for path in copies_to_remove(key)]
+        also = ""
+        if copies:
+            size = size_text(sum(path.stat().st_size for path in copies))
+            also = f" and {len(copies)} int8 cop{'y' if len(copies) == 1 else 'ies'} ({size})"
+        click.confirm(f"Remove {', '.join(keys)}{also}?", abort=True, err=True)
 
     done = []
     for key in keys:

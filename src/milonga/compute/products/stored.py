@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +24,7 @@ from milonga.compute.products.quantise import quantise_weight
 from milonga.errors import OutputError
 from milonga.runtime.files import atomic_path
 from milonga.runtime.memory import unmap_read
-from milonga.runtime.places import data_folder
+from milonga.runtime.places import copies_folder, copy_stem
 from milonga.runtime.progress import Progress
 from milonga.runtime.tensor_file import TensorFormat
 
@@ -51,8 +51,7 @@ def copy_file(name: str, source: str) -> Path:
         name: of the network, such as ``ace-step transformer``.
         source: the hash of its files.
     """
-    plain = "".join(c if c.isalnum() else "-" for c in name)[-40:]
-    return data_folder() / "int8" / f"{plain}-{source[:16]}.safetensors"
+    return copies_folder() / f"{copy_stem(name)}-{source[:16]}.safetensors"
 
 
 class StoredLayerMaker(LayerMaker):
@@ -65,6 +64,28 @@ class StoredLayerMaker(LayerMaker):
         super().__init__("int8", progress)
         self.tensors: dict[str, torch.Tensor] | None = None
         self.writer: _Writer | None = None
+
+    def numbers(
+        self, name: str, weights: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give weights ``[N, K]`` with one input, side by side, as int8 numbers and scales.
+
+        Args:
+            name: of the product, unique in the model.
+            weights: left unread where the copy has them.
+
+        Raises:
+            Cancelled: the user stopped it.
+        """
+        self.check()
+        if self.tensors is not None and f"{name}.weight" in self.tensors:
+            return self.tensors[f"{name}.weight"], self.tensors[f"{name}.scale"].clone()
+        weight = weights[0] if len(weights) == 1 else torch.cat(list(weights))
+        whole, scale = quantise_weight(weight)
+        if self.writer is not None:
+            self.writer.add(f"{name}.weight", whole)
+            self.writer.add(f"{name}.scale", scale)
+        return whole, scale
 
     def make(self, name: str, *layers: torch.nn.Linear, rows: Rows = "many") -> Product:
         known = None if self.tensors is None else self.tensors.get(f"{name}.weight")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +12,9 @@ from milonga.runtime.memory import let_go, return_freed
 
 if TYPE_CHECKING:
     import torch
+
+    from milonga.compute.products.stored import StoredLayerMaker
+    from milonga.runtime.progress import Progress
 
 Precision = Literal["float32", "bfloat16", "float16", "int8"]
 
@@ -50,18 +54,59 @@ class Matrix:
 
 
 def stored(
-    weight: torch.Tensor, bias: torch.Tensor | None = None, precision: Precision = "float32"
+    weights: Sequence[torch.Tensor],
+    bias: torch.Tensor | None = None,
+    precision: Precision = "float32",
+    *,
+    name: str = "",
+    copy: StoredLayerMaker | None = None,
 ) -> Matrix:
-    """Store a weight ``[out, in]`` of floats in a precision."""
+    """Store weights ``[out, in]`` of floats side by side in a precision.
+
+    Args:
+        weights: with one input.
+        bias: of all of them, or None.
+        precision: of the result.
+        name: of the matrix in ``copy``.
+        copy: where those in int8 come from, or go to.
+    """
     import torch
 
     from milonga.compute.products.quantise import quantise_weight
 
     bias = None if bias is None else bias.float()
+    if precision == "int8" and copy is not None:
+        return Matrix(*copy.numbers(name, weights), bias)
+    weight = weights[0] if len(weights) == 1 else torch.cat(list(weights))
     if precision != "int8":
         return Matrix(weight.to(getattr(torch, precision)).contiguous(), None, bias)
     numbers, scale = quantise_weight(weight)
     return Matrix(numbers.contiguous(), scale, bias)
+
+
+@contextlib.contextmanager
+def copy_of(
+    precision: Precision, name: str, source: str, device: torch.device, progress: Progress | None
+) -> Iterator[StoredLayerMaker | None]:
+    """Give the stored int8 copy of a model, to be read or made; None where there is to be none.
+
+    Args:
+        precision: of the weights.
+        name: of the model.
+        source: hash of its files; empty for no copy.
+        device: of the weights.
+        progress: shows the check of a copy, and stops it.
+
+    Raises:
+        Cancelled: the user stopped it.
+    """
+    if precision != "int8" or not source or device.type != "cpu":
+        yield None
+        return
+    from milonga.compute.products.stored import copy_file, open_copy
+
+    with open_copy(copy_file(name, source), source, progress) as maker:
+        yield maker
 
 
 def let_go_of(weights: Iterable[torch.Tensor]) -> None:

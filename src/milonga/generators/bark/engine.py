@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.compute.tokens.divergence import Witness
-from milonga.compute.tokens.matrix import Precision
+from milonga.compute.tokens.matrix import Precision, copy_of
 from milonga.errors import GeneratorError
 from milonga.generators.bark import stages
 from milonga.generators.bark.drawing import Drawing, generator_for
@@ -87,7 +87,10 @@ class BarkEngine:
         *,
         precision: str = "float32",
         offload: bool = False,
+        name: str = "",
+        source: str = "",
     ) -> None:
+        self._copy = f"{name} stages", source
         self._model, self._tokenizer = model, tokenizer
         self._device, self._offload = device, offload and device != "cpu"
         self._numbers, self._configured = _numbers(model)
@@ -101,14 +104,20 @@ class BarkEngine:
         # Until a trial tells, auto is the usual one.
         self._use(choose_bits(precision, self._usual, quick=False, key=None).precision)
 
-    def _use(self, precision: Precision) -> None:
+    def _use(
+        self, precision: Precision, progress: Progress | None = None, *, keep: bool = True
+    ) -> None:
         self.dtype: Precision = precision
         self.engine = "torch"
         if self._offload:
             return
         self._stages = {}
-        for name, kind in _STAGES.items():
-            self._stages[name] = kind(getattr(self._model, name), precision)
+        label, source = self._copy
+        with copy_of(
+            precision, label, source if keep else "", self._model.device, progress
+        ) as copy:
+            for name, kind in _STAGES.items():
+                self._stages[name] = kind(getattr(self._model, name), precision, name, copy)
         self.engine = self._stages["semantic"].decoder.engine
 
     def settle(self, key: str, progress: Progress) -> None:
@@ -128,14 +137,14 @@ class BarkEngine:
         def trial(precision: Precision) -> float:
             if not first:
                 first.append(self._tried([Witness() for _ in _STAGES], progress))
-            self._use(precision)
+            self._use(precision, keep=False)
             tried = self._tried([Witness(one) for one in first[0]], progress)
             return max(witness.divergence() for witness in tried)
 
         quick = self.engine == "fast"
         chosen = settle_bits(self._wanted, self._usual, quick, key, trial, progress)
         if chosen.precision != self.dtype:
-            self._use(chosen.precision)
+            self._use(chosen.precision, progress)
         if chosen.reason:
             self.notes = (f"precision: {chosen.reason}",)
         self._settled = True
@@ -173,6 +182,7 @@ class BarkEngine:
         *,
         precision: str = "float32",
         offload: bool = False,
+        source: str = "",
     ) -> BarkEngine:
         """Load the files in ``folder``.
 
@@ -182,6 +192,7 @@ class BarkEngine:
             device: where to compute.
             precision: of the three transformers, or auto; the codec stays in float32.
             offload: on an accelerator, only the stage at work is there.
+            source: hash of the files, for a stored copy in int8; empty for none.
 
         Raises:
             GeneratorError: they are damaged or of another model.
@@ -191,7 +202,10 @@ class BarkEngine:
 
             model = load_pretrained(BarkModel, folder, name)
         tokenizer = load_tokenizer(folder, name)
-        return cls(model, tokenizer, device, precision=precision, offload=offload)
+        return cls(
+            model, tokenizer, device, precision=precision, offload=offload, name=name,
+            source=source,
+        )  # fmt: skip
 
     @property
     def numbers(self) -> Numbers:

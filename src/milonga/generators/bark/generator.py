@@ -18,7 +18,7 @@ from milonga.generators.bark.parts import PART_S
 from milonga.generators.bark.script import Script, script_of
 from milonga.generators.bark.stages import Tokens
 from milonga.generators.base import Model, Request, Role, problem_of
-from milonga.generators.neural.bits import bits_option, key_of_files
+from milonga.generators.neural.bits import bits_option, key_of_files, source_of_files
 from milonga.generators.neural.calibration import learn_speed
 from milonga.generators.neural.checkpoint import (
     CheckpointGenerator,
@@ -171,7 +171,7 @@ class Bark(CheckpointGenerator[BarkEngine]):
     def load(self, local: LocalWeights, device: str) -> BarkEngine:
         return BarkEngine.load(
             local.folder, self.options.model, device, precision=self.options.precision,
-            offload=self.options.offload,
+            offload=self.options.offload, source=source_of_files(self._hashes),
         )  # fmt: skip
 
     def make(self, engine: BarkEngine, request: Request, progress: Progress) -> Clip:

@@ -21,6 +21,7 @@ from milonga.compute.tokens.plain import Memory, seen_whole
 if TYPE_CHECKING:
     import torch
 
+    from milonga.compute.products.stored import StoredLayerMaker
     from milonga.compute.tokens.matrix import Matrix
 
 
@@ -30,17 +31,22 @@ class Causal:
     Args:
         model: transformers' ``BarkCausalModel``.
         precision: of the weights.
+        name: of the stage in ``copy``.
+        copy: where weights in int8 come from, or go to.
 
     Attributes:
         longest: places that it knows.
     """
 
-    def __init__(self, model: Any, precision: Precision) -> None:
+    def __init__(
+        self, model: Any, precision: Precision, name: str = "",
+        copy: StoredLayerMaker | None = None,
+    ) -> None:  # fmt: skip
         self._table = _table(model.input_embeds_layer, precision)
         self._positions = _table(model.position_embeds_layer, precision)
         self.longest = int(model.config.block_size)
-        odds = stored(model.lm_head.weight.data, None, precision)
-        self.decoder = decoder_of(_described(model, odds, precision))
+        odds = stored([model.lm_head.weight.data], None, precision, name=f"{name}.odds", copy=copy)
+        self.decoder = decoder_of(_described(model, odds, precision, name, copy))
 
     @property
     def device(self) -> torch.device:
@@ -79,14 +85,22 @@ class Fine:
     Args:
         model: transformers' ``BarkFineModel``.
         precision: of the weights.
+        name: of the stage in ``copy``.
+        copy: where weights in int8 come from, or go to.
     """
 
-    def __init__(self, model: Any, precision: Precision) -> None:
+    def __init__(
+        self, model: Any, precision: Precision, name: str = "",
+        copy: StoredLayerMaker | None = None,
+    ) -> None:  # fmt: skip
         self._tables = [_table(one, precision) for one in model.input_embeds_layers]
         self._positions = _table(model.position_embeds_layer, precision)
-        self._heads = [stored(head.weight.data, None, precision) for head in model.lm_heads]
+        self._heads = [
+            stored([head.weight.data], None, precision, name=f"{name}.odds.{index}", copy=copy)
+            for index, head in enumerate(model.lm_heads)
+        ]
         self._given = int(model.config.n_codes_given)
-        self._known = _described(model, self._heads[0], precision)
+        self._known = _described(model, self._heads[0], precision, name, copy)
 
     @property
     def device(self) -> torch.device:
@@ -129,20 +143,26 @@ def _table(embedding: Any, precision: Precision) -> torch.Tensor:
     return found
 
 
-def _described(model: Any, odds: Matrix, precision: Precision) -> Description:
-    def matrix(layer: Any) -> Matrix:
+def _described(
+    model: Any, odds: Matrix, precision: Precision, name: str, copy: StoredLayerMaker | None
+) -> Description:
+    def matrix(place: str, layer: Any) -> Matrix:
         bias = None if layer.bias is None else layer.bias.data
-        return stored(layer.weight.data, bias, precision)
+        return stored(
+            [layer.weight.data], bias, precision, name=f"{name}.layers.{place}", copy=copy
+        )
 
     def norm(layer: Any) -> Norm:
         bias = None if layer.bias is None else layer.bias.data.float()
         return Norm(layer.weight.data.float(), bias)
 
     blocks = []
-    for layer in model.layers:
+    for index, layer in enumerate(model.layers):
         blocks.append(Block(
-            norm(layer.layernorm_1), matrix(layer.attn.att_proj), matrix(layer.attn.out_proj),
-            None, norm(layer.layernorm_2), matrix(layer.mlp.in_proj), matrix(layer.mlp.out_proj),
+            norm(layer.layernorm_1), matrix(f"{index}.joined", layer.attn.att_proj),
+            matrix(f"{index}.out", layer.attn.out_proj),
+            None, norm(layer.layernorm_2), matrix(f"{index}.up", layer.mlp.in_proj),
+            matrix(f"{index}.down", layer.mlp.out_proj),
         ))  # fmt: skip
         if precision != "float32":
             let_go_of(weight.data for weight in layer.parameters())

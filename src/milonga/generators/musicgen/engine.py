@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.compute.tokens.divergence import Witness
-from milonga.compute.tokens.matrix import Precision, let_go_of
+from milonga.compute.tokens.matrix import Precision, copy_of, let_go_of
 from milonga.compute.tokens.sampling import Choice
 from milonga.generators.musicgen import windows
 from milonga.generators.musicgen.network import Network
@@ -41,7 +41,11 @@ class MusicGenEngine:
         notes: why the precision is as it is.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, precision: str = "float32") -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, precision: str = "float32", name: str = "",
+        source: str = "",
+    ) -> None:  # fmt: skip
+        self._copy = f"{name} decoder", source
         self._tokenizer, self._model, self._wanted = tokenizer, model.decoder, precision
         self._text, self._codec = model.text_encoder, model.audio_encoder
         config, audio = model.config, model.config.audio_encoder
@@ -54,8 +58,12 @@ class MusicGenEngine:
         # Until a trial tells, auto is float32.
         self._use(choose_bits(precision, "float32", quick=False, key=None).precision)
 
-    def _use(self, precision: Precision) -> None:
-        self.network = Network(self._model, precision)
+    def _use(
+        self, precision: Precision, progress: Progress | None = None, *, keep: bool = True
+    ) -> None:
+        name, source = self._copy
+        with copy_of(precision, name, source if keep else "", self._model.device, progress) as copy:
+            self.network = Network(self._model, precision, copy)
         self.dtype, self.engine = precision, self.network.decoder.engine
 
     def settle(self, key: str, progress: Progress) -> None:
@@ -81,20 +89,20 @@ class MusicGenEngine:
         def trial(precision: Precision) -> float:
             if not first:
                 first.append(run(Witness()))
-            self._use(precision)
+            self._use(precision, keep=False)
             return run(Witness(first[0])).divergence()
 
         quick = self.engine == "fast"
         chosen = settle_bits(self._wanted, "float32", quick, key, trial, progress)
         if chosen.precision != self.dtype:
-            self._use(chosen.precision)
+            self._use(chosen.precision, progress)
         if chosen.reason:
             self.notes = (f"precision: {chosen.reason}",)
         self._model = None
 
     @classmethod
     def load(
-        cls, folder: Path, name: str, device: str, precision: str = "float32"
+        cls, folder: Path, name: str, device: str, precision: str = "float32", source: str = ""
     ) -> MusicGenEngine:
         """Load the files in ``folder``.
 
@@ -103,6 +111,7 @@ class MusicGenEngine:
             name: what the user calls it.
             device: where to compute.
             precision: of the decoder's weights, or auto; text encoder and codec stay in float32.
+            source: hash of the files, for a stored copy in int8; empty for none.
 
         Raises:
             GeneratorError: they are damaged or of another model.
@@ -112,7 +121,7 @@ class MusicGenEngine:
 
             model = load_pretrained(MusicgenForConditionalGeneration, folder, name)
         tokenizer = load_tokenizer(folder, name)
-        return cls(model.to(device), tokenizer, precision)
+        return cls(model.to(device), tokenizer, precision, name, source)
 
     @property
     def parts(self) -> tuple[Any, Any]:

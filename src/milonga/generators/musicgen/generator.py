@@ -15,7 +15,7 @@ from milonga.generators.base import Followed, Request, Role, too_long
 from milonga.generators.musicgen import outlook, windows
 from milonga.generators.musicgen.engine import MusicGenEngine
 from milonga.generators.musicgen.prompts import prompt_of
-from milonga.generators.neural.bits import bits_option, key_of_files
+from milonga.generators.neural.bits import bits_option, key_of_files, source_of_files
 from milonga.generators.neural.cancelling import cancellable
 from milonga.generators.neural.checkpoint import (
     CheckpointGenerator,
@@ -117,7 +117,8 @@ class MusicGen(CheckpointGenerator[MusicGenEngine]):
 
     def load(self, local: LocalWeights, device: str) -> MusicGenEngine:
         options = self.options
-        return MusicGenEngine.load(local.folder, options.model, device, options.precision)
+        source = source_of_files(self._hashes)
+        return MusicGenEngine.load(local.folder, options.model, device, options.precision, source)
 
     def make(self, engine: MusicGenEngine, request: Request, progress: Progress) -> Clip:
         options, device = self.options, self.model().device

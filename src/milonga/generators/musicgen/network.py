@@ -15,6 +15,7 @@ from milonga.errors import GeneratorError
 if TYPE_CHECKING:
     import torch
 
+    from milonga.compute.products.stored import StoredLayerMaker
     from milonga.compute.tokens.matrix import Matrix
 
 _FEWEST = 8
@@ -28,13 +29,16 @@ class Network:
     Args:
         model: transformers' ``MusicgenForCausalLM``; it stays as it is, and can go.
         precision: of the weights that are read for every token.
+        copy: where those in int8 come from, or go to.
 
     Attributes:
         delays: of each codebook; each is one step behind the one before, in stereo each pair.
         pad: the token where a codebook has none.
     """
 
-    def __init__(self, model: Any, precision: Precision) -> None:
+    def __init__(
+        self, model: Any, precision: Precision, copy: StoredLayerMaker | None = None
+    ) -> None:
         import torch
 
         config, inner = model.config, model.model.decoder
@@ -48,7 +52,7 @@ class Network:
         offsets = [one.weight.shape[0] for one in inner.embed_tokens]
         self._offsets = torch.tensor([0, *offsets[:-1]]).cumsum(0).to(self._table.device)
         self._positions = inner.embed_positions
-        self.decoder = decoder_of(_described(model, precision))
+        self.decoder = decoder_of(_described(model, precision, copy))
 
     @property
     def device(self) -> torch.device:
@@ -130,9 +134,7 @@ class Network:
         return columns, free
 
 
-def _described(model: Any, precision: Precision) -> Description:
-    import torch
-
+def _described(model: Any, precision: Precision, copy: StoredLayerMaker | None) -> Description:
     config, inner = model.config, model.model.decoder
     activation = _ACTIVATIONS.get(str(config.activation_function))
     if activation is None:
@@ -140,9 +142,9 @@ def _described(model: Any, precision: Precision) -> Description:
             f"milonga has no activation {config.activation_function!r}, which this model uses."
         )
 
-    def matrix(*layers: Any) -> Matrix:
+    def matrix(name: str, *layers: Any) -> Matrix:
         weights = [layer.weight.data for layer in layers]
-        found = stored(weights[0] if len(weights) == 1 else torch.cat(weights), None, precision)
+        found = stored(weights, None, precision, name=name, copy=copy)
         if len(weights) > 1 or precision != "float32":
             let_go_of(weights)
         return found
@@ -151,16 +153,21 @@ def _described(model: Any, precision: Precision) -> Description:
         return Norm(layer.weight.data.float(), layer.bias.data.float())
 
     blocks = []
-    for layer in inner.layers:
+    for index, layer in enumerate(inner.layers):
+        at = f"layers.{index}"
         own, text = layer.self_attn, layer.encoder_attn
+        cross = Cross(
+            norm(layer.encoder_attn_layer_norm), matrix(f"{at}.cross_query", text.q_proj),
+            matrix(f"{at}.cross_memory", text.k_proj, text.v_proj),
+            matrix(f"{at}.cross_out", text.out_proj),
+        )  # fmt: skip
+        joined = matrix(f"{at}.joined", own.q_proj, own.k_proj, own.v_proj)
         blocks.append(Block(
-            norm(layer.self_attn_layer_norm), matrix(own.q_proj, own.k_proj, own.v_proj),
-            matrix(own.out_proj),
-            Cross(norm(layer.encoder_attn_layer_norm), matrix(text.q_proj),
-                  matrix(text.k_proj, text.v_proj), matrix(text.out_proj)),
-            norm(layer.final_layer_norm), matrix(layer.fc1), matrix(layer.fc2),
+            norm(layer.self_attn_layer_norm), joined, matrix(f"{at}.out", own.out_proj), cross,
+            norm(layer.final_layer_norm), matrix(f"{at}.up", layer.fc1),
+            matrix(f"{at}.down", layer.fc2),
         ))  # fmt: skip
-    heads = matrix(*model.lm_heads)
+    heads = matrix("odds", *model.lm_heads)
     # The table of places grows as needed; so far is asked for by nobody.
     return Description(
         int(config.num_attention_heads), tuple(blocks), norm(inner.layer_norm), heads,

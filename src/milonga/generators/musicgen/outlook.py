@@ -13,9 +13,9 @@ _OUTSIDE = 0.68e9
 _OVERHEAD = 1.4
 """Time of a step, relative to reading its weights from memory."""
 _CACHE_SHARE = 0.25
-"""Keys and values of a whole window, as a share of the weights."""
-_DECODING = 0.8e9
-"""Bytes in use while a piece is decoded."""
+"""Keys and values of a whole window in float32, as a share of the weights."""
+_DECODING = 0.3e9
+"""Bytes in use while a piece is decoded, and by the libraries."""
 
 
 def work_of(name: str, precision: str) -> str:
@@ -48,5 +48,6 @@ def foresee(
         read = max(size / 2, size - _OUTSIDE)
         if estimate is None and device in ("auto", "cpu"):
             estimate = steps * _OVERHEAD * read * BITS[kind] / 32 / memory_speed()
-        needs = size - read + read * BITS[kind] / 32 + size * _CACHE_SHARE + _DECODING
+        cache = size * _CACHE_SHARE * (1 if kind == "float32" else 0.5)
+        needs = size - read + read * BITS[kind] / 32 + cache + _DECODING
     return RenderOutlook(estimate, needs, words_of(precision, chosen))

@@ -51,7 +51,12 @@ def bits_option(usual: str = "float32") -> Any:
 
 def key_of_files(hashes: Mapping[str, str]) -> str:
     """Name a model by the hashes of its files, for the calibration."""
-    return sha256("\n".join(sorted(hashes.values())).encode()).hexdigest()[:12]
+    return source_of_files(hashes)[:12]
+
+
+def source_of_files(hashes: Mapping[str, str]) -> str:
+    """Join the hashes of a model's files into one, for stored copies; empty without any."""
+    return sha256("\n".join(sorted(hashes.values())).encode()).hexdigest() if hashes else ""
 
 
 def choose_bits(wanted: str, usual: Precision, quick: bool, key: str | None) -> Bits:
