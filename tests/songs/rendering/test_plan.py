@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import soundfile
@@ -280,3 +282,15 @@ def test_a_song_stands_in_for_vocals_that_nothing_else_plays_under(sheet, make_g
     layers = [{"role": "vocals", "generators": ["songster"]}, {"role": "backing"}]
     with pytest.raises(PlanError, match="None of songster can make vocals"):
         make_plan(sheet(WORDS | {"layers": layers}), tmp_path, Selection(), make_generator)
+
+
+def test_ten_thousand_takes_take_little_memory_and_no_look_each(sheet, make_generator, tmp_path):
+    takes = 2000
+    tracemalloc.start()
+    plan = make_plan(sheet(), tmp_path, Selection(("tone",), (), takes), make_generator)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(plan.takes) >= takes
+    # A request and its place: 10,000 takes stay under 100 MB.
+    assert most / len(plan.takes) < 10_000
+    assert {take.request.seed for take in plan.takes} == set(range(takes))

@@ -98,7 +98,9 @@ class Runner:
         for number in sorted(self._running - {job.id for job in found}):
             self._changed(self.queue.job(number))
         running = [job for job in found if not self._ended(job)]
-        for job in self.queue.ready():
+        # Of thousands that wait, the order is asked for only where one can start.
+        full = len(running) >= (self.at_once or default_at_once())
+        for job in () if full else self.queue.ready():
             if not self._fits(job, running):
                 # In order: one that needs much isn't put off for ever by small ones behind it.
                 break

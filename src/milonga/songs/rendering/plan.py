@@ -394,11 +394,15 @@ class _Planner:
         generator: Generator,
         where: str,
     ) -> None:
+        # A seed changes neither problems nor cost.
+        first = asked.model_copy(update={"seed": self.selection.seed})
+        if (
+            self.selection.takes < 1
+            or (assessment := self._assess(generator, first, where)) is None
+        ):
+            return
         for seed in range(self.selection.seed, self.selection.seed + self.selection.takes):
             request = asked.model_copy(update={"seed": seed})
-            assessment = self._assess(generator, request, where)
-            if assessment is None:
-                return
             self.takes.append(
                 PlannedTake(
                     title=self.sheet.title,

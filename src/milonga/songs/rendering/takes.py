@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
@@ -93,19 +94,26 @@ def _alike(one: Request, other: Request) -> bool:
 
 def _numbered(folder: Path, base: str) -> list[tuple[int, str]]:
     pattern = re.compile(rf"{re.escape(base)}(?:\.([1-9][0-9]{{0,8}}))?")
-    names = {path.stem for path in _listed(folder) if path.suffix in (".json", ".wav")}
+    # Of thousands, few begin so.
+    names = {name.rpartition(".")[0] for name in _names(folder) if name.startswith(base)
+             and name.endswith((".json", ".wav"))}  # fmt: skip
     found = ((pattern.fullmatch(name), name) for name in names)
     return sorted((int(match[1] or 1), name) for match, name in found if match)
 
 
-def _listed(folder: Path) -> list[Path]:
+def _names(folder: Path) -> list[str]:
     try:
-        return sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         message, step = read_refusal(error, "This folder of takes")
         raise UnreadableError(message, where=folder, step=step) from error
+
+
+def _listed(folder: Path) -> list[Path]:
+    return [folder / name for name in sorted(_names(folder))]
 
 
 def check_readable(sound: Path) -> None:
