@@ -1,5 +1,6 @@
 # make setup   everything for development into .venv
-# make demo    render the example song and its report (installs only what that needs)
+# make demo    render the example song and its report (installs only what that needs); demo-metres:
+#              songs in 3/4, 6/8 and 2/4
 # make test    run the tests (test-slow: those that take long; test-all: both)
 # make check   lint, types, import contracts
 # make docs    API reference in build/docs        make pictures   draw the architecture anew
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 DEMO := demo-out
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test test-slow test-all check docs pictures bench mutate clean
+.PHONY: setup demo demo-metres test test-slow test-all check docs pictures bench mutate clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.all
@@ -39,6 +40,13 @@ $(VENV)/.all: $(VENV)/.made pyproject.toml constraints.txt
 demo: $(VENV)/.demo
 	$(BIN)/milonga render examples/whispers/song.yaml --with guide --out $(DEMO)
 	@echo "To see and hear it on a page:  $(BIN)/milonga web $(DEMO)"
+
+# A waltz with given chords, a ballad in 6/8, a milonga in 2/4 with a spoken intro.
+demo-metres: $(VENV)/.demo
+	for song in vals ballad milonga; do \
+	  $(BIN)/milonga render examples/metres/$$song.yaml --out $(DEMO)/$$song && \
+	  $(BIN)/milonga mix $(DEMO)/$$song -o $(DEMO)/$$song.mp3 --ring 3 --force || exit 1; \
+	done
 
 test: $(VENV)/.all
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"

@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from milonga import audio
 from milonga.audio.files import check_new_file
+from milonga.errors import OutputError
 from milonga.generators.registry import generator_class, make_generator
 from milonga.runtime import html
 from milonga.runtime.progress import Progress
@@ -18,6 +19,7 @@ from milonga.songs.output.best import RULES
 from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.mixed import Mix
 from milonga.songs.output.report import REPORT, check_report_place, write_song_report
+from milonga.songs.output.song_file import SongFile
 from milonga.songs.output.tagged import is_mix, receipt_in
 from milonga.songs.rendering.plan import Plan, Selection, make_plan
 from milonga.songs.rendering.receipts import Receipt, read_receipt
@@ -218,6 +220,10 @@ def mix_song(
     *,
     choose: Mapping[str, str] | None = None,
     best_by: str | None = None,
+    output: StrPath | None = None,
+    count_in: int = 0,
+    ring_s: float = 0.0,
+    force: bool = False,
     progress: Progress | None = None,
 ) -> Mix:
     """Build ``song.wav`` of a rendered song anew: takes layered, segments joined, at -14 LUFS.
@@ -226,18 +232,32 @@ def mix_song(
         out: the folder of the rendered song.
         choose: as for ``render_song``; kept for later mixes.
         best_by: as for ``render_song``; kept for later mixes.
+        output: another file for the song, .mp3, .flac, .ogg, .opus or .wav, with tags and licences.
+        count_in: bars of clicks before the song, in ``output``.
+        ring_s: seconds that its end rings on, in ``output``.
+        force: replace ``output`` if it is there.
         progress: counts segments.
 
     Raises:
-        MilongaError: the folder holds no rendered song, or a choice can't be met.
+        MilongaError: the folder holds no rendered song, a choice can't be met, or ``output`` can't
+            be written.
     """
     check_rule(best_by)
+    song_file = SongFile(Path(output), count_in, ring_s, force) if output is not None else None
+    if song_file is not None:
+        song_file.check()
+    elif count_in or ring_s:
+        raise OutputError(
+            "A count-in and a ringing end are for a file of their own; song.wav keeps the sheet's "
+            "time.",
+            step="Name one, as in -o song.mp3.",
+        )
     folder = OutputFolder.load(out)
     folder.check_writable()
     folder.choose(choose or {})
     if choose:
         folder.save()
-    mix = _mixed(folder, best_by, progress)
+    mix = _mixed(folder, best_by, progress, song_file)
     if not (folder.out / REPORT).exists():
         return mix
     command = f"milonga report {shlex.quote(str(folder.out))}"
@@ -245,12 +265,17 @@ def mix_song(
     return replace(mix, notes=(*mix.notes, note))
 
 
-def _mixed(folder: OutputFolder, best_by: str | None, progress: Progress | None) -> Mix:
+def _mixed(
+    folder: OutputFolder,
+    best_by: str | None,
+    progress: Progress | None,
+    song_file: SongFile | None = None,
+) -> Mix:
     if best_by is None:
-        return folder.mix(progress)
+        return folder.mix(progress, song_file)
     notes = folder.choose_best(best_by, progress)
     folder.save()
-    mix = folder.mix(progress)
+    mix = folder.mix(progress, song_file)
     return replace(mix, notes=(*mix.notes, *notes))
 
 

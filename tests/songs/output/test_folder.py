@@ -11,6 +11,7 @@ from milonga.runtime.progress import Progress
 from milonga.songs.output.choices import state_of
 from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.report import licences, write_song_report
+from milonga.songs.output.song_file import SongFile
 from milonga.songs.rendering.plan import Selection, make_plan
 from milonga.songs.rendering.receipts import read_receipt, write_receipt
 from milonga.songs.rendering.render import render
@@ -356,3 +357,15 @@ def test_licences_of_the_chosen_takes_strictest_first(rendered):
     model = receipt.model.model_copy(update={"licences": (*receipt.model.licences, strict)})
     write_receipt(receipt.model_copy(update={"model": model}), outcomes[1].planned.receipt_path)
     assert [licence.name for licence in licences(folder.layers())] == ["CC-BY-NC-4.0", "CC0-1.0"]
+
+
+def test_a_mix_is_written_with_its_licences(rendered, tmp_path):
+    folder, _ = rendered({})
+    mixed = folder.mix(song_file=SongFile(tmp_path / "song.mp3", count_in=1))
+    assert mixed.written == tmp_path / "song.mp3"
+    tags = audio.probe(mixed.written).tags
+    assert tags.title == folder.sheet.title
+    assert "licences: CC0-1.0: tone" in tags.comment
+    assert mixed.to_dict()["written"] == str(mixed.written)
+    # song.wav stays in the sheet's time.
+    assert audio.read(mixed.path).seconds == pytest.approx(folder.sheet.seconds, abs=1e-3)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, put, say, say_note
+from milonga.cli.options import force_option
 from milonga.cli.placing import place_options
 from milonga.cli.queueing import put_in_queue, queue_options
 from milonga.cli.songs.choices import (
@@ -145,11 +146,32 @@ def render(
 @choose_option
 @best_by_option
 @click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the song to this file as well: .mp3, .flac, .ogg, .opus or .wav, with tags.",
+)
+@click.option(
+    "--count-in", default=0, metavar="BARS", help="Bars of clicks before it, in that file."
+)
+@click.option(
+    "--ring", default=0.0, metavar="SECONDS", help="Let its end ring on so long, in that file."
+)
+@force_option
+@click.option(
     "--partial", is_flag=True, help="Exit with 0 though layers that have takes are left out."
 )
 @json_option
 def mix(
-    out: Path, choose: dict[str, str], best_by: str | None, partial: bool, as_json: bool
+    out: Path,
+    choose: dict[str, str],
+    best_by: str | None,
+    output: Path | None,
+    count_in: int,
+    ring: float,
+    force: bool,
+    partial: bool,
+    as_json: bool,
 ) -> int:
     """Build song.wav in OUT anew from its takes: layered, joined, at -14 LUFS.
 
@@ -157,7 +179,10 @@ def mix(
     """
     from milonga.workflows.songs import mix_song
 
-    mixed = mix_song(out, choose=choose, best_by=best_by, progress=make_progress())
+    mixed = mix_song(
+        out, choose=choose, best_by=best_by, output=output, count_in=count_in, ring_s=ring,
+        force=force, progress=make_progress(),
+    )  # fmt: skip
     if as_json:
         print_json(mixed.to_dict())
     else:
@@ -238,5 +263,5 @@ def _show_mix(mixed: Mix) -> None:
     say(mixed.summary)
     for line in mixed.contents:
         say(line)
-    if mixed.path is not None:
-        put(mixed.path)
+    for path in filter(None, (mixed.path, mixed.written)):
+        put(path)

@@ -30,6 +30,7 @@ from milonga.songs.output.choices import (
 from milonga.songs.output.found_takes import FoundTakes, LayerTakes, stale_notes
 from milonga.songs.output.mixed import Mix, stale_words
 from milonga.songs.output.mixing import mix_arrangement
+from milonga.songs.output.song_file import SongFile
 from milonga.songs.rendering.plan import PlannedTake
 from milonga.songs.rendering.takes import Take, takes_in
 from milonga.songs.sheet.model import Layer, Segment, Sheet
@@ -337,10 +338,10 @@ class OutputFolder:
             notes += [f"{place.label}: {note}" for note in said]
         return pieces, notes
 
-    def mix(self, progress: Progress | None = None) -> Mix:
-        """Build ``song.wav`` from the chosen takes.
+    def mix(self, progress: Progress | None = None, song_file: SongFile | None = None) -> Mix:
+        """Build ``song.wav`` from the chosen takes, and ``song_file`` where there is one.
 
         A layer without a usable take is left out and noted. Without any, no file is written
         and an old one is removed, since it would be of other takes.
         """
-        return mix_arrangement(self.arranged(), self.out / SONG, progress)
+        return mix_arrangement(self.arranged(), self.out / SONG, progress, song_file)

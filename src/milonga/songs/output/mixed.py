@@ -69,6 +69,7 @@ class Mix:
         notes: what the user should know.
         layers: every layer of the sheet in order, those that are left out too; before those of a
             segment, its piece of a take of the whole song.
+        written: the other file that the song was written to.
     """
 
     path: Path | None
@@ -78,6 +79,7 @@ class Mix:
     chosen: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     layers: tuple[MixedLayer, ...] = ()
+    written: Path | None = None
 
     @property
     def complete(self) -> bool:
@@ -104,8 +106,9 @@ class Mix:
     def to_dict(self) -> dict[str, Any]:
         """Return the mix as plain values."""
         values = asdict(self)
-        path = values.pop("path")
-        return {"song": path and str(path), **values, "notes": list(self.notes)}
+        path, written = values.pop("path"), values.pop("written")
+        more = {"written": str(written)} if written else {}
+        return {"song": path and str(path), **values, "notes": list(self.notes), **more}
 
     def _repr_html_(self) -> str:
         sound = html.player(self.path) if self.path else ""

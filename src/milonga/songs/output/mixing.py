@@ -16,6 +16,7 @@ from milonga.songs.output.choices import WHOLE_KEY
 from milonga.songs.output.found_takes import LayerTakes
 from milonga.songs.output.mix import MixInput, mixdown
 from milonga.songs.output.mixed import Mix, MixedLayer, stale_words
+from milonga.songs.output.song_file import SongFile
 from milonga.songs.output.tagged import embed_mix
 from milonga.songs.rendering.cuts import cut_take
 from milonga.songs.rendering.plan import WHOLE
@@ -54,11 +55,16 @@ def played_takes(arrangement: Arrangement) -> list[list[PlayedTake]]:
     return mixing.played
 
 
-def mix_arrangement(arrangement: Arrangement, path: Path, progress: Progress | None = None) -> Mix:
+def mix_arrangement(
+    arrangement: Arrangement,
+    path: Path,
+    progress: Progress | None = None,
+    song_file: SongFile | None = None,
+) -> Mix:
     """Mix the takes of an arrangement into a file, and tell what is in it.
 
     Neighbouring segments from one take of the whole song stay one piece: nothing is cut or faded
-    between them.
+    between them. ``song_file`` is another file that the song is written to.
     """
     mixing = _Mixing(arrangement)
     with (progress or Progress()).task("Mixing", len(arrangement.units), "segments") as task:
@@ -81,6 +87,8 @@ def mix_arrangement(arrangement: Arrangement, path: Path, progress: Progress | N
     with atomic_path(path) as part:
         audio.write(part, song, tags=tags)
         embed_mix(part, sheet, mixing.chosen)
+    if song_file is not None:
+        song_file.write(song, tags, sheet, mixing.chosen)
     return Mix(
         path,
         song.seconds,
@@ -89,6 +97,7 @@ def mix_arrangement(arrangement: Arrangement, path: Path, progress: Progress | N
         {key: take.name for key, take in mixing.chosen.items()},
         tuple(mixing.notes),
         tuple(mixing.mixed),
+        song_file.path if song_file else None,
     )
 
 

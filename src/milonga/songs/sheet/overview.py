@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -117,10 +118,10 @@ def _baseline(path: Path | None) -> dict[str, Any] | None:
 
 
 def _notes(sheet: Sheet) -> Iterator[str]:
-    for segment in sheet.segments:
+    for segment, following in zip(sheet.segments, (*sheet.segments[1:], None), strict=True):
         where = f"segment {segment.number}"
         yield from (f"{where}: {note}" for note in _lyric_notes(segment))
-        yield from (f"{where}: {note}" for note in _bar_notes(segment, sheet))
+        yield from (f"{where}: {note}" for note in _bar_notes(segment, following, sheet))
         if section_named(segment.section) is None:
             yield (
                 f"{where}: {segment.section!r} is no section that is known here "
@@ -128,17 +129,19 @@ def _notes(sheet: Sheet) -> Iterator[str]:
             )
 
 
-def _bar_notes(segment: Segment, sheet: Sheet) -> Iterator[str]:
+def _bar_notes(segment: Segment, following: Segment | None, sheet: Sheet) -> Iterator[str]:
     bars, metre, tempo = sheet.bars_of(segment), sheet.metre_of(segment), sheet.tempo_of(segment)
     near = max(1, round(bars))
-    if abs(bars - near) > OFF_GRID:
+    # The pickup of the next segment may fill the last bar.
+    filled = bars + (following.pickup if following else 0.0) / metre.beats
+    if all(abs(each - round(each)) > OFF_GRID for each in (bars, filled)):
         seconds = (near * metre.beats + segment.pickup) * 60.0 / tempo
         yield (
             f"{segment.seconds:.4g} s are {bars:.3g} bars of {metre.name} at {tempo:g} BPM, off "
             f"the grid. The nearest whole length: {seconds:.4g} s, bars: {near}."
         )
     chords = bars_of(parse_chords(segment.chords)) if segment.chords else 0
-    if chords > bars + OFF_GRID:
+    if chords > math.ceil(bars - OFF_GRID):
         yield f"its chords are for {float(chords):g} bars; it has {bars:.3g}."
 
 
