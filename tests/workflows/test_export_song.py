@@ -285,6 +285,10 @@ def test_words_of_such_a_take_are_timed_by_a_recogniser_and_marked(
     assert {line.source for line in heard} == {str(TINY)}
     # Whisper's times are those of syllables, within a few tenths of a second.
     assert heard[0].start_s == pytest.approx(written[0].start_s, abs=0.5)
+    estimated = [part for part in found.score.parts if part.estimated]
+    assert [part.name for part in estimated] == ["melody of vocals"]
+    read = mido.MidiFile(tmp_path / "studio" / f"{BASE}.mid")
+    assert "melody of vocals (estimated)" in [track.name for track in read.tracks]
     assert "times heard by" in (tmp_path / "studio" / f"{BASE}.lrc").read_text()
     assert json.loads((tmp_path / "studio" / "export.json").read_text())["lines"][0]["source"]
 

@@ -7,12 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from milonga import weights
+from milonga.analysis.melody import melody_of
 from milonga.analysis.words.recogniser import Recogniser
 from milonga.analysis.words.score import LineScore, score_words
 from milonga.audio.clip import Clip
 from milonga.errors import MilongaError
 from milonga.generators.base import Generator, LyricLine, Request
-from milonga.generators.notation import Notation, WrittenLine
+from milonga.generators.notation import Notation, WrittenLine, WrittenNote, WrittenPart
 from milonga.generators.registry import generator_class, make_generator
 from milonga.generators.words.language import line_languages
 from milonga.runtime.progress import Progress
@@ -22,6 +23,11 @@ from milonga.songs.output.mixing import PlayedTake
 from milonga.songs.sheet.model import Sheet
 from milonga.workflows.scoring import RECOGNISER
 from milonga.workflows.songs import options_then
+
+_TUNED = ("vocals", "song", "instrumental")
+"""Roles in which a take has a melody."""
+_OOHS = 53
+"""General MIDI's program for a voice."""
 
 
 class TakeMusic:
@@ -57,7 +63,9 @@ class TakeMusic:
         start_s = take.start / rate
         if written is not None:
             return within(written, start_s, start_s + take.input.clip.seconds)
-        return Notation(take.input.clip.seconds, (), tuple(self._heard(take)))
+        return Notation(
+            take.input.clip.seconds, tuple(self._melody(take)), tuple(self._heard(take))
+        )
 
     def _play_again(self, take: PlayedTake) -> None:
         groups, written = self._play(take)
@@ -111,6 +119,27 @@ class TakeMusic:
             return []
         score = score_words([line.text for line in sung], heard.words, language=heard.language)
         return [found for line in score.lines if (found := _timed(line)) is not None]
+
+    def _melody(self, take: PlayedTake) -> list[WrittenPart]:
+        """The melody as it is heard, where a transcriber is installed."""
+        if take.role not in _TUNED or not find_spec("swift_f0"):
+            return []
+        notes = tuple(
+            WrittenNote(note.start_s, note.end_s, min(max(round(note.pitch), 0), 127), 90)
+            for note in melody_of(take.input.clip, self._progress)
+        )
+        if not notes:
+            return []
+        self.notes.append(
+            f"{take.take.name}: its melody is estimated; in a whole band it has gaps and errors."
+        )
+        sung = take.role in ("vocals", "song")
+        return [
+            WrittenPart(
+                f"melody of {take.role}", "voice" if sung else "lead", _OOHS if sung else 0, notes,
+                estimated=True,
+            )
+        ]  # fmt: skip
 
     def _lyrics(self, take: PlayedTake) -> list[LyricLine]:
         request: Request = take.take.receipt.answers
