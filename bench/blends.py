@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from milonga.analysis.sets import frechet_distance
+
 SAMPLES = Path("/usr/share/sonic-pi/samples")
 CORPORA = {
     "drums": (
@@ -98,15 +100,8 @@ def _is_the_model(library: object) -> bool:
 
 
 def frechet(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Fréchet distance between Gaussians fitted to two sets of vectors ``[values, frames]``.
-
-    Source: Dowson, Landau, "The Fréchet distance between multivariate normal distributions" (1982).
-    """
-    first, second = np.cov(one), np.cov(other)
-    # The trace of the root of a product of two covariances is that of its eigenvalues' roots.
-    roots = np.sqrt(np.maximum(np.linalg.eigvals(first @ second).real, 0.0)).sum()
-    apart = float(((one.mean(axis=1) - other.mean(axis=1)) ** 2).sum())
-    return float(np.sqrt(max(0.0, apart + np.trace(first) + np.trace(second) - 2 * roots)))
+    """Fréchet distance, not squared, of two sets of vectors ``[values, frames]``."""
+    return float(np.sqrt(max(0.0, frechet_distance(one.T, other.T))))
 
 
 def _section(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from milonga.analysis.sets import frechet_distance
 from milonga.runtime.progress import Progress
 from milonga.sounds.controls.descriptors import describe, sounding
 from milonga.sounds.controls.report import ControlReport
@@ -117,14 +118,9 @@ def _halves(mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def frechet(a: np.ndarray, b: np.ndarray) -> float:
     """Frechet distance of two Gaussians fitted to ``[20, T]``; needs hundreds of frames."""
-    import scipy.linalg
-
     if min(a.shape[1], b.shape[1]) < 50 * MFCCS:
         raise RuntimeError(f"{a.shape[1]} and {b.shape[1]} frames are too few")
-    one, other = np.cov(a), np.cov(b)
-    root = scipy.linalg.sqrtm(one @ other).real
-    gap = a.mean(1) - b.mean(1)
-    return float(gap @ gap + np.trace(one + other - 2 * root))
+    return frechet_distance(a.T, b.T)
 
 
 def copies(player: SoundPlayer, walk: np.ndarray, store: MelStore) -> dict[str, float]:
