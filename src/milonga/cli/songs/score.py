@@ -23,6 +23,11 @@ from milonga.cli.common import json_option, make_progress, print_table, put, say
 @click.option("--text", help="A description to match: implies --match.")
 @click.option("--lrc", type=click.Path(file_okay=False), help="Folder for lyrics with times.")
 @click.option("--yardsticks/--no-yardsticks", default=True, help="Score the guide's singing, too.")
+@click.option(
+    "--stems/--no-stems",
+    default=True,
+    help="Listen to a take's vocals stem where `milonga edit stems` made one.",
+)
 @json_option
 def score(
     recordings: tuple[str, ...],
@@ -44,7 +49,7 @@ def score(
     if match or text is not None:
         return _match(recordings, text, model, as_json)
     from milonga.songs.sheet.text_file import read_source
-    from milonga.workflows.scoring import RECOGNISER, score_recordings
+    from milonga.workflows.judging.words import RECOGNISER, score_recordings
 
     words = None if lyrics is None else read_source(lyrics)
     found = score_recordings(
@@ -65,6 +70,9 @@ def score(
             right=("right", "word error", "phone error"),
         )  # fmt: skip
         for each in found.recordings:
+            if each.heard_in is not None:
+                put(f"{each.path}: heard in its voice alone, {each.heard_in.name}")
+        for each in found.recordings:
             faults = [line for line in each.words.lines if line.faults]
             if faults and not each.words.no_words:
                 put()
@@ -81,7 +89,7 @@ def score(
 
 
 def _match(recordings: tuple[str, ...], text: str | None, model: str | None, as_json: bool) -> int:
-    from milonga.workflows.scoring import CLAP, match_texts
+    from milonga.workflows.judging.matching import CLAP, match_texts
 
     progress = make_progress()
     found = match_texts(recordings, text=text, model=model or CLAP, progress=progress)

