@@ -67,11 +67,11 @@ if TYPE_CHECKING:
     from milonga.workflows.edits import edit_take, plan_edit
     from milonga.workflows.history import compare_history, replay_sound
     from milonga.workflows.judging.listening import make_listening_test, read_listening_test
-    from milonga.workflows.judging.matching import match_texts
     from milonga.workflows.judging.study import plan_study, run_study
-    from milonga.workflows.judging.words import score_recordings
     from milonga.workflows.playing import blend_sounds, play_batch, play_sound, play_sounds
     from milonga.workflows.presets import save_preset
+    from milonga.workflows.scoring.matching import match_texts
+    from milonga.workflows.scoring.words import score_recordings
     from milonga.workflows.sheets import (
         change_draft,
         check_sheet,
@@ -135,7 +135,7 @@ _HOMES = {
     "load_sheet": "milonga.songs.sheet.load",
     "loudness_lufs": "milonga.audio",
     "make_listening_test": "milonga.workflows.judging.listening",
-    "match_texts": "milonga.workflows.judging.matching",
+    "match_texts": "milonga.workflows.scoring.matching",
     "mix_song": "milonga.workflows.songs",
     "new_sheet": "milonga.workflows.sheets",
     "plan_edit": "milonga.workflows.edits",
@@ -156,7 +156,7 @@ _HOMES = {
     "resample": "milonga.audio",
     "run_study": "milonga.workflows.judging.study",
     "save_preset": "milonga.workflows.presets",
-    "score_recordings": "milonga.workflows.judging.words",
+    "score_recordings": "milonga.workflows.scoring.words",
     "song_board": "milonga.workflows.board",
     "take_remarks": "milonga.analysis.take_checks",
     "train_model": "milonga.workflows.training",

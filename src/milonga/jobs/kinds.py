@@ -283,7 +283,7 @@ class ScoreWork(Work):
         return Cost(download=0 if here or known is None else known.size)
 
     def run(self, progress: Progress, made: Made) -> dict[str, Any]:
-        from milonga.workflows.scoring import score_recordings
+        from milonga.workflows.scoring.words import score_recordings
 
         found = score_recordings(
             self.recordings,

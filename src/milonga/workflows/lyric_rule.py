@@ -11,7 +11,7 @@ from milonga.analysis.words.score import score_words
 from milonga.errors import MilongaError, MissingExtraError
 from milonga.generators.words.language import line_languages
 from milonga.songs.output.best import RULES, Judged, Rule, rule_named
-from milonga.workflows.judging.words import RECOGNISER
+from milonga.workflows.scoring.words import RECOGNISER
 
 
 def words_right(judged: Judged) -> float | None:

@@ -49,7 +49,7 @@ def score(
     if match or text is not None:
         return _match(recordings, text, model, as_json)
     from milonga.songs.sheet.text_file import read_source
-    from milonga.workflows.judging.words import RECOGNISER, score_recordings
+    from milonga.workflows.scoring.words import RECOGNISER, score_recordings
 
     words = None if lyrics is None else read_source(lyrics)
     found = score_recordings(
@@ -89,7 +89,7 @@ def score(
 
 
 def _match(recordings: tuple[str, ...], text: str | None, model: str | None, as_json: bool) -> int:
-    from milonga.workflows.judging.matching import CLAP, match_texts
+    from milonga.workflows.scoring.matching import CLAP, match_texts
 
     progress = make_progress()
     found = match_texts(recordings, text=text, model=model or CLAP, progress=progress)

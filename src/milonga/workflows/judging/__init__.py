@@ -1,1 +1,1 @@
-"""How good it is: listening tests, studies, scores of words and style."""
+"""How good it is: listening tests and studies."""

@@ -240,7 +240,7 @@ def _add_figures(rows: Sequence[dict[str, Any]], sheet: Sheet, progress: Progres
 
 def _add_words(rows: Sequence[dict[str, Any]], plan: StudyPlan, progress: Progress) -> None:
     """Score sung words; what was scored before is kept in the study's folder."""
-    from milonga.workflows.judging.words import score_recordings
+    from milonga.workflows.scoring.words import score_recordings
 
     path = plan.out / WORDS
     try:

@@ -21,7 +21,7 @@ from milonga.songs.export.score import within
 from milonga.songs.export.stems import sums_to
 from milonga.songs.output.mixing import PlayedTake
 from milonga.songs.sheet.model import Sheet
-from milonga.workflows.judging.words import RECOGNISER
+from milonga.workflows.scoring.words import RECOGNISER
 from milonga.workflows.songs import options_then
 
 _TUNED = ("vocals", "song", "instrumental")

@@ -19,7 +19,7 @@ from milonga.generators.neural.loading import (
 )
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
-from milonga.workflows.judging.models import described
+from milonga.workflows.scoring.models import described
 
 StrPath = str | os.PathLike[str]
 CLAP = "clap"

@@ -22,8 +22,8 @@ from milonga.runtime.files import write_text
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
 from milonga.songs.sheet.lyrics import parse_lyrics
-from milonga.workflows.judging.models import described
-from milonga.workflows.judging.voices import sung_takes, voice_alone
+from milonga.workflows.scoring.models import described
+from milonga.workflows.scoring.voices import sung_takes, voice_alone
 
 StrPath = str | os.PathLike[str]
 RECOGNISER = "whisper-small"

