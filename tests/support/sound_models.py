@@ -8,8 +8,8 @@ RATE = 44_100
 NAMES = ("ambient.wav", "drone ñ.wav", "hit.wav")
 
 
-def small_model(name="tiny", *, seed=0, disabled=("tension",), **changes):
-    """A header and tensors, as ``model_file.save`` takes them."""
+def small_model(name="tiny", *, seed=0, disabled=("tension",), shape=None, **changes):
+    """A header and tensors, as ``model_file.save`` takes them; ``shape`` for other sizes."""
     import torch
 
     from milonga.sounds.controls.descriptors import CONTROLS
@@ -18,7 +18,8 @@ def small_model(name="tiny", *, seed=0, disabled=("tension",), **changes):
     from milonga.sounds.model.header import ModelHeader
     from milonga.sounds.model.network import SoundNet
 
-    shape = Architecture(latent=4, widths=(8,) * 4, blocks=(1,) * 4, hidden=8)
+    shape = shape or Architecture(latent=4, widths=(8,) * 4, blocks=(1,) * 4, hidden=8)
+    latent = shape.latent
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -28,11 +29,11 @@ def small_model(name="tiny", *, seed=0, disabled=("tension",), **changes):
     net.control_std.copy_(torch.tensor([3.0, 0.5, 4.0, 3.0, 0.1, 3.0, 1.0]))
     count = 60
     tensors = dict(net.state_dict())
-    tensors["atlas.latents"] = torch.from_numpy(rng.standard_normal((count, 4))).half()
+    tensors["atlas.latents"] = torch.from_numpy(rng.standard_normal((count, latent))).half()
     tensors["atlas.controls"] = torch.from_numpy(rng.standard_normal((count, 7))).half()
     tensors["atlas.runs"] = torch.tensor([[0, 0, 30], [1, 30, 30]])
-    tensors["axes.mean"] = torch.zeros(4)
-    tensors["axes.directions"] = torch.eye(4)[:2].contiguous()
+    tensors["axes.mean"] = torch.zeros(latent)
+    tensors["axes.directions"] = torch.eye(latent)[:2].contiguous()
     tensors["axes.spread"] = torch.ones(2)
     controls = {}
     for index, control in enumerate(CONTROLS):
