@@ -64,13 +64,13 @@ def serve(
     from milonga.web.app import make_app
     from milonga.web.shelf import Shelf
 
-    app = make_app(Shelf(root, others), door)
-    config = uvicorn.Config(
-        app, log_level="error", access_log=False, server_header=False, proxy_headers=False,
-        ws="none", lifespan="off", timeout_graceful_shutdown=2,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
     with taken:
+        app = make_app(Shelf(root, others), door)
+        config = uvicorn.Config(
+            app, log_level="error", access_log=False, server_header=False, proxy_headers=False,
+            ws="none", lifespan="off", timeout_graceful_shutdown=2,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
         ready(address_of(taken, door))
         # What waited when the machine went down goes on; the page need not wait for that.
         threading.Thread(target=jobs.go_on, daemon=True).start()

@@ -114,11 +114,11 @@ class _Editor:
         lines = self._written(name, kind, "" if empty else clean, pad)
         if len(lines) == 1 and last == first + 1 and isinstance(node, yaml.ScalarNode):
             text = lines[0].removeprefix(f"{pad}{name}:").lstrip(" ")
-            if node.end_mark.index > node.start_mark.index:
+            if text and node.end_mark.index > node.start_mark.index:
                 return self._spliced(node.start_mark.index, node.end_mark.index, text)
-            at = key.end_mark.index
-            at = self.text.index(":", at) + 1
-            return self._spliced(at, at, f" {text}" if text else "")
+            at = self.text.index(":", key.end_mark.index) + 1
+            end = max(at, node.end_mark.index)
+            return self._spliced(at, end, f" {text}" if text else "")
         lines[0] = self.lines[first][: key.start_mark.column] + lines[0][len(pad) :]
         return self._replaced(first, last, lines)
 
@@ -309,9 +309,11 @@ def _schema_at(loc: Loc) -> Schema:
             continue
         schema = schema[part]
         schema = schema[0] if isinstance(schema, tuple) else schema
-    if not isinstance(schema, dict) or not isinstance(schema.get(str(loc[-1])), str):
+    kind = schema.get(str(loc[-1])) if isinstance(schema, dict) else None
+    if not isinstance(kind, str) or kind == "options":
         raise ValueError("no such field")
-    return schema
+    found: Schema = schema
+    return found
 
 
 def _value_at(document: Document, loc: Loc) -> Any:

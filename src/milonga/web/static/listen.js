@@ -129,7 +129,7 @@ function timeline() {
   const total = Math.max(song.seconds, 0.001);
   const percent = (seconds) => `${(seconds / total) * 100}%`;
   const roles = [...new Set(song.segments.flatMap((segment) => segment.layers.map((layer) => layer.role)))];
-  const lane = (name, ...blocks) => el("div", { class: "lane" }, el("div", { class: "lane-name", text: name }), el("div", { class: "lane-time" }, ...blocks));
+  const lane = (name, ...blocks) => el("div", { class: "lane" }, el("div", { class: "lane-name", text: name.charAt(0).toUpperCase() + name.slice(1) }), el("div", { class: "lane-time" }, ...blocks));
   const step = [1, 2, 5, 10, 15, 30, 60, 120].find((each) => total / each <= 12) || 300;
   const ruler = el("div", { class: "ruler", "aria-hidden": "true" });
   for (let at = 0; at < total; at += step) {
