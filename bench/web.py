@@ -72,8 +72,8 @@ def run(quick: bool = False) -> str:
 | from a slider's move to its sound, 2 s by Griffin-Lim | {rest:.2f} s | 2 s |
 | the same for the first move, which loads torch and the model | {first:.1f} s | |
 
-In chromium, which ran before; medians of {runs} starts and lists, and of {len(moves) - 1} moves. The sound model has the
-published size and random weights."""
+In chromium, which ran before; medians of {runs} starts and lists, and of {len(moves) - 1} moves.
+The sound model has the published size and random weights."""
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Makes the picture of the page for the README: python docs/pictures/make_web_picture.py SONG
 
-SONG is the folder of a rendered song. Needs Playwright and Debian's chromium. The picture shows where
-takes are heard and chosen.
+SONG is the folder of a rendered song. Needs Playwright and Debian's chromium. The picture shows
+where takes are heard and chosen.
 """
 
 from __future__ import annotations
