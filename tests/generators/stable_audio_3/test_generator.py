@@ -6,21 +6,25 @@ import os
 import shutil
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from warm_process import run_warm
 
 from milonga import audio
 from milonga.audio.clip import Clip
+from milonga.cli.main import cli
 from milonga.errors import Cancelled, GeneratorError, MilongaError
 from milonga.generators.base import Edit, Request
 from milonga.generators.neural.calibration import known_speed
 from milonga.generators.registry import make_generator
 from milonga.generators.stable_audio_3 import StableAudio3
+from milonga.generators.stable_audio_3.layout import layout_of
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
 from milonga.songs.sheet.model import Sheet
@@ -300,6 +304,26 @@ def test_edits_of_takes_keep_the_rest_and_can_be_made_again(make_published, tmp_
     assert np.array_equal(after[: 2 * rate], before)
     other = edit_take(out, 1, "cover", take=first.stem, strength=0.5, options=model)
     assert audio.read(other.paths[0]).seconds == 2
+    # Of a recording that is longer than the model, from the command line.
+    rng, longest = np.random.default_rng(0), layout_of(make_published(small=True), "tiny").longest_s
+    total = round((longest + 3) * rate)
+    sound = np.round(0.1 * rng.standard_normal((total, 2)) * 2**23).astype(np.int32) << 8
+    soundfile.write(tmp_path / "long.wav", sound, rate, subtype="PCM_24")
+    said = CliRunner().invoke(
+        cli,
+        ["edit", str(out), "1", "repaint", "--source", str(tmp_path / "long.wav"), "--from",
+         f"{longest + 1:g}", "--to", f"{longest + 2:g}", "--json"],
+        standalone_mode=False, catch_exceptions=False,
+    )  # fmt: skip
+    assert said.return_value == 0, said.output
+    assert "hears as much around the range" in said.stderr
+    (path,) = (take["path"] for take in json.loads(said.stdout)["takes"])
+    after, _ = soundfile.read(path, dtype="int32")
+    start, end = (round((longest + place) * rate) for place in (1, 2))
+    assert np.array_equal(after[:start], sound[:start])
+    assert np.array_equal(after[end:], sound[end:])
+    assert not np.array_equal(after[start:end], sound[start:end])
+    assert replay(Path(path).with_suffix(".json")).verdict == "identical"
     for edited in (done, longer, other):
         receipt = edited.paths[0].with_suffix(".json")
         assert len(read_receipt(receipt).model.licences) == 2
@@ -314,6 +338,9 @@ def test_sources_of_other_kinds_are_taken(tiny, rate, channels):
 
 
 def test_edits_that_it_cannot_make_are_refused(tiny):
+    long = ask(seconds=900.0, edit=edit("repaint", start=0.0, end=800.0))
+    assert "makes a range of at most" in tiny.assess(long).problems[0].message
+    assert "at most" in tiny.assess(ask(seconds=900.0, edit=edit("cover"))).problems[0].message
     request = ask(edit=edit("extract", track="drums"))
     assert "can't extract" in tiny.assess(request).problems[0].message
     with pytest.raises(GeneratorError, match="can't extract"):

@@ -28,6 +28,7 @@ from milonga.generators.stable_audio_3.layout import (
     layout_of,
     wrong_part,
 )
+from milonga.generators.stable_audio_3.window import SHARE, range_of, window_of
 from milonga.generators.words.tags import tags_of
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
@@ -106,6 +107,15 @@ class StableAudio3(CheckpointGenerator[StableAudio3Engine]):
 
     def problems(self, request: Request, local: LocalWeights | None) -> Iterable[Problem]:
         longest = self._layout(local).longest_s
+        if request.seconds > longest and window_of(request, longest).request is not request:
+            if (new := range_of(request)) > SHARE * longest:
+                yield Problem(
+                    f"{self.options.model} makes a range of at most {SHARE * longest:g} s in a "
+                    f"recording of more than {longest:g} s, not {new:g} s.",
+                    "end",
+                    step="Make it in parts, one edit after the other.",
+                )
+            request = window_of(request, longest).request
         parts = math.ceil(request.seconds / longest)
         each = f"{request.seconds / parts:.4g} s"
         step = f"Split the segment, for example into {parts} parts of {each}."
@@ -125,6 +135,12 @@ class StableAudio3(CheckpointGenerator[StableAudio3Engine]):
                 )  # fmt: skip
 
     def notes(self, request: Request, local: LocalWeights | None) -> Iterable[str]:
+        longest = self._layout(local).longest_s
+        if request.edit is not None and window_of(request, longest).request is not request:
+            yield (
+                f"the recording is longer than the {longest:g} s that the model hears at once; it "
+                "hears as much around the range."
+            )
         if request.negative.strip() and not self._settings(request, self._layout(local)).guided:
             yield (
                 "without guidance there is no negative prompt; what the segment says of it is not "
@@ -159,9 +175,20 @@ class StableAudio3(CheckpointGenerator[StableAudio3Engine]):
         reference: Clip | None,
         progress: Progress,
     ) -> Clip:
-        edit, layout = request.edit, engine.layout
-        if edit is None:
+        if request.edit is None:
             raise GeneratorError("There is no edit in this request.")
+        layout = engine.layout
+        window = window_of(request, layout.longest_s)
+        made = self._edited(
+            engine, window.request, window.of(source, request.edit.offset), progress
+        )
+        return window.within(made, request.seconds)
+
+    def _edited(
+        self, engine: StableAudio3Engine, request: Request, source: Clip, progress: Progress
+    ) -> Clip:
+        edit, layout = request.edit, engine.layout
+        assert edit is not None
         rate = layout.rate
         settings = self._settings(request, layout)
         clip = resample(source.with_channels(int(layout.vae["audio_channels"])), rate)
@@ -204,6 +231,7 @@ class StableAudio3(CheckpointGenerator[StableAudio3Engine]):
         return self.exactly(sound, layout.rate, request.seconds)
 
     def _take(self, local: LocalWeights | None, layout: Layout, request: Request) -> Take:
+        request = window_of(request, layout.longest_s).request
         settings, precision = self._settings(request, layout), self.options.precision
         return outlook.take_of(local, layout, precision, settings, request.seconds)
 
