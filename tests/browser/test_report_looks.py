@@ -1,6 +1,11 @@
 import re
 from itertools import pairwise
 
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from milonga import audio
 from milonga.analysis.report import Report, ReportSection, ReportTrack, write_report
 
 HOSTILE = (
@@ -148,3 +153,51 @@ def test_findings_and_licences_stand_out(visit, song):
     )
     assert page.locator("#licences .badge.stop").text_content().strip() == "non-commercial only"
     assert page.locator("#licences tbody tr").first.locator("th").text_content() == "musicgen"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_range_of_an_edit_is_shaded_where_it_is_and_can_be_clicked(visit, tmp_path, width):
+    tracks = []
+    for label, word in (("ace-step-s0", "repainted"), ("ace-step-repaint-s0", "new")):
+        path = tmp_path / f"{label}.wav"
+        samples = np.sin(np.arange(8 * 22_050) * 0.1, dtype=np.float32)[None] * 0.1
+        audio.write(path, audio.Clip(samples, 22_050))
+        ranges = [(2.0, 5.0, word)]
+        tracks.append(ReportTrack(label, path, features={"duration_s": 8.0}, ranges=ranges))
+    folder = tmp_path / "report"
+    page = visit(
+        write_report(Report("Song", "", [ReportSection("1 · Uno", "", {}, tracks)]), folder),
+        width=width,
+    )
+    for label, word in (("ace-step-s0", "repainted"), ("ace-step-repaint-s0", "new")):
+        card = page.locator(f'[data-label="{label}"]')
+        shades = card.locator(f'svg.marks[aria-label="{word}: 2.0 to 5.0 s"]')
+        expect(shades.first).to_be_visible()
+        for shade in shades.all():
+            around, inside = shade.bounding_box(), shade.locator("rect").bounding_box()
+            # A quarter and five eighths of 8 s, to a pixel.
+            left = inside["x"] - around["x"]
+            assert left == pytest.approx(around["width"] * 2 / 8, abs=1)
+            assert inside["width"] == pytest.approx(around["width"] * 3 / 8, abs=1)
+            # Over the waveform; lines at both ends go through all pictures.
+            wave = card.locator(".wave").bounding_box()
+            assert inside["height"] == pytest.approx(wave["height"], abs=1)
+            lines = [line.bounding_box() for line in shade.locator("line").all()]
+            assert [line["x"] - around["x"] for line in lines] == pytest.approx(
+                [around["width"] * place / 8 for place in (2, 5)], abs=1
+            )
+            assert lines[0]["height"] == pytest.approx(around["height"], abs=1)
+        expect(shades.first.locator("text")).to_have_text(word)
+        look = shades.first.locator("rect").evaluate(
+            "e => { const s = getComputedStyle(e); return [s.fill, +s.fillOpacity * +s.opacity] }"
+        )
+        assert look[0] not in ("none", "rgba(0, 0, 0, 0)")
+        assert 0 < look[1] < 1 or "rgba" in look[0] or "color(" in look[0] or "/" in look[0]
+    # It lies over the picture, and a click goes through it.
+    view = page.locator('[data-label="ace-step-repaint-s0"] .view').first
+    view.scroll_into_view_if_needed()
+    box = view.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('audio')].some(a => Math.abs(a.currentTime - 4) < 0.2)"
+    )
