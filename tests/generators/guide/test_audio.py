@@ -203,6 +203,7 @@ def test_an_808_is_a_gliding_sub_bass():
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_ten_minute_segment():
     clip = render(
         request(seconds=600.0, tempo=240.0, role="vocals", section="chorus"), a_cappella=True

@@ -20,6 +20,10 @@ from milonga.generators.musicgen.windows import split
             {"role": "backing", "section": "verse", "style": "Latin\ntrap ", "mood": "playful"},
             "Latin trap, playful, verse, backing track. bpm: 122. key: A minor.",
         ),
+        (
+            {"role": "instrumental", "section": "music", "style": "vals", "time": "3/4"},
+            "vals, 3/4 time. bpm: 122. key: A minor.",
+        ),
         ({"role": "instrumental", "section": "music"}, "bpm: 122. key: A minor."),
     ],
 )

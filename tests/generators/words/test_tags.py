@@ -25,6 +25,10 @@ from milonga.generators.words.tags import tags_of
             {"role": "texture", "section": "intro", "style": "rain on a roof"},
             "rain on a roof, intro, ambient texture, no melody",
         ),
+        (
+            {"role": "backing", "section": "verse", "style": "folk", "time": "6/8"},
+            "folk, verse, instrumental backing track, 122 BPM, 6/8 time, A minor",
+        ),
     ],
 )
 def test_prompts(values, text):

@@ -294,3 +294,21 @@ def test_ten_thousand_takes_take_little_memory_and_no_look_each(sheet, make_gene
     # A request and its place: 10,000 takes stay under 100 MB.
     assert most / len(plan.takes) < 10_000
     assert {take.request.seed for take in plan.takes} == set(range(takes))
+
+
+def test_a_plan_says_what_a_generator_cannot_follow(sheet, make_generator, tmp_path):
+    song = sheet({"time": "3/4", "chords": "Am E7", "pickup": 1.0}, {}, time="4/4")
+    notes = make_plan(song, tmp_path, Selection(), make_generator).about_song
+    ignored = [note for note in notes if "goes without" in note]
+    assert ignored == ["segment 1: tone goes without the sheet's time, chords, pickup."]
+
+
+def test_a_take_stays_where_only_the_next_segment_has_another_tempo(
+    sheet, make_generator, tmp_path
+):
+    render(make_plan(sheet({}, {}), tmp_path, Selection(), make_generator))
+    again = make_plan(
+        sheet({}, {"tempo": 90.0}), tmp_path, Selection(segments=(1,)), make_generator
+    )
+    assert again.takes[0].request.next_tempo == 90.0
+    assert [outcome.status for outcome in render(again)] == ["kept"]

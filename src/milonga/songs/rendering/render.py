@@ -29,7 +29,7 @@ from milonga.songs.rendering.receipts import (
     write_receipt,
     write_take,
 )
-from milonga.songs.rendering.takes import numbered_name, set_aside
+from milonga.songs.rendering.takes import numbered_name, same_request, set_aside
 
 ATTEMPTS = 3
 """Renderings of a take with findings, each with another seed; then the best is kept."""
@@ -176,7 +176,10 @@ def kept_take(planned: PlannedTake) -> Outcome | None:
         clip = audio.read(planned.sound_path)
     except MilongaError:
         return None
-    same = receipt.request == planned.request and receipt.generator == planned.generator.name
+    same = (
+        same_request(receipt.request, planned.request)
+        and receipt.generator == planned.generator.name
+    )
     if not same or samples_sha256(clip) != receipt.sound.sha256:
         return None
     return Outcome(planned, "kept", receipt)

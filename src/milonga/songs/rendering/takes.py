@@ -80,14 +80,15 @@ def numbered_name(folder: Path, base: str, generator: str, request: Request) -> 
         except ReceiptError:
             damaged = damaged or name
         else:
-            if _alike(receipt.request, request) and receipt.generator == generator:
+            if same_request(receipt.request, request) and receipt.generator == generator:
                 check_readable(folder / f"{name}.wav")
                 return name
         last = number
     return damaged or (f"{base}.{last + 1}" if last else base)
 
 
-def _alike(one: Request, other: Request) -> bool:
+def same_request(one: Request, other: Request) -> bool:
+    """Tell if two requests ask for the same; the tempo of what follows doesn't count."""
     own = other.next_tempo
     return one.model_copy(update={"next_tempo": own}) == other
 

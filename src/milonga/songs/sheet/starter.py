@@ -14,6 +14,7 @@ _STARTER = """\
 title: {title}
 artist: Me
 tempo: 96                   # beats per minute; a segment may have its own
+time: 4/4                   # or 3/4, 6/8, 2/4, 12/8
 key: A minor
 style: milonga with bandoneón, piano and soft 808 drums
 
@@ -27,12 +28,13 @@ segments:
   - number: 1               # takes are kept by number: any order, each once
     name: First steps
     section: intro          # or verse, chorus, bridge, breakdown, instrumental, outro
-    seconds: 5
+    bars: 2                 # or seconds: 5
 
   - number: 2
     name: The corner
     section: verse
-    seconds: 10             # or 0:10
+    bars: 4
+    chords: Am Dm E7 Am     # one a bar; leave it out, and the generator finds its own
     mood: nostalgic
     voice: warm female voice
     # Square brackets hold stage directions; what stands in round ones is sung as an answer.
@@ -50,7 +52,7 @@ segments:
   - number: 3
     name: Dance
     section: instrumental
-    seconds: 10
+    bars: 4
     style: bandoneón solo, reggaetón drums
     # The recording that this segment is compared with, beside this file:
     # baseline: baseline/dance.wav
