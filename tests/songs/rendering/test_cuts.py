@@ -92,6 +92,21 @@ def test_without_a_beat_the_cut_is_the_sheets():
     assert [piece.clip.seconds for piece in pieces(noise, [cut])] == [4.0, 6.0]
 
 
+@pytest.mark.parametrize(
+    ("second", "at"), [({}, "downbeat"), ({"tempo": 90.0}, "sheet"), ({"time": "3/4"}, "sheet"),
+                       ({"tempo": 121.0}, "downbeat")],
+)  # fmt: skip
+def test_a_cut_where_the_pulse_changes_is_the_sheets(second, at):
+    receipt = receipt_of([8.0, 8.0])
+    first, last = receipt.request.parts
+    parts = (first, last.model_copy(update=second))
+    receipt = receipt.model_copy(
+        update={"request": receipt.request.model_copy(update={"parts": parts})}
+    )
+    (cut,) = find_cuts(clicks(16.0, 24000, lead_s=0.1), receipt)
+    assert cut.at == at
+
+
 def test_what_an_edit_added_belongs_to_the_first_or_the_last_segment():
     noise = Clip(0.1 * np.random.default_rng(0).standard_normal(14 * 8000), 8000)
     before = Edit(task="extend", source="0" * 64, offset=4.0, start=0.0, end=4.0)

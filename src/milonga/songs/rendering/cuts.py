@@ -9,12 +9,14 @@ from typing import Any, Literal
 
 from milonga.analysis.rhythm.downbeats import Onsets
 from milonga.audio.clip import Clip
-from milonga.generators.base import Request
+from milonga.generators.base import Request, SongPart
 from milonga.runtime.record import FiniteRecord
 from milonga.songs.rendering.receipts import Receipt
 
 _MEASURED_S, _BEFORE_S = 0.025, 0.01
 """The error of a measured beat, and how far before it a cut lies."""
+_ONE_PULSE = 0.04
+"""Difference of two tempi, as a part, that a measured beat still follows."""
 _MOST_MOVED = 0.45
 """Of the shorter of the two segments at a cut, so that each keeps some of its own."""
 
@@ -70,7 +72,11 @@ def find_cuts(clip: Clip, receipt: Receipt) -> tuple[Cut, ...]:
     onsets = Onsets(clip)
     beats = beats_of(request.time)
     cuts = []
-    for (before, place), (_, after) in pairwise(pairwise(places)):
+    around = pairwise(pairwise(places))
+    for parts, ((before, place), (_, after)) in zip(pairwise(request.parts), around, strict=True):
+        if _changes(request, *parts):
+            cuts.append(Cut(sheet_s=place, time_s=place, at="sheet", beat=0.0))
+            continue
         near = onsets.near(place, request.tempo, beats)
         room = _MOST_MOVED * min(place - before, after - place)
         figures = {"beat": round(near.beat, 3), "bar": near.bar}
@@ -82,6 +88,13 @@ def find_cuts(clip: Clip, receipt: Receipt) -> tuple[Cut, ...]:
         else:
             cuts.append(Cut(sheet_s=place, time_s=place, at="sheet", **figures))
     return tuple(cuts)
+
+
+def _changes(request: Request, before: SongPart, after: SongPart) -> bool:
+    """Tell if the pulse changes at a cut: then no beat goes through both sides of it."""
+    one, other = ((part.tempo or request.tempo) for part in (before, after))
+    metres = {part.time or request.time for part in (before, after)}
+    return abs(one / other - 1) > _ONE_PULSE or len(metres) > 1
 
 
 def _places(clip: Clip, request: Request) -> list[float]:
