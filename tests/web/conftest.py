@@ -1,6 +1,7 @@
 """The page on a server of this process, and a browser that may talk to nothing else."""
 
 import shutil
+import socket
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -8,15 +9,18 @@ from urllib.parse import urlsplit
 import axe_playwright_python
 import pytest
 import uvicorn
+from playwright.sync_api import expect
 
 from milonga.errors import MilongaError
 from milonga.generators.registry import GENERATORS, KnownGenerator
 from milonga.web.app import make_app
-from milonga.web.guard import Door
+from milonga.web.guard import Door, is_local
 from milonga.web.serve import bind
 from milonga.web.shelf import Shelf
 from milonga.workflows.songs import render_song
 
+# On a machine that does other work, too.
+expect.set_options(timeout=20_000)
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 ABOUT = {"editor": "noise that can be edited", "loud": "the same, louder"}
 SHEET = """\
@@ -33,7 +37,7 @@ segments:
   - number: 2
     name: Second
     section: verse
-    seconds: 4
+    seconds: 2
     style: {style}
     lyrics: |
       One line
@@ -56,6 +60,22 @@ def home(tmp_path, monkeypatch):
     """A data folder of the test's own."""
     monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def stays_here(monkeypatch):
+    """The server, too, talks to nobody but this machine."""
+    connect, strayed = socket.socket.connect, []
+
+    def connect_here(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not is_local(address[0]):
+            strayed.append(address)
+            raise OSError("no network in this test")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_here)
+    yield
+    assert strayed == []
 
 
 @pytest.fixture(scope="session")
@@ -142,19 +162,21 @@ def visit(chromium, server):
 @pytest.fixture
 def check_access():
     """Finds no serious fault for people who can't see or point (axe-core), and no page that is
-    wider than its window."""
+    wider than its window; in both widths, light and dark. At the end of a test."""
 
     def check(page):
-        if not page.evaluate("'axe' in window"):
-            page.evaluate(AXE)
-        found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
-        faults = {
-            each["id"]: [node["target"] for node in each["nodes"]]
-            for each in found
-            if each["impact"] in ("serious", "critical")
-        }
-        assert faults == {}
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        page.evaluate(AXE)
+        for width, scheme in ((1280, "light"), (390, "dark")):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.emulate_media(color_scheme=scheme)
+            found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+            faults = {
+                each["id"]: [node["target"] for node in each["nodes"]]
+                for each in found
+                if each["impact"] in ("serious", "critical")
+            }
+            assert (width, faults) == (width, {})
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
     return check
 

@@ -28,6 +28,7 @@ def drop(page, paths):
     expect(page.locator("#rows tr")).to_have_count(len(paths))
 
 
+@pytest.mark.slow
 def test_recordings_are_compared_beside_yardsticks(visit, shelf, here, tones):
     page = visit("/compare")
     drop(page, tones)
@@ -46,7 +47,8 @@ def test_recordings_are_compared_beside_yardsticks(visit, shelf, here, tones):
     report.wait_for_function("() => [...document.querySelectorAll('audio')].some(a => !a.paused)")
 
 
-def test_a_blind_test_is_made_taken_and_read(visit, shelf, tones, tmp_path):
+@pytest.mark.slow
+def test_a_blind_test_is_made_taken_and_read(visit, shelf, tones, tmp_path, check_access):
     page = visit("/compare")
     drop(page, tones)
     page.get_by_label("Title").fill("Tones <b>")
@@ -78,6 +80,7 @@ def test_a_blind_test_is_made_taken_and_read(visit, shelf, tones, tmp_path):
     expect(card.locator(".verdicts")).to_contain_text("1 listener counts.")
     expect(card.locator(".verdicts")).to_contain_text("first tone")
     assert "first tone" not in test.content()
+    check_access(page)
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ def card(page, key="musicgen-small"):
     return page.locator(f".model[data-key='{key}']")
 
 
-def test_a_model_is_downloaded_verified_and_removed(visit, repo):
+def test_a_model_is_downloaded_verified_and_removed(visit, repo, check_access):
     page = visit("/models")
     expect(card(page)).to_contain_text("not here")
     expect(card(page)).to_contain_text("licence CC-BY-NC-4.0")
@@ -31,6 +31,7 @@ def test_a_model_is_downloaded_verified_and_removed(visit, repo):
     expect(card(page)).to_contain_text("on this machine")
     card(page).get_by_role("button", name="Verify").click()
     expect(card(page)).to_contain_text("Every file is as it was downloaded.")
+    check_access(page)
     card(page).get_by_role("button", name="Remove").click()
     card(page).get_by_role("button", name="Remove").click()
     expect(card(page)).to_contain_text("not here")
@@ -66,8 +67,9 @@ def test_a_gated_model_needs_a_token_that_is_kept_nowhere(visit, hub, caplog, tm
     assert not any(SECRET.encode() in path.read_bytes() for path in kept)
 
 
-def test_the_doctor_speaks_in_words_and_asks_nobody(visit, hub):
+def test_the_doctor_speaks_in_words_and_asks_nobody(visit, hub, check_access):
     page = visit("/doctor")
     expect(page.locator("#findings h2")).to_contain_text("warning")
     expect(page.locator(".finding", has_text="python")).to_contain_text("3.")
     assert hub.requests == []
+    check_access(page)

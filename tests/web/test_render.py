@@ -43,7 +43,7 @@ def test_from_an_empty_page_to_a_song_in_the_mix(visit, shelf):
     assert (job.state, job.arguments["takes"]) == ("done", 2)
 
 
-def test_generators_say_what_they_cost_here(visit, song):
+def test_generators_say_what_they_cost_here(visit, song, check_access):
     page = visit("/songs/noise/render")
     guide = page.locator(".offer", has_text="scratch version")
     expect(guide).to_contain_text("makes 1/instrumental, 2/vocals, 2/instrumental: about")
@@ -52,9 +52,10 @@ def test_generators_say_what_they_cost_here(visit, song):
     expect(ace).to_contain_text("downloads 6.3 GB first")
     expect(ace).to_contain_text("licence MIT")
     expect(page.locator(".offer", has_text="editor")).to_contain_text("in the sheet")
+    check_access(page)
 
 
-def test_a_job_is_stopped_and_goes_on(visit, song, monkeypatch):
+def test_a_job_is_stopped_and_goes_on(visit, song, check_access, monkeypatch):
     started = []
     monkeypatch.setattr(jobs, "start_runner", lambda queue=None: started.append(queue))
     page = visit("/songs/noise/render")
@@ -69,6 +70,7 @@ def test_a_job_is_stopped_and_goes_on(visit, song, monkeypatch):
     expect(other.locator(".job")).to_contain_text("waits")
     expect(job).to_contain_text("waits")
     assert len(started) == 2
+    check_access(other)
     Queue().cancel(1)
     other.get_by_role("button", name="Clear what has ended").click()
     expect(other.get_by_text("No job yet.")).to_be_visible()

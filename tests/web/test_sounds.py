@@ -3,6 +3,7 @@
 import io
 import json
 from urllib.error import HTTPError
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -13,7 +14,7 @@ from sound_models import small_model, steady_corpus
 
 from milonga.jobs.queue import Queue
 from milonga.sounds import Library
-from milonga.web import jobs
+from milonga.web import jobs, uploads
 
 
 @pytest.fixture
@@ -45,11 +46,12 @@ def test_a_slider_is_heard_as_it_moves_and_kept(visit, rain, check_access):
     page.locator("#c-brightness").fill("0")
     page.get_by_role("button", name="Use the preset dark").click()
     expect(page.locator("#c-brightness")).to_have_value("1.5")
-    page.set_viewport_size({"width": 390, "height": 800})
     check_access(page)
 
 
-def test_recordings_are_dropped_looked_at_and_trained_on(visit, home, tmp_path, monkeypatch):
+def test_recordings_are_dropped_looked_at_and_trained_on(
+    visit, home, tmp_path, monkeypatch, check_access
+):
     monkeypatch.setattr(jobs, "start_runner", lambda queue=None: None)
     (tmp_path / "noises").mkdir()
     steady_corpus(tmp_path / "noises")
@@ -62,6 +64,7 @@ def test_recordings_are_dropped_looked_at_and_trained_on(visit, home, tmp_path, 
     page.get_by_label("Minutes").fill("0.2")
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.locator(".job")).to_contain_text("train the sound model noise")
+    check_access(page)
     (job,) = Queue().jobs()
     assert job.arguments["settings"]["minutes"] == 0.2
     (batch,) = (home / "web" / "uploads").iterdir()
@@ -72,13 +75,16 @@ def test_recordings_are_dropped_looked_at_and_trained_on(visit, home, tmp_path, 
     ("name", "status"),
     [("x.exe", 415), ("x.wav", 400), ("../../x.flac", 400), ("..\\x.mp3", 400), ("", 415)],
 )
-def test_what_is_no_recording_is_not_kept(server, home, name, status):
-    from urllib.parse import quote
-
+def test_what_is_no_recording_is_not_kept(server, home, monkeypatch, name, status):
     address = f"{server.address}/api/uploads/{'0' * 16}?name={quote(name)}"
     with pytest.raises(HTTPError) as refused:
         urlopen(Request(address, b"MZ no sound at all", {"X-Milonga": "1"}))
     assert refused.value.code == status
+    refused.value.close()
+    monkeypatch.setattr(uploads, "LARGEST", 10)
+    address = f"{server.address}/api/uploads/{'0' * 16}?name=large.wav"
+    with pytest.raises(HTTPError, match="413") as refused:
+        urlopen(Request(address, b"RIFF" * 10, {"X-Milonga": "1"}))
     refused.value.close()
     kept = [path for path in home.rglob("*") if path.is_file() and path.suffix != ".db"]
     assert kept == []

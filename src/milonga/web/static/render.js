@@ -11,13 +11,15 @@ function offer(one) {
     one.whole ? `the whole song in one${one.whole_time ? `: about ${one.whole_time}` : ""}` : "",
     one.memory_text ? `${one.memory_text} of memory` : "", one.download_text ? `downloads ${one.download_text} first` : one.available ? "nothing to download" : "",
   ].filter(Boolean);
+  const licences = one.facts.filter((fact) => fact.includes("licence"));
   const able = one.available && (one.parts.length || one.whole);
-  const more = [...one.facts, ...one.problems];
+  const more = [...one.facts.filter((fact) => !licences.includes(fact)), ...one.problems];
   return el("li", { class: `card offer${able ? "" : " unable"}` },
     el("label", { class: "check" }, el("input", { type: "checkbox", name: "generators", value: one.name, disabled: !able }), el("b", { text: one.name }),
       one.chosen ? el("span", { class: "badge accent", text: "in the sheet" }) : "", one.available ? "" : el("span", { class: "badge ink", text: "not installed" })),
     el("p", { class: "quiet small", text: one.about }), el("p", { class: "small", text: facts.join(" · ") || one.problems[0] || "Nothing of this song." }),
-    more.length ? el("details", { class: "fold small" }, el("summary", { text: "Licence and more" }), el("ul", {}, ...more.map((text) => el("li", { dir: "auto", text })))) : "");
+    ...licences.map((text) => el("p", { class: "quiet small", text })),
+    more.length ? el("details", { class: "fold small" }, el("summary", { text: "More" }), el("ul", {}, ...more.map((text) => el("li", { dir: "auto", text })))) : "");
 }
 
 function wanted() {

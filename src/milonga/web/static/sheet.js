@@ -33,7 +33,8 @@ function place(loc, values) {
   return words.join(", ");
 }
 
-const at = (loc) => loc.reduce((value, part) => (value === undefined || value === null ? undefined : value[part]), draft.values);
+const valueIn = (values, loc) => loc.reduce((value, part) => (value === undefined || value === null ? undefined : value[part]), values);
+const at = (loc) => valueIn(draft.values, loc);
 const shown = (value) => (value === undefined || value === null ? "" : Array.isArray(value) ? value.join(", ") : String(value).replace(/\n+$/, ""));
 const idOf = (loc) => `f-${loc.join("-")}`;
 
@@ -209,14 +210,30 @@ function send(id, entry, task) {
 
 async function save(body, options) {
   const before = draft.text;
-  const found = await api("PUT", address, { version: draft.version, ...body });
+  const found = await api("PUT", address, { ...body, version: draft.version });
+  if (found.conflict && joins(body, found.conflict)) {
+    // What another window changed and what this one changes go together.
+    draft = found.conflict;
+    if (body.text === draft.text) { show(draft, options); return; }
+    await save(body, options);
+    return;
+  }
   if (found.conflict) {
     byId("conflict").hidden = false;
     byId("conflict").dataset.theirs = JSON.stringify(found.conflict);
+    byId("conflict").refused = body;
     throw new Error("This song was changed in another window.");
   }
   if (found.text !== before && options.step !== false) step(before);
   show(found, options);
+}
+
+// Tell if a change loses nothing of what another window saved meanwhile.
+function joins(body, theirs) {
+  if (body.text !== undefined) return body.text === theirs.text;
+  const { op, loc, value } = body.change;
+  const now = shown(valueIn(theirs.values, loc));
+  return op === "set" && shapeOf(theirs.values) === shapeOf(draft.values) && (now === shown(at(loc)) || now === value);
 }
 
 const change = (wanted, options = {}) => save({ change: wanted }, options);
@@ -258,7 +275,11 @@ document.addEventListener("keydown", (event) => {
 byId("keep-mine").addEventListener("click", () => {
   byId("conflict").hidden = true;
   draft.version = JSON.parse(byId("conflict").dataset.theirs).version;
-  later("yaml", () => save({ text: yaml.value }, {}), null, 0);
+  const refused = byId("conflict").refused;
+  later("yaml", async () => {
+    await save({ text: yaml.value }, {});
+    if (refused.change) await save(refused, {});
+  }, null, 0);
 });
 byId("take-theirs").addEventListener("click", () => {
   byId("conflict").hidden = true;
