@@ -32,7 +32,7 @@ $(VENV)/.demo: $(VENV)/.made pyproject.toml constraints.txt
 
 $(VENV)/.all: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "Setting up milonga, its extras and the test tools in $(VENV) ..."
-	$(PIP) -e '.[cluster,guide,models,scores,studies,sofa,sounds,web]' --group test --group check --group docs
+	$(PIP) -e '.[all]' --group test --group check --group docs
 	@# NVIDIA's own code, which the tests compare ours with. What it lists, it doesn't need here.
 	$(PIP) --no-deps bigvgan==2.4.1
 	@touch $@ $(VENV)/.demo
