@@ -19,7 +19,7 @@ from milonga.runtime.record import ExplainedRecord, first_error
 from milonga.sounds.training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from milonga.songs.rendering.plan import Plan, PlannedTake
+    from milonga.songs.rendering.planned import Plan, PlannedTake
     from milonga.songs.rendering.render import Outcome
     from milonga.workflows.edits import EditPlan
 
@@ -323,7 +323,7 @@ def work_of(kind: str, version: int, arguments: Mapping[str, Any]) -> Work:
 
 def cost_of_takes(takes: Sequence[PlannedTake], place: Place) -> Cost:
     """Sum up what planned takes cost, rendered at a place."""
-    from milonga.songs.rendering.plan import memory_of
+    from milonga.songs.rendering.planned import memory_of
 
     times = [take.estimate_s for take in takes if take.estimate_s is not None]
     first = {id(take.generator): take for take in takes}

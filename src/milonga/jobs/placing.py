@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from milonga.errors import JobError
 
 if TYPE_CHECKING:
-    from milonga.songs.rendering.plan import PlannedTake
+    from milonga.songs.rendering.planned import PlannedTake
     from milonga.songs.rendering.render import TakeRunner
 
 SCHEME = "ray"

@@ -14,7 +14,7 @@ from milonga.errors import MilongaError
 from milonga.jobs.kinds import EditWork, RenderWork
 from milonga.runtime.record import first_error
 from milonga.runtime.words import size_text, time_text
-from milonga.songs.rendering.plan import memory_of
+from milonga.songs.rendering.planned import memory_of
 from milonga.songs.sheet.text_file import read_source
 from milonga.web.answers import Answer, document_of, inside_script, page, shelf_of, song_of
 from milonga.web.jobs import begin

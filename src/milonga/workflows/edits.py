@@ -20,7 +20,7 @@ from milonga.songs.editing.target import FAULT, Start, Target, find_start, find_
 from milonga.songs.editing.wish import Wish
 from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.report import REPORT, check_report_place, write_song_report
-from milonga.songs.rendering.plan import Plan
+from milonga.songs.rendering.planned import Plan
 from milonga.songs.rendering.receipts import Receipt
 from milonga.songs.rendering.render import Outcome, iter_render
 from milonga.songs.rendering.replay import Replay, replay_take

@@ -16,7 +16,7 @@ from milonga.runtime import html
 from milonga.runtime.files import write_text
 from milonga.songs.markdown.export import export_markdown
 from milonga.songs.markdown.import_ import Imported, import_file
-from milonga.songs.rendering.plan import WHOLE
+from milonga.songs.rendering.planned import WHOLE
 from milonga.songs.rendering.takes import role_for
 from milonga.songs.sheet.editing import SheetChange, change_sheet
 from milonga.songs.sheet.load import load_sheet, parse_sheet

@@ -21,7 +21,8 @@ from milonga.songs.output.mixed import Mix
 from milonga.songs.output.report import REPORT, check_report_place, write_song_report
 from milonga.songs.output.song_file import SongFile
 from milonga.songs.output.tagged import is_mix, receipt_in
-from milonga.songs.rendering.plan import Plan, Selection, make_plan
+from milonga.songs.rendering.plan import make_plan
+from milonga.songs.rendering.planned import Plan, Selection
 from milonga.songs.rendering.receipts import Receipt, read_receipt
 from milonga.songs.rendering.render import Outcome, TakeRunner, render_takes
 from milonga.songs.rendering.replay import Replay, replay_take

@@ -115,6 +115,7 @@ def test_a_planned_take_from_the_hub_with_its_codes_in_the_receipt(hub, make_ace
     (said,) = (note for note in found.general if "plans the takes" in note)
     assert "ace-step-planner plans the takes: not on this machine yet" in said
     assert "about 1.4 GB; licence MIT" in said
+    assert found.download == 1_350_000_000
     plain = make_generator("ace-step", {**options, "planner": False})
     assert found.estimate_s > plain.assess(request).estimate_s
     description, _, chat = generator.prompts(request)

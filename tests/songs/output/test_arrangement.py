@@ -10,7 +10,8 @@ from milonga.errors import PlanError
 from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.report import write_song_report
 from milonga.songs.output.take_list import list_folder, prune_folder
-from milonga.songs.rendering.plan import Selection, make_plan
+from milonga.songs.rendering.plan import make_plan
+from milonga.songs.rendering.planned import Selection
 from milonga.songs.rendering.render import render
 
 WORDS = {"lyrics": "la la", "seconds": 2.0}

@@ -14,7 +14,8 @@ from milonga.generators.base import Request
 from milonga.songs.output.best import RULES, Judged, Pick, Rule, rule_named
 from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.report import write_song_report
-from milonga.songs.rendering.plan import Selection, make_plan
+from milonga.songs.rendering.plan import make_plan
+from milonga.songs.rendering.planned import Selection
 from milonga.songs.rendering.render import render
 
 

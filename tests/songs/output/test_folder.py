@@ -12,7 +12,8 @@ from milonga.songs.output.choices import state_of
 from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.report import licences, write_song_report
 from milonga.songs.output.song_file import SongFile
-from milonga.songs.rendering.plan import Selection, make_plan
+from milonga.songs.rendering.plan import make_plan
+from milonga.songs.rendering.planned import Selection
 from milonga.songs.rendering.receipts import read_receipt, write_receipt
 from milonga.songs.rendering.render import render
 

@@ -6,7 +6,8 @@ from milonga import audio
 from milonga.errors import MilongaError
 from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.take_list import list_folder
-from milonga.songs.rendering.plan import Selection, make_plan
+from milonga.songs.rendering.plan import make_plan
+from milonga.songs.rendering.planned import Selection
 from milonga.songs.rendering.render import render
 from milonga.workflows.takes import list_takes, prune_takes
 

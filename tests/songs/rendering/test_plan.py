@@ -6,7 +6,8 @@ import soundfile
 
 from milonga import audio
 from milonga.errors import PlanError
-from milonga.songs.rendering.plan import Selection, make_plan
+from milonga.songs.rendering.plan import make_plan
+from milonga.songs.rendering.planned import Selection
 from milonga.songs.rendering.render import iter_render, render
 from milonga.songs.rendering.takes import takes_in
 

@@ -18,7 +18,8 @@ from milonga.errors import Cancelled, ReceiptError
 from milonga.runtime.files import atomic_path
 from milonga.runtime.logs import details_hint
 from milonga.runtime.progress import Progress
-from milonga.songs.rendering.plan import Selection, make_plan
+from milonga.songs.rendering.plan import make_plan
+from milonga.songs.rendering.planned import Selection
 from milonga.songs.rendering.receipts import attempt_seed, intact_clip, read_receipt
 from milonga.songs.rendering.render import render
 from milonga.songs.rendering.replay import replay_take
@@ -246,7 +247,8 @@ from milonga.runtime.files import atomic_path
 from milonga.runtime.logs import details_hint
 from milonga.runtime.progress import Progress
 from milonga.songs.sheet.model import Sheet
-from milonga.songs.rendering.plan import Selection, make_plan
+from milonga.songs.rendering.plan import make_plan
+from milonga.songs.rendering.planned import Selection
 from milonga.songs.rendering.render import iter_render
 
 segments = [{{"number": n, "name": f"Part {{n}}", "section": "verse", "seconds": 20.0,

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milonga.songs.rendering.plan import Selection, make_plan
+from milonga.songs.rendering.plan import make_plan
+from milonga.songs.rendering.planned import Selection
 from milonga.songs.rendering.receipts import attempt_seed
 from milonga.songs.rendering.render import render
 from milonga.songs.rendering.takes import (

@@ -20,7 +20,7 @@ from milonga.cli.songs.choices import (
 
 if TYPE_CHECKING:
     from milonga.songs.output.mixed import Mix
-    from milonga.songs.rendering.plan import Plan
+    from milonga.songs.rendering.planned import Plan
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -244,7 +244,7 @@ def show_plan(plan: Plan) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from milonga.songs.rendering.plan import HEADINGS
+    from milonga.songs.rendering.planned import HEADINGS
 
     table = Table(title=f"{plan.sheet.title}: {len(plan.takes)} takes", title_justify="left")
     for heading in HEADINGS:

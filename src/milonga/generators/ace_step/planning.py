@@ -91,7 +91,10 @@ def with_planner(
         files = f"not on this machine yet; the first take downloads {text}"
     terms = licences_of(local, name, KEY)[0]
     note = f"{name} plans the takes: {files}; licence {terms.name}."
-    return replace(seen, estimate_s=estimate, memory=memory, notes=(*seen.notes, note))
+    return replace(
+        seen, estimate_s=estimate, memory=memory, notes=(*seen.notes, note),
+        download=0 if local is not None else size or 0,
+    )  # fmt: skip
 
 
 def planning_work(name: str) -> str:

@@ -234,7 +234,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
             general=(*notes_of(name, local, licences, self.options.device, seen), *general),
             estimate_s=seen.estimate_s,
             memory=None if seen.memory is None else round(seen.memory),
-            download=0 if local is not None else weights_size(name, None) or 0,
+            download=seen.download + (0 if local else weights_size(name, None) or 0),
         )
 
     def render(self, request: Request, progress: Progress | None = None) -> Clip:

@@ -34,12 +34,14 @@ class RenderOutlook:
         memory: bytes needed, if known.
         numbers: the precision, in words.
         notes: more lines for the plan.
+        download: bytes that the first take downloads beside the model.
     """
 
     estimate_s: float | None
     memory: float | None
     numbers: str = "float32"
     notes: tuple[str, ...] = ()
+    download: int = 0
 
 
 def offline_problem(name: str) -> Problem | None:

@@ -18,7 +18,7 @@ from milonga.jobs.takes.dealing import Dealer
 from milonga.jobs.takes.packets import TakePacket
 from milonga.runtime.devices import thread_count
 from milonga.runtime.progress import Update
-from milonga.songs.rendering.plan import PlannedTake
+from milonga.songs.rendering.planned import PlannedTake
 from milonga.songs.rendering.render import TakeRunner
 
 _LOOK_S = 1.0

@@ -9,7 +9,7 @@ from typing import Any
 from milonga.errors import ClusterError
 from milonga.jobs.takes.dealing import take_key
 from milonga.runtime.words import size_text
-from milonga.songs.rendering.plan import PlannedTake
+from milonga.songs.rendering.planned import PlannedTake
 
 
 @dataclass(frozen=True, slots=True)

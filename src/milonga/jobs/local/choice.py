@@ -11,7 +11,7 @@ from milonga.runtime.devices import core_count, has_accelerator, thread_count
 from milonga.runtime.memory import available_memory
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import size_text
-from milonga.songs.rendering.plan import PlannedTake
+from milonga.songs.rendering.planned import PlannedTake
 from milonga.songs.rendering.render import Outcome, TakeRunner, render_takes
 
 SHORT_S = 20.0

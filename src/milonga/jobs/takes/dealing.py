@@ -10,7 +10,7 @@ from milonga.errors import AudioError, JobError, MilongaError, OutputError
 from milonga.jobs.takes.crew import Crew, Done, Event, Hand
 from milonga.jobs.takes.packets import TakePacket
 from milonga.runtime.progress import Progress, Task, Update
-from milonga.songs.rendering.plan import PlannedTake
+from milonga.songs.rendering.planned import PlannedTake
 from milonga.songs.rendering.receipts import Receipt, read_receipt
 from milonga.songs.rendering.render import Outcome, kept_take, place_take, tell_faults
 

@@ -10,7 +10,7 @@ from milonga.errors import JobError
 from milonga.generators.base import Generator, Request
 from milonga.generators.registry import make_generator
 from milonga.runtime.record import Record
-from milonga.songs.rendering.plan import PlannedTake
+from milonga.songs.rendering.planned import PlannedTake
 from milonga.songs.rendering.takes import take_name
 
 

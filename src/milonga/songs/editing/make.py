@@ -11,7 +11,7 @@ from milonga.audio.pasting import Pasted, paste
 from milonga.errors import GeneratorError
 from milonga.generators.base import Generator, Request
 from milonga.runtime.progress import Progress
-from milonga.songs.rendering.plan import PlannedTake
+from milonga.songs.rendering.planned import PlannedTake
 from milonga.songs.rendering.receipts import Edited, Made, fits_24_bits
 from milonga.songs.rendering.sources import PASTED, Source, edit_words
 

@@ -15,7 +15,7 @@ from milonga.songs.editing.target import FAULT, Start, Target
 from milonga.songs.editing.wish import Wish
 from milonga.songs.editing.words import with_lines, with_lyrics
 from milonga.songs.output.folder import OutputFolder
-from milonga.songs.rendering.plan import Plan
+from milonga.songs.rendering.planned import Plan
 from milonga.songs.rendering.receipts import fits_24_bits
 from milonga.songs.rendering.sources import PASTED, Source, edit_words
 from milonga.songs.rendering.takes import DAMAGED, numbered_name, slug, take_name

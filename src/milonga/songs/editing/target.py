@@ -11,7 +11,7 @@ from milonga.errors import MilongaError, PlanError, Problem
 from milonga.generators.base import Request
 from milonga.songs.output.choices import WHOLE_KEY
 from milonga.songs.output.folder import OutputFolder
-from milonga.songs.rendering.plan import WHOLE
+from milonga.songs.rendering.planned import WHOLE
 from milonga.songs.rendering.receipts import Receipt
 from milonga.songs.rendering.sources import Source, receipt_of
 from milonga.songs.rendering.takes import Take

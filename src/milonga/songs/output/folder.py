@@ -31,7 +31,7 @@ from milonga.songs.output.found_takes import FoundTakes, LayerTakes, stale_notes
 from milonga.songs.output.mixed import Mix, stale_words
 from milonga.songs.output.mixing import mix_arrangement
 from milonga.songs.output.song_file import SongFile
-from milonga.songs.rendering.plan import PlannedTake
+from milonga.songs.rendering.planned import PlannedTake
 from milonga.songs.rendering.takes import Take, takes_in
 from milonga.songs.sheet.model import Layer, Segment, Sheet
 

@@ -19,7 +19,7 @@ from milonga.songs.output.mixed import Mix, MixedLayer, stale_words
 from milonga.songs.output.song_file import SongFile
 from milonga.songs.output.tagged import embed_mix
 from milonga.songs.rendering.cuts import cut_take
-from milonga.songs.rendering.plan import WHOLE
+from milonga.songs.rendering.planned import WHOLE
 from milonga.songs.rendering.receipts import findings_text, intact_clip
 from milonga.songs.rendering.takes import Take, check_readable
 from milonga.songs.sheet.model import Segment

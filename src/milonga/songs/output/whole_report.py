@@ -15,7 +15,7 @@ from milonga.songs.output.choices import WHOLE_KEY
 from milonga.songs.output.edit_report import edit_note, families, ranges_of
 from milonga.songs.output.mixed import stale_words
 from milonga.songs.rendering.cuts import Cut, CutPiece, cut_take
-from milonga.songs.rendering.plan import WHOLE
+from milonga.songs.rendering.planned import WHOLE
 from milonga.songs.rendering.receipts import intact_clip
 from milonga.songs.rendering.takes import Take, segment_folder
 from milonga.songs.sheet.fields import TEXTS

@@ -18,7 +18,7 @@ from milonga.runtime.files import atomic_paths, locked_folder, sweep_parts
 from milonga.runtime.logs import details_hint, log_failure
 from milonga.runtime.memory import SHORT_OF_MEMORY, is_out_of_memory
 from milonga.runtime.progress import Progress
-from milonga.songs.rendering.plan import Plan, PlannedTake
+from milonga.songs.rendering.planned import Plan, PlannedTake
 from milonga.songs.rendering.receipts import (
     Made,
     Receipt,

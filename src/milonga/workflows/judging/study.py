@@ -21,7 +21,7 @@ from milonga.errors import MilongaError, OutputError, needs_extra
 from milonga.runtime.documents import read_json
 from milonga.runtime.files import atomic_path, check_writable, dump_json, write_text
 from milonga.runtime.progress import Progress
-from milonga.songs.rendering.plan import Plan, PlannedTake
+from milonga.songs.rendering.planned import Plan, PlannedTake
 from milonga.songs.rendering.render import Outcome, TakeRunner, render_takes
 from milonga.songs.sheet.load import load_sheet
 from milonga.songs.sheet.model import Sheet
