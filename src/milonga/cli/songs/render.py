@@ -73,6 +73,7 @@ def _list_options(ctx: click.Context, param: click.Parameter, wanted: bool) -> N
 )
 @takes_option
 @seed_option
+@options_option
 @click.option(
     "--list-options",
     is_flag=True,
