@@ -14,6 +14,7 @@ from milonga.cli.queueing import put_in_queue, queue_options
 from milonga.cli.songs.choices import (
     best_by_option,
     choose_option,
+    options_option,
     seed_option,
     takes_option,
 )
