@@ -61,7 +61,6 @@ from pathlib import Path
 import torch
 from milonga.generators.bark.engine import BarkEngine, Sampling
 from milonga.generators.bark.voices import read_voice
-from milonga.runtime.memory import peak_memory
 from milonga.runtime.progress import Progress
 
 folder, result = Path(sys.argv[1]), Path(sys.argv[5])
@@ -100,7 +99,6 @@ def plain(prompt):
 
 plains, single, few = [], [], []
 batched = timed(lambda: ours(prompts, parts, narrow))
-peak = peak_memory()
 for prompt in prompts[:plain_parts]:
     plains.append(timed(lambda: plain(prompt)))
     single.append(timed(lambda: ours([prompt], 1)))
@@ -108,9 +106,42 @@ for prompt in prompts[:plain_parts]:
 (length,) = lengths
 middle = lambda found: sorted(found)[len(found) // 2]
 result.write_text(json.dumps({
-    "loading": loading, "peak": peak, "seconds": length / 24_000, "plain": middle(plains),
+    "loading": loading, "seconds": length / 24_000, "plain": middle(plains),
     "single": middle(single), "few": middle(few), "batched": batched}))
 """
+
+ALONE = """
+import sys, warnings
+from pathlib import Path
+import torch
+
+folder, kind, tokens = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+warnings.simplefilter("ignore")
+prompts = [f"\\u266a la la la, part {number} of the song \\u266a" for number in range(8)]
+if kind == "library":
+    from transformers import AutoTokenizer, BarkModel
+    model = BarkModel.from_pretrained(folder, dtype=torch.float32).eval()
+    words = AutoTokenizer.from_pretrained(folder)(
+        prompts[:1], max_length=256, padding="max_length", add_special_tokens=False,
+        return_tensors="pt", return_attention_mask=True)
+    with torch.inference_mode():
+        model.generate(words["input_ids"], attention_mask=words["attention_mask"],
+                       semantic_min_new_tokens=tokens, semantic_max_new_tokens=tokens)
+else:
+    from milonga.generators.bark.engine import BarkEngine, Sampling
+    from milonga.runtime.progress import Progress
+    parts = int(sys.argv[4])
+    engine = BarkEngine.load(folder, "bark-small", "cpu", precision=kind)
+    engine.settle("", Progress())
+    list(engine.together(prompts[:parts], None, Sampling(least=tokens, most=tokens), 0, Progress(),
+                         batch=parts, expected_s=[1.0] * parts))
+"""
+
+
+def _peak(folder: Path, *args: object) -> str:
+    """The most memory of a process with nothing else, for the table."""
+    done = run_process([sys.executable, "-c", ALONE, str(folder), *map(str, args)])
+    return f"{done.peak_mb / 1000:.1f} GB | {done.own_mb / 1000:.1f} GB"
 
 
 def run(quick: bool = False) -> str:
@@ -122,26 +153,31 @@ def run(quick: bool = False) -> str:
         sizes = [str(number) for number in (tokens, parts, plain_parts)]
         run_process([sys.executable, "-c", SIDES, str(folder), *sizes, str(result)])
         found = json.loads(result.read_text())
-    rows = [
-        ("`BarkModel.generate`, one call a part", found["plain"]),
-        ("milonga, float32, one part alone", found["single"]),
-        ("milonga, int8, one part alone", found["few"]),
-        (f"milonga, int8, {parts} parts in a batch", found["batched"]),
-    ]
+        rows = [
+            ("`BarkModel.generate`, one call a part", found["plain"],
+             _peak(folder, "library", tokens)),
+            ("milonga, float32, one part alone", found["single"],
+             _peak(folder, "float32", tokens, 1)),
+            ("milonga, int8, one part alone", found["few"], _peak(folder, "int8", tokens, 1)),
+            (f"milonga, int8, {parts} parts in a batch", found["batched"],
+             _peak(folder, "int8", tokens, parts)),
+        ]  # fmt: skip
     wall, used = found["plain"]
     lines = "\n".join(
-        f"| {name} | {a:.1f} s | {wall / a:.1f} | {b:.1f} s | {used / b:.1f} |"
-        for name, (a, b) in rows
+        f"| {name} | {a:.1f} s | {wall / a:.1f} | {b:.1f} s | {used / b:.1f} | {memory} |"
+        for name, (a, b), memory in rows
     )
     return f"""## `bark`, the size of bark-small
 
-| a second of audio | time | times as fast | of processors | times as little |
-| --- | --- | --- | --- | --- |
+| a second of audio | time | times as fast | of processors | times as little | peak memory \
+| without mapped files |
+| --- | --- | --- | --- | --- | --- | --- |
 {lines}
 
-Files {size / 1e9:.1f} GB, loaded in {found["loading"]:.1f} s; peak memory of the process with the
-batch {found["peak"] / 1e9:.1f} GB. Random weights of the real sizes, in the history of a voice,
- {parts} parts of {found["seconds"]:.1f} s. Random weights don't say when a part has ended, so
-both sides were held to {tokens} semantic tokens a part, and made as many samples. One process, one
+Files {size / 1e9:.1f} GB, loaded in {found["loading"]:.1f} s; memory is that of processes of
+their own that load, make the parts and decode them, without a voice. Random weights of the real
+sizes, in the history of a voice, {parts} parts of {found["seconds"]:.1f} s. Random weights don't
+say when a part has ended, so both sides were held to {tokens} semantic tokens a part, and made as
+many samples. One process, one
 run: the calls of the library ({plain_parts} of the parts, all alike) and single parts took turns.
 """

@@ -44,8 +44,7 @@ def request(seconds, seed):
                    key="A minor", seed=seed,
                    lyrics=lines * max(1, round(seconds / 6)) if role in ("vocals", "song") else ())
 
-shortest = 10.0 if name == "ace-step" else 1.0
-generator.render(request(shortest, 0), Progress())
+generator.render(request(float(sys.argv[7]), 0), Progress())
 begun = time.perf_counter()
 for seed in range(takes):
     clip = generator.render(request(seconds, seed), Progress())
@@ -91,6 +90,7 @@ class Series:
         options: of the generator.
         role: of the takes.
         note: for the page.
+        least: seconds of the first take, which loads the model.
     """
 
     name: str
@@ -99,19 +99,21 @@ class Series:
     options: tuple[tuple[str, Any], ...] = ()
     role: str = "instrumental"
     note: str = ""
+    least: float = 2.0
 
 
 _LENGTHS = (10.0, 30.0, 60.0, 600.0)
 _INT8 = (("precision", "int8"),)
 GENERATORS = (
-    Series("guide", (10.0, 60.0, 600.0), role="song"),
+    Series("guide", (10.0, 60.0, 600.0), role="song", least=10.0),
     Series("musicgen", (10.0, 60.0), "musicgen", _INT8, note="small, int8"),
-    Series("bark", (10.0, 30.0), "bark", _INT8, role="vocals", note="small, int8"),
+    Series("bark", (10.0, 30.0), "bark", (*_INT8, ("voice", "none")), role="vocals",
+           note="small, int8"),
     Series("stable-audio", (10.0, 47.0), "stable_audio", (*_INT8, ("steps", 4)),
            note="4 steps, int8"),
     Series("stable-audio-3", (10.0, 60.0), "stable_audio_3", _INT8, note="small, 8 steps, int8"),
     Series("ace-step", (10.0, 60.0), "ace_step", _INT8, role="song",
-           note="2B turbo, 8 steps, int8"),
+           note="2B turbo, 8 steps, int8", least=10.0),
 )  # fmt: skip
 VOCODERS = (Series("bigvgan", (10.0, 60.0)), Series("griffin-lim", (10.0, 60.0, 600.0)))
 TAKES = (1, 4, 16)
@@ -148,7 +150,7 @@ def _points(budget_s: float, quick: bool) -> Iterator[tuple[str, dict[str, Any]]
                     break
                 if time.monotonic() + expected > ends:
                     return
-                kept[key] = _measured(series, 2.0 if quick else length, 1)
+                kept[key] = _measured(series, series.least if quick else length, 1)
                 _keep(kept, quick)
             pace = kept[key]["seconds"] / length
             yield key, kept[key]
@@ -176,7 +178,16 @@ def _measured(series: Series, seconds: float, takes: int) -> dict[str, Any]:
             options = dict(series.options)
             if series.bench is not None:
                 options |= {"model": str(real_model(series.bench)), "device": "cpu"}
-            args = [TAKE, series.name, json.dumps(options), series.role, seconds, takes, result]
+            args = [
+                TAKE,
+                series.name,
+                json.dumps(options),
+                series.role,
+                seconds,
+                takes,
+                result,
+                series.least,
+            ]
         done = run_process([sys.executable, "-c", *map(str, args)], env=env)
         found: dict[str, Any] = json.loads(result.read_text())
     return {**found, "peak_mb": done.peak_mb, "measured": time.time()}

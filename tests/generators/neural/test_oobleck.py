@@ -200,3 +200,21 @@ def test_the_engine_is_the_fast_one_where_it_works():
     assert engine_on("cuda:0") == "torch"
     with processor.without("fma"):
         assert engine_on("cpu") == ("torch" if processor.machine() == "x86_64" else "fast")
+
+
+def test_a_decoder_is_packed_once(monkeypatch):
+    from milonga.compute.convolutions import engine
+
+    ratios = (2, 4)
+    decoder, latents = make(ratios).decoder, latents_of(6)
+    calls, own = [], engine.compile_network
+    monkeypatch.setattr(engine, "compile_network", lambda *given: calls.append(1) or own(*given))
+
+    def decoded():
+        return decode(decoder, latents, 48, ratios, Progress(), engine="fast")
+
+    assert torch.equal(decoded(), decoded())
+    assert len(calls) == 1
+    with processor.without("avx512"):
+        decoded()
+    assert len(calls) == 2

@@ -7,8 +7,10 @@ compiled kernels do it, elsewhere the library's modules do, in tiles.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from milonga.generators.neural.parts import TakingTurns
@@ -18,12 +20,17 @@ from milonga.runtime.progress import Progress
 if TYPE_CHECKING:
     import torch
 
+    from milonga.compute.convolutions.engine import Engine
     from milonga.compute.convolutions.network import Layer
 
 EngineName = Literal["auto", "fast", "torch"]
 
 TILE = 96
 """Latent frames that a tile adds: 4.5 s at 21.5 frames a second."""
+
+_ENGINES: weakref.WeakKeyDictionary[Any, tuple[tuple[str, int], Engine]]
+_ENGINES = weakref.WeakKeyDictionary()
+"""What was packed for which processor and threads, for as long as the module is there."""
 
 _SMALLEST = 8
 """Frames of a tile that is not divided further."""
@@ -111,7 +118,8 @@ def decode(
 
         wanted = min(samples, latents.shape[-1] * hop)
         label = ("Decoding", math.ceil(wanted / hop))
-        return _compiled(describe_decoder(decoder), latents[0], wanted, hop, label, progress)
+        network = functools.partial(describe_decoder, decoder)
+        return _compiled(decoder, network, latents[0], wanted, hop, label, progress)
     frames = min(latents.shape[-1], math.ceil(samples / hop) + margin)
     wanted = min(frames, math.ceil(samples / hop))
 
@@ -167,7 +175,8 @@ def encode(
         from milonga.compute.convolutions.oobleck import describe_encoder
 
         label = ("Encoding", frames)
-        return _compiled(describe_encoder(encoder), samples, frames, 1, label, progress)[None]
+        network = functools.partial(describe_encoder, encoder)
+        return _compiled(encoder, network, samples, frames, 1, label, progress)[None]
 
     def compute(start: int, stop: int) -> torch.Tensor:
         low, high = max(0, start - margin), min(frames, stop + margin)
@@ -191,7 +200,8 @@ def _is_fast(engine: EngineName, module: Any) -> bool:
 
 
 def _compiled(
-    layers: Iterable[Layer],
+    module: Any,
+    network: Callable[[], Iterable[Layer]],
     x: torch.Tensor,
     wanted: int,
     unit: int,
@@ -201,7 +211,8 @@ def _compiled(
     """Rows of output through the kernels, ``[channels, wanted]``.
 
     Args:
-        layers: of the network.
+        module: whose network it is; for as long as it is kept, so is what was packed for it.
+        network: gives its layers.
         x: ``[channels, rows]``.
         wanted: rows of output.
         unit: rows of output that count one for the progress.
@@ -210,10 +221,15 @@ def _compiled(
     """
     import torch
 
+    from milonga.compute import processor
     from milonga.compute.convolutions.engine import Engine
 
     with torch.inference_mode(), progress.task(*label, "frames") as task:
-        engine = Engine(layers, x.shape[0], torch.get_num_threads())
+        here = processor.target(), torch.get_num_threads()
+        made_for, engine = _ENGINES.get(module, (None, None))
+        if engine is None or made_for != here:
+            engine = Engine(network(), x.shape[0], torch.get_num_threads())
+            _ENGINES[module] = here, engine
         progress.check()
         rows = x.detach().float().cpu().t().contiguous().numpy()
         found = torch.empty(engine.outputs, wanted)

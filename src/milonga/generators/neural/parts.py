@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from milonga import weights
 from milonga.compute.products.precision import Precision
@@ -18,12 +18,15 @@ from milonga.generators.neural.loading import (
     quiet_transformers,
     refuse_lacking,
 )
+from milonga.runtime.memory import available_memory
 
 if TYPE_CHECKING:
     import torch
 
     from milonga.compute.products.linear import Rows
 
+_PLENTY = 8_000_000_000
+"""Bytes that must be free beside a part that is kept: more than the largest part takes."""
 _STEM = "diffusion_pytorch_model.safetensors"
 _INNER = "model."
 """Before the names of a language model's tensors, except where the odds of words aren't there."""
@@ -34,7 +37,9 @@ class TakingTurns(ABC):
 
     On the processor a part is read from the disk for its turn and let go after it: its tensors are
     the file's own, mapped into memory, so that costs little and the memory needed is that of the
-    largest part. For an accelerator the parts stay in the machine's memory and are moved.
+    largest part. Parts that kernels are packed for stay where there is memory in plenty, so that
+    the next take needs no packing. For an accelerator the parts stay in the machine's memory and
+    are moved.
 
     Args:
         folder: of the files.
@@ -44,7 +49,10 @@ class TakingTurns(ABC):
 
     Attributes:
         precision: of the transformer's weights on a processor.
+        packed: parts that kernels are packed for.
     """
+
+    packed: ClassVar[frozenset[str]] = frozenset({"decoder"})
 
     def __init__(self, folder: Path, name: str, device: str, dtype: torch.dtype) -> None:
         self.folder, self.name, self.device, self.dtype = folder, name, device, dtype
@@ -72,6 +80,10 @@ class TakingTurns(ABC):
         finally:
             if self.device != "cpu":
                 model.to("cpu")
+            elif part in self.packed and available_memory() >= _PLENTY:
+                self._kept[part] = model
+            else:
+                self._kept.pop(part, None)
 
     def config(self, part: str) -> dict[str, Any]:
         """A part's configuration."""

@@ -37,6 +37,8 @@ class ModelParts(TakingTurns):
         progress: asked while a part is loaded whether to stop; of the work that needs the part.
     """
 
+    packed = frozenset()
+
     def __init__(
         self, folder: Path, name: str, device: str, wanted: PrecisionChoice, layout: Layout
     ) -> None:
