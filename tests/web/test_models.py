@@ -22,6 +22,7 @@ def card(page, key="musicgen-small"):
     return page.locator(f".model[data-key='{key}']")
 
 
+@pytest.mark.slow
 def test_a_model_is_downloaded_verified_and_removed(visit, repo, check_access):
     page = visit("/models")
     expect(card(page)).to_contain_text("not here")
@@ -37,7 +38,9 @@ def test_a_model_is_downloaded_verified_and_removed(visit, repo, check_access):
     expect(card(page)).to_contain_text("not here")
 
 
-def test_a_gated_model_needs_a_token_that_is_kept_nowhere(visit, hub, caplog, tmp_path):
+def test_a_gated_model_needs_a_token_that_is_kept_nowhere(
+    visit, hub, caplog, tmp_path, check_access
+):
     caplog.set_level(logging.DEBUG)
     texts = ("model_index", "scheduler/scheduler_config", "tokenizer/tokenizer")
     parts = ("transformer", "vae", "projection_model")
@@ -65,8 +68,10 @@ def test_a_gated_model_needs_a_token_that_is_kept_nowhere(visit, hub, caplog, tm
     assert SECRET not in caplog.text
     kept = (path for path in tmp_path.rglob("*") if path.is_file())
     assert not any(SECRET.encode() in path.read_bytes() for path in kept)
+    check_access(page)
 
 
+@pytest.mark.slow
 def test_the_doctor_speaks_in_words_and_asks_nobody(visit, hub, check_access):
     page = visit("/doctor")
     expect(page.locator("#findings h2")).to_contain_text("warning")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -29,14 +30,19 @@ def jobs(request: Request) -> Response:
 
 def listed(request: Request) -> Response:
     """Answer with all jobs, the newest first."""
-    shelf = shelf_of(request)
+    songs = _songs_by_out(shelf_of(request))
     found = sorted(Queue().jobs(), key=lambda job: -job.id)
-    return Answer({"now": time.time(), "jobs": [describe(job, shelf) for job in found]})
+    return Answer({"now": time.time(), "jobs": [describe(job, songs) for job in found]})
 
 
-def describe(job: Job, shelf: Shelf) -> dict[str, Any]:
-    """Describe a job for the page."""
-    step, song = job.step, _song_of(job, shelf)
+def describe(job: Job, songs: Mapping[str, str]) -> dict[str, Any]:
+    """Describe a job for the page.
+
+    Args:
+        job: of the queue.
+        songs: names of songs by their output folders.
+    """
+    step, song = job.step, songs.get(str(job.arguments.get("out")))
     total = step.total or 0.0
     share = min(step.done / total, 1.0) if total else None
     left = None
@@ -69,9 +75,8 @@ def _title(job: Job, song: str | None) -> str:
     return f"{song}: {job.title}" if job.kind == "edit" else f"{job.kind} {song}"
 
 
-def _song_of(job: Job, shelf: Shelf) -> str | None:
-    out = job.arguments.get("out")
-    return next((song.id for song in shelf.songs() if str(song.out) == out), None)
+def _songs_by_out(shelf: Shelf) -> dict[str, str]:
+    return {str(song.out): song.id for song in shelf.songs()}
 
 
 async def act(request: Request) -> Response:
@@ -85,7 +90,7 @@ async def act(request: Request) -> Response:
         await run_in_threadpool(start_runner, queue)
     else:
         raise HTTPException(404)
-    return Answer(describe(job, shelf_of(request)))
+    return Answer(describe(job, _songs_by_out(shelf_of(request))))
 
 
 def log(request: Request) -> Response:
@@ -112,7 +117,7 @@ def begin(work: Any, shelf: Shelf) -> dict[str, Any]:
     """
     job = submit(work)
     start_runner()
-    return describe(job, shelf)
+    return describe(job, _songs_by_out(shelf))
 
 
 def go_on() -> None:

@@ -184,7 +184,7 @@ function remember() {
   else sessionStorage.removeItem(pendingKey);
 }
 
-function later(id, task, change, delay = 250) {
+function later(id, task, change, delay = 150) {
   clearTimeout((waiting.get(id) || {}).timer);
   const entry = { change, timer: setTimeout(() => send(id, entry, task), delay) };
   waiting.set(id, entry);
