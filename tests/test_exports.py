@@ -29,6 +29,7 @@ def test_top_level_names():
         "__version__",
         "blend_sounds",
         "change_draft",
+        "check_facts",
         "check_sheet",
         "check_take",
         "compare",

@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from milonga.workflows.judging.study import plan_study, run_study
     from milonga.workflows.playing import blend_sounds, play_batch, play_sound, play_sounds
     from milonga.workflows.presets import save_preset
+    from milonga.workflows.scoring.facts import check_facts
     from milonga.workflows.scoring.matching import match_texts
     from milonga.workflows.scoring.words import score_recordings
     from milonga.workflows.sheets import (
@@ -108,6 +109,7 @@ _HOMES = {
     "VocoderBase": "milonga.vocoders",
     "blend_sounds": "milonga.workflows.playing",
     "change_draft": "milonga.workflows.sheets",
+    "check_facts": "milonga.workflows.scoring.facts",
     "check_sheet": "milonga.workflows.sheets",
     "check_take": "milonga.analysis.take_checks",
     "compare": "milonga.workflows.comparing",
@@ -204,6 +206,7 @@ __all__ = [
     "__version__",
     "blend_sounds",
     "change_draft",
+    "check_facts",
     "check_sheet",
     "check_take",
     "compare",

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
+from milonga.analysis.one_pitch import pitch_detector
 from milonga.audio.clip import Clip
 from milonga.audio.resampling import resample
 from milonga.errors import needs_extra
@@ -47,8 +46,7 @@ def melody_of(clip: Clip, progress: Progress | None = None) -> list[HeardNote]:
     (progress or Progress()).check()
     with needs_extra("Hearing a melody", "scores"):
         from swift_f0 import SAMPLE_RATE, segment_notes
-
-        detector = _detector()
+    detector = pitch_detector("Hearing a melody")
     mono = resample(Clip(clip.mono[None], clip.sample_rate), SAMPLE_RATE).mono
     if len(mono) < SAMPLE_RATE // 10 or not mono.any():
         return []
@@ -58,10 +56,3 @@ def melody_of(clip: Clip, progress: Progress | None = None) -> list[HeardNote]:
         for note in found
         if note.end - note.start >= _SHORTEST_S
     ]
-
-
-@lru_cache(maxsize=1)
-def _detector() -> Any:
-    from swift_f0 import SwiftF0
-
-    return SwiftF0(threads=1)

@@ -30,6 +30,7 @@ from milonga.songs.sheet.load import load_sheet
 from milonga.songs.sheet.model import Sheet
 from milonga.workflows.edits import replay_edit
 from milonga.workflows.lyric_rule import check_rule
+from milonga.workflows.scoring.facts import receipt_facts
 
 StrPath = str | os.PathLike[str]
 Options = Mapping[str, Mapping[str, Any]]
@@ -212,7 +213,7 @@ def render_plan(
             on_outcome(outcome)
     outcomes = [found[number] for number in sorted(found)]
     mix = _mixed(folder, best_by, progress)
-    page = write_song_report(folder, progress, outcomes) if report else None
+    page = write_song_report(folder, progress, outcomes, receipt_facts) if report else None
     return RenderedSong(tuple(outcomes), mix, page)
 
 
@@ -292,7 +293,7 @@ def write_report(out: StrPath, *, progress: Progress | None = None) -> Path:
     folder = OutputFolder.load(out)
     folder.check_writable()
     check_report_place(folder.out)
-    return write_song_report(folder, progress)
+    return write_song_report(folder, progress, listen=receipt_facts)
 
 
 def replay(

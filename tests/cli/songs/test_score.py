@@ -23,6 +23,12 @@ def test_words_line_by_line(milonga, tmp_path):
     (each,) = document["recordings"]
     assert (each["generator"], each["seed"], each["words"]) == ("guide", 0, 9)
     assert each["word_error"] <= 0.5
+    held = milonga("score", take, "--tempo", "91", "--key", "A minor")
+    assert held.status == 0
+    assert "91 BPM" in held.out
+    assert "not met" in held.out or "can't tell" in held.out
+    facts = milonga("score", take, "--facts", "--json").json["recordings"][0]["facts"]
+    assert {fact["name"] for fact in facts} >= {"length", "tempo", "key", "voice"}
     missing = milonga("score", "none.wav", "--lyrics", "words.txt", "--model", TINY)
     assert missing.status == 1
     assert "none.wav" in missing.err

@@ -12,6 +12,7 @@ from milonga.errors import MilongaError, OutputError
 from milonga.generators.base import Edit
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
+from milonga.workflows.scoring.facts import check_facts
 from milonga.workflows.scoring.matching import match_texts
 from milonga.workflows.scoring.voices import sung_takes, voice_alone
 from milonga.workflows.scoring.words import phones_of, score_recordings
@@ -57,6 +58,15 @@ def test_words_that_are_sung_are_heard(scores):
         assert each.words.phone_error <= each.words.word_error
         assert each.words.expected == 18
     assert 0.0 <= scores.means["guide"].low <= scores.means["guide"].high <= 1.0
+
+
+def test_a_voice_is_heard_and_held_against_the_sheet(takes):
+    ((_, facts),) = check_facts(takes / "vocals" / "guide-s0.wav").recordings
+    found = {fact.name: fact for fact in facts}
+    assert found["voice"].verdict == "met"
+    assert found["register"].verdict != "not met"
+    # A voice alone has no beat and no chords that one hears.
+    assert {found[name].verdict for name in ("tempo", "metre") if name in found} == {None}
 
 
 def test_yardsticks_show_what_figures_are_worth(scores):

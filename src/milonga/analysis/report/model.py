@@ -27,6 +27,7 @@ class ReportTrack:
         compared: its whole entry in the comparison's document; stands for the two above.
         receipt: how the take was made.
         note: a line shown under the label.
+        facts: what the sheet asked for, held against it: name, asked, heard, verdict, about.
         marks: places in its pictures, as (seconds, label).
         ranges: parts of it to be shaded in its pictures, as (start, end, label).
     """
@@ -42,6 +43,7 @@ class ReportTrack:
     compared: Mapping[str, Any] | None = None
     receipt: Mapping[str, Any] | None = None
     note: str = ""
+    facts: Sequence[Mapping[str, Any]] = ()
     marks: Sequence[tuple[float, str]] = ()
     ranges: Sequence[tuple[float, float, str]] = ()
 

@@ -203,4 +203,5 @@ def _track_view(
         worth=str(track.entry.get("sentence") or ""),
         span=round(span, 4),
         ticks=time_ticks(span),
+        asked=tuple(fact for fact in track.facts if fact["asked"]),
     )

@@ -68,7 +68,7 @@ class TrackView:
 
     ``gain_db`` matches its level to the others', ``lufs`` is its loudness as it is played;
     ``trouble`` says why there is nothing to play, ``worth`` what its figures are worth;
-    ``span`` is the time that its pictures show.
+    ``span`` is the time that its pictures show; ``asked`` holds what the sheet asked for.
     """
 
     id: str
@@ -91,6 +91,7 @@ class TrackView:
     worth: str
     span: float
     ticks: list[Tick]
+    asked: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,13 @@ from milonga.cli.common import json_option, make_progress, print_table, put, say
     default=True,
     help="Listen to a take's vocals stem where `milonga edit stems` made one.",
 )
+@click.option("--facts", is_flag=True, help="Length, tempo, metre, key, chords and voice instead.")
+@click.option("--seconds", type=float, help="Length to hold it against; implies --facts.")
+@click.option("--tempo", type=float, help="Tempo to hold it against, in BPM; implies --facts.")
+@click.option("--time", help="Metre, such as 3/4; implies --facts.")
+@click.option("--key", help="Key, such as 'A minor'; implies --facts.")
+@click.option("--chords", help="Chords, one a bar, such as 'Am:2 F C'; implies --facts.")
+@click.option("--voice", help="Voice: female, male, or none; implies --facts.")
 @json_option
 def score(
     recordings: tuple[str, ...],
@@ -36,6 +43,13 @@ def score(
     model: str | None,
     match: bool,
     text: str | None,
+    facts: bool,
+    seconds: float | None,
+    tempo: float | None,
+    time: str | None,
+    key: str | None,
+    chords: str | None,
+    voice: str | None,
     **options: Any,
 ) -> int:
     """Say how many of the words are heard: which are missing, wrong or added, line by line.
@@ -45,7 +59,15 @@ def score(
 
     With --match, a model that hears and reads (CLAP) says whether takes sound like their style and
     mood: nearer than other descriptions, noise and silence do.
+
+    With --facts, recordings are held against what the sheet asked for: met, not met, can't tell.
     """
+    asked = {
+        "seconds": seconds, "tempo": tempo, "time": time, "key": key, "chords": chords,
+        "voice": voice,
+    }  # fmt: skip
+    if facts or any(value is not None for value in asked.values()):
+        return _facts(recordings, asked, as_json)
     if match or text is not None:
         return _match(recordings, text, model, as_json)
     from milonga.songs.sheet.text_file import read_source
@@ -100,6 +122,26 @@ def _match(recordings: tuple[str, ...], text: str | None, model: str | None, as_
                 f"others {each.others:.2f}, noise {each.noise:.2f}, silence {each.silence:.2f}). "
                 f"{each.verdict}")  # fmt: skip
         say(f"Listener: {found.listener['model']}, {found.listener['licence']}")
+
+    show(found, as_json, printed)
+    return 0
+
+
+def _facts(recordings: tuple[str, ...], asked: dict[str, Any], as_json: bool) -> int:
+    from milonga.workflows.scoring.facts import check_facts
+
+    found = check_facts(recordings, progress=make_progress(), **asked)
+
+    def printed() -> None:
+        for path, facts in found.recordings:
+            put(path)
+            rows = [
+                (fact.name, fact.asked or "-", fact.heard or "-",
+                 "" if fact.confidence is None else f"{fact.confidence:.0%}",
+                 fact.verdict or "", fact.about)
+                for fact in facts
+            ]  # fmt: skip
+            print_table(("", "asked", "heard", "sure", "verdict", ""), rows, right=("sure",))
 
     show(found, as_json, printed)
     return 0

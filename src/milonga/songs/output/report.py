@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate, groupby
@@ -33,7 +33,7 @@ from milonga.songs.output.found_takes import FoundTakes, LayerTakes
 from milonga.songs.output.mix import mix_segment, starts
 from milonga.songs.output.mixed import stale_words
 from milonga.songs.output.whole_report import WholeReport, WrittenPiece, joined_lengths
-from milonga.songs.rendering.receipts import intact_clip
+from milonga.songs.rendering.receipts import Receipt, intact_clip
 from milonga.songs.rendering.render import Outcome
 from milonga.songs.rendering.takes import Take, segment_folder
 from milonga.songs.sheet.fields import TEXTS
@@ -58,8 +58,15 @@ def check_report_place(out: Path) -> None:
     check_report_folder(out / REPORT)
 
 
+Listener = Callable[[Receipt, Clip], list[dict[str, Any]]]
+"""Holds a take against what its receipt says was asked for."""
+
+
 def write_song_report(
-    folder: OutputFolder, progress: Progress | None = None, failures: Iterable[Outcome] = ()
+    folder: OutputFolder,
+    progress: Progress | None = None,
+    failures: Iterable[Outcome] = (),
+    listen: Listener = lambda receipt, clip: [],
 ) -> Path:
     """Write ``report/index.html`` and ``comparison.json`` of a rendered song.
 
@@ -67,6 +74,7 @@ def write_song_report(
         folder: the output folder.
         progress: counts segments.
         failures: outcomes of the render before; the page names those that failed.
+        listen: gives the facts of a take that are shown on its card.
 
     Returns:
         The page's path.
@@ -75,7 +83,7 @@ def write_song_report(
         OutputError: the folder can't be written.
     """
     progress = progress or Progress()
-    writer = _Writer(folder)
+    writer = _Writer(folder, listen)
     arrangement = writer.arrangement
     by_segment = groupby(arrangement.layers, key=lambda found: found.segment)
     whole = writer.whole.section
@@ -158,8 +166,9 @@ class _Recording:
 
 
 class _Writer:
-    def __init__(self, folder: OutputFolder) -> None:
+    def __init__(self, folder: OutputFolder, listen: Listener) -> None:
         self.folder = folder
+        self.listen = listen
         self.arrangement = folder.arranged()
         self.whole = WholeReport(self.arrangement, folder.out, folder.out / REPORT / SEGMENTS)
         self.documents: list[dict[str, Any]] = []
@@ -198,6 +207,11 @@ class _Writer:
         for key in ("format_version", "milonga", "settings"):
             del compared[key]
         by_label = {entry["path"]: entry for entry in compared["candidates"]}
+        for recording in recordings:
+            if recording.take is not None:
+                by_label[recording.label]["facts"] = self.listen(
+                    recording.take.receipt, recording.clip
+                )
         tracks = [self._track(r, by_label[r.label]) for r in recordings]
         if path is not None and baseline is not None:
             compared["baseline"]["path"] = str(path)
@@ -326,6 +340,7 @@ class _Writer:
             compared=entry,
             receipt=receipt.model_dump(mode="json") if receipt else None,
             note=recording.note,
+            facts=entry.get("facts", ()),
             ranges=recording.ranges,
         )
 

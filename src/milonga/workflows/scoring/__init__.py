@@ -1,1 +1,1 @@
-"""Scores by models: words, and style and mood."""
+"""Scores by models, and facts: words, style and mood, what the sheet asked for."""

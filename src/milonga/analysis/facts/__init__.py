@@ -1,0 +1,1 @@
+"""What a sheet asks for, measured in a recording: tempo, metre, key, chords, length, voice."""
