@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from milonga.analysis.one_pitch import pitch_detector
 from milonga.audio.clip import Clip
 from milonga.audio.resampling import resample
 from milonga.errors import needs_extra
@@ -56,3 +57,19 @@ def melody_of(clip: Clip, progress: Progress | None = None) -> list[HeardNote]:
         for note in found
         if note.end - note.start >= _SHORTEST_S
     ]
+
+
+@lru_cache(maxsize=2)
+def pitch_detector(what: str) -> Any:
+    """Return SwiftF0 on one thread; it may be used from several.
+
+    Args:
+        what: the work that needs it, for the error.
+
+    Raises:
+        MissingExtraError: the extra 'scores' isn't installed.
+    """
+    with needs_extra(what, "scores"):
+        from swift_f0 import SwiftF0
+
+        return SwiftF0(threads=1)

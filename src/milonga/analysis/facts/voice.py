@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga import audio
-from milonga.analysis.one_pitch import pitch_detector
+from milonga.analysis.melody import pitch_detector
 from milonga.audio.clip import Clip
 from milonga.errors import needs_extra
 
