@@ -17,7 +17,8 @@ import symusic
 import xmlschema
 
 from milonga import audio, export_song
-from milonga.errors import OutputError, UnknownNameError
+from milonga.errors import MilongaError, OutputError, UnknownNameError
+from milonga.songs.export.c2pa_manifest import manifest_of
 from milonga.songs.export.stems import song_mix
 from milonga.songs.markdown.forms.timed import read_timed
 from milonga.songs.output.folder import OutputFolder
@@ -300,3 +301,23 @@ def test_a_song_in_one_take_is_split_and_written_at_its_segments(song, tmp_path,
     assert [place.label for place in found.score.places] == [p.label for p in exported.score.places]
     assert any("instruments/drums" in name for name in found.files)
     assert {part.name for part in found.score.parts} == {part.name for part in exported.score.parts}
+
+
+def test_a_manifest_is_valid_until_the_file_is_changed(song, tmp_path, monkeypatch):
+    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
+    found = export_song(song, tmp_path / "studio", what="c2pa")
+    path = tmp_path / "studio" / found.files[0]
+    assert audio.read(path) == audio.read(song / "song.wav")
+    read = manifest_of(path)
+    # Nobody vouches for a key of this machine, and nothing else is wrong.
+    assert (read["state"], read["faults"]) == ("Valid", ["signingCredential.untrusted"])
+    told = {each["label"]: each["data"] for each in read["manifest"]["assertions"]}
+    assert told["org.milonga.receipt"]["takes"][0]["generator"] == "guide"
+    assert "algorithmicMedia" in json.dumps(told)
+    assert (tmp_path / "home" / "c2pa" / "key.pem").stat().st_mode & 0o777 == 0o600
+    raw = bytearray(path.read_bytes())
+    raw[5000] ^= 1
+    path.write_bytes(raw)
+    assert manifest_of(path)["state"] == "Invalid"
+    with pytest.raises(MilongaError, match="no C2PA manifest"):
+        manifest_of(song / "song.wav")

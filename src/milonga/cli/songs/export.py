@@ -23,10 +23,13 @@ from milonga.cli.common import json_option, make_progress, put, say, show
 @click.option(
     "--dawproject", is_flag=True, help="A project for Bitwig Studio, Studio One, Cubase and others."
 )
+@click.option(
+    "--c2pa", is_flag=True, help="song.wav with a signed manifest of how it was made (extra c2pa)."
+)
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @json_option
 def export(out: Path, folder: Path, force: bool, as_json: bool, **flags: bool) -> int:
-    """Write the song in OUT for other programs; without a choice, in every form.
+    """Write the song in OUT for other programs; without a choice, in every form but --c2pa.
 
     Notes and words are exact where the guide wrote them. Words of other takes are timed by a
     recogniser, if one is on this machine.

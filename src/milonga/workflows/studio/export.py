@@ -22,6 +22,7 @@ from milonga.runtime.files import (
     write_text,
 )
 from milonga.runtime.progress import Progress
+from milonga.songs.export.c2pa_manifest import sign
 from milonga.songs.export.dawproject import write_dawproject
 from milonga.songs.export.midi import midi_bytes
 from milonga.songs.export.project import Project, make_project
@@ -34,7 +35,7 @@ from milonga.songs.export.stems import (
     role_stems,
     song_mix,
 )
-from milonga.songs.output.folder import OutputFolder
+from milonga.songs.output.folder import SONG, OutputFolder
 from milonga.songs.output.mix import CEILING_DBTP
 from milonga.songs.output.mixing import played_takes
 from milonga.songs.rendering.takes import slug
@@ -48,8 +49,10 @@ EXPORTS: dict[str, str] = {
     "srt": "Lyrics as subtitles.",
     "reaper": "A project of Reaper, with the stems.",
     "dawproject": "A DAWproject for Bitwig Studio, Studio One, Cubase and others.",
+    "c2pa": "song.wav with a signed C2PA manifest of how it was made; only where it is named.",
 }
 """What a song can be exported as, in the order in which it is written."""
+_ONLY_NAMED = ("c2pa",)
 _LIST = "export.json"
 
 
@@ -111,7 +114,8 @@ def export_song(
     Args:
         out: the folder of the rendered song.
         folder: for the files; it need not exist.
-        what: of ``EXPORTS``; empty for all. Projects come with the stems that they show.
+        what: of ``EXPORTS``; empty for all but ``c2pa``. Projects come with the stems that they
+            show.
         force: replace files that are there.
         progress: shows the work, and stops it.
 
@@ -125,7 +129,7 @@ def export_song(
     for name in names:
         if name not in EXPORTS:
             raise UnknownNameError("export", name, EXPORTS)
-    wanted = [name for name in EXPORTS if not names or name in names]
+    wanted = [name for name in EXPORTS if name in (names or {*EXPORTS} - {*_ONLY_NAMED})]
     rendered, target = OutputFolder.load(out), Path(folder)
     base = slug(rendered.sheet.title)
     if not force:
@@ -144,7 +148,7 @@ def export_song(
     if {"stems", "reaper", "dawproject"} & {*wanted}:
         heard = instrument_stems(mix, music.groups)
     score = song_score(rendered.sheet, mix, music.notation)
-    writer = _Writer(target, base, score, mix, heard, music)
+    writer = _Writer(rendered.out / SONG, target, base, score, mix, heard, music)
     with progress.task("Exporting", len(wanted), "files") as task:
         for name in wanted:
             progress.check()
@@ -156,7 +160,7 @@ def export_song(
 def _check_free(target: Path, base: str, wanted: Iterable[str]) -> None:
     endings = {
         "stems": (), "midi": (".mid",), "lrc": (".lrc", ".words.lrc"), "srt": (".srt",),
-        "reaper": (".rpp",), "dawproject": (".dawproject",),
+        "reaper": (".rpp",), "dawproject": (".dawproject",), "c2pa": (".c2pa.wav",),
     }  # fmt: skip
     names = [base + ending for name in wanted for ending in endings[name]]
     for name in (*names, "stems", _LIST):
@@ -170,6 +174,7 @@ def _check_free(target: Path, base: str, wanted: Iterable[str]) -> None:
 
 @dataclass
 class _Writer:
+    song: Path
     target: Path
     base: str
     score: SongScore
@@ -191,6 +196,7 @@ class _Writer:
             "srt": self._srt,
             "reaper": self._reaper,
             "dawproject": self._dawproject,
+            "c2pa": self._c2pa,
         }
         writers[name]()
 
@@ -319,6 +325,22 @@ class _Writer:
         with atomic_path(self.target / f"{self.base}.dawproject") as part:
             write_dawproject(part, project, files)
         self.files.append(f"{self.base}.dawproject")
+
+    def _c2pa(self) -> None:
+        if not self.song.exists():
+            raise MilongaError(
+                "There is no mix to sign.", where=self.song, step="Make it: milonga mix OUT"
+            )
+        takes = self._takes()
+        sign(
+            self.song, self.target / f"{self.base}.c2pa.wav", title=self.score.title,
+            trained=any(take["generator"] != "guide" for take in takes),
+            facts={"milonga_version": __version__, "takes": takes},
+        )  # fmt: skip
+        self.files.append(f"{self.base}.c2pa.wav")
+        self.notes.append(
+            "The manifest is signed with a key of this machine: readers call its signer untrusted."
+        )
 
     def _project(self) -> Project:
         self._stems()
