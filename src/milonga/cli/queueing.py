@@ -37,7 +37,7 @@ def queue_options(function: F) -> F:
 
 def put_in_queue(work: Work, priority: int, after: tuple[int, ...], as_json: bool) -> int:
     """Queue work and print its number; returns the exit status."""
-    from milonga.jobs.submit import submit
+    from milonga.jobs.submitting import submit
 
     job = submit(work, priority=priority, after=after)
     show(job, as_json, lambda: put(job.id))

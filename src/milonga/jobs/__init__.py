@@ -10,20 +10,46 @@
         print(job.id, job.title, job.step)
 """
 
-from milonga.jobs.job import Cost, Job, Step
-from milonga.jobs.kinds import (
-    CompareWork,
-    EditWork,
-    RenderWork,
-    ScoreWork,
-    StudyWork,
-    TrainWork,
-    Work,
-)
-from milonga.jobs.local.choice import workers
-from milonga.jobs.queue import Queue
-from milonga.jobs.running.runner import Runner, start_runner
-from milonga.jobs.submit import submit, wait
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from milonga.jobs.job import Cost, Job, Step
+    from milonga.jobs.kinds import (
+        CompareWork,
+        EditWork,
+        RenderWork,
+        ScoreWork,
+        StudyWork,
+        TrainWork,
+        Work,
+    )
+    from milonga.jobs.local.choice import workers
+    from milonga.jobs.local.sounds import sound_workers
+    from milonga.jobs.queue import Queue
+    from milonga.jobs.running.runner import Runner, start_runner
+    from milonga.jobs.submitting import submit, wait
+
+_HOMES = {
+    "CompareWork": "milonga.jobs.kinds",
+    "Cost": "milonga.jobs.job",
+    "EditWork": "milonga.jobs.kinds",
+    "Job": "milonga.jobs.job",
+    "Queue": "milonga.jobs.queue",
+    "RenderWork": "milonga.jobs.kinds",
+    "Runner": "milonga.jobs.running.runner",
+    "ScoreWork": "milonga.jobs.kinds",
+    "Step": "milonga.jobs.job",
+    "StudyWork": "milonga.jobs.kinds",
+    "TrainWork": "milonga.jobs.kinds",
+    "Work": "milonga.jobs.kinds",
+    "sound_workers": "milonga.jobs.local.sounds",
+    "start_runner": "milonga.jobs.running.runner",
+    "submit": "milonga.jobs.submitting",
+    "wait": "milonga.jobs.submitting",
+    "workers": "milonga.jobs.local.choice",
+}
+"""The module of each name, which is imported when it is first used."""
 
 __all__ = [
     "CompareWork",
@@ -38,8 +64,15 @@ __all__ = [
     "StudyWork",
     "TrainWork",
     "Work",
+    "sound_workers",
     "start_runner",
     "submit",
     "wait",
     "workers",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from milonga.jobs.job import Job
 from milonga.jobs.queue import Queue
 from milonga.jobs.running.runner import start_runner
-from milonga.jobs.submit import submit
+from milonga.jobs.submitting import submit
 from milonga.web.answers import Answer, document_of, page, shelf_of
 from milonga.web.shelf import Shelf
 

@@ -23,7 +23,7 @@ from milonga.sounds.model.play_settings import PlaySettings
 
 if TYPE_CHECKING:
     from milonga.audio.clip import Clip
-    from milonga.sounds.instrument.batch import BatchResult
+    from milonga.sounds.instrument.batch import BatchResult, Job, Outcome, RunJobs
     from milonga.sounds.instrument.instrument import Instrument
 
 Export = ExportSettings | Mapping[str, Any] | None
@@ -74,6 +74,42 @@ class PlayedSound:
     def _repr_html_(self) -> str:
         title = f"{self.path.name}, seed {self.settings.seed}, {self.vocoder}"
         return html.paragraphs([title]) + self.clip()._repr_html_()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOrder:
+    """What every sound of a batch shares, for processes that make some of them.
+
+    Attributes:
+        model: the model's file.
+        settings: to play.
+        export: format and so on.
+        stem: what the files' names begin with.
+        folder: of the batch.
+        force: replace files that are there.
+    """
+
+    model: str
+    settings: PlaySettings
+    export: ExportSettings
+    stem: str
+    folder: Path
+    force: bool
+
+    def open(self) -> Callable[[Job], Outcome]:
+        """Open the model, and return what makes one sound of the batch."""
+        from milonga.sounds.instrument.batch_plan import plan_batch
+        from milonga.sounds.instrument.instrument import Instrument
+
+        instrument = Instrument.open(
+            self.model, vocoder=self.settings.vocoder, device=self.settings.device
+        )
+        plan = plan_batch(instrument, self.settings, [0], {}, self.export, self.stem)
+        return lambda job: plan.make_one(job, self.folder, force=self.force)
+
+
+BatchPlace = Callable[[BatchOrder], "RunJobs"]
+"""Where the sounds of a batch are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +232,7 @@ def play_batch(
     force: bool = False,
     library: Library | None = None,
     progress: Progress | None = None,
+    on: BatchPlace | None = None,
     **chosen: Any,
 ) -> BatchResult:
     """Play every seed with every combination of control values into a folder.
@@ -206,6 +243,8 @@ def play_batch(
         seeds: as ``parse_seeds`` takes them, or numbers; by default that of the settings.
         grid: as ``parse_grid`` takes it, or values by control.
         many: more than a thousand sounds are meant.
+        on: makes the sounds elsewhere (``milonga.jobs.sound_workers(2)``); by default they are made
+            here, one after the other.
 
     Raises:
         MilongaError: as ``play_sounds``, ``plan_batch`` and ``run_batch``.
@@ -231,7 +270,11 @@ def play_batch(
     plan.check_room(Path(folder), many=many)
     weak = instrument.header.weak_notes([*settings.controls, *values])
     _tell(progress, instrument.chosen_vocoder.note, *weak)
-    return plan.make(Path(folder), progress=progress, force=force)
+    if on is None:
+        return plan.make(Path(folder), progress=progress, force=force)
+    order = BatchOrder(str(instrument.path.absolute()), settings, choice.export, stem,
+                       Path(folder).absolute(), force)  # fmt: skip
+    return plan.make(Path(folder), progress=progress, force=force, run=on(order))
 
 
 def blend_sounds(

@@ -48,6 +48,10 @@ _MOST_LISTED = 10
 )
 @no_history_option
 @export_options
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+    help="Of a batch: make the sounds in N processes.",
+)  # fmt: skip
 @json_option
 def play(
     model: str,
@@ -59,6 +63,7 @@ def play(
     out: Path | None,
     force: bool,
     no_history: bool,
+    workers: int,
     as_json: bool,
     **values: Any,
 ) -> int:
@@ -82,6 +87,10 @@ def play(
             raise click.UsageError("Give -n, or --seeds and --grid.")
         if out is None:
             raise click.UsageError("Give the folder of the batch: -o FOLDER")
+        if workers > 1:
+            from milonga.jobs.local.sounds import sound_workers
+
+            chosen["on"] = sound_workers(workers)
         result = play_batch(model, out, seeds=seeds, grid=grids, many=yes, **chosen)
         return _report(result, out, as_json)
     sounds = play_sounds(

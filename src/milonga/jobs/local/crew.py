@@ -24,9 +24,9 @@ from milonga.runtime.progress import Update
 
 _GRACE_S = 3.0
 _MODULE = "milonga.jobs.local.process"
-_THREADS = (
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
+THREADS = (
+    "OMP_NUMTHREADS", "MKL_NUMTHREADS", "OPENBLAS_NUMTHREADS", "NUMEXPR_NUMTHREADS",
+    "VECLIB_MAXIMUMTHREADS",
 )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ class LocalCrew(Crew):
     def start(self, packet: TakePacket) -> Hand:
         number = next(self._numbers)
         env = dict(os.environ)
-        env |= dict.fromkeys(_THREADS, str(self._threads))
+        env |= dict.fromkeys(THREADS, str(self._threads))
         if self._cards:
             env["CUDA_VISIBLE_DEVICES"] = self._cards[number % len(self._cards)]
         said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process

@@ -166,6 +166,10 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
 
+RunJobs = Callable[[Sequence[Job], Progress], "Iterator[Outcome]"]
+"""Makes jobs, in any order; errors as ``run_batch``."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchResult:
     """Outcomes in the order of the jobs."""
@@ -204,6 +208,7 @@ def run_batch(
     tags: Callable[[Job], Tags] | None = None,
     progress: Progress | None = None,
     force: bool = False,
+    run: RunJobs | None = None,
 ) -> BatchResult:
     """Make and export every job that is not there yet.
 
@@ -216,6 +221,7 @@ def run_batch(
         make: the sound of a job; raises MilongaError if it can't.
         settings: has a ``format``, or WAV is taken.
         made: what the receipt of a job says of its making.
+        run: makes the jobs elsewhere; by default they are made here, one after the other.
 
     Raises:
         MilongaError: two jobs of one name, or another batch writes to the folder.
@@ -223,47 +229,66 @@ def run_batch(
         OutputError: the folder can't be written, or the disk is full.
         Cancelled: as the user asked; finished files stay.
     """
-    from milonga.audio.export.write import check_target, export
+    from milonga.audio.export.write import check_target
 
     progress = progress or Progress()
     for job in jobs[:1]:
         check_target(_path(folder, job, settings), settings, force=True)
     if len({job.name for job in jobs}) < len(jobs):
         raise MilongaError("Two sounds of the batch have one name.", where=folder)
-    outcomes: list[Outcome] = []
+
+    def one(job: Job) -> Outcome:
+        return make_one(job, make, folder, settings, made=made, tags=tags, force=force)
+
+    found: dict[str, Outcome] = {}
     with _locked(folder), progress.task("sounds", len(jobs), "sounds") as task:
         sweep_parts(folder)
-        for job in jobs:
-            progress.check()
-            path = _path(folder, job, settings)
-            try:
-                how = made(job)
-                state = _state(path, how, settings)
-                if state == "finished" and not force:
-                    outcomes.append(Outcome(job, path, "kept"))
-                else:
-                    if state == "other" and not force:
-                        raise OutputError(
-                            "Another sound of this name is there.",
-                            where=path,
-                            step="Choose another folder, or add --force to replace it.",
-                        )
-                    done = export(
-                        make(job),
-                        path,
-                        settings,
-                        made=how,
-                        tags=tags(job) if tags else None,
-                        force=True,
-                    )
-                    outcomes.append(Outcome(job, path, "made", notes=done.notes))
-            except MilongaError as error:
-                if isinstance(error.__cause__, OSError):
-                    # A full disk or a folder without permission stops them all.
-                    raise
-                outcomes.append(Outcome(job, path, "failed", error))
+        for outcome in map(one, _checked(jobs, progress)) if run is None else run(jobs, progress):
+            found[outcome.job.name] = outcome
             task.advance()
-    return BatchResult(tuple(outcomes))
+    return BatchResult(tuple(found[job.name] for job in jobs))
+
+
+def _checked(jobs: Sequence[Job], progress: Progress) -> Iterator[Job]:
+    for job in jobs:
+        progress.check()
+        yield job
+
+
+def make_one(
+    job: Job,
+    make: Callable[[Job], Clip],
+    folder: Path,
+    settings: ExportSettings,
+    *,
+    made: Callable[[Job], Provenance],
+    tags: Callable[[Job], Tags] | None = None,
+    force: bool = False,
+) -> Outcome:
+    """Make and export one job of a batch, unless it is there; arguments and errors as
+    ``run_batch``, whose lock the caller holds."""
+    from milonga.audio.export.write import export
+
+    path = _path(folder, job, settings)
+    try:
+        how = made(job)
+        state = _state(path, how, settings)
+        if state == "finished" and not force:
+            return Outcome(job, path, "kept")
+        if state == "other" and not force:
+            raise OutputError(
+                "Another sound of this name is there.",
+                where=path,
+                step="Choose another folder, or add --force to replace it.",
+            )
+        own = tags(job) if tags else None
+        done = export(make(job), path, settings, made=how, tags=own, force=True)
+    except MilongaError as error:
+        if isinstance(error.__cause__, OSError):
+            # A full disk or a folder without permission stops them all.
+            raise
+        return Outcome(job, path, "failed", error)
+    return Outcome(job, path, "made", notes=done.notes)
 
 
 def _path(folder: Path, job: Job, settings: ExportSettings) -> Path:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from milonga.audio.clip import Clip
+from milonga.audio.export.receipt import Provenance
 from milonga.audio.export.settings import FORMATS, SAMPLE_BYTES, ExportSettings
 from milonga.errors import OutputError, SoundError
 from milonga.runtime.files import free_space
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import size_text
-from milonga.sounds.instrument.batch import BatchResult, Job, make_jobs, run_batch
+from milonga.sounds.instrument.batch import (
+    BatchResult,
+    Job,
+    Outcome,
+    RunJobs,
+    make_jobs,
+    make_one,
+    run_batch,
+)
 from milonga.sounds.instrument.instrument import Instrument
 from milonga.sounds.model.play_settings import PlaySettings, is_axis
 from milonga.sounds.model.resolved_play import ResolvedPlay
@@ -68,28 +78,44 @@ class BatchPlan:
             )
 
     def make(
-        self, folder: Path, *, progress: Progress | None = None, force: bool = False
+        self,
+        folder: Path,
+        *,
+        progress: Progress | None = None,
+        force: bool = False,
+        run: RunJobs | None = None,
     ) -> BatchResult:
         """Make what isn't there yet, as ``run_batch`` does; the same call goes on after any stop.
 
         Raises:
             MilongaError: as ``run_batch``.
         """
-        silent = _Silent(progress or Progress())
-
-        def play_of(job: Job) -> ResolvedPlay:
-            return _moved(replace(self.play, seed=job.seed), job.settings)
-
         return run_batch(
             self.jobs,
-            # Its own progress would tear that of the batch.
-            lambda job: self.instrument.play(play_of(job), silent),
+            self._maker(progress or Progress()),
             folder,
             self.export,
-            made=lambda job: self.instrument.provenance(play_of(job)),
+            made=self._made,
             progress=progress,
             force=force,
+            run=run,
         )
+
+    def make_one(self, job: Job, folder: Path, *, force: bool = False) -> Outcome:
+        """Make one sound where another process holds the batch; errors as ``run_batch``."""
+        make = self._maker(Progress())
+        return make_one(job, make, folder, self.export, made=self._made, force=force)
+
+    def _maker(self, progress: Progress) -> Callable[[Job], Clip]:
+        # Its own progress would tear that of the batch.
+        silent = _Silent(progress)
+        return lambda job: self.instrument.play(self._play_of(job), silent)
+
+    def _made(self, job: Job) -> Provenance:
+        return self.instrument.provenance(self._play_of(job))
+
+    def _play_of(self, job: Job) -> ResolvedPlay:
+        return _moved(replace(self.play, seed=job.seed), job.settings)
 
 
 def plan_batch(
