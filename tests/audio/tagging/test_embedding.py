@@ -21,7 +21,7 @@ def noise(seconds=0.4, rate=48000):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     text=st.one_of(
         st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=80),
@@ -65,7 +65,7 @@ def test_what_has_no_place_for_it_stays_as_it_was(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_damaged_files_have_no_text_and_no_traceback(suffix, data, tmp_path_factory):
     path = made(suffix, tmp_path_factory)

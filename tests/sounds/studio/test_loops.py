@@ -18,7 +18,7 @@ def noise(seconds, seed, rate=44_100, channels=1):
     return Clip(0.1 * draw.standard_normal((channels, round(seconds * rate))), rate)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seconds=st.floats(0.5, 3.0),
     rate=st.sampled_from([8000, 44_100]),
@@ -56,7 +56,7 @@ def test_a_held_tone_has_no_seam(hertz):
     assert 20 * np.log10(max(level[2:-2]) / min(level[2:-2])) < 0.5
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(pitch=st.floats(36, 84), rate=st.sampled_from([22_050, 44_100]))
 def test_the_pitch_of_a_tone_is_found_within_five_cents(pitch, rate):
     hertz = 440 * 2 ** ((pitch - 69) / 12)
