@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from milonga.analysis.pairs.sketch import sketch
 from milonga.analysis.verdicts.damages import DAMAGES, RATE, stretched, working
+from milonga.analysis.verdicts.ladder import EXCERPT_S, rung
 from milonga.audio import Clip
 
 DAMAGE = {damage.name: damage for damage in DAMAGES}
@@ -79,6 +81,23 @@ def test_anything_can_be_damaged(length, damage):
         made = damage.apply(wave, step)
         assert made.dtype == np.float32
         assert np.isfinite(made).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "figure"),
+    [
+        # A bell with few partials, and a boom without notes: each was missed by every figure.
+        ("perc_bell", "low_pass", "centroid_diff_pct"),
+        ("misc_cineboom", "pitch", "pitch_shift_semitones"),
+    ],
+)
+def test_a_figure_moves_steadily_with_the_damage_on_hard_recordings(sample, name, damage, figure):
+    wave = working(sample(name))[: round(EXCERPT_S * RATE)]
+    own = sketch(Clip(wave, RATE))
+    found = [rung(own, wave, DAMAGE[damage], step).common for step in DAMAGE[damage].steps]
+    values = [getattr(one, figure) for one in found]
+    assert None not in values
+    assert np.all(np.diff(np.abs(values)) > 0)
 
 
 def test_the_working_rate_holds_what_is_heard(sample):
