@@ -81,6 +81,13 @@ def test_a_sentence_names_what_was_done():
     assert text.startswith("3 semitones up, 4 % faster, otherwise alike")
 
 
+def test_a_part_is_called_a_part():
+    impostors = {"noise": _common(sound_similarity=0.1)}
+    for place, text in ((None, "The same recording"), ((3.0, 7.0), "A part of the same recording")):
+        found = _common(sound_similarity=1.0, matched_s=place)
+        assert sentence(found, judge(found, impostors)).startswith(text)
+
+
 @pytest.fixture(scope="module")
 def damaged(sample):
     clip = sample("guit_em9")
@@ -112,7 +119,7 @@ def test_what_is_not_the_recording_gets_nothing(damaged):
     _, by_name = damaged
     for name in ("hiss", "noise", "other"):
         candidate = by_name[name]
-        assert candidate.sentence.startswith("Nothing in its favour: ")
+        assert candidate.sentence.startswith("Nothing says that the two are alike: ")
         assert not any(verdict.counts for verdict in candidate.verdicts.values())
         # The alignment of two unrelated recordings has a slope, too.
         assert candidate.common.tempo_ratio is None

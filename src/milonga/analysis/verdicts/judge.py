@@ -174,10 +174,11 @@ def sentence(found: Common, verdicts: Mapping[str, Verdict]) -> str:
     changes = _changes(found)
     if not counting:
         best = max(verdicts.values(), key=lambda v: (v.figure in COURSES, v.impostor_value))
-        return f"Nothing in its favour: {best.impostor} scores as much."
+        return f"Nothing says that the two are alike: {best.impostor} comes as close."
     same = all(verdicts[name].value >= _SAME for name in verdicts)
     if same and not changes:
-        return "The same recording, as far as these figures can tell."
+        what = "A part of the" if found.matched_s else "The"
+        return f"{what} same recording, as far as these figures can tell."
     others = [WORDS[name] for name in WORDS if name in verdicts and name not in counting]
     # Timbre and sound move with the pitch: there they are no second difference.
     excused = {"harmony", "timbre", "sound"} if "transposed" in found.changes else set()
