@@ -188,7 +188,7 @@ def here(monkeypatch):
     from milonga.jobs.queue import Queue
     from milonga.runtime.files import dump_json, write_text
     from milonga.runtime.progress import Progress
-    from milonga.web import jobs
+    from milonga.web.pages import jobs
 
     threads = []
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from milonga.jobs.queue import Queue
-from milonga.web import jobs
+from milonga.web.pages import jobs
 
 SMALL = """\
 title: Small

@@ -14,7 +14,7 @@ from sound_models import small_model, steady_corpus
 
 from milonga.jobs.queue import Queue
 from milonga.sounds import Library
-from milonga.web import jobs, uploads
+from milonga.web.pages import jobs, uploads
 
 
 @pytest.fixture

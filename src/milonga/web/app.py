@@ -11,7 +11,9 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from milonga.errors import MilongaError
-from milonga.web import (
+from milonga.web.answers import on_error
+from milonga.web.guard import Door, Guard
+from milonga.web.pages import (
     jobs,
     judging,
     listen,
@@ -22,8 +24,6 @@ from milonga.web import (
     sounds,
     uploads,
 )
-from milonga.web.answers import on_error
-from milonga.web.guard import Door, Guard
 from milonga.web.shelf import Shelf
 from milonga.web.tasks import Tasks
 

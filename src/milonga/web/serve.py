@@ -60,8 +60,8 @@ def serve(
     """
     import uvicorn
 
-    from milonga.web import jobs
     from milonga.web.app import make_app
+    from milonga.web.pages import jobs
     from milonga.web.shelf import Shelf
 
     with taken:

@@ -27,8 +27,8 @@ from milonga.sounds.model.play_settings import PlaySettings
 from milonga.sounds.training.settings import TrainSettings
 from milonga.web.answers import Answer, document_of, inside_script, page, shelf_of
 from milonga.web.files import served
-from milonga.web.jobs import begin
-from milonga.web.uploads import batch_folder, safe_name
+from milonga.web.pages.jobs import begin
+from milonga.web.pages.uploads import batch_folder, safe_name
 from milonga.workflows.playing import blend_sounds, file_stem, play_sound
 from milonga.workflows.presets import save_preset
 

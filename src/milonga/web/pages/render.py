@@ -17,7 +17,7 @@ from milonga.runtime.words import size_text, time_text
 from milonga.songs.rendering.planned import memory_of
 from milonga.songs.sheet.text_file import read_source
 from milonga.web.answers import Answer, document_of, inside_script, page, shelf_of, song_of
-from milonga.web.jobs import begin
+from milonga.web.pages.jobs import begin
 from milonga.web.shelf import SongPlace
 from milonga.workflows.offers import generator_offers
 from milonga.workflows.sheets import read_draft

@@ -26,8 +26,8 @@ from milonga.runtime.places import data_folder
 from milonga.runtime.record import first_error
 from milonga.web.answers import Answer, document_of, inside_script, page, shelf_of
 from milonga.web.files import inside, served, served_test
-from milonga.web.jobs import begin
-from milonga.web.uploads import batch_folder
+from milonga.web.pages.jobs import begin
+from milonga.web.pages.uploads import batch_folder
 from milonga.weights.catalogue import CATALOGUE
 from milonga.weights.ensure import locate
 from milonga.workflows.judging.listening import make_listening_test, read_listening_test
