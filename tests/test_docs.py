@@ -41,8 +41,8 @@ def run(page: Path, folder: Path) -> None:
             assert done.returncode == 0, f"{page.name}:\n{text}\n{done.stdout}\n{done.stderr}"
 
 
-# These train a model of their own.
-TRAINS = ("sounds.md", "sound-instruments.md")
+# These train a model of their own, or do all that milonga does.
+LONG = ("README.md", "sounds.md", "sound-instruments.md")
 
 
 # A page is a dozen commands, one after the other, which may share the machine with others.
@@ -50,7 +50,7 @@ TRAINS = ("sounds.md", "sound-instruments.md")
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, marks=pytest.mark.slow if page.name in TRAINS else ())
+        pytest.param(page, marks=pytest.mark.slow if page.name in LONG else ())
         for page in PAGES
         if EXAMPLES.search(page.read_text())
     ],

@@ -210,7 +210,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "tests/songs/rendering/test_render.py",
         (
             "stale-take-kept",
-            "if receipt.request == request and",
+            "if same_request(receipt.request, request) and",
             "if receipt.request.role == request.role and",
             "A take of an older sheet is taken for one of today's.",
         ),
@@ -278,8 +278,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
         (
             "joins-click",
-            "gain[frames - fade_out :] = quarter_sine(fade_out)[::-1]",
-            "pass",
+            "rising = quarter_sine(count)",
+            "rising = np.ones(count, np.float32)",
             "The end of each segment swells and clicks at the join.",
         ),
     ),
@@ -605,10 +605,10 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     *_faults(
         "analysis/checks/loops.py",
-        "tests/analysis/test_loops.py",
+        "tests/analysis/checks/test_loops.py",
         (
             "music-called-stuck",
-            "return bool(mel[:, heard].std(axis=0).mean() > _STEADY_DB)",
+            "return bool(mel[:, heard].std(axis=0).mean() <= _STEADY_DB)",
             "return True",
             "Held chords are called stuck and thrown away.",
         ),
@@ -634,14 +634,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         "tests/analysis/test_yardsticks.py",
         (
             "noise-is-white",
-            "shaped = _filtered(white, _response(spectrum(mono)))",
-            "shaped = white.copy()",
+            "made = _filtered(white, _response(spectrum))",
+            "made = white.copy()",
             "The yardstick is far easier to beat than it says.",
         ),
         (
             "shuffle-keeps-order",
-            "pieces = [clip.samples[:, at : at + clip.sample_rate] for at in starts[order]]",
-            "pieces = [clip.samples[:, at : at + clip.sample_rate] for at in starts]",
+            "return np.roll(order, 1) if (order == np.arange(count)).all() else order",
+            "return np.arange(count)",
             "The shuffled yardstick is the baseline itself.",
         ),
     ),

@@ -60,8 +60,8 @@ def test_a_repaint_from_the_plan_to_the_report(out):
     [
         ("extend", {"by": 2, "before": True}),
         ("cover", {"strength": 0.5}),
-        ("extract", {"tracks": "drums"}),
-        ("lego", {"tracks": "bass"}),
+        pytest.param("extract", {"tracks": "drums"}, marks=pytest.mark.slow),
+        pytest.param("lego", {"tracks": "bass"}, marks=pytest.mark.slow),
         ("complete", {}),
     ],
 )

@@ -98,7 +98,7 @@ def test_the_compiled_decoder_computes_what_its_twin_does(
 
 @given(rows=st.integers(1, 4), places=st.integers(2, 30), words=st.integers(1, 9),
        channels=st.integers(1, 2), codebooks=st.integers(1, 4), data=st.data())  # fmt: skip
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @pytest.mark.parametrize("plain", [True, False], ids=["torch", "fast"])
 def test_odds_are_those_of_the_library(plain, rows, places, words, channels, codebooks, data):
     from transformers import MusicgenDecoderConfig, MusicgenForCausalLM

@@ -37,6 +37,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_song_in_one_take_and_a_segment_and_their_edits(hub, make_ace_step, tmp_path):
     hub.add(REPO, tiny_ace_step.files(make_ace_step()))
     sheet, out = parse_sheet(SHEET).with_source(tmp_path / "song.yaml"), tmp_path / "out"

@@ -114,6 +114,7 @@ def test_from_a_sheet_to_a_song_and_again(hub, make_bark, tmp_path):
     assert len(hub.requests) == came
 
 
+@pytest.mark.slow
 def test_a_voice_comes_when_it_is_asked_for(hub, make_bark, monkeypatch):
     hub.add(SMALL, contents(make_bark()))
     first = Bark(Bark.Options(part_s=3)).render(ask(), Progress())

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from milonga.analysis.take_checks import check_take
 from milonga.audio import Clip, loudness_lufs, resample, true_peak_dbtp
 from milonga.errors import Cancelled
 from milonga.generators.base import LyricLine, Request
@@ -187,6 +188,14 @@ def test_sections_differ_in_how_much_happens():
 
     assert busy("breakdown") < busy("verse")
     assert busy("breakdown") < busy("chorus")
+
+
+@pytest.mark.parametrize("style", ["bossa nova", "jazz"])
+def test_an_upright_bass_stands_on_zero(style):
+    # The samples of the soundfont stand 0.05 to 0.09 off it.
+    clip = render(request(style=style, seconds=8.0))
+    assert np.abs(clip.samples.mean(axis=1)).max() < 1e-3
+    assert not check_take(clip)
 
 
 def test_an_808_is_a_gliding_sub_bass():

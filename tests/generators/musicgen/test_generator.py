@@ -66,6 +66,7 @@ def tiny(make_musicgen):
     return MusicGen(MusicGen.Options(model=str(make_musicgen(1)), precision="float32"))
 
 
+@pytest.mark.slow
 def test_from_a_sheet_to_a_song_and_again(hub, make_musicgen, tmp_path):
     files = contents(make_musicgen(2))
     repo = hub.add(SMALL, files)
@@ -376,7 +377,10 @@ def test_before_the_download_the_plan_warns_of_other_scripts(hub):
     assert not make_generator("musicgen", {}).assess(ask(style="bandoneón")).notes
 
 
-@pytest.mark.parametrize(("most", "taken"), [(1e9, "int8"), (1e-9, "float32")])
+@pytest.mark.parametrize(
+    ("most", "taken"),
+    [(1e9, "int8"), pytest.param(1e-9, "float32", marks=pytest.mark.slow)],
+)
 def test_auto_takes_fewer_bits_where_the_odds_stay(make_musicgen, monkeypatch, most, taken):
     from milonga.generators.neural import bits
 
@@ -404,6 +408,7 @@ def test_auto_takes_fewer_bits_where_the_odds_stay(make_musicgen, monkeypatch, m
         assert copy.read_bytes() == data
 
 
+@pytest.mark.slow
 def test_a_replay_takes_the_precision_of_the_take(make_musicgen, tmp_path, monkeypatch):
     from milonga import render_song, replay
     from milonga.generators.neural import bits

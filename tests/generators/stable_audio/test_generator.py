@@ -266,6 +266,7 @@ def test_cancelling_while_it_samples_and_while_it_decodes(tiny, make_stable_audi
     assert np.array_equal(first, tiny.render(ask(), Progress()).samples)
 
 
+@pytest.mark.slow
 def test_an_interrupted_render_keeps_its_takes_and_goes_on(make_stable_audio, tmp_path):
     long = SHEET + "    options: {stable-audio: {steps: 1000}}\n"
     (tmp_path / "song.yaml").write_text(long)

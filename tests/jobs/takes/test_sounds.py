@@ -23,6 +23,7 @@ def library(tmp_path, monkeypatch):
 
 
 def test_two_processes_make_the_sounds_of_one(library, tmp_path):
+    before = psutil.Process().children()
     batch = {"seeds": "0-2", "grid": {"brightness": [-1.0, 1.0]}}
     far = play_batch("tiny", tmp_path / "far", on=sound_workers(2), **batch, **SHORT)
     near = play_batch("tiny", tmp_path / "near", **batch, **SHORT)
@@ -30,7 +31,7 @@ def test_two_processes_make_the_sounds_of_one(library, tmp_path):
     assert [o.job for o in far.outcomes] == [o.job for o in near.outcomes]
     for one, other in zip(far.outcomes, near.outcomes, strict=True):
         assert read_export_receipt(one.path).sound == read_export_receipt(other.path).sound
-    assert not psutil.Process().children()
+    assert set(psutil.Process().children()) <= set(before)
     again = play_batch("tiny", tmp_path / "far", on=sound_workers(2), **batch, **SHORT)
     assert again.count("kept") == 6
 

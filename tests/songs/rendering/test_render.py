@@ -261,7 +261,9 @@ for outcome in iter_render(plan, Progress()):
 """
 
 
-@pytest.mark.parametrize("after", [0.0, 0.01, 0.05, 0.1])
+@pytest.mark.parametrize(
+    "after", [0.01, *(pytest.param(after, marks=pytest.mark.slow) for after in (0.0, 0.05, 0.1))]
+)
 def test_kill_9_at_any_moment_loses_at_most_the_take_in_work(tmp_path, after):
     out = tmp_path / "out"
     command = [sys.executable, "-c", textwrap.dedent(KILLED.format(out=str(out)))]

@@ -248,6 +248,7 @@ def test_a_model_without_its_training_folder_needs_to_be_told(trained, entry, tm
     assert "memory" in " ".join(told)
 
 
+@pytest.mark.slow
 def test_cancelled_it_goes_on_and_ends_the_same(entry, trained):
     shutil.rmtree(entry.files.vocoder_training)
     whole, _ = load_generator(entry.files.vocoder), entry.files.vocoder.unlink()

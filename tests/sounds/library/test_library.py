@@ -188,6 +188,7 @@ def test_the_folder_cannot_be_made(file, tmp_path):
         Library(tmp_path / "file" / "sounds").add(file)
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_damage_the_library(library, file):
     """Three processes add, tag, rename and delete at once; what is left is whole."""
     code = (

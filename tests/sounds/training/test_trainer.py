@@ -154,6 +154,7 @@ def test_a_checkpoint_of_version_0_1_is_read(tmp_path):
     assert torch.equal(tensors["net.a"], torch.arange(3.0))
 
 
+@pytest.mark.slow
 def test_training_goes_on_with_other_recordings(store, sounds, tiny, trained, tmp_path):
     tensors = trained.tensors
     more = sounds.store([sounds.pitched(2, 700, 0.4, 9), sounds.noisy(2, 3000, 9000)],

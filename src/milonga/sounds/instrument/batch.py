@@ -298,9 +298,10 @@ def _path(folder: Path, job: Job, settings: ExportSettings) -> Path:
 def _state(
     path: Path, made: Provenance, settings: ExportSettings
 ) -> Literal["missing", "finished", "other"]:
-    from milonga.audio.export.receipt import read_export_receipt, sound_of
+    from milonga.audio.export.receipt import read_export_receipt, receipt_path, sound_of
 
-    if not path.exists():
+    # The receipt beside it is written last: without it the sound isn't finished.
+    if not path.exists() or not receipt_path(path).exists():
         return "missing"
     try:
         receipt = read_export_receipt(path)

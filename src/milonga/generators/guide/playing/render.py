@@ -37,6 +37,8 @@ _BALANCE = {
 
 _BLOCK = 2048
 _CEILING_DBTP = -1.3
+_OFFSET_HZ = 8.0
+"""Far under the lowest note, 41 Hz: it loses 0.2 dB."""
 
 
 VOICE = "voice"
@@ -132,12 +134,20 @@ def stem(part: ScorePart, score: Score, progress: Progress) -> Samples:
         progress.check()
         raw = synthesise(part, frames, midi.RATE)
     else:
-        raw = midi.play(_balanced(part), score.seconds, progress)
+        raw = _centred(midi.play(_balanced(part), score.seconds, progress))
     placed = _placed(raw * np.float32(_gain(raw, part)), part.pan)
     kicks = score.parts.get("kick")
     if part.duck and kicks is not None:
         placed *= _ducking(kicks, part.duck, frames)
     return placed
+
+
+def _centred(raw: Samples) -> Samples:
+    """Take away an offset: some samples of the soundfont, such as its upright bass, have one."""
+    from scipy.signal import butter, sosfilt
+
+    found = sosfilt(butter(1, _OFFSET_HZ, "highpass", fs=midi.RATE, output="sos"), raw, axis=1)
+    return np.asarray(found, dtype=np.float32)
 
 
 def _gain(raw: Samples, part: ScorePart) -> float:
