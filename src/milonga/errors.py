@@ -35,6 +35,7 @@ An error says what was wrong, where, and how to fix it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -207,7 +208,10 @@ def needs_extra(what: str, extra: str) -> Iterator[None]:
         MissingExtraError: it is; a module of our own that is missing stays the fault that it is.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            # What tqdm says in a notebook: that its bars, which nobody sees, are plain ones.
+            warnings.filterwarnings("ignore", message="IProgress not found")
+            yield
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("milonga"):
             raise

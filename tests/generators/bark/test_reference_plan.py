@@ -36,7 +36,7 @@ def test_the_example_song(hub, make_bark, make_stable_audio, tmp_path):
     command = [
         "-m", "milonga", "render", "song.yaml", "--json", "--no-report",
         "--segment", "7", "--segment", "10", "--segment", "18",
-        "--option", "stable-audio.steps=3", "--option", "bark.part_s=3",
+        "--option", "stable-audio.steps=2", "--option", "bark.part_s=3",
     ]  # fmt: skip
     done = run_warm(command, cwd=tmp_path, env={**os.environ, "HF_TOKEN": "hf_good"})
     assert done.returncode == 0, done.stderr

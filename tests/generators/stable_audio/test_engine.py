@@ -49,7 +49,8 @@ def pipeline_of(folder):
 @pytest.mark.parametrize("negative", ["", NEGATIVE])
 def test_the_latents_are_those_of_the_library(make_stable_audio, conditioning, guidance, negative):
     folder = make_stable_audio(conditioning)
-    ours = draw(engine_of(folder), negative=negative, guidance=guidance)
+    # Three steps: each more makes the last bits, which depend on where memory lies, 13 times larger.
+    ours = draw(engine_of(folder), negative=negative, guidance=guidance, steps=3)
     pipeline = pipeline_of(folder)
     # Away from the trap of the last step, which is tested on its own.
     stock = pipeline.scheduler.set_timesteps
@@ -62,7 +63,7 @@ def test_the_latents_are_those_of_the_library(make_stable_audio, conditioning, g
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Should have t")
         theirs = pipeline(
-            PROMPT, 10.0, num_inference_steps=4, guidance_scale=guidance,
+            PROMPT, 10.0, num_inference_steps=3, guidance_scale=guidance,
             negative_prompt=negative if negative and guidance > 1 else None,
             generator=torch.Generator().manual_seed(0), output_type="latent",
         ).audios  # fmt: skip
