@@ -49,7 +49,7 @@ def pipeline_of(folder):
 @pytest.mark.parametrize("negative", ["", NEGATIVE])
 def test_the_latents_are_those_of_the_library(make_stable_audio, conditioning, guidance, negative):
     folder = make_stable_audio(conditioning)
-    # Three steps: each more makes the last bits, which depend on where memory lies, 13 times larger.
+    # Three steps: each more makes the last bits, which vary with addresses, 13 times larger.
     ours = draw(engine_of(folder), negative=negative, guidance=guidance, steps=3)
     pipeline = pipeline_of(folder)
     # Away from the trap of the last step, which is tested on its own.
