@@ -20,7 +20,7 @@ from milonga.web.shelf import Shelf
 from milonga.workflows.songs import render_song
 
 # On a machine that does other work, too.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 ABOUT = {"editor": "noise that can be edited", "loud": "the same, louder"}
 SHEET = """\

@@ -37,7 +37,7 @@ def test_recordings_are_compared_beside_yardsticks(visit, shelf, here, tones):
     expect(page.get_by_label("second.wav is the baseline")).to_be_checked()
     page.get_by_role("button", name="Compare").click()
     found = page.locator("#results article")
-    expect(found).to_contain_text("first tone.wav:", timeout=20_000)
+    expect(found).to_contain_text("first tone.wav:", timeout=60_000)
     expect(found).to_contain_text("Beside them stand: self")
     with page.context.expect_page() as opened:
         found.get_by_role("link", name="Open the report").click()

@@ -93,7 +93,7 @@ def test_a_marked_range_is_repainted(visit, song, here):
     dialog.get_by_label("use it when it is good").check()
     dialog.get_by_role("button", name="Make it").click()
     edited = page.locator("#s1 .take", has_text="repaint 2 to 4 s")
-    expect(edited).to_contain_text("in the mix", timeout=15_000)
+    expect(edited).to_contain_text("in the mix", timeout=60_000)
     (out,) = (song / "out" / "takes" / "01-first").glob("*repaint*.json")
     assert json.loads(out.read_text())["request"]["edit"]["start"] == 2.0
 
