@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from milonga.audio.export.receipt import Provenance
 from milonga.audio.export.settings import ExportSettings
@@ -108,8 +108,12 @@ class BatchOrder:
         return lambda job: plan.make_one(job, self.folder, force=self.force)
 
 
-BatchPlace = Callable[[BatchOrder], "RunJobs"]
-"""Where the sounds of a batch are made."""
+class BatchPlace(Protocol):
+    """Where the sounds of a batch are made."""
+
+    def __call__(self, order: BatchOrder, /) -> RunJobs:
+        """Return what makes the jobs of an order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
 
-RunJobs = Callable[[Sequence[Job], Progress], "Iterator[Outcome]"]
+RunJobs = Callable[[Sequence[Job], Progress], Iterable[Outcome]]
 """Makes jobs, in any order; errors as ``run_batch``."""
 
 
