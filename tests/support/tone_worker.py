@@ -15,6 +15,10 @@ from milonga.jobs.cluster.actor import TakeActor
 from milonga.jobs.local import process
 
 
+def _workers(folder):
+    return {line.split()[2] for line in (folder / "who.txt").read_text().splitlines()}
+
+
 class Tone(Generator):
     """A tone whose pitch is its seed."""
 
@@ -41,6 +45,10 @@ class Tone(Generator):
         if self.options.folder:
             with open(folder / "who.txt", "a") as file:
                 file.write(f"{self.options.model} {request.seed} {os.getpid()}\n")
+            # A worker that is slow to start still gets a take.
+            for order in folder.glob("together-*"):
+                while len(_workers(folder)) < int(order.name.rpartition("-")[2]):
+                    time.sleep(0.02)
             for pattern, kind in (("die-*", signal.SIGKILL), ("freeze-*", signal.SIGSTOP)):
                 for orders in sorted(folder.glob(pattern))[:1]:
                     orders.unlink()

@@ -26,6 +26,7 @@ def dealt(takes, size=2, progress=None, **options):
 
 def test_two_workers_make_the_samples_of_one_process(tones, who, hashes):
     takes = tones(3, models="abc")
+    (tones.notes / "together-2").touch()
     outcomes = dealt(takes)
     assert {outcome.status for outcome in outcomes} == {"rendered"}
     assert len({pid for *_, pid in who()}) >= 2
@@ -137,6 +138,7 @@ def test_the_command_line_renders_and_queues_with_workers(tones, who, tmp_path, 
         " generators: [tone]}]}"
     )
     options = ["--option", f"tone.folder={tones.notes}", "--takes", "4", "--no-report"]
+    (tones.notes / "together-2").touch()
     assert main(["render", "song.yaml", "--workers", "2", *options]) == 0
     assert len({pid for *_, pid in who()} - {os.getpid()}) == 2
     (tmp_path / "study.yaml").write_text("{sheet: song.yaml, generators: [tone], seeds: 40}")
