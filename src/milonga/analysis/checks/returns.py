@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from milonga.analysis.checks.loops import Loop
 from milonga.analysis.checks.runs import runs
 from milonga.analysis.filters import fast_length
 
@@ -31,23 +32,9 @@ _BRIDGED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Return:
-    """A stretch that is made of one piece of sound, over and over.
-
-    Attributes:
-        period_s: the usual time from one copy to the next, in seconds.
-        start_s: where the first copy begins.
-        length_s: how long it goes on.
-    """
-
-    period_s: float
-    start_s: float
-    length_s: float
-
-    @property
-    def copies(self) -> int:
-        """The number of times that the piece is heard."""
-        return int(self.length_s / self.period_s + 0.01)
+class Return(Loop):
+    """A stretch that is made of one piece of sound, over and over; its copies may lie a little
+    early or late, so the period is the usual time from one to the next."""
 
     def fills(self, seconds: float) -> bool:
         """Tell whether it is heard four times, for 6 s or three fifths of the recording."""
