@@ -55,7 +55,7 @@ INK, SOFT, LINE, PAPER, WALL, ROOM = (
     "#ffffff",
 )
 
-WIDTH, MARGIN, LANE, GAP = 1660, 28, 38, 16
+WIDTH, MARGIN, LANE, GAP = 1740, 28, 38, 16
 FONT = "Helvetica, Arial, sans-serif"
 
 

@@ -70,8 +70,10 @@ if TYPE_CHECKING:
     from milonga.workflows.judging.study import plan_study, run_study
     from milonga.workflows.playing import blend_sounds, play_batch, play_sound, play_sounds
     from milonga.workflows.presets import save_preset
+    from milonga.workflows.scoring.everything import score
     from milonga.workflows.scoring.facts import check_facts
     from milonga.workflows.scoring.matching import match_texts
+    from milonga.workflows.scoring.rating import rate_recordings
     from milonga.workflows.scoring.words import score_recordings
     from milonga.workflows.sheets import (
         change_draft,
@@ -148,6 +150,7 @@ _HOMES = {
     "play_sounds": "milonga.workflows.playing",
     "probe": "milonga.audio",
     "prune_takes": "milonga.workflows.takes",
+    "rate_recordings": "milonga.workflows.scoring.rating",
     "read": "milonga.audio",
     "read_draft": "milonga.workflows.sheets",
     "read_listening_test": "milonga.workflows.judging.listening",
@@ -158,6 +161,7 @@ _HOMES = {
     "resample": "milonga.audio",
     "run_study": "milonga.workflows.judging.study",
     "save_preset": "milonga.workflows.presets",
+    "score": "milonga.workflows.scoring.everything",
     "score_recordings": "milonga.workflows.scoring.words",
     "song_board": "milonga.workflows.board",
     "take_remarks": "milonga.analysis.take_checks",
@@ -245,6 +249,7 @@ __all__ = [
     "play_sounds",
     "probe",
     "prune_takes",
+    "rate_recordings",
     "read",
     "read_draft",
     "read_listening_test",
@@ -255,6 +260,7 @@ __all__ = [
     "resample",
     "run_study",
     "save_preset",
+    "score",
     "score_recordings",
     "song_board",
     "take_remarks",

@@ -3,7 +3,7 @@
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerFast
 
-from milonga.analysis.text_match import OTHERS
+from milonga.analysis.scores.text_match import OTHERS
 from milonga.runtime.seeding import seeded
 
 

@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("songs.export", "Write a song's stems, notes, lyrics and DAW projects."),
     "replay": ("songs.render", "Render a take again and say whether it is the same."),
     "compare": ("songs.compare", "Compare recordings with a baseline by figures."),
-    "score": ("songs.score", "Say which words of the lyrics are heard."),
+    "score": ("songs.score", "Say what the sheet asked for that is heard: facts, words, style."),
     "study": ("songs.study", "Render many takes by plan, and say what they show."),
     "listen": ("songs.listen", "Make a blind listening test; read its answers."),
     "report": ("songs.render", "Write the report of a rendered song anew."),

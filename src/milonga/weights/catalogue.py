@@ -71,6 +71,12 @@ _ACE_STEP = Licence("MIT", MIT, "yes")
 _QWEN = Licence("Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0", "yes")
 _LAION = Licence("Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0", "yes")
 _OPENAI = Licence("MIT", MIT, "yes")
+_META_BY = Licence(
+    "CC-BY-4.0",
+    "https://creativecommons.org/licenses/by/4.0/",
+    "yes",
+    "Name its authors (Meta) where you publish what it says.",
+)
 _META = Licence(
     "CC-BY-NC-4.0",
     "https://creativecommons.org/licenses/by-nc/4.0/",
@@ -267,6 +273,9 @@ _CLAP_FILES = Files(
     ),
     wanted=("preprocessor_config.json", "vocab.json", "merges.txt", *_TOKENIZER, "LICENSE*"),
 )
+_AESTHETICS_FILES = Files(
+    needed=(("config.json",), ("model.safetensors",)), wanted=("README.md", "LICENSE*")
+)
 _WHISPER_FILES = Files(
     # In CTranslate2's own form, which is numbers alone and no pickle.
     needed=(("model.bin",), ("config.json",), ("tokenizer.json",), ("vocabulary.*",)),
@@ -363,6 +372,8 @@ CATALOGUE: dict[str, KnownModel] = {
         _musicgen("stereo-large", "MusicGen large, stereo", 13_700 * _MB),
         _clap("clap", "laion/larger_clap_music_and_speech", "CLAP, music and speech", 780 * _MB),
         _clap("clap-small", "laion/clap-htsat-unfused", "CLAP, unfused", 615 * _MB),
+        KnownModel("aesthetics", "Audiobox Aesthetics, ratings", "facebook/audiobox-aesthetics",
+                   _AESTHETICS_FILES, 416 * _MB, _META_BY, "score", ("torch", "transformers")),
         _whisper("tiny", "Systran/faster-whisper-tiny", "Whisper tiny", 78 * _MB),
         _whisper("base", "Systran/faster-whisper-base", "Whisper base", 148 * _MB),
         _whisper("small", "Systran/faster-whisper-small", "Whisper small", 487 * _MB),

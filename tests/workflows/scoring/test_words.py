@@ -3,15 +3,18 @@
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 
 from milonga import audio
+from milonga.analysis.scores.aesthetics import FIGURES
 from milonga.errors import MilongaError, OutputError
 from milonga.generators.base import Edit
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
+from milonga.workflows.scoring.everything import score
 from milonga.workflows.scoring.facts import check_facts
 from milonga.workflows.scoring.matching import match_texts
 from milonga.workflows.scoring.voices import sung_takes, voice_alone
@@ -183,6 +186,42 @@ def test_another_model_is_no_clap(clap, takes, tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bark"}')
     with pytest.raises(MilongaError, match="is not a CLAP model"):
         match_texts(path, text="x", model=str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def aesthetics(tmp_path_factory):
+    from tiny_aesthetics import write_tiny
+
+    return write_tiny(tmp_path_factory.mktemp("aesthetics"))
+
+
+def test_one_call_says_all_that_can_be_told(takes, clap, aesthetics):
+    voice, band = takes / "vocals" / "guide-s0.wav", takes / "backing" / "guide-s0.wav"
+    models = {"words": str(TINY), "match": str(clap), "ratings": str(aesthetics)}
+    found = score([voice, band], text="slow ballad", models=models, yardsticks=False)
+    document = found.to_dict()
+    told = {part: [Path(each["path"]) for each in document[part]["recordings"]] for part in models}
+    # The band has no words to listen for.
+    assert told == {"words": [voice], "match": [voice, band], "ratings": [voice, band]}
+    assert [path for path, _ in found.facts.recordings] == [voice, band]
+    assert found.left_out == {"words": ANY}
+    assert "1 of 2 recordings" in found.left_out["words"]
+    assert document["ratings"]["listener"]["licence"] == "unknown; taken as CC-BY-4.0"
+    assert set(document["ratings"]["recordings"][0]["figures"]) == set(FIGURES)
+
+
+def test_what_is_not_at_hand_is_left_out_or_refused_if_named(takes, tmp_path):
+    band = takes / "backing" / "guide-s0.wav"
+    found = score(band)
+    assert score(band, parts=["facts"]).to_dict() == found.to_dict() | {"left_out": {}}
+    assert set(found.left_out) == {"words", "match", "ratings"}
+    assert "no receipt" not in str(found.left_out)
+    with pytest.raises(MilongaError, match="no style, no mood"):
+        score(band, parts=["match"])
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"none")
+    with pytest.raises(MilongaError):
+        score(band, parts=["ratings"], models={"ratings": str(tmp_path)})
 
 
 def test_progress_counts_seconds_that_were_heard(takes):

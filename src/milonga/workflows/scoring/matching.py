@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from milonga import audio, weights
-from milonga.analysis.text_match import ClapListener, TextMatch
+from milonga.analysis.scores.text_match import ClapListener, TextMatch
 from milonga.errors import MilongaError, ReceiptError, needs_extra
 from milonga.generators.neural.loading import (
     load_pretrained,

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tiny_clap import tiny_clap
 
-from milonga.analysis.text_match import OTHERS, ClapListener, TextMatch
+from milonga.analysis.scores.text_match import OTHERS, ClapListener, TextMatch
 from milonga.audio import Clip
 from milonga.errors import Cancelled, ComparisonError
 from milonga.runtime.progress import Progress
