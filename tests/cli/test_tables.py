@@ -18,6 +18,15 @@ def test_in_a_pipe(capsys, monkeypatch):
         assert all(cell in line for cell in row)
 
 
+def test_square_brackets_are_shown(capsys):
+    print_table(("take [mix]",), [["a [/b] [red]"], [("styled [/i]", "yellow")]])
+    assert capsys.readouterr().out.split("\n")[:3] == [
+        "take [mix]  ",
+        "a [/b] [red]",
+        "styled [/i] ",
+    ]
+
+
 @pytest.mark.parametrize("columns", [40, 60, 80, 100])
 def test_in_a_narrow_terminal_every_letter_is_there(capsys, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))

@@ -46,6 +46,11 @@ def test_what_is_no_chord(text):
         parse_chord(text)
 
 
+def test_a_german_h_is_explained():
+    with pytest.raises(ValueError, match="H is written B here, and the German B is Bb"):
+        parse_chord("H7")
+
+
 lengths = st.fractions(Fraction(1, 4), 8, max_denominator=4)
 
 

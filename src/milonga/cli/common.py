@@ -19,6 +19,8 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
 )
 _RUNNING: weakref.WeakSet[Progress] = weakref.WeakSet()
+Cell = str | tuple[str, str]
+"""A cell of a table: its text, or text and style."""
 _PIPE_COLUMNS = 160
 """Width of a table where there is no terminal."""
 
@@ -79,7 +81,7 @@ def say_error(text: object) -> None:
 
 def print_table(
     headings: Sequence[str],
-    rows: Iterable[Sequence[str]],
+    rows: Iterable[Sequence[Cell]],
     *,
     right: Sequence[str] = (),
     no_wrap: str | None = None,
@@ -89,25 +91,27 @@ def print_table(
 
     Args:
         headings: of the columns.
-        rows: cells in Rich's markup.
+        rows: cells as they are printed, or with a style of Rich's.
         right: headings of the columns that are aligned to the right.
         no_wrap: heading of a column that is never broken.
         soft_wrap: lines may be longer than the terminal is wide.
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in headings:
         # Folded rather than cut: half a name can't be typed.
         table.add_column(
-            name,
+            Text(printable(name)),
             justify="right" if name in right else "left",
             no_wrap=name == no_wrap,
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*map(printable, row))
+        styled = ((cell, "") if isinstance(cell, str) else cell for cell in row)
+        table.add_row(*(Text(printable(text), style) for text, style in styled))
     console = Console(highlight=False, soft_wrap=soft_wrap)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _PIPE_COLUMNS

@@ -116,7 +116,10 @@ def parse_chord(text: str) -> ChordSymbol:
     quality = match["quality"].strip("()") if match else ""
     intervals = _QUALITIES.get(quality, _QUALITIES.get(quality.lower().replace("(", "")))
     if match is None or intervals is None:
-        raise ValueError(f"{text!r} is no chord that is known here, such as Am, F#m7, Bb, C/E, G7.")
+        german = " H is written B here, and the German B is Bb." if name[:1] in "Hh" else ""
+        raise ValueError(
+            f"{text!r} is no chord that is known here, such as Am, F#m7, Bb, C/E, G7.{german}"
+        )
     root = _pitch_class(match["root"])
     bass = _pitch_class(match["bass"]) if match["bass"] else root
     return ChordSymbol(name, root, intervals, bass)

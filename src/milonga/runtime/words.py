@@ -55,6 +55,39 @@ def numbered(steps: Sequence[str]) -> str:
     return "\n  ".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number and its noun.
+
+    >>> counted(1, "line"), counted(3, "line")
+    ('1 line', '3 lines')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def gathered(notes: Sequence[str]) -> list[str]:
+    """Say once what is said of several segments.
+
+    >>> gathered(["segment 1: Slow.", "segment 2: Odd.", "segment 3: Slow."])
+    ['segments 1, 3: Slow.', 'segment 2: Odd.']
+    """
+    places: dict[str, list[str]] = {}
+    for note in notes:
+        place, about, text = note.partition(": ")
+        known = about and place.startswith("segment ")
+        places.setdefault(text if known else note, []).append(place if known else "")
+    return [
+        text if not where[0] else f"{_segments(list(dict.fromkeys(where)))}: {text}"
+        for text, where in places.items()
+    ]
+
+
+def _segments(places: Sequence[str]) -> str:
+    numbers = [place.removeprefix("segment ") for place in places]
+    if len(places) > 1 and all(number.isdecimal() for number in numbers):
+        return f"segments {', '.join(numbers)}"
+    return "; ".join(places)
+
+
 def without_accents(text: str) -> str:
     """Return the text without diacritics, decomposed (NFKD)."""
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))

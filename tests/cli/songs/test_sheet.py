@@ -129,6 +129,18 @@ class TestCheck:
         assert "segment 3: it has a vocals layer and no words" in notes
         assert "'bloop' is no section that is known here" in notes
 
+    def test_what_is_true_of_several_segments_is_said_once(self, milonga, tmp_path):
+        entry = "- {{number: {0}, name: 'a [/b]', section: verse, seconds: 3, lyrics: la}}\n"
+        (tmp_path / "song.yaml").write_text(
+            "title: '[/i]'\nsegments:\n" + "".join(map(entry.format, (1, 2, 3)))
+        )
+        for command in (("song", "check"), ("render", "--dry-run")):
+            done = milonga(*command, "song.yaml")
+            assert done.status == 0
+            assert "a [/b]" in done.out + done.err
+            said = (done.out + done.err).count("segments 1, 2, 3: 3 s are 1.5 bars of 4/4")
+            assert said == (command == ("song", "check"))
+
     @pytest.mark.parametrize(
         ("name", "said"),
         [

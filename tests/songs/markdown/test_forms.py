@@ -74,6 +74,25 @@ class TestChordPro:
         assert import_markdown(text).sheet.segments[0].chords == "Am Am C C"
         assert left(text) == []
 
+    def test_stanzas_outside_of_environments(self):
+        text = "{t: A}\n[Am]one\ntwo\n\nthree\n\n{c: Chorus}\nla\n\nlo\n"
+        assert [(section, words) for section, _, words in parts(text)] == [
+            ("verse", "one\ntwo"), ("verse", "three"), ("chorus", "la\nlo"),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("text", "chords", "words"),
+        [
+            ("{t: A}\n{sov}\n[Rem]se fue [La7]ya\n{eov}\n", "Dm A7", "se fue ya"),
+            ("[Verse]\nRem     La7\nse fue ya\n", "Dm A7", "se fue ya"),
+            ("[Verse]\nDo       Sol\nse fue\nFa Do\nya\n", "C G F C", "se fue\nya"),
+            ("[Verse]\nDo Re Mi\nLa La La\nSim    Sim\n", None, "Do Re Mi\nLa La La\nSim    Sim"),
+        ],
+    )
+    def test_chords_by_their_spanish_names(self, text, chords, words):
+        segment = import_markdown(text).sheet.segments[0]
+        assert (segment.chords, segment.lyrics) == (chords, words)
+
     def test_brackets_of_other_kinds_are_no_chordpro(self):
         assert parts("{x: y}\n[Verse]\nla\n") == [("verse", 2, "la")]
 

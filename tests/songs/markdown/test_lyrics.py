@@ -2,6 +2,7 @@
 
 import pytest
 
+from milonga.errors import SheetError
 from milonga.songs.markdown.import_ import import_markdown
 from milonga.songs.markdown.tags import is_cue, section_tag, times_of
 from milonga.songs.sheet.lyrics import parse_lyrics
@@ -400,6 +401,26 @@ class TestPlainText:
         assert parts("Verse 1: Neon on the water\nla\n\nChorus: lo\n") == [
             ("verse 1", "Neon on the water\nla"), ("chorus", "lo"),
         ]  # fmt: skip
+
+    def test_stanzas_without_names(self):
+        text = "Mi vals\n\nuno dos\ntres\n\nGira, gira\n\ncuatro\n\nGira, gira\n"
+        imported = import_markdown(text)
+        assert imported.sheet.title == "Mi vals"
+        assert [(s.section, s.name, s.lyrics) for s in imported.sheet.segments] == [
+            ("verse 1", "Verse 1", "uno dos\ntres"), ("chorus", "Chorus", "Gira, gira"),
+            ("verse 2", "Verse 2", "cuatro"), ("chorus", "Chorus", "Gira, gira"),
+        ]  # fmt: skip
+        assert (2, "a stanza that comes again", 6) in [
+            (number, guess.text, guess.line) for number, guess in imported.guesses
+        ]
+
+    @pytest.mark.parametrize(
+        "text",
+        ["one line\n", "Foo: bar\nla `la`\nlo\n", f"{'word ' * 14}\n{'word ' * 14}\n\nla\n"],
+    )
+    def test_what_is_no_stanza(self, text):
+        with pytest.raises(SheetError, match="No song"):
+            import_markdown(text)
 
     def test_words_that_name_sections_are_sung(self):
         assert parts("Verse 1\nHe played a solo\nsolo\nDrop\nBreak\n")[0][1].count("\n") == 3

@@ -18,6 +18,7 @@ from milonga.cli.songs.choices import (
     seed_option,
     takes_option,
 )
+from milonga.runtime.words import counted, gathered
 
 if TYPE_CHECKING:
     from milonga.songs.output.mixed import Mix
@@ -245,17 +246,19 @@ def show_plan(plan: Plan) -> None:
     """Print the takes of a plan, and its notes, for people."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from milonga.songs.rendering.planned import HEADINGS
 
-    table = Table(title=f"{plan.sheet.title}: {len(plan.takes)} takes", title_justify="left")
+    title = f"{plan.sheet.title}: {counted(len(plan.takes), 'take')}"
+    table = Table(title=Text(title), title_justify="left")
     for heading in HEADINGS:
         table.add_column(heading, justify="right" if heading in ("", "length", "tempo") else "left")
     for row in plan.rows():
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     Console(stderr=True, highlight=False).print(table)
-    for note in plan.notes:
-        say(f"note: {note}")
+    for note in gathered(plan.notes):
+        say_note(note)
     say(plan.summary)
 
 

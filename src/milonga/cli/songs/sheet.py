@@ -14,6 +14,7 @@ from milonga.cli.common import json_option, print_json, put, say
 from milonga.cli.main import LazyGroup
 from milonga.cli.options import force_option
 from milonga.cli.songs.choices import options_option
+from milonga.runtime.words import counted, gathered
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -125,8 +126,8 @@ def _show_import(imported: Imported, output: Path | None) -> None:
     for left in imported.unplaced:
         say(f"  line {left.line}: {left.text}" + (f"  ({left.reason})" if left.reason else ""))
     if output is not None:
-        count = len(sheet.segments)
-        say(f"Wrote {output}: {count} segment{'s' * (count != 1)}, {_clock(sheet.seconds)}.")
+        count = counted(len(sheet.segments), "segment")
+        say(f"Wrote {output}: {count}, {_clock(sheet.seconds)}.")
         say(f"  What it will render: milonga song check {shlex.quote(str(output))}")
 
 
@@ -165,9 +166,9 @@ def _show_overview(found: Mapping[str, Any]) -> None:
     by = f", {found['artist']}" if found["artist"] else ""
     console.print(Text(f"{found['title']}{by}", style="bold"))
     console.print(
-        f"{totals['segments']} segments, {totals['layers']} layers, {_clock(totals['seconds'])}; "
-        f"{totals['lines']} lines with {totals['words']} words, "
-        f"{totals['directions']} stage directions"
+        f"{counted(totals['segments'], 'segment')}, {counted(totals['layers'], 'layer')}, "
+        f"{_clock(totals['seconds'])}; {counted(totals['lines'], 'line')} with "
+        f"{counted(totals['words'], 'word')}, {counted(totals['directions'], 'stage direction')}"
     )
     table = Table(
         "No", "Segment", "Section", "Seconds", "Bars", "BPM", "Key", "Layer", "Generators"
@@ -194,7 +195,7 @@ def _show_overview(found: Mapping[str, Any]) -> None:
             console.print(Text("  ") + line)
     if found["notes"]:
         console.print(Text("Notes", style="bold"))
-    for note in found["notes"]:
+    for note in gathered(found["notes"]):
         console.print(Text(f"  - {note}"))
 
 

@@ -58,8 +58,6 @@ def takes(out: Path, prune: bool, yes: bool, diff: tuple[str, str] | None, as_js
 
 
 def _diff(out: Path, diff: tuple[str, str], as_json: bool) -> int:
-    from rich.markup import escape
-
     from milonga.workflows.takes import compare_takes
 
     found = compare_takes(out, *diff)
@@ -67,16 +65,13 @@ def _diff(out: Path, diff: tuple[str, str], as_json: bool) -> int:
         print_json(found)
         return 0
     if found.differences:
-        rows = (tuple(map(escape, difference.row)) for difference in found.differences)
+        rows = (difference.row for difference in found.differences)
         print_table(("", found.a.stem, found.b.stem), rows)
     say("The samples are the same." if found.same_samples else "The samples differ.")
     return 0
 
 
 def _show(found: TakeList) -> None:
-    from rich.markup import escape
-
     if found:
-        rows = (tuple(map(escape, row)) for row in found.rows)
-        print_table(found.headings, rows, right=("Size",), no_wrap=found.headings[0])
+        print_table(found.headings, found.rows, right=("Size",), no_wrap=found.headings[0])
     say(found.summary)

@@ -70,15 +70,13 @@ def list_(model: str | None, count: int | None, as_json: bool) -> None:
 
 
 def _cells(kept: HistoryItem) -> tuple[str, ...]:
-    from rich.markup import escape
-
     marks = ["pinned"] * kept.pinned + ["settings only"] * (kept.sound is None)
     return (
         str(kept.number),
         kept.entry.created[:16].replace("T", " "),
-        escape(kept.title),
+        kept.title,
         f"{kept.entry.seconds:.1f}",
-        escape(kept.settings_text),
+        kept.settings_text,
         size_text(kept.size),
         ", ".join(marks),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from milonga.cli.common import json_option, print_json, print_table, put, say, show
+from milonga.cli.common import Cell, json_option, print_json, print_table, put, say, show
 from milonga.cli.options import yes_option
 from milonga.runtime.words import size_text, time_text
 
@@ -131,19 +131,17 @@ def _show(entries: Sequence[SavedModel], as_json: bool) -> None:
     print_table(headings, map(_cells, entries), right=("size",))
 
 
-def _cells(entry: SavedModel) -> tuple[str, ...]:
-    from rich.markup import escape
-
+def _cells(entry: SavedModel) -> tuple[Cell, ...]:
     header = entry.header
     if header is None:
-        return escape(entry.name), f"[yellow]{escape(entry.problem)}[/]"
+        return entry.name, (entry.problem, "yellow")
     return (
-        escape(entry.name),
+        entry.name,
         header.corpus_text,
         header.created[:10],
-        escape(", ".join(header.enabled_controls)),
+        ", ".join(header.enabled_controls),
         size_text(entry.size),
-        escape(", ".join(header.tags)),
+        ", ".join(header.tags),
     )
 
 
@@ -194,15 +192,13 @@ def _controls(header: ModelHeader) -> None:
     if not working:
         return
     put("controls, from -4 to +4: change of each descriptor in spreads; rank correlation")
-    right, rows = (*header.controls, "rank"), []
+    right = (*header.controls, "rank")
+    rows: list[tuple[Cell, ...]] = []
     for name in working:
         effect = header.controls[name].effect
         moved = effect.moved if effect else {}
         rank = effect.spearman.get(name) if effect else None
-        cells = [
-            f"[bold]{_signed(moved.get(of))}[/]" if of == name else _signed(moved.get(of))
-            for of in header.controls
-        ]
+        cells = [(_signed(moved.get(of)), "bold" if of == name else "") for of in header.controls]
         rows.append((name, *cells, "" if rank is None else f"{rank:.2f}"))
     print_table(("", *right), rows, right=right)
     for name, about in header.controls.items():

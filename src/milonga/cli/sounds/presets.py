@@ -120,11 +120,9 @@ def list_(model: str, as_json: bool) -> None:
         say(f"{model!r} has no presets.")
         say(f"  Save one: milonga sound preset save {model!r} NAME --set ...")
         return
-    from rich.markup import escape
-
     rows = [
-        (escape(name), escape(kept.text), kept.created[:10],
-         f"[yellow]{escape(', '.join(fitted.left_out))}[/]")
+        (name, kept.text, kept.created[:10],
+         (", ".join(fitted.left_out), "yellow"))
         for name, (kept, fitted) in found.items()
     ]  # fmt: skip
     print_table(("preset", "settings", "saved", "left out today"), rows)

@@ -24,6 +24,7 @@ from milonga.generators.neural import codec
 from milonga.generators.neural.bits import choose_bits, settle_bits
 from milonga.generators.neural.loading import load_pretrained, load_tokenizer, quiet_transformers
 from milonga.runtime.progress import Progress, Task
+from milonga.runtime.words import counted
 
 if TYPE_CHECKING:
     import torch
@@ -277,7 +278,7 @@ class BarkEngine:
             Cancelled: the user stopped it.
         """
         sizes = batch_sizes(len(prompts), batch)
-        label = f"Bark, {len(prompts)} part{'s' * (len(prompts) != 1)}"
+        label = f"Bark, {counted(len(prompts), 'part')}"
         with self._task(progress, label, expected_s) as work:
             for begin, stop in pairwise(accumulate(sizes, initial=0)):
                 yield from self._call(

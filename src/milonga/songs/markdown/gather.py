@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 
 from milonga.runtime.words import plain
 from milonga.songs.markdown.draft import Draft
@@ -11,6 +12,7 @@ from milonga.songs.markdown.heading import read_heading, song_title
 from milonga.songs.markdown.lyrics import split_song
 from milonga.songs.markdown.parts import Fence, Heading, Labelled, Left, Line, Part, Prose, Rule
 from milonga.songs.markdown.place import put, put_facts, put_heading, put_tag, take
+from milonga.songs.markdown.stanzas import stanza_drafts
 from milonga.songs.markdown.tags import section_tag
 from milonga.songs.sheet.labels import field_of
 from milonga.songs.sheet.lyrics import has_words
@@ -166,8 +168,10 @@ class _Gatherer:
         if not lines:
             begun = next((part[0].number for tag, part in split_song(song.prose) if tag), None)
             lines = [line for line in song.prose if begun is not None and line.number >= begun]
+            if begun is None and self._stanzas():
+                return
             song.prose = [line for line in song.prose if begun is None or line.number < begun]
-            self._untagged_title()
+            self._untagged_title(song.prose)
         if not lines and not (song.joined.get("style") and song.labelled):
             return
         song.lyrics = []
@@ -183,10 +187,23 @@ class _Gatherer:
         if len(self.drafts) == 1:
             self._only(self.drafts[0])
 
-    def _untagged_title(self) -> None:
+    def _stanzas(self) -> bool:
+        """Make segments from stanzas where nothing names a section; tell if there are any."""
+        song = self.song
+        above = list(takewhile(lambda line: line.text, song.prose))
+        below = song.prose[len(above) :]
+        titled = len(above) == 1 and any(line.text for line in below)
+        drafts = stanza_drafts(below if titled else song.prose)
+        if drafts:
+            song.prose = above if titled else []
+            self._untagged_title(song.prose)
+            self.drafts = drafts
+        return bool(drafts)
+
+    def _untagged_title(self, above: Sequence[Line]) -> None:
         """Take the one line above the first section of plain lyrics as the title."""
         song = self.song
-        filled = [line for line in song.prose if line.text]
+        filled = [line for line in above if line.text]
         if len(filled) == 1 and "name" not in song.values and not song.labelled:
             (line,) = filled
             if (

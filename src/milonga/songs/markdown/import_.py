@@ -23,7 +23,7 @@ from milonga.generators.measures import (
     chords_text,
     parse_chords,
 )
-from milonga.runtime.words import plain
+from milonga.runtime.words import counted, plain
 from milonga.songs.markdown.draft import Draft, Guess, Unplaced
 from milonga.songs.markdown.exact import is_exact, read_exact
 from milonga.songs.markdown.forms.others import read_chordpro, read_json
@@ -127,7 +127,8 @@ def import_markdown(text: str, source: Path | None = None, *, song: int = 1) -> 
                 "No song was found in it.",
                 where=source,
                 step="A segment begins with a heading such as '## Segment 10 - Chorus' or "
-                "'## Verse 2', or its lyrics with a marker such as [Chorus].",
+                "'## Verse 2', or its lyrics with a marker such as [Chorus]. Lyrics without any "
+                "need short lines, in stanzas with an empty line between them.",
             )
         _number(drafts)
         imported = _built(whole, drafts, source)
@@ -322,11 +323,12 @@ def _length(
     count = word_count(lyrics or "")
     if count:
         bars = math.ceil(count / WORDS_PER_SECOND / bar)
-        said = f"none were given; estimated from {count} word{'s' * (count != 1)}"
+        said = f"none were given; estimated from {counted(count, 'word')}"
     else:
         bars, said = INSTRUMENTAL_BARS, f"none were given; {INSTRUMENTAL_BARS} bars"
     if chords and SECONDS[0] <= (whole := math.ceil(bars / chords) * chords) * bar <= SECONDS[1]:
-        said = f"none was given; {'' if whole == chords else 'some times '}its chords"
+        times = whole / chords
+        said = f"none was given; its chords{'' if times == 1 else f', {times} times'}"
         draft.guess("bars", said)
         return {"bars": float(whole)}
     draft.guess("seconds", said)

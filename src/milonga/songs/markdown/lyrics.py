@@ -38,9 +38,10 @@ _ASIDE = re.compile(r"([*_]{1,3})\s*\(([^()]+)\)\s*\1")
 _CUE_BEFORE = re.compile(r"([*_]{1,3})([^*_]{1,40})\1:?\s+(?=\S)")
 _NOTES = re.compile(r"\s*[♩♪♫♬🎵🎶]+\s*")
 """Pictures that subtitles put around what is sung."""
-_CHORD = (
-    r"[A-G][#b♯♭]?(?:min|maj|dim|aug|sus|add|m|M|\+|°|ø|\d{1,2}|[#b♯♭]\d{1,2})*(?:/[A-G][#b♯♭]?)?"
-)
+_ROOT = r"(?:[A-G]|Do|R[eé]|Mi|Fa|Sol|La|Si)[#b♯♭]?"
+_CHORD = rf"{_ROOT}(?:min|maj|dim|aug|sus|add|m|M|\+|°|ø|\d{{1,2}}|[#b♯♭]\d{{1,2}})*(?:/{_ROOT})?"
+_SUNG_CHORDS = re.compile(r"(?:(?:Do|R[eé]|Mi|Fa|Sol|La|Si|Dom|Rem|Mim|Sim)(?:[\s,-]+|$))+")
+"""Names of notes that may be words: "La La La". Where they stand apart, they are chords."""
 _CHORD_TAG = re.compile(rf"\[({_CHORD})\]")
 _CHORDS = re.compile(
     rf"(?:\|:?\s*)?{_CHORD}(?:\*?[\s|/%:-]+{_CHORD})+\*?[\s|/%:]*(?:\s*\([^()]*\))?"
@@ -185,7 +186,7 @@ class _Taker:
         if tags and (len(tags) > 1 or _CHORD_TAG.sub("", text).strip()):
             self._draft.chords.append(Line(line.number, " ".join(tags)))
             return " ".join(_CHORD_TAG.sub("", text).split())
-        if _is_chords(text) or (self._chart and _CHART.fullmatch(text)):
+        if _is_chords(text, self._chart) or (self._chart and _CHART.fullmatch(text)):
             self._draft.chords.append(line)
             return ""
         if _TABLATURE.fullmatch(text):
@@ -225,8 +226,12 @@ class _Taker:
         return direction
 
 
-def _is_chords(text: str) -> bool:
+def _is_chords(text: str, chart: bool = False) -> bool:
+    """Tell if a line holds chords alone; ``chart``: other lines of the segment do."""
     text = text.strip()[:400]
+    if _SUNG_CHORDS.fullmatch(text):
+        apart = chart or re.search(r"\s{3}", text) is not None
+        return apart and len(set(re.findall(r"\w+", text))) > 1
     return _CHORDS.fullmatch(_COUNTED.sub("", text).rstrip()) is not None
 
 

@@ -33,7 +33,7 @@ def read_chordpro(text: str) -> list[Part] | None:
 
 
 def _chordpro(lines: list[str]) -> Iterator[Part]:
-    inside = score = grid = False
+    inside = implied = score = grid = False
     for number, text in enumerate(lines, 1):
         line = Line(number, text.strip())
         match = _DIRECTIVE.fullmatch(line.text)
@@ -46,8 +46,10 @@ def _chordpro(lines: list[str]) -> Iterator[Part]:
             elif line.text:
                 if not inside:
                     yield Prose(Line(number, "[Verse]"), gap=True)
-                    inside = True
+                    inside = implied = True
                 yield Prose(line)
+            elif implied:  # lines outside of an environment are a stanza
+                inside = implied = False
             continue
         name, value = match[1].lower(), match[2] or ""
         if name == "meta":
@@ -55,6 +57,7 @@ def _chordpro(lines: list[str]) -> Iterator[Part]:
         environment = _SHORT.get(name) or (name[9:] if name.startswith("start_of_") else "")
         if environment:
             score, inside = environment in _SCORES, environment not in _SCORES
+            implied = False
             grid = environment == "grid"
             label = re.sub(r'^label\s*=\s*"?(.*?)"?$', r"\1", value)
             if not score:
@@ -66,7 +69,7 @@ def _chordpro(lines: list[str]) -> Iterator[Part]:
             score = inside = grid = False
         elif name == "chorus" or (name in _COMMENTS and section_tag(f"[{value}]")):
             yield Prose(Line(number, "[Chorus]" if name == "chorus" else f"[{value}]"), gap=True)
-            inside = name != "chorus"
+            inside, implied = name != "chorus", False
         elif name in _FIELDS and value:
             yield Labelled(Line(number, name), _FIELDS[name], (Line(number, value),))
         else:
