@@ -896,4 +896,134 @@ MUTATIONS: tuple[Mutation, ...] = (
             "Stressed syllables fall beside the beat.",
         ),
     ),
+    # Jobs.
+    *_faults(
+        "jobs/queue.py",
+        "tests/jobs/test_queue.py",
+        (
+            "given-up-worker-writes",
+            "f\"UPDATE jobs SET {what} WHERE id = ? AND lease = ? AND state = 'running'\",",
+            "f\"UPDATE jobs SET {what} WHERE id = ? AND lease >= ? AND state = 'running'\",",
+            "A worker that was thought dead ends the job that another one works on.",
+        ),
+        (
+            "job-started-twice",
+            "\" WHERE id = ? AND state = 'waiting'\",\n                (now, now, number),",
+            '" WHERE id = ?",\n                (now, now, number),',
+            "Two processes render the same job.",
+        ),
+        (
+            "needed-job-cleaned",
+            'if row["id"] not in needed]',
+            "]",
+            "jobs clean makes a job fail that waits for another.",
+        ),
+        (
+            "restart-is-a-try",
+            "(state, reason, end, 0 if counts else 1, job.id),",
+            "(state, reason, end, 0, job.id),",
+            "A job fails because the machine was restarted twice.",
+        ),
+    ),
+    *_faults(
+        "jobs/running/runner.py",
+        "tests/jobs/running/test_runner.py",
+        (
+            "jobs-share-no-memory",
+            "if None in needs or sum(need or 0 for need in needs) > (self.memory or 0):",
+            "if None in needs:",
+            "Jobs start together that don't fit into memory, and the system ends one.",
+        ),
+        (
+            "frozen-worker-lives-on",
+            "        self._kill(now)\n        restarted =",
+            "        restarted =",
+            "A frozen worker keeps its memory while its job runs again.",
+        ),
+    ),
+    *_faults(
+        "jobs/takes/dealing.py",
+        "tests/jobs/takes/test_workers.py",
+        (
+            "deadly-take-goes-round",
+            "if self._lost[packet.number] < TRIES:",
+            "if self._lost[packet.number] <= TRIES:",
+            "A take that ends every worker ends one after the other.",
+        ),
+    ),
+    # The page.
+    *_faults(
+        "web/guard.py",
+        "tests/web/test_guard.py",
+        (
+            "other-sites-change-songs",
+            "if origin is not None and origin != own:",
+            "if False:",
+            "A page of another site changes songs through the user's browser.",
+        ),
+        (
+            "any-name-is-ours",
+            "if self.local:\n            return False",
+            "if self.local:\n            return True",
+            "Under a name that points to this machine, another site reads the songs.",
+        ),
+        (
+            "any-password-opens",
+            "return secrets.compare_digest(given.encode(), self.door.password.encode())",
+            "return bool(given)",
+            "Whoever reaches the page over the network is let in.",
+        ),
+    ),
+    *_faults(
+        "web/files.py",
+        "tests/web/test_guard.py",
+        (
+            "hidden-files-served",
+            'or p.startswith(".") ',
+            "",
+            "The page shows hidden files of a song's folder.",
+        ),
+    ),
+    # Songs and sounds for other programs.
+    *_faults(
+        "songs/export/timeline.py",
+        "tests/songs/export/test_timeline.py",
+        (
+            "pickup-is-no-bar",
+            "if 0 < pickup_s < seconds - beat_s / 2:",
+            "if False:",
+            "After a pickup everything stands beside the bar lines of the workstation.",
+        ),
+    ),
+    *_faults(
+        "songs/export/stems.py",
+        "tests/workflows/test_export_song.py",
+        (
+            "stems-without-gain",
+            "(MixInput(take[name], name), gain)",
+            "(MixInput(take[name], name), 0.0)",
+            "The stems don't sum to the mix.",
+        ),
+    ),
+    *_faults(
+        "songs/export/midi.py",
+        "tests/workflows/test_export_song.py",
+        (
+            "drums-play-a-piano",
+            "_DRUM_CHANNEL if part.drums else",
+            "free[0] if part.drums else",
+            "The drums sound as notes of a piano.",
+        ),
+    ),
+    *_faults(
+        "sounds/studio/loops.py",
+        "tests/sounds/studio/test_loops.py",
+        (
+            "loop-with-a-seam",
+            "samples[:, total - fade :] = (samples[:, total - fade :] * falling + lead * rising)"
+            " * scale",
+            "pass",
+            "A held note of a sampler instrument clicks at each turn.",
+        ),
+    ),
 )

@@ -16,6 +16,10 @@ SOUNDING = "audios => audios.filter(a => !a.paused).map(a => a.getAttribute('ari
 MOVES = "([n, than]) => document.querySelectorAll('audio')[n].currentTime > than"
 
 
+# As slowly as Chromium plays: what a busy machine delays moves the position by little.
+SLOWLY = "document.querySelectorAll('audio').forEach(a => { a.playbackRate = 1 / 16 })"
+
+
 def card(page, section, label):
     return page.locator(f"#{section}").locator(f'.track[data-label="{label}"]')
 
@@ -70,12 +74,13 @@ def test_switching_keeps_the_position(visit, song):
     page = visit(song)
     play(page, "s1", "Original")
     page.wait_for_function(MOVES, arg=[1, 0.8])
+    page.evaluate(SLOWLY)
     before = time_of(page, "s1", "Original")
     page.keyboard.press("b")
     page.wait_for_function(MOVES, arg=[2, before])
     assert sounding(page) == ["guide-s0"]
     # The switch takes some tens of milliseconds, reading it back up to seconds if busy.
-    assert before <= time_of(page, "s1", "guide-s0") < before + 4.0
+    assert before <= time_of(page, "s1", "guide-s0") < before + 1.0
     page.locator("#dock-switch button").nth(0).click()
     page.wait_for_function(MOVES, arg=[1, before])
     assert sounding(page) == ["Original"]
@@ -126,6 +131,7 @@ def test_a_tap_seeks_and_a_swipe_does_not(visit, song):
 def test_a_place_beyond_a_shorter_take_starts_it_anew(visit, song):
     page = visit(song)
     card(page, "s1", "Original").locator(".play").click()
+    card(page, "s1", "Original").locator("audio").evaluate("a => { a.playbackRate = 1 / 16 }")
     page.locator("#dock-seek").fill("10.5")
     page.keyboard.press("c")
     page.wait_for_function(MOVES, arg=[3, 0.1])

@@ -6,11 +6,37 @@ import warnings
 
 import pytest
 
+from milonga.runtime.progress import Progress
+
 LINES = [
     "Bandoneón solo with trap beats, 808 drops, tango-trap fusion. bpm: 120. key: A minor.",
     "Latin trap reggaeton backing, playful and reflective, verse, backing track. bpm: 122.",
     "calm piano, rain, night. bpm: 70. key: F# major. chorus, bridge, intro, outro",
 ]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A data folder of the test's own."""
+    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+class StopsAfterTwoSteps(Progress):
+    """Cancels in the midst of the sampling, and keeps how far that came."""
+
+    steps = 0
+
+    def show(self, update):
+        if update.unit == "steps":
+            self.steps = update.done
+            if self.steps == 2:
+                self.cancel()
+
+
+@pytest.fixture
+def stops_after_two_steps():
+    return StopsAfterTwoSteps()
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,10 @@
 import json
-import os
 import shutil
 import signal
 import textwrap
-import time
-from contextlib import suppress
 
 import pytest
-from warm_process import WarmProcess, run_warm
+from warm_process import run_warm
 
 from milonga.audio import probe
 from milonga.errors import Cancelled, CorpusError, SoundError
@@ -70,15 +67,21 @@ class Stop(Progress):
 
 
 def program(library, corpus, more=""):
-    """The same training, for another process."""
+    """The same training, for another process, which is killed in the middle."""
     return (
+        "import os, signal\n"
         "from pathlib import Path\n"
+        "from milonga.runtime.progress import Progress\n"
         "from milonga.sounds import Library, TrainSettings, train_into_library\n"
         "from milonga.sounds.model.architecture import Architecture\n"
         f"shape = Architecture({', '.join(f'{k}={v!r}' for k, v in TINY.to_dict().items())})\n"
         "settings = TrainSettings(steps=6, batch=2, frames=64, evaluate_every=3,\n"
         "    architecture=shape, checkpoint_s=0.0, device='cpu')\n"
+        "def look(update):\n"
+        "    if update.label == 'Training' and update.done >= 3:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
         f"train_into_library(Path({str(corpus)!r}), 'noises', settings=settings, {more}\n"
+        "    progress=Progress(look),\n"
         f"    library=Library(Path({str(library.folder)!r})))"
     )
 
@@ -143,12 +146,8 @@ def test_a_cancelled_training_goes_on_to_the_same_model(trained, corpus, tmp_pat
 
 def test_a_killed_training_goes_on_to_the_same_model(trained, corpus, tmp_path):
     library = Library(tmp_path / "library")
-    process = WarmProcess(["-c", program(library, corpus)])
-    checkpoint = library.folder / "noises" / "training" / "checkpoint.safetensors"
-    while not checkpoint.exists() and process.poll() is None:
-        time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    assert run_warm(["-c", program(library, corpus)]).returncode == -signal.SIGKILL
+    assert (library.folder / "noises" / "training" / "checkpoint.safetensors").exists()
     assert library.model("noises").header is None
     assert library.model("noises").in_training
     made = train_into_library(corpus, "noises", settings=SETTINGS, library=library)
@@ -363,14 +362,9 @@ def test_a_refused_training_leaves_no_trace(own, tmp_path, make_corpus, restart,
 def test_a_restart_after_kill_9(own, corpus):
     folder = own.folder / "noises"
     before = contents(folder)
-    process = WarmProcess(["-c", program(own, corpus, "restart=True,")])
-    checkpoint, seen = folder / "restart" / "checkpoint.safetensors", set()
-    while len(seen) < 2 and process.poll() is None:
-        with suppress(FileNotFoundError):
-            seen.add(checkpoint.stat().st_mtime_ns)
-        time.sleep(0.001)
-    process.kill()
-    process.communicate()
+    killed = run_warm(["-c", program(own, corpus, "restart=True,")])
+    assert killed.returncode == -signal.SIGKILL
+    assert (folder / "restart" / "checkpoint.safetensors").exists()
     assert contents(folder) == before
     again = Stop("Training", 2)
     with pytest.raises(Cancelled):

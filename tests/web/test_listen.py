@@ -12,6 +12,16 @@ PLAYING = (
     " && !track.audio.seeking && track.audio.currentTime > least }"
 )
 
+# As slowly as Chromium plays: on a busy machine, too, the end isn't reached within a test.
+SLOWLY = """() => {
+  const play = HTMLMediaElement.prototype.play;
+  HTMLMediaElement.prototype.play = function () {
+    this.playbackRate = 1 / 16;
+    return play.call(this);
+  };
+  milonga.player.track.audio.playbackRate = 1 / 16;
+}"""
+
 
 def row(page, segment, take, role=None):
     found = page.locator(f"#s{segment} .take[data-take='{take}']")
@@ -38,10 +48,11 @@ def test_a_switch_keeps_the_position_and_the_level(visit, song):
     page = visit("/songs/noise/listen")
     row(page, 1, "editor-s0").locator(".play").click()
     page.wait_for_function(PLAYING, arg=["editor-s0", 0.5])
+    page.evaluate(SLOWLY)
     before = page.evaluate("milonga.player.track.audio.currentTime")
     page.keyboard.press("b")
     page.wait_for_function(PLAYING, arg=["loud-s0", before])
-    assert page.evaluate("milonga.player.deck.position") < before + 4.0
+    assert page.evaluate("milonga.player.deck.position") < before + 1.0
     # The louder one is turned down to the other's loudness.
     page.wait_for_function("() => milonga.player.deck.tracks.every(t => t.lufs !== null)")
     quiet, loud = page.evaluate("milonga.player.deck.tracks.map(t => t.lufs)")

@@ -13,6 +13,7 @@ def test_pages_fit_and_are_open_to_everybody(visit, song, check_access, path):
 
 def test_help_opens_with_a_key(visit, song):
     page = visit("/songs/noise/listen")
+    expect(page.locator("body[data-ready]")).to_be_visible()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("Listen and choose")
     page.keyboard.press("Escape")
@@ -21,6 +22,7 @@ def test_help_opens_with_a_key(visit, song):
 
 def test_the_keyboard_alone_reaches_everything(visit, song):
     page = visit("/songs/noise/listen")
+    expect(page.locator("body[data-ready]")).to_be_visible()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")

@@ -17,6 +17,8 @@ from milonga.generators.registry import make_generator
 from milonga.runtime.progress import Progress
 from milonga.weights import locate
 
+pytestmark = pytest.mark.usefixtures("home")
+
 REPO = "ACE-Step/Ace-Step1.5"
 # The configurations of the published files, and how many tensors they hold: that of the 2B
 # checkpoints and that of XL (https://huggingface.co/ACE-Step, config.json and the index of XL).
@@ -38,11 +40,6 @@ XL = CONFIG | {
     "encoder_hidden_size": 2048, "encoder_intermediate_size": 6144,
     "encoder_num_attention_heads": 16, "encoder_num_key_value_heads": 8,
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture(scope="module")

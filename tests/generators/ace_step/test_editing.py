@@ -24,10 +24,7 @@ from milonga.generators.registry import make_generator
 from milonga.runtime.progress import Progress
 from milonga.runtime.seeding import fold
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def noise(seconds, rate=48_000, channels=2, seed=0):

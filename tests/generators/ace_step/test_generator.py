@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import threading
-import time
 
 import numpy as np
 import pytest
@@ -19,12 +17,9 @@ from milonga.generators.base import LyricLine, Request, SongPart
 from milonga.generators.registry import make_generator
 from milonga.runtime.progress import Progress
 
+pytestmark = pytest.mark.usefixtures("home")
+
 REPO = "Runware/acestep-v15-turbo-diffusers"
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
 
 
 def ask(**fields):
@@ -161,26 +156,10 @@ def test_other_precisions_are_near(make_ace_step, precision, most):
     assert np.array_equal(found, first) == slow
 
 
-def test_cancelling_while_it_samples(tiny, make_ace_step):
-    progress = Progress()
-    threading.Timer(0.4, progress.cancel).start()
-    begun = time.monotonic()
+def test_cancelling_while_it_samples(make_ace_step, stops_after_two_steps):
     with pytest.raises(Cancelled):
-        make(make_ace_step(), steps=200).render(ask(seconds=120), progress)
-    assert time.monotonic() - begun < 20
-
-
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [("musicgen-small", "not an ACE-Step model"), ("ace-step-2", "no model 'ace-step-2'"),
-     ("./nowhere", "not there")],
-)  # fmt: skip
-def test_what_is_no_ace_step_is_refused_before_any_work(hub, model, words):
-    generator = make_generator("ace-step", {"model": model})
-    (problem,) = generator.assess(ask()).problems
-    assert words in problem.message
-    assert problem.step
-    assert hub.requests == []
+        make(make_ace_step(), steps=200).render(ask(), stops_after_two_steps)
+    assert stops_after_two_steps.steps == 2
 
 
 def test_a_folder_with_another_pipeline_or_a_damaged_configuration(make_ace_step, tmp_path):

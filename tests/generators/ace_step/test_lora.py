@@ -15,12 +15,9 @@ from milonga.generators.ace_step.lora import Lora, find_lora
 from milonga.generators.registry import make_generator
 from milonga.runtime.progress import Progress
 
+pytestmark = pytest.mark.usefixtures("home")
+
 RANK = 3
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
 
 
 def pairs():

@@ -17,13 +17,10 @@ from milonga.generators.registry import make_generator
 from milonga.runtime.progress import Progress
 from milonga.runtime.seeding import fold
 
+pytestmark = pytest.mark.usefixtures("home")
+
 REPO = "ACE-Step/acestep-5Hz-lm-0.6B"
 FEW = 40
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from asking import contents
 from warm_process import run_warm
 
 from milonga import audio
@@ -20,6 +21,8 @@ from milonga.generators.registry import make_generator
 from milonga.runtime.places import copies_folder
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
+
+pytestmark = pytest.mark.usefixtures("home")
 
 SMALL = "suno/bark-small"
 SHEET = """
@@ -49,19 +52,6 @@ def ask(lines=LYRICS, **changes):
     values = {"role": "vocals", "section": "verse", "seconds": 5, "tempo": 120, "key": "A minor",
               "seed": 0, "lyrics": lyrics}  # fmt: skip
     return Request(**(values | changes))
-
-
-def contents(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
 
 
 def make(folder, **options):
@@ -241,23 +231,6 @@ def test_cancelling_leaves_the_model_usable(tiny):
     with pytest.raises(Cancelled):
         tiny.render(ask(), progress)
     assert np.array_equal(first, tiny.render(ask(), Progress()).samples)
-
-
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [
-        ("musicgen-small", "not a Bark model"),
-        ("bark-tiny", "no model 'bark-tiny'"),
-        ("./nowhere", "not there"),
-    ],
-)
-def test_what_is_no_bark_is_refused_before_any_work(hub, model, words):
-    generator = make_generator("bark", {"model": model})
-    (problem,) = generator.assess(ask()).problems
-    assert words in problem.message
-    with pytest.raises(MilongaError, match=words):
-        generator.render(ask(), Progress())
-    assert hub.requests == []
 
 
 def test_requests_and_options_out_of_range(tiny):

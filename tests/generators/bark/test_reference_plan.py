@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from asking import contents
 from warm_process import run_warm
 
 from milonga import audio
@@ -19,11 +20,6 @@ NEURAL = [
     (18, "vocals", "bark", None),
     (18, "backing", "stable-audio", 15),
 ]
-
-
-def contents(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in folder.rglob("*") if path.is_file()}  # fmt: skip
 
 
 @pytest.mark.slow

@@ -19,6 +19,8 @@ from milonga.generators.neural.outlook import RenderOutlook
 from milonga.generators.registry import make_generator
 from milonga.runtime.progress import Progress
 
+pytestmark = pytest.mark.usefixtures("home")
+
 
 @dataclass
 class Hum:
@@ -70,11 +72,6 @@ def ask(**changes):
     values = {"role": "texture", "section": "verse", "seconds": 2.0, "tempo": 120,
               "key": "A minor", "seed": 0}  # fmt: skip
     return Request(**(values | changes))
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture

@@ -10,15 +10,12 @@ from milonga.generators.neural.takes import Take, foresee
 from milonga.generators.registry import make_generator
 from milonga.runtime.progress import Progress
 
+pytestmark = pytest.mark.usefixtures("home")
+
 TAKE = Take(
     generator="g", steps=20, guided=True, tera=2.0, overhead=1.3, parameters=1e9, decoding=30.0,
     unit=1e11, beside=1e9, least=3e9, published="float32", elsewhere="bfloat16",
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
 
 
 @pytest.mark.skipif(why_slow("int8") is not None, reason="the processor is not quick at int8")

@@ -13,6 +13,8 @@ from milonga.generators.neural.precision import choose_precision, published_prec
 from milonga.generators.neural.trials import Trial, compare, mel_distance
 from milonga.runtime.progress import Progress
 
+pytestmark = pytest.mark.usefixtures("home")
+
 QUICK = processor.has("avx512bf16") and processor.has("avx512vnni")
 needs_quick = pytest.mark.skipif(not QUICK, reason="the processor is not quick at them")
 RATE = 22_050
@@ -38,11 +40,6 @@ def trial_with(error: float, louder: float = 0.0, calls: list | None = None):
         return Trial([1, 2, 3], list(found), take(louder if int8 else 0.0), RATE)
 
     return trial
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
 
 
 def test_the_errors_are_what_they_say():

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 
 import psutil
@@ -106,6 +107,7 @@ def test_workers_of_a_killed_caller_end(tones, who, tmp_path):
     with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path) as process:
         while not (tones.notes / "who.txt").exists() or len(who()) < 2:
             assert process.poll() is None
+            time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
     psutil.wait_procs([psutil.Process(pid) for *_, pid in who() if psutil.pid_exists(pid)], 30)
     assert not [pid for *_, pid in who() if psutil.pid_exists(pid)]

@@ -1,15 +1,13 @@
 import hashlib
-import os
 import random
 import shutil
 import signal
-import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from warm_process import WarmProcess
+from warm_process import run_warm
 
 from milonga.audio import Clip, read, write
 from milonga.errors import Cancelled, CorpusError, SoundError
@@ -114,15 +112,15 @@ def test_the_same_files_and_seed_give_the_same_store(recordings, tmp_path):
 def test_a_killed_build_goes_on_to_the_same_store(recordings, tmp_path):
     build(recordings, tmp_path / "whole")
     code = (
-        "from pathlib import Path; from milonga.sounds import Corpus, MelStore\n"
+        "import os, signal\nfrom pathlib import Path\n"
+        "from milonga.runtime.progress import Progress\n"
+        "from milonga.sounds import Corpus, MelStore\n"
         f"corpus = Corpus.inspect(Path({str(recordings)!r}))\n"
-        f"MelStore.build(corpus, Path({str(tmp_path / 'cut')!r}))"
+        "dies = Progress(lambda update: update.done > 4 and os.kill(os.getpid(), signal.SIGKILL))\n"
+        f"MelStore.build(corpus, Path({str(tmp_path / 'cut')!r}), progress=dies)"
     )
-    process = WarmProcess(["-c", code])
-    while not list((tmp_path / "cut").glob("*.npy")) and process.poll() is None:
-        time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    assert run_warm(["-c", code]).returncode == -signal.SIGKILL
+    assert list((tmp_path / "cut").glob("*.npy"))
     assert not (tmp_path / "cut" / "store.json").exists()
     with pytest.raises(SoundError):
         MelStore.open(tmp_path / "cut")
