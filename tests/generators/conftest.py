@@ -2,6 +2,8 @@
 
 import copy
 import json
+import signal
+import subprocess
 import warnings
 
 import pytest
@@ -20,6 +22,28 @@ def home(tmp_path, monkeypatch):
     """A data folder of the test's own."""
     monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture
+def milonga(tmp_path, monkeypatch, capsys):
+    """``milonga(*arguments, **environment)``: a command in this process, where the large libraries
+    are loaded; returns what ``subprocess.run`` would."""
+    from milonga.cli.main import main
+
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(kind) for kind in kinds]
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, **environment):
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            status = main([str(argument) for argument in arguments])
+        return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
+
+    yield run
+    for kind, handler in zip(kinds, before, strict=True):
+        signal.signal(kind, handler)
 
 
 class StopsAfterTwoSteps(Progress):

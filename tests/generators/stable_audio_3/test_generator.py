@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from asking import ask, contents, two_parts
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from warm_process import run_warm
 
 from milonga import audio
 from milonga.audio.clip import Clip
@@ -45,14 +43,11 @@ def make(folder, **options):
     return StableAudio3(StableAudio3.Options(model=str(folder), **{"steps": 3} | options))
 
 
-def test_from_a_sheet_to_a_song_and_again(hub, make_published, tmp_path):
+def test_from_a_sheet_to_a_song_and_again(hub, milonga, make_published, tmp_path):
     files = contents(make_published(small=True))
     repo = hub.add(REPO, files, gated=True)
     hub.tokens["hf_good"] = hub.account(repos=frozenset([REPO]))
     (tmp_path / "song.yaml").write_text(SHEET)
-
-    def milonga(*args, **env):
-        return run_warm(["-m", "milonga", *args], cwd=tmp_path, env={**os.environ, **env})
 
     command = ["render", "song.yaml", "--takes", "2", "--no-report", "--json"]
     refused = milonga(*command)
