@@ -18,8 +18,8 @@ from milonga.songs.editing.make import make_edit
 from milonga.songs.editing.plan import Seeds, plan_edits
 from milonga.songs.editing.target import FAULT, Start, Target, find_start, find_target
 from milonga.songs.editing.wish import Wish
-from milonga.songs.output.folder import OutputFolder
-from milonga.songs.output.report import REPORT, check_report_place, write_song_report
+from milonga.songs.output.folder import REPORT, OutputFolder
+from milonga.songs.output.report import check_report_place, write_song_report
 from milonga.songs.rendering.planned import Plan
 from milonga.songs.rendering.receipts import Receipt
 from milonga.songs.rendering.render import Outcome, iter_render

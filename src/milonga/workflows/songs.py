@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from milonga.runtime.progress import Progress
 from milonga.songs.output.best import RULES
 from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.mixed import Mix
-from milonga.songs.output.report import REPORT, check_report_place, write_song_report
+from milonga.songs.output.report import check_report_place, write_song_report
 from milonga.songs.output.song_file import SongFile
 from milonga.songs.output.tagged import is_mix, receipt_in
 from milonga.songs.rendering.plan import make_plan
@@ -260,11 +259,8 @@ def mix_song(
     if choose:
         folder.save()
     mix = _mixed(folder, best_by, progress, song_file)
-    if not (folder.out / REPORT).exists():
-        return mix
-    command = f"milonga report {shlex.quote(str(folder.out))}"
-    note = f"The report shows the song as it was before this mix. To write it anew: {command}"
-    return replace(mix, notes=(*mix.notes, note))
+    notes = (folder.sheet_note(), folder.report_note("before this mix"))
+    return replace(mix, notes=(*mix.notes, *filter(None, notes)))
 
 
 def _mixed(

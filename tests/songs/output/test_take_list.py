@@ -9,6 +9,8 @@ from milonga.songs.output.take_list import list_folder
 from milonga.songs.rendering.plan import make_plan
 from milonga.songs.rendering.planned import Selection
 from milonga.songs.rendering.render import render
+from milonga.songs.sheet.yaml_writer import write_yaml
+from milonga.workflows.songs import mix_song
 from milonga.workflows.takes import list_takes, prune_takes
 
 
@@ -96,3 +98,25 @@ def test_a_folder_without_a_song(tmp_path):
     for call in (list_takes, prune_takes):
         with pytest.raises(MilongaError, match="no rendered song"):
             call(tmp_path)
+
+
+def test_a_sheet_that_was_changed_after_the_render_is_named(out, tmp_path):
+    folder = OutputFolder.load(out)
+    source = tmp_path / "my song.yaml"
+    folder.sheet = folder.sheet.with_source(source)
+    folder.save()
+    text = write_yaml(folder.sheet)
+    for written, said in ((None, 0), (text, 0), ("no: sheet", 0), (text.replace("101", "99"), 1)):
+        if written is not None:
+            source.write_text(written)
+        notes = list_takes(out).notes
+        assert len(notes) == said
+    assert f"milonga render '{source}' --out {out}" in notes[0]
+    assert notes[0] in mix_song(out).notes
+
+
+def test_pruning_tells_that_the_report_shows_what_is_gone(out):
+    (out / "report").mkdir()
+    (note,) = prune_takes(out).notes
+    assert f"milonga report {out}" in note
+    assert prune_takes(out).notes == ()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from milonga.cli.common import json_option, make_progress, print_json, print_table, say
-from milonga.runtime.words import size_text
+from milonga.cli.common import json_option, make_progress, print_json, print_table, say, say_note
+from milonga.runtime.words import counted, size_text
 
 if TYPE_CHECKING:
     from milonga.songs.output.take_list import TakeList
@@ -53,7 +53,9 @@ def takes(out: Path, prune: bool, yes: bool, diff: tuple[str, str] | None, as_js
     if as_json:
         print_json({"removed": removed.to_dict()})
     else:
-        say(f"Removed {len(removed)} stale takes, {size_text(removed.size)}.")
+        say(f"Removed {counted(len(removed), 'stale take')}, {size_text(removed.size)}.")
+        for note in removed.notes:
+            say_note(note)
     return 0
 
 
@@ -75,3 +77,5 @@ def _show(found: TakeList) -> None:
     if found:
         print_table(found.headings, found.rows, right=("Size",), no_wrap=found.headings[0])
     say(found.summary)
+    for note in found.notes:
+        say_note(note)

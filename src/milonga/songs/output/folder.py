@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 from pydantic import Field
@@ -33,12 +34,14 @@ from milonga.songs.output.mixing import mix_arrangement
 from milonga.songs.output.song_file import SongFile
 from milonga.songs.rendering.planned import PlannedTake
 from milonga.songs.rendering.takes import Take, takes_in
+from milonga.songs.sheet.load import load_sheet
 from milonga.songs.sheet.model import Layer, Segment, Sheet
 
 RECORD = "song.json"
 OLD_RECORD = "session.json"
 """The record's name in format version 1."""
 SONG = "song.wav"
+REPORT = "report"
 
 
 class _Record(Record):
@@ -154,6 +157,28 @@ class OutputFolder:
         )
         write_text(self.out / RECORD, dump_json(record.model_dump()))
         (self.out / OLD_RECORD).unlink(missing_ok=True)
+
+    def sheet_note(self) -> str:
+        """Say that the sheet's file is another by now than what was rendered; else nothing."""
+        if (source := self.sheet.source) is None:
+            return ""
+        try:
+            same = load_sheet(source).to_dict() == self.sheet.to_dict()
+        except MilongaError:
+            return ""
+        command = f"milonga render {quote(str(source))} --out {quote(str(self.out))}"
+        return (
+            "" if same else f"{source.name} was changed after this render. To follow it: {command}"
+        )
+
+    def report_note(self, since: str) -> str:
+        """Say that the report, if there is one, shows the song as it was ``since`` something."""
+        if not (self.out / REPORT).exists():
+            return ""
+        return (
+            f"The report shows the song as it was {since}. To write it anew: "
+            f"milonga report {quote(str(self.out))}"
+        )
 
     def choose(self, choices: Mapping[str, str], coming: Iterable[PlannedTake] = ()) -> None:
         """Choose takes for the mix, until others are chosen; ``save`` keeps the choices.

@@ -28,7 +28,7 @@ from milonga.generators.base import Licence
 from milonga.runtime.files import check_no_links, dump_json, write_text
 from milonga.runtime.progress import Progress
 from milonga.songs.output.edit_report import Range, edit_note, families, origins, ranges_of
-from milonga.songs.output.folder import SONG, OutputFolder
+from milonga.songs.output.folder import REPORT, SONG, OutputFolder
 from milonga.songs.output.found_takes import FoundTakes, LayerTakes
 from milonga.songs.output.mix import mix_segment, starts
 from milonga.songs.output.mixed import stale_words
@@ -39,7 +39,6 @@ from milonga.songs.rendering.takes import Take, segment_folder
 from milonga.songs.sheet.fields import TEXTS
 from milonga.songs.sheet.model import Segment
 
-REPORT = "report"
 COMPARISON = "comparison.json"
 SEGMENTS = "segments"
 """Folder within the report: segments as they sound in the song, and pieces of whole takes."""
@@ -347,7 +346,7 @@ class _Writer:
     def _details(self, segment: Segment) -> dict[str, str]:
         sheet = self.folder.sheet
         details = {
-            "length": f"{segment.seconds:g} s",
+            "length": f"{round(segment.seconds, 2):g} s",
             "tempo": f"{sheet.tempo_of(segment):g} BPM",
             "key": sheet.key_of(segment),
             **{name: sheet.text_of(name, segment) for name in TEXTS if name != "negative"},

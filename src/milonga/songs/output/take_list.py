@@ -82,10 +82,12 @@ class ListedTake:
 @dataclass(frozen=True, slots=True)
 class TakeList:
     """Takes of an output folder, in the order of their folders and names; edits follow what they
-    were made from."""
+    were made from. ``notes``: what the user should know.
+    """
 
     out: Path
     takes: tuple[ListedTake, ...]
+    notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[ListedTake]:
         return iter(self.takes)
@@ -126,10 +128,11 @@ class TakeList:
     def to_dict(self) -> dict[str, Any]:
         """Return the list as plain values."""
         takes = [asdict(take) for take in self.takes]
-        return {"out": str(self.out), "size": self.size, "takes": takes}
+        found = {"out": str(self.out), "size": self.size, "takes": takes}
+        return {**found, "notes": list(self.notes)}
 
     def _repr_html_(self) -> str:
-        return html.table(self.headings, self.rows, self.summary)
+        return html.table(self.headings, self.rows, self.summary) + html.paragraphs(self.notes)
 
 
 def list_folder(folder: OutputFolder, progress: Progress | None = None) -> TakeList:
@@ -153,7 +156,8 @@ def list_folder(folder: OutputFolder, progress: Progress | None = None) -> TakeL
             if receipt is not None:
                 receipts[take.path] = receipt
             task.advance()
-    return TakeList(folder.out, _families(takes, receipts))
+    notes = tuple(filter(None, (folder.sheet_note(),)))
+    return TakeList(folder.out, _families(takes, receipts), notes)
 
 
 def _families(
@@ -205,7 +209,7 @@ def _listed(
     except ReceiptError as error:
         return ListedTake(path, "damaged", error.message, "", size), None
     asked = receipt.request
-    made_for = f"{asked.role}, {asked.seconds:g} s, {asked.tempo:g} BPM, {asked.key}"
+    made_for = f"{asked.role}, {round(asked.seconds, 2):g} s, {asked.tempo:g} BPM, {asked.key}"
     if sound.parent.name == DAMAGED:
         detail = "set aside, it was rendered again"
         return ListedTake(path, "damaged", detail, made_for, size), receipt
@@ -251,7 +255,8 @@ def prune_folder(folder: OutputFolder) -> TakeList:
                 file.unlink()
             except OSError as error:
                 raise output_error(error, file) from error
-    return removed
+    note = folder.report_note("before this") if removed else ""
+    return replace(removed, notes=tuple(filter(None, (note,))))
 
 
 def _files(sound: Path) -> list[Path]:

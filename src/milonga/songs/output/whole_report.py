@@ -86,7 +86,7 @@ class WholeReport:
         sheet = self._arrangement.sheet
         asked = self._arrangement.whole.place.asked
         details = {
-            "length": f"{sheet.seconds:g} s",
+            "length": f"{round(sheet.seconds, 2):g} s",
             "tempo": f"{asked.tempo:g} BPM",
             "key": asked.key,
             **{name: getattr(asked, name) for name in TEXTS if name != "negative"},

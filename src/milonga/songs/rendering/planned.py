@@ -178,7 +178,7 @@ class Plan:
                 "" if again else take.segment_name,
                 take.request.role,
                 take.name,
-                f"{about}{take.request.seconds:g} s",
+                f"{about}{round(take.request.seconds, 2):g} s",
                 f"{take.request.tempo:g}",
                 take.request.key,
             )

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from milonga.analysis.report.views import receipt_view
 from milonga.errors import MilongaError
 from milonga.runtime.documents import read_json
-from milonga.songs.output.report import REPORT
+from milonga.songs.output.folder import REPORT
 from milonga.web.answers import Answer, document_of, inside_script, page, song_of
 from milonga.web.files import inside, served
 from milonga.web.shelf import SongPlace

@@ -149,6 +149,7 @@ def export_song(
         heard = instrument_stems(mix, music.groups)
     score = song_score(rendered.sheet, mix, music.notation)
     writer = _Writer(rendered.out / SONG, target, base, score, mix, heard, music)
+    writer.notes += filter(None, [rendered.sheet_note()])
     with progress.task("Exporting", len(wanted), "files") as task:
         for name in wanted:
             progress.check()
