@@ -1,7 +1,10 @@
+import inspect
+import shlex
 import signal
 import subprocess
 import sys
 
+import click
 import pytest
 
 from milonga import __version__
@@ -21,6 +24,44 @@ def test_every_command_has_help(milonga, name):
     result = milonga(name, "--help")
     assert result.status == 0
     assert result.out.startswith(f"Usage: milonga {name}")
+
+
+def _leaves(command, path=()):
+    context = click.Context(command, info_name=" ".join(("milonga", *path)))
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            yield from _leaves(command.get_command(context, name), (*path, name))
+    else:
+        yield path, command
+
+
+def test_every_command_has_an_example_that_it_reads():
+    for path, command in _leaves(cli):
+        begun = " ".join(("milonga", *path[:1]))
+        examples = [
+            line.split()
+            for line in inspect.cleandoc(command.help).splitlines()
+            if line.startswith(begun)
+        ]
+        examples = [words for words in examples if path[-1] in words]
+        assert examples, path
+        for words in examples:
+            rest = shlex.split(" ".join(words[words.index(path[-1], len(path)) + 1 :]))
+            parsed, *_ = command.make_parser(click.Context(command)).parse_args(rest)
+            for parameter in command.params:
+                given = parsed.get(parameter.name)
+                there = isinstance(given, str | tuple | list) and bool(given)
+                assert there or not parameter.required, (path, parameter)
+
+
+def test_the_lists_of_commands_cut_no_sentence():
+    for group in (*COMMANDS, "sound preset", "sound history"):
+        command = cli
+        for name in group.split():
+            command = command.get_command(click.Context(command), name)
+        if isinstance(command, click.Group):
+            text = command.get_help(click.Context(command, terminal_width=80))
+            assert "..." not in text.partition("Commands:")[2], group
 
 
 def test_version(milonga):

@@ -26,6 +26,10 @@ def doctor(keys: tuple[str, ...], cache_dir: Path | None, offline: bool, as_json
 
     Looks at libraries, devices, memory, disk, the model cache, tokens and access. The exit status
     is 1 if there is a problem.
+
+    \b
+    milonga doctor
+    milonga doctor stable-audio
     """
     from milonga.workflows.doctor import doctor as examine
 

@@ -32,7 +32,11 @@ def jobs() -> None:
 @click.option("--state", "states", type=_STATE, multiple=True, help="Only these; may be repeated.")
 @json_option
 def list_(states: tuple[State, ...], as_json: bool) -> None:
-    """List the jobs of the queue."""
+    """List the jobs of the queue.
+
+    \b
+    milonga jobs list --state waiting
+    """
     from milonga.jobs.queue import Queue
 
     found = Queue().jobs(*states)
@@ -44,7 +48,11 @@ def list_(states: tuple[State, ...], as_json: bool) -> None:
 @click.option("--log", "with_log", is_flag=True, help="Print its log, too.")
 @json_option
 def show_(number: int, with_log: bool, as_json: bool) -> None:
-    """Show a job: what was asked for, its cost, how far it is, its receipts and its log."""
+    """Show a job: request, cost, progress, receipts and log.
+
+    \b
+    milonga jobs show 3 --log
+    """
     from milonga.jobs.queue import Queue
 
     job = Queue().job(number)
@@ -56,7 +64,11 @@ def show_(number: int, with_log: bool, as_json: bool) -> None:
 @jobs.command()
 @_NUMBERS
 def cancel(numbers: tuple[int, ...]) -> None:
-    """Stop jobs; what they finished is kept."""
+    """Stop jobs; what they finished is kept.
+
+    \b
+    milonga jobs cancel 3
+    """
     from milonga.jobs.queue import Queue
 
     queue = Queue()
@@ -69,7 +81,11 @@ def cancel(numbers: tuple[int, ...]) -> None:
 @jobs.command()
 @_NUMBERS
 def resume(numbers: tuple[int, ...]) -> None:
-    """Queue failed or cancelled jobs again; they go on where they were."""
+    """Queue failed or cancelled jobs again; they go on where they were.
+
+    \b
+    milonga jobs resume 3
+    """
     from milonga.jobs.queue import Queue
 
     queue = Queue()
@@ -90,6 +106,10 @@ def run(at_once: int | None, memory: float | None, keep: bool, background: bool)
     """Work on the queue until it is empty.
 
     After Ctrl-C the running jobs wait again, and go on where they were with the next run.
+
+    \b
+    milonga jobs run
+    milonga jobs run --background
     """
     from milonga.jobs.queue import Queue
     from milonga.jobs.running.runner import Runner, start_runner
@@ -117,7 +137,11 @@ def run(at_once: int | None, memory: float | None, keep: bool, background: bool)
               help="Only those that ended so many days ago.")  # fmt: skip
 @json_option
 def clean(states: tuple[State, ...], older: float, as_json: bool) -> None:
-    """Remove ended jobs and their logs from the queue. Takes, models and pages stay."""
+    """Remove ended jobs and their logs from the queue. Takes, models and pages stay.
+
+    \b
+    milonga jobs clean --state done
+    """
     from milonga.jobs.queue import Queue
 
     gone = Queue().clean(states or ENDED, older_s=older * _DAY_S)

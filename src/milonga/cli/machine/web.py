@@ -50,6 +50,10 @@ def web(
     SONG is a sheet, or the folder of a rendered song, to be listed beside those of the page. The
     page answers at 127.0.0.1: nobody else reaches it, and it sends nothing anywhere. Ctrl-C ends
     it; jobs go on.
+
+    \b
+    milonga web
+    milonga web out --port 8000
     """
     with needs_extra("The page", "web"):
         face = {name: resolve_name(f"{_FACE}:{name}") for name in ("Door", "bind", "serve")}

@@ -50,7 +50,11 @@ def weights() -> None:
 @cache_option
 @json_option
 def list_(cache_dir: Path | None, as_json: bool) -> None:
-    """Show every model: size, licence, state on this machine."""
+    """Show every model: size, licence, state on this machine.
+
+    \b
+    milonga weights list
+    """
     from milonga.weights import list_weights
 
     rows = list_weights(cache_dir)
@@ -79,7 +83,11 @@ def get(
     offline: bool,
     as_json: bool,
 ) -> None:
-    """Download models ahead of time. A download that stopped goes on where it was."""
+    """Download models ahead of time. A download that stopped goes on where it was.
+
+    \b
+    milonga weights get musicgen-small
+    """
     if update and offline:
         raise click.UsageError("--update needs the network; leave out --offline.")
     from milonga.weights import WeightsOptions, ensure, locate
@@ -112,9 +120,13 @@ def verify(
     offline: bool,
     as_json: bool,
 ) -> int:
-    """Compare every byte with what was downloaded; all models that are here, or the KEYs.
+    """Compare every byte with what was downloaded.
 
-    Needs no network, unless something is to be repaired. The exit status is 1 if anything is wrong.
+    All models that are here, or the KEYs. Needs no network, unless something is to be repaired.
+    The exit status is 1 if anything is wrong.
+
+    \b
+    milonga weights verify --repair
     """
     from milonga.weights import WeightsOptions, list_weights, verify_weights
 
@@ -143,9 +155,12 @@ def verify(
 @cache_option
 @json_option
 def remove(keys: tuple[str, ...], yes: bool, cache_dir: Path | None, as_json: bool) -> None:
-    """Remove models' files, in every revision, and the int8 copies that milonga made of them.
+    """Remove models' files, in every revision.
 
-    Files that another model or tool needs stay.
+    The int8 copies that milonga made of them go along. Files that another model or tool needs stay.
+
+    \b
+    milonga weights remove musicgen-small
     """
     from milonga.weights.inventory import copies_to_remove, remove_weights
 
@@ -175,7 +190,11 @@ def remove(keys: tuple[str, ...], yes: bool, cache_dir: Path | None, as_json: bo
 @cache_option
 @json_option
 def path(key: str, revision: str | None, cache_dir: Path | None, as_json: bool) -> None:
-    """Print the folder with a model's files. Never downloads."""
+    """Print the folder with a model's files. Never downloads.
+
+    \b
+    milonga weights path bark-small
+    """
     from milonga.errors import NotDownloadedError
     from milonga.weights import WeightsOptions, ensure
 

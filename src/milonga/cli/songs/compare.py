@@ -58,6 +58,10 @@ def compare(
     others publish them.
 
     A recording that can't be read is reported, the others are compared; the exit status is 1 then.
+
+    \b
+    milonga compare baseline.wav out/song.wav
+    milonga compare baseline.wav takes/ --report page --csv figures.csv
     """
     from milonga.workflows.comparing import compare_pairs
 

@@ -130,7 +130,11 @@ def _task(
     click.option("--to", "end", type=float, metavar="S", help="End of the range, in seconds."),
 )
 def repaint(place: tuple[Path, str], **wanted: Any) -> int:
-    """Make a range anew; every sample outside of it stays as it is."""
+    """Make a range anew; every sample outside of it stays as it is.
+
+    \b
+    milonga edit out 18 repaint --from 12 --to 15.5 --line "3=We dance with the moon"
+    """
     return _edit(place, "repaint", wanted)
 
 
@@ -140,7 +144,13 @@ def repaint(place: tuple[Path, str], **wanted: Any) -> int:
     click.option("--before", is_flag=True, help="Add them before the start, not after the end."),
 )
 def extend(place: tuple[Path, str], **wanted: Any) -> int:
-    """Go on after the end, or begin before the start; the source stays as it is."""
+    """Go on after the end, or begin before the start.
+
+    The source stays as it is.
+
+    \b
+    milonga edit out 18 extend --by 8
+    """
     return _edit(place, "extend", wanted)
 
 
@@ -155,25 +165,45 @@ def extend(place: tuple[Path, str], **wanted: Any) -> int:
     click.option("--reference", type=_FILE, help="A recording whose timbre the cover gets."),
 )
 def cover(place: tuple[Path, str], **wanted: Any) -> int:
-    """Play the source in another style."""
+    """Play the source in another style.
+
+    \b
+    milonga edit out 18 cover --style "slow tango" --strength 0.6
+    """
     return _edit(place, "cover", wanted)
 
 
 @_task("stems", _TRACK, words=False)
 def stems(place: tuple[Path, str], **wanted: Any) -> int:
-    """Take single instruments out, one file each; without --track all that the model knows."""
+    """Take single instruments out, one file each.
+
+    Without --track all that the model knows.
+
+    \b
+    milonga edit out 18 stems --track vocals --track drums
+    """
     return _edit(place, "extract", wanted)
 
 
 @_task("lego", _TRACK)
 def lego(place: tuple[Path, str], **wanted: Any) -> int:
-    """Make an instrument that fits to the source, one file each."""
+    """Make an instrument that fits to the source, one file each.
+
+    \b
+    milonga edit out 18 lego --track strings
+    """
     return _edit(place, "lego", wanted)
 
 
 @_task("complete", _TRACK)
 def complete(place: tuple[Path, str], **wanted: Any) -> int:
-    """Add to the source what it lacks: the instruments of --track, or any."""
+    """Add to the source what it lacks.
+
+    The instruments of --track, or any.
+
+    \b
+    milonga edit out 18 complete --track drums
+    """
     return _edit(place, "complete", wanted)
 
 

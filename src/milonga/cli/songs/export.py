@@ -33,6 +33,10 @@ def export(out: Path, folder: Path, force: bool, as_json: bool, **flags: bool) -
 
     Notes and words are exact where the guide wrote them. Words of other takes are timed by a
     recogniser, if one is on this machine.
+
+    \b
+    milonga export out -o studio
+    milonga export out -o studio --stems --midi
     """
     from milonga.workflows.studio.export import export_song
 

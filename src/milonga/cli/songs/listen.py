@@ -34,10 +34,15 @@ def listen() -> None:
 @click.option("--title", default="", help="Shown to listeners.")
 @json_option
 def make(recordings: tuple[str, ...], as_json: bool, **options: Any) -> int:
-    """Make a page for blind listening, without names, that opens from the disk.
+    """Make a page for blind listening, without names.
 
-    OUT is the folder of a rendered song: its baselines and takes are compared segment by segment.
-    Else give recordings of one thing, or folders that hold recordings of the same names.
+    It opens from the disk. OUT is the folder of a rendered song: its baselines and takes are
+    compared segment by segment. Else give recordings of one thing, or folders that hold
+    recordings of the same names.
+
+    \b
+    milonga listen make out -o blind
+    milonga listen make a.wav b.wav --test abx -o blind
     """
     from milonga.workflows.judging.listening import make_listening_test
 
@@ -59,7 +64,13 @@ def make(recordings: tuple[str, ...], as_json: bool, **options: Any) -> int:
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="An SVG to write.")
 @json_option
 def read(answers: tuple[str, ...], key: str | None, picture: Path | None, as_json: bool) -> int:
-    """Read what listeners answered, with intervals, and say what can't be said."""
+    """Read what listeners answered, with intervals.
+
+    What the answers are too few for is not said.
+
+    \b
+    milonga listen read answers-1.json answers-2.json --key blind
+    """
     from milonga.workflows.judging.listening import read_listening_test, write_listening_picture
 
     result = read_listening_test(answers, key=key)

@@ -109,6 +109,10 @@ def render(
 
     The plan is printed and checked first. Finished takes of the same request are kept, so the
     same command goes on after an interruption.
+
+    \b
+    milonga render song.yaml --with guide --out out
+    milonga render song.yaml --out out --segment 2 --takes 3
     """
     from milonga.jobs.placing import Place
     from milonga.workflows.songs import plan_song, render_plan
@@ -179,6 +183,9 @@ def mix(
     """Build song.wav in OUT anew from its takes: layered, joined, at -14 LUFS.
 
     The exit status is 1 where a layer has takes and none of them can be used.
+
+    \b
+    milonga mix out --choose 18/vocals=guide-s1 -o song.mp3
     """
     from milonga.workflows.songs import mix_song
 
@@ -197,7 +204,11 @@ def mix(
 @click.argument("out", type=_FOLDER)
 @json_option
 def report(out: Path, as_json: bool) -> int:
-    """Write the report of the song in OUT anew, from its takes and baselines as they are now."""
+    """Write the report of the song in OUT anew, from its takes and baselines as they are now.
+
+    \b
+    milonga report out
+    """
     from milonga.workflows.songs import write_report
 
     page = write_report(out, progress=make_progress())
@@ -225,6 +236,10 @@ def replay(file: Path, take: str | None, out: Path | None, as_json: bool) -> int
     or MP3, or a mix: sound files carry receipts in their tags.
 
     Says identical, close (with the difference in dB) or different; exit status 1 when different.
+
+    \b
+    milonga replay out/takes/07-digital-bandoneon/guide-s0.json
+    milonga replay song.mp3 --take 18/vocals
     """
     from milonga.workflows.songs import receipt_path
     from milonga.workflows.songs import replay as render_again

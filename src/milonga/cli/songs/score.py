@@ -67,6 +67,10 @@ def score(
     figure of a model comes with yardsticks.
 
     Models that are on this machine are used; --words, --match or --ratings downloads its own.
+
+    \b
+    milonga score out/takes/18-caos-y-suerte/vocals/bark-s0.wav
+    milonga score song.wav --facts --tempo 122 --time 4/4
     """
     from milonga.songs.sheet.text_file import read_source
     from milonga.workflows.scoring.everything import Part

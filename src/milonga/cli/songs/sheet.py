@@ -38,7 +38,11 @@ def song() -> None:
 @click.option("--title", default="My first song", show_default=True, help="The song's title.")
 @force_option
 def new(path: Path, title: str, force: bool) -> None:
-    """Write a commented sheet to start from."""
+    """Write a commented sheet to start from.
+
+    \b
+    milonga song new song.yaml --title "My waltz"
+    """
     from milonga.workflows.sheets import new_sheet
 
     new_sheet(path, title=title, force=force)
@@ -62,7 +66,12 @@ def new(path: Path, title: str, force: bool) -> None:
 def check(
     sheet: Path, generators: tuple[str, ...], options: dict[str, dict[str, Any]], as_json: bool
 ) -> None:
-    """Show what a sheet will render, and everything that milonga render would refuse."""
+    """Show what a sheet will render, and what would be refused.
+
+    \b
+    milonga song check song.yaml
+    milonga song check song.yaml --with bark
+    """
     from milonga.workflows.sheets import check_sheet
 
     found = check_sheet(sheet, generators=generators, options=options)
@@ -77,15 +86,20 @@ def check(
 
 
 @song.command("import")
-@click.argument("markdown", type=_PATH)
+@click.argument("markdown", type=_PATH, metavar="FILE")
 @click.option("-o", "--output", type=_PATH, help="The sheet to write; standard output without it.")
 @click.option("--song", default=1, help="Which one of a file that holds several songs.")
 @force_option
 @json_option
 def import_(markdown: Path, output: Path | None, song: int, force: bool, as_json: bool) -> None:
-    """Make a sheet from lyrics or prompts: Markdown, text with sections, LRC, SRT, ChordPro, JSON.
+    """Make a sheet from lyrics or prompts.
 
-    Lines that have no place in a sheet are listed, and stand at its end as comments.
+    Markdown, plain text with sections or stanzas, LRC, SRT, ChordPro and JSON are read. Lines that
+    have no place in a sheet are listed, and stand at its end as comments.
+
+    \b
+    milonga song import lyrics.txt -o song.yaml
+    milonga song import album.md --song 2 -o hallway.yaml
     """
     from milonga.workflows.sheets import import_sheet
 
@@ -103,7 +117,11 @@ def import_(markdown: Path, output: Path | None, song: int, force: bool, as_json
 @click.option("-o", "--output", type=_PATH, help="The file to write; standard output without it.")
 @force_option
 def export(sheet: Path, output: Path | None, force: bool) -> None:
-    """Write a sheet as Markdown, which song import reads back."""
+    """Write a sheet as Markdown, which song import reads back.
+
+    \b
+    milonga song export song.yaml -o song.md
+    """
     from milonga.workflows.sheets import export_sheet
 
     text = export_sheet(sheet, output, force=force)

@@ -34,6 +34,9 @@ def study(
     """Render a study (segments x conditions x seeds), measure it, and say what it shows.
 
     An interrupted study goes on with the same command: finished takes are kept.
+
+    \b
+    milonga study study.yaml --out results
     """
     from milonga.jobs.placing import Place
     from milonga.workflows.judging.study import plan_study, run_study

@@ -31,6 +31,10 @@ def takes(out: Path, prune: bool, yes: bool, diff: tuple[str, str] | None, as_js
     A take is current when it was made for the sheet as it is now, stale when for an earlier state
     of it, an orphan when the sheet has no such layer, or damaged. An edit stands below what it was
     made from.
+
+    \b
+    milonga takes out
+    milonga takes out --diff guide-s0 guide-s1
     """
     from milonga.workflows.takes import list_takes, prune_takes
 

@@ -38,6 +38,9 @@ def blend(
     All play the same seed and settings, each within the spreads of its own recordings. Their
     mels are brought to one level and interpolated; models that were trained on from one ancestor
     are blended in what they have in common, their latents.
+
+    \b
+    milonga sound blend rain:60 birds:40 -o dawn.wav
     """
     from milonga.workflows.playing import blend_sounds
 

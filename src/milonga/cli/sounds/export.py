@@ -44,6 +44,9 @@ def export(
 
     A sampler instrument has a sample for each position of a slider, chosen by velocity. Samples
     have loop points. The sampler transposes them: a sound model has no slider for pitch.
+
+    \b
+    milonga sound export rain -o instrument --sfz
     """
     from milonga.workflows.studio.instruments import export_sound
 

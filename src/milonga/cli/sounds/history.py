@@ -53,7 +53,11 @@ history = _History(
 @click.option("-n", "count", type=click.IntRange(1), help="Only the last so many.")
 @json_option
 def list_(model: str | None, count: int | None, as_json: bool) -> None:
-    """Show what was played, the newest last; of one MODEL only if it is named."""
+    """Show what was played, the newest last; of one MODEL only if it is named.
+
+    \b
+    milonga sound history list rain -n 10
+    """
     from milonga.sounds.library.history import History
 
     found = History().entries(model)
@@ -94,6 +98,9 @@ def replay(
     """Play NUMBER again, and say whether it is the same; the exit status is 1 if not.
 
     With -o it is written, exported as it was then or as you say now.
+
+    \b
+    milonga sound history replay 12 -o again.wav
     """
     from milonga.workflows.history import replay_sound
 
@@ -128,6 +135,9 @@ def compare(first: int, others: tuple[int, ...], out: Path | None, as_json: bool
     """Show FIRST and SECOND side by side: a page with players at one level, pictures and figures.
 
     A sound that has gone for room is played again.
+
+    \b
+    milonga sound history compare 12 15 -o page
     """
     from milonga.workflows.history import compare_history
 
@@ -145,6 +155,9 @@ def use(numbers: tuple[int, ...], model: str, as_json: bool) -> None:
     """Let the next training of MODEL learn from these sounds, too.
 
     They are marked as generated: a model is never tested on them, and info and receipts tell.
+
+    \b
+    milonga sound history use 12 --for rain
     """
     from milonga.sounds.library.generated import use as chosen
 
@@ -161,14 +174,22 @@ def use(numbers: tuple[int, ...], model: str, as_json: bool) -> None:
 @click.command()
 @_numbers_argument
 def pin(numbers: tuple[int, ...]) -> None:
-    """Keep numbers whatever room they take."""
+    """Keep numbers whatever room they take.
+
+    \b
+    milonga sound history pin 12
+    """
     _pin(numbers, True)
 
 
 @click.command()
 @_numbers_argument
 def unpin(numbers: tuple[int, ...]) -> None:
-    """Let numbers go when room is needed."""
+    """Let numbers go when room is needed.
+
+    \b
+    milonga sound history unpin 12
+    """
     _pin(numbers, False)
 
 
@@ -189,6 +210,9 @@ def prune(keep: int | None, max_mb: float | None, as_json: bool) -> None:
     """Take away the oldest: sounds first, then entries. What is pinned stays.
 
     Without an option, down to history_mb of the configuration.
+
+    \b
+    milonga sound history prune
     """
     from milonga.sounds.library.history import History
 

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 @click.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """Show the models of the library: corpus, date, controls, size, tags."""
+    """Show the models of the library: corpus, date, controls, size, tags.
+
+    \b
+    milonga sound list
+    """
     from milonga.sounds.library.library import Library
 
     library = Library()
@@ -36,7 +40,11 @@ def list_(as_json: bool) -> None:
 @click.argument("words", nargs=-1, required=True)
 @json_option
 def search(words: tuple[str, ...], as_json: bool) -> int:
-    """Find models by words in their names, tags, notes and recordings; all must be there."""
+    """Find models by words in their names, tags, notes and recordings; all must be there.
+
+    \b
+    milonga sound search rain night
+    """
     from milonga.sounds.library.library import Library
 
     entries = Library().search(words)
@@ -65,6 +73,9 @@ def info(
     """Show all about a model; with the options, change its tags, notes and licence.
 
     MODEL is a name, or a file: looking into a stranger's file is safe.
+
+    \b
+    milonga sound info rain --tag field
     """
     from milonga.sounds.library.library import Library
 
@@ -87,6 +98,9 @@ def add(file: Path, name: str | None, as_json: bool) -> None:
     """Copy a model's file, for example one that somebody gave you, into the library.
 
     The file is checked as a whole before: nothing of it can run.
+
+    \b
+    milonga sound add rain.milonga
     """
     from milonga.sounds.library.library import Library
 
@@ -100,7 +114,11 @@ def add(file: Path, name: str | None, as_json: bool) -> None:
 @click.argument("new")
 @json_option
 def rename(name: str, new: str, as_json: bool) -> None:
-    """Give a model another name; its training, presets and history go along."""
+    """Give a model another name; its training, presets and history go along.
+
+    \b
+    milonga sound rename rain drizzle
+    """
     from milonga.sounds.library.library import Library
 
     entry = Library().rename(name, new)
@@ -112,7 +130,11 @@ def rename(name: str, new: str, as_json: bool) -> None:
 @yes_option
 @json_option
 def delete(name: str, yes: bool, as_json: bool) -> None:
-    """Delete a model with its training, presets and history. Your recordings stay."""
+    """Delete a model with its training, presets and history. Your recordings stay.
+
+    \b
+    milonga sound delete rain
+    """
     from milonga.sounds.library.library import Library
 
     library = Library()

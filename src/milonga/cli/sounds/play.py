@@ -72,6 +72,10 @@ def play(
     MODEL is a name of the library or a model's file. Each sound gets a receipt beside it: what
     made it, enough to make it again. With --seeds or --grid it makes a batch: the same command
     goes on after any stop.
+
+    \b
+    milonga sound play rain --seconds 20 --set brightness=+2 -o rain.wav
+    milonga sound play rain --seeds 0:7 --grid density=-2:2:2 -o batch
     """
     from milonga.workflows.playing import play_batch, play_sounds
 

@@ -56,6 +56,9 @@ def save(
 
     Only what you choose is kept, also of the export (--format, --channels and so on): the rest
     stays as usual. Without --seed a preset has none.
+
+    \b
+    milonga sound preset save rain storm --set density=+3 --set warmth=-1
     """
     from milonga.workflows.presets import save_preset
 
@@ -92,7 +95,11 @@ def save(
 def use(
     ctx: click.Context, /, model: str, name: str, force: bool, as_json: bool, **values: Any
 ) -> Any:
-    """Play with a preset: the same as milonga sound play MODEL --preset PRESET."""
+    """Play with a preset: the same as milonga sound play MODEL --preset PRESET.
+
+    \b
+    milonga sound preset use rain storm -o storm.wav
+    """
     from milonga.cli.sounds.play import play
 
     args = [model, "--preset", name]
@@ -108,7 +115,11 @@ def use(
 @click.argument("model")
 @json_option
 def list_(model: str, as_json: bool) -> None:
-    """Show a model's presets, and what of them the model of today can't do."""
+    """Show a model's presets, and what of them the model of today can't do.
+
+    \b
+    milonga sound preset list rain
+    """
     from milonga.sounds.library.presets import Presets
 
     presets = Presets(model)
@@ -133,7 +144,11 @@ def list_(model: str, as_json: bool) -> None:
 @click.argument("name", metavar="PRESET")
 @click.argument("new")
 def rename(model: str, name: str, new: str) -> None:
-    """Give a preset another name."""
+    """Give a preset another name.
+
+    \b
+    milonga sound preset rename rain storm thunder
+    """
     from milonga.sounds.library.presets import Presets
 
     Presets(model).rename(name, new)
@@ -145,7 +160,11 @@ def rename(model: str, name: str, new: str) -> None:
 @click.argument("name", metavar="PRESET")
 @yes_option
 def delete(model: str, name: str, yes: bool) -> None:
-    """Forget a preset."""
+    """Forget a preset.
+
+    \b
+    milonga sound preset delete rain storm
+    """
     from milonga.sounds.library.presets import Presets
 
     presets = Presets(model)

@@ -55,6 +55,10 @@ def train(
     WAV, FLAC, OGG, MP3 and AIFF are read, in FOLDER and all folders within. The recordings are
     inspected first, and what can't be used is listed. After Ctrl-C or a crash the same command
     goes on where it was. With --add, FOLDER may be left out.
+
+    \b
+    milonga sound train recordings --name rain
+    milonga sound train --name rain --add more-recordings
     """
     if given("minutes") and given("epochs"):
         raise click.UsageError("Give --minutes or --epochs, not both.")

@@ -55,6 +55,10 @@ def vocode(
     INPUT is a recording (every channel is analysed and rendered) or a mel file: .npz as milonga
     writes it, or .npy with --convention. With --json: seconds, real-time factor (seconds of work
     for a second of sound), peak memory, and the log-mel distance between INPUT and OUT.
+
+    \b
+    milonga vocode song.wav -o again.wav --vocoder griffin-lim
+    milonga vocode song.wav -o mel.npz
     """
     from milonga.audio.mel.files import is_mel
     from milonga.workflows import vocoding

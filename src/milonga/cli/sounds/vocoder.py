@@ -61,6 +61,9 @@ def fine_tune_vocoder(name: str, as_json: bool, **values: Any) -> None:
     At the end it is compared with the vocoder that would be taken otherwise, on recordings that
     neither was trained on. milonga sound play takes it from then on if it is better. After
     Ctrl-C or a crash the same command goes on.
+
+    \b
+    milonga sound fine-tune-vocoder rain --minutes 60
     """
     if given("minutes") and given("steps"):
         raise click.UsageError("Give --minutes or --steps, not both.")
