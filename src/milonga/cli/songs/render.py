@@ -202,16 +202,22 @@ def mix(
 
 @click.command()
 @click.argument("out", type=_FOLDER)
+@click.option("--words", is_flag=True, help="Hear the words of takes that sing.")
+@click.option("--model", default="whisper-small", show_default=True, help="Hears the words.")
 @json_option
-def report(out: Path, as_json: bool) -> int:
+def report(out: Path, words: bool, model: str, as_json: bool) -> int:
     """Write the report of the song in OUT anew, from its takes and baselines as they are now.
+
+    With --words, a recogniser says on each take that sings which words are heard; later reports
+    show that, too.
 
     \b
     milonga report out
+    milonga report out --words
     """
     from milonga.workflows.songs import write_report
 
-    page = write_report(out, progress=make_progress())
+    page = write_report(out, words=model if words else None, progress=make_progress())
     if as_json:
         print_json({"report": str(page)})
     else:

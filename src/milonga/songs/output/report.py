@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate, groupby
@@ -32,8 +32,14 @@ from milonga.songs.output.folder import REPORT, SONG, OutputFolder
 from milonga.songs.output.found_takes import FoundTakes, LayerTakes
 from milonga.songs.output.mix import mix_segment, starts
 from milonga.songs.output.mixed import stale_words
-from milonga.songs.output.whole_report import WholeReport, WrittenPiece, joined_lengths
-from milonga.songs.rendering.receipts import Receipt, intact_clip
+from milonga.songs.output.whole_report import (
+    Listener,
+    WholeReport,
+    WrittenPiece,
+    joined_lengths,
+    nothing_heard,
+)
+from milonga.songs.rendering.receipts import intact_clip
 from milonga.songs.rendering.render import Outcome
 from milonga.songs.rendering.takes import Take, segment_folder
 from milonga.songs.sheet.fields import TEXTS
@@ -57,15 +63,11 @@ def check_report_place(out: Path) -> None:
     check_report_folder(out / REPORT)
 
 
-Listener = Callable[[Receipt, Clip], list[dict[str, Any]]]
-"""Holds a take against what its receipt says was asked for."""
-
-
 def write_song_report(
     folder: OutputFolder,
     progress: Progress | None = None,
     failures: Iterable[Outcome] = (),
-    listen: Listener = lambda receipt, clip: [],
+    listen: Listener = nothing_heard,
 ) -> Path:
     """Write ``report/index.html`` and ``comparison.json`` of a rendered song.
 
@@ -169,7 +171,9 @@ class _Writer:
         self.folder = folder
         self.listen = listen
         self.arrangement = folder.arranged()
-        self.whole = WholeReport(self.arrangement, folder.out, folder.out / REPORT / SEGMENTS)
+        self.whole = WholeReport(
+            self.arrangement, folder.out, folder.out / REPORT / SEGMENTS, listen
+        )
         self.documents: list[dict[str, Any]] = []
         found = self.arrangement.whole
         notes = [f"{found.label}: {note}" for note in found.notes]
@@ -207,10 +211,12 @@ class _Writer:
             del compared[key]
         by_label = {entry["path"]: entry for entry in compared["candidates"]}
         for recording in recordings:
+            entry = by_label[recording.label]
             if recording.take is not None:
-                by_label[recording.label]["facts"] = self.listen(
-                    recording.take.receipt, recording.clip
-                )
+                entry["facts"] = self.listen(recording.take.receipt, recording.clip, None)
+            elif recording.piece is not None:
+                piece = recording.piece
+                entry["facts"] = self.listen(piece.take.receipt, recording.clip, piece.part)
         tracks = [self._track(r, by_label[r.label]) for r in recordings]
         if path is not None and baseline is not None:
             compared["baseline"]["path"] = str(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,25 @@ from typing import Any
 from milonga import audio
 from milonga.analysis.features import features
 from milonga.analysis.report import ReportSection, ReportTrack
+from milonga.audio.clip import Clip
 from milonga.songs.output.arrangement import Arrangement, can_be_cut
 from milonga.songs.output.choices import WHOLE_KEY
 from milonga.songs.output.edit_report import edit_note, families, ranges_of
 from milonga.songs.output.mixed import stale_words
 from milonga.songs.rendering.cuts import Cut, CutPiece, cut_take
 from milonga.songs.rendering.planned import WHOLE
-from milonga.songs.rendering.receipts import intact_clip
+from milonga.songs.rendering.receipts import Receipt, intact_clip
 from milonga.songs.rendering.takes import Take, segment_folder
 from milonga.songs.sheet.fields import TEXTS
 from milonga.songs.sheet.model import Segment
+
+Listener = Callable[[Receipt, Clip, int | None], list[dict[str, Any]]]
+"""Holds a take against what its receipt says was asked for, or a piece of it against that part."""
+
+
+def nothing_heard(receipt: Receipt, clip: Clip, part: int | None) -> list[dict[str, Any]]:
+    """Hold nothing against anything."""
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,8 @@ class WrittenPiece:
 
     take: Take
     path: Path
+    part: int
+    """Which segment of the take it is, from 0."""
     from_s: float
     to_s: float
     begins: Cut | None
@@ -68,8 +79,9 @@ class WholeReport:
         warnings: takes that can't be read.
     """
 
-    def __init__(self, arrangement: Arrangement, out: Path, folder: Path) -> None:
+    def __init__(self, arrangement: Arrangement, out: Path, folder: Path, listen: Listener) -> None:
         self._arrangement, self._out, self._folder = arrangement, out, folder
+        self._listen = listen
         self.pieces: dict[int, list[WrittenPiece]] = {}
         self.documents: list[dict[str, Any]] = []
         self.warnings: list[str] = []
@@ -107,6 +119,7 @@ class WholeReport:
             self.warnings.append(f"{path} is not what its receipt says.")
             return
         measured = features(clip).to_dict()
+        facts = self._listen(take.receipt, clip, None)
         sheet = self._arrangement.sheet
         cut = cut_take(clip, take.receipt) if can_be_cut(take, sheet) else []
         cuts = [piece.begins for piece in cut if piece.begins]
@@ -126,6 +139,7 @@ class WholeReport:
                 features=measured,
                 receipt=take.receipt.model_dump(mode="json"),
                 note=" ".join(text for text in (edit_note(take, whole.takes), stale, best) if text),
+                facts=facts,
                 ranges=ranges_of(take.receipt.sound.sha256, whole.takes),
                 marks=list(zip(starts, numbers, strict=False)),
             )
@@ -139,20 +153,23 @@ class WholeReport:
                 "label": take.name,
                 "stale": take.stale,
                 "features": measured,
+                "facts": facts,
                 "cuts": [cut.to_dict() for cut in cuts],
             }
         )
-        for segment, piece in zip(sheet.segments, cut, strict=False):
+        for part, (segment, piece) in enumerate(zip(sheet.segments, cut, strict=False)):
             if piece.clip.n_samples:
-                self.pieces.setdefault(segment.number, []).append(self._write(take, segment, piece))
+                self.pieces.setdefault(segment.number, []).append(
+                    self._write(take, part, segment, piece)
+                )
 
-    def _write(self, take: Take, segment: Segment, piece: CutPiece) -> WrittenPiece:
+    def _write(self, take: Take, part: int, segment: Segment, piece: CutPiece) -> WrittenPiece:
         name = segment_folder(segment.number, segment.name)
         path = self._folder / f"{name}-{WHOLE_KEY}-{take.name}.wav"
         audio.write(path, piece.clip)
         rate = piece.clip.sample_rate
         return WrittenPiece(
-            take, path, piece.start / rate, piece.end / rate, piece.begins, piece.ends
+            take, path, part, piece.start / rate, piece.end / rate, piece.begins, piece.ends
         )
 
 

@@ -113,10 +113,22 @@ def facts_of(clip: Clip, asked: Asked) -> tuple[Fact, ...]:
     return held(measures(sketch(clip), heard, why), asked)
 
 
-def receipt_facts(receipt: Receipt, clip: Clip) -> list[dict[str, Any]]:
-    """Hold a take against its receipt; nothing for one that holds no sound."""
+def receipt_facts(receipt: Receipt, clip: Clip, part: int | None = None) -> list[dict[str, Any]]:
+    """Hold a take against its receipt; nothing for one that holds no sound.
+
+    Args:
+        receipt: of the take.
+        clip: the take, or a piece of it.
+        part: which segment of a song in one take the piece is, from 0; None for the whole take.
+    """
     try:
-        asked = asked_of(receipt.answers, exact=receipt.length == "exact")
+        exact = receipt.length == "exact"
+        asked = (
+            asked_of(receipt.answers, exact=exact)
+            if part is None
+            # Where a piece begins and ends is where it was cut, which is no fact of the take.
+            else replace(asked_of(request_of(receipt.answers, part)), seconds=None)
+        )
         return [fact.to_dict() for fact in facts_of(clip, asked)]
     except MilongaError:
         return []
@@ -133,6 +145,8 @@ def asked_of(request: Request, *, exact: bool = False) -> Asked:
         sung=True if sings else False if silent else None,
         voice=_sex(request.voice) if sings else "",
     )
+    if request.parts:
+        return replace(asked, **_shared(request))
     # A bed of sound has no beat, a voice alone neither chords nor a beat that one hears.
     if request.role == "texture":
         return replace(asked, **_key_fields(request.key))
@@ -145,6 +159,32 @@ def asked_of(request: Request, *, exact: bool = False) -> Asked:
         **_key_fields(request.key),
         chords=_chords(request.chords) if request.chords else (),
     )
+
+
+def request_of(request: Request, part: int | None) -> Request:
+    """Return what is asked of one segment of a song in one take; all of it without a part."""
+    if part is None:
+        return request
+    own = request.parts[part]
+    fields = ("style", "mood", "voice", "negative", "key", "time", "tempo")
+    update = {name: getattr(own, name) or getattr(request, name) for name in fields}
+    same = {name: getattr(own, name) for name in
+            ("section", "seconds", "lyrics", "chords", "pickup")}  # fmt: skip
+    # Nobody should sing where there are no words.
+    role = request.role if request.role != "song" or own.lyrics else "instrumental"
+    return request.model_copy(update=update | same | {"parts": (), "role": role})
+
+
+def _shared(request: Request) -> dict[str, Any]:
+    """Return the tempo, metre and key of a song in one take, those that all its segments have."""
+    parts = [request_of(request, number) for number in range(len(request.parts))]
+    tempi, times, keys = ({getattr(part, name) for part in parts} for name in
+                          ("tempo", "time", "key"))  # fmt: skip
+    return {
+        **({"tempo": parts[0].tempo} if len(tempi) == 1 else {}),
+        **(_metre_fields(parts[0].time) if len(times) == 1 and len(tempi) == 1 else {}),
+        **(_key_fields(parts[0].key) if len(keys) == 1 else {}),
+    }
 
 
 def _asked(path: Path, given: Mapping[str, Any]) -> Asked:

@@ -181,6 +181,20 @@ def _asked(path: Path, lyrics: str | None, language: str | None) -> _Asked:
     return _Asked(sung, spoken, request, made_by, seed)
 
 
+def hear_words(
+    clip: Clip, request: Request, recogniser: Recogniser, progress: Progress
+) -> WordScore:
+    """Score the words of a clip against those of a request, which has some.
+
+    Raises:
+        MilongaError: the recogniser doesn't know their language.
+        Cancelled: the user stopped it.
+    """
+    languages = line_languages(request.sung)
+    asked = _Asked(request.sung, max(set(languages), key=languages.count))
+    return _score(clip, asked, recogniser, phones_of(asked.language), progress)
+
+
 def _score(
     clip: Clip,
     asked: _Asked,
