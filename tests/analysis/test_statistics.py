@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from milonga.analysis.statistics import group_means, holm, mean_of, share_of, sign_flip
+from milonga.analysis.statistics import group_means, holm, mean_of, share_of, sign_flips
 
 
 def test_a_share_is_that_of_scipys_exact_test():
@@ -23,7 +23,7 @@ def test_all_signs_give_scipys_permutation_test(values):
         (np.array(values, float),), np.mean, permutation_type="samples", n_resamples=np.inf
     ).pvalue
     # Two-sided by scipy is twice the smaller tail, the same for symmetric distributions.
-    assert sign_flip(values, range(len(values))) == pytest.approx(min(1, theirs), abs=1e-9)
+    assert sign_flips([(values, range(len(values)))])[0] == pytest.approx(min(1, theirs), abs=1e-9)
 
 
 def test_drawn_signs_are_near_all_signs():
@@ -33,7 +33,9 @@ def test_drawn_signs_are_near_all_signs():
         (values,), np.mean, permutation_type="samples", n_resamples=np.inf
     ).pvalue
     # 4000 draws: three standard errors.
-    assert sign_flip(values, range(13)) == pytest.approx(exact, abs=3 * (exact / 4000) ** 0.5)
+    assert sign_flips([(values, range(13))])[0] == pytest.approx(
+        exact, abs=3 * (exact / 4000) ** 0.5
+    )
 
 
 def test_without_an_effect_one_in_twenty_is_found():
@@ -43,7 +45,7 @@ def test_without_an_effect_one_in_twenty_is_found():
     for _ in range(300):
         taste = rng.normal(0, 1, 10)
         answers = rng.normal(taste[:, None], 0.3, (10, 8)).ravel()
-        found += sign_flip(answers, np.repeat(range(10), 8).tolist()) < 0.05
+        found += sign_flips([(answers, np.repeat(range(10), 8).tolist())])[0] < 0.05
     # Binomial around 15 of 300: 3.5 standard deviations are 13.
     assert 2 <= found <= 28
 
@@ -72,3 +74,23 @@ def test_holm_never_lessens_and_keeps_the_order(values):
     order = np.argsort(values, kind="stable")
     assert (np.diff(np.array(corrected)[order]) >= 0).all()
     assert corrected[int(order[0])] == pytest.approx(min(1, min(values) * len(values)))
+
+
+def test_tests_that_hang_together_are_corrected_less_than_by_holm():
+    people = range(7)
+    strong = [9, 8, 10, 9, 7, 8, 9]
+    tests = [([k * value for value in strong], people) for k in (1, 2, -3)]
+    # Two of 128 ways, whatever their number; Holm would ask for three times that.
+    assert sign_flips([*tests, ([1, -1, 1, -1, 1, -1, 0.5], people)])[:3] == [2 / 128] * 3
+
+
+def test_one_false_finding_among_many_comparisons_stays_rare():
+    rng = np.random.default_rng(3)
+    found = 0
+    for _ in range(120):
+        # Six conditions without any difference, rated by eight: fifteen pairs.
+        ratings = rng.normal(size=(6, 8)) + rng.normal(size=8)
+        tests = [(ratings[i] - ratings[j], range(8)) for i in range(6) for j in range(i)]
+        found += min(sign_flips(tests)) < 0.05
+    # At 1 in 20: 6 of 120; thirteen have a chance under 1 %.
+    assert found <= 13

@@ -86,6 +86,12 @@ def test_too_few_answers_say_nothing():
     (pair,) = evaluate(key, [prefer(key, f"L{n}", 1.0, rng) for n in range(5)]).pairs
     assert pair.p is None
     assert "at least 6 listeners (5 listeners, 20 answers)" in pair.verdict
+    # Six unanimous answers suffice for one pair, but not among three.
+    key = design("ab", {"one": ["bark", "guide", "tone"]}, repeats=6)
+    given = tuple(Answer(trial=trial.name, choice="a", seconds=9) for trial in key.trials)
+    ana = Answers(format_version=1, test=key.test, kind="ab", listener="Ana", answers=given)
+    found = evaluate(key, [ana]).pairs
+    assert all(pair.p is None and "at least 7 clear answers" in pair.verdict for pair in found)
     (pair,) = evaluate(key, []).pairs or (None,)
     assert pair is None
 
@@ -113,8 +119,8 @@ def test_known_ratings_are_recovered_and_listeners_screened():
         assert found.ratings[name].value == pytest.approx(levels[name], abs=4)
         assert found.ratings[name].low < found.ratings[name].value < found.ratings[name].high
     (pair,) = [p for p in found.pairs if {p.first, p.second} == {"bark", "guide"}]
-    # All 256 signs: 2 of them, of three pairs.
-    assert pair.p == pytest.approx(3 * 2 / 256)
+    # All 256 signs, turned in all three pairs at once: 2 of them.
+    assert pair.p == pytest.approx(2 / 256)
     assert pair.verdict == "bark is rated above guide."
     assert next(iter(found.ratings)) == "baseline"
 

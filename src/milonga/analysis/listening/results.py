@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,10 +15,11 @@ from milonga.analysis.statistics import (
     LEVEL,
     Interval,
     Share,
+    Test,
     holm,
     mean_of,
     share_of,
-    sign_flip,
+    sign_flips,
 )
 
 _REFERENCE_RATED, _ANCHOR_RATED, _OF_ITEMS = 90.0, 90.0, 0.15
@@ -177,32 +179,53 @@ def _chosen(key: Key, believed: dict[str, Answers]) -> list[Pair]:
             else:
                 value = 1.0 if {"a": first, "b": second}[choice] == names[0] else 0.0
             found.setdefault(names, []).append((who, value))
-    pairs = []
+    pairs, tests = [], []
     for (first, second), values in found.items():
         clear = [(who, value) for who, value in values if value != 0.5]
-        share, p = _share(key, clear)
+        share, test = _share(key, clear)
         undecided = len(values) - len(clear)
-        pairs.append(
-            Pair(first, second, len(believed), len(clear), share, undecided=undecided, p=p)
-        )
-    return _corrected(key, pairs)
+        pairs.append(Pair(first, second, len(believed), len(clear), share, undecided=undecided))
+        tests.append(test)
+    return _tested(key, pairs, tests)
 
 
-def _corrected(key: Key, pairs: Sequence[Pair]) -> list[Pair]:
-    """Correct every p for the number of pairs, and put the finding into words."""
-    tested = holm([pair.p for pair in pairs if pair.p is not None])
-    corrected = iter(tested)
-    found = [replace(each, p=next(corrected)) if each.p is not None else each for each in pairs]
-    return [replace(pair, verdict=_verdict(key, pair)) for pair in found]
+def _tested(key: Key, pairs: Sequence[Pair], tests: Sequence[Test | float | None]) -> list[Pair]:
+    """Test each pair, corrected for their number, and put the finding into words.
+
+    Args:
+        key: of the listening test.
+        pairs: to be tested.
+        tests: differences by listener, an exact p of its own, or None for too few answers.
+    """
+    own = [test for test in tests if test is not None]
+    groups = [test for test in own if not isinstance(test, float)]
+    if len(groups) == len(own):
+        corrected = iter(sign_flips(groups))
+    else:
+        corrected = iter(holm([
+            test if isinstance(test, float) else sign_flips([test])[0] for test in own
+        ]))  # fmt: skip
+    sides = 1 if key.kind == "abx" else 2
+    found = []
+    for pair, test in zip(pairs, tests, strict=True):
+        p = None if test is None else next(corrected)
+        fewest = FEWEST_PAIRS
+        if isinstance(test, float):
+            # So many unanimous answers it takes among so many pairs.
+            fewest = max(fewest, math.ceil(math.log2(sides * len(own) / (1 - LEVEL))))
+        if pair.answers < fewest and isinstance(test, float):
+            p = None
+        found.append(replace(pair, p=p, verdict=_verdict(key, replace(pair, p=p), fewest)))
+    return found
 
 
-def _share(key: Key, clear: list[tuple[str, float]]) -> tuple[Interval | None, float | None]:
+def _share(key: Key, clear: list[tuple[str, float]]) -> tuple[Interval | None, Test | float | None]:
     who, values = [each for each, _ in clear], [value for _, value in clear]
     if not values:
         return None, None
     several = len(set(who)) > 1 and len(set(who)) < len(who)
     if several and len(set(who)) >= FEWEST_PAIRS:
-        return mean_of(values, who), sign_flip([value - 0.5 for value in values], who)
+        return mean_of(values, who), ([value - 0.5 for value in values], who)
     exact: Share = share_of(round(sum(values)), len(values))
     if several or len(values) < FEWEST_PAIRS:
         # Answers of few listeners aren't independent of each other; the share is only described.
@@ -225,23 +248,24 @@ def _rated(key: Key, believed: dict[str, Answers]) -> tuple[list[Pair], dict[str
     }
     ratings = dict(sorted(means.items(), key=lambda pair: -pair[1].value))
     names = [name for name in ratings if name not in ANCHORS]
-    pairs = []
+    pairs: list[Pair] = []
+    tests: list[Test | float | None] = []
     for first, second in itertools.combinations(names, 2):
         both = sorted(values[first].keys() & values[second].keys())
         people = [listener for listener, _ in both]
         differences = [values[first][place] - values[second][place] for place in both]
         listeners = len(set(people))
-        p = sign_flip(differences, people) if listeners >= FEWEST_PAIRS else None
+        tests.append((differences, people) if listeners >= FEWEST_PAIRS else None)
         difference = mean_of(differences, people) if people else None
-        pairs.append(Pair(first, second, listeners, len(people), difference=difference, p=p))
-    return _corrected(key, pairs), ratings
+        pairs.append(Pair(first, second, listeners, len(people), difference=difference))
+    return _tested(key, pairs, tests), ratings
 
 
-def _verdict(key: Key, pair: Pair) -> str:
+def _verdict(key: Key, pair: Pair, fewest: int) -> str:
     both = f"{pair.first} and {pair.second}"
     if pair.p is None:
         of_one = pair.listeners <= 1 and key.kind != "mushra"
-        need = f"at least {FEWEST_PAIRS} {'clear answers' if of_one else 'listeners'}"
+        need = f"at least {fewest} {'clear answers' if of_one else 'listeners'}"
         had = (
             f"{pair.listeners} listener{'s' if pair.listeners != 1 else ''}, {pair.answers} answers"
         )

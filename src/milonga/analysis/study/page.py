@@ -28,7 +28,7 @@ def study_page(
         summary: of the rows.
         about: facts for the end of the page, such as the command.
     """
-    units = "paired by segment, layer and seed; p corrected for all of these comparisons (Holm)"
+    units = "paired by segment, layer and seed; p corrected for all of these comparisons"
     differences = html.table(
         ("figure", "first", "second", "difference", f"{LEVEL:.0%} interval", "p", "pairs", "says"),
         (

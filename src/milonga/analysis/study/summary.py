@@ -17,9 +17,9 @@ from milonga.analysis.statistics import (
     FEWEST_PAIRS,
     LEVEL,
     Interval,
-    holm,
+    Test,
     mean_of,
-    sign_flip,
+    sign_flips,
 )
 
 Row = Mapping[str, Any]
@@ -119,9 +119,9 @@ def summarise(rows: Sequence[Row], figures: Sequence[str]) -> Summary:
         for first, second in itertools.combinations(conditions, 2)
         if (found := _paired(rows, figure, first, second)) is not None
     ]
-    corrected = iter(holm([each.p for each in paired if each.p is not None]))
-    paired = [each if each.p is None else replace(each, p=next(corrected)) for each in paired]
-    return Summary(tuple(means), tuple(replace(each, verdict=_verdict(each)) for each in paired))
+    corrected = iter(sign_flips([test for _, test in paired if test is not None]))
+    tested = [replace(each, p=None if test is None else next(corrected)) for each, test in paired]
+    return Summary(tuple(means), tuple(replace(each, verdict=_verdict(each)) for each in tested))
 
 
 def _mean(rows: Sequence[Row], condition: str, figure: str) -> Mean | None:
@@ -137,7 +137,9 @@ def _mean(rows: Sequence[Row], condition: str, figure: str) -> Mean | None:
     return Mean(condition, figure, len(values), mean, spread)
 
 
-def _paired(rows: Sequence[Row], figure: str, first: str, second: str) -> Paired | None:
+def _paired(
+    rows: Sequence[Row], figure: str, first: str, second: str
+) -> tuple[Paired, Test | None] | None:
     sides: dict[str, dict[tuple[Any, ...], float]] = {first: {}, second: {}}
     for row in rows:
         if row["condition"] in sides and _defined(row, figure):
@@ -151,8 +153,9 @@ def _paired(rows: Sequence[Row], figure: str, first: str, second: str) -> Paired
     units = [place[:2] if segments >= FEWEST_PAIRS else place for place in both]
     # Where nothing differs at all, no test is needed and every sign gives the same.
     enough = len(set(units)) >= FEWEST_PAIRS
-    p = sign_flip(differences, units) if enough else None
-    return Paired(figure, first, second, len(both), segments, mean_of(differences, units), p)
+    test = (differences, units) if enough else None
+    spread = mean_of(differences, units)
+    return Paired(figure, first, second, len(both), segments, spread), test
 
 
 def _defined(row: Row, figure: str) -> bool:
