@@ -63,7 +63,7 @@ def _tiny(place: Path) -> dict[str, Any]:
 
 def _crew(size: int) -> Any:
     from milonga.jobs.local.crew import LocalCrew
-    from milonga.jobs.takes.dealing import Dealer
+    from milonga.jobs.takes.dealer import Dealer
 
     return lambda takes: Dealer(LocalCrew(size, 1))
 

@@ -1,6 +1,7 @@
 """A Ray cluster of two nodes of one core in a process of its own, on the loopback, with a token.
 
-It obeys lines: ``kill`` ends the second node, ``add`` starts another, ``behead`` ends the head.
+Each node has a cache of weights of its own (``cache``), and no network. It obeys lines: ``kill``
+ends the second node, ``add`` starts another, ``behead`` ends the head.
 """
 
 import contextlib
@@ -32,6 +33,7 @@ class TwoNodes:
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
             "RAY_TMPDIR": self._folder,
+            "HF_HUB_OFFLINE": "1",
             # A node that was killed is given up in seconds.
             "RAY_health_check_initial_delay_ms": "500",
             "RAY_health_check_period_ms": "500",
@@ -44,6 +46,10 @@ class TwoNodes:
         )  # fmt: skip
         self.address = f"ray://127.0.0.1:{self._process.stdout.readline().strip()}"
         return self
+
+    def cache(self, node):
+        """The cache of weights of the node ``head`` or ``second``."""
+        return cache_of(self._folder, node)
 
     def tell(self, what):
         """Let it do something, and wait until it has."""
@@ -65,6 +71,10 @@ class TwoNodes:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
+def cache_of(folder, node):
+    return Path(folder, "caches", node)
+
+
 def main():
     from ray.cluster_utils import Cluster
 
@@ -75,8 +85,14 @@ def main():
         port = free.getsockname()[1]
     shared = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100_000_000}
     Path(os.environ["RAY_TMPDIR"], "ray").mkdir()  # where a cluster leaves its address
-    head = {**shared, "ray_client_server_port": port}
+    folder = os.environ["RAY_TMPDIR"]
+    caches = {
+        node: {"env_vars": {"HF_HUB_CACHE": str(cache_of(folder, node))}}
+        for node in ("head", "second")
+    }
+    head = {**shared, **caches["head"], "ray_client_server_port": port}
     cluster = Cluster(initialize_head=True, head_node_args=head)
+    shared |= caches["second"]
     second = cluster.add_node(**shared)
     print(port, file=out, flush=True)
     for line in sys.stdin:

@@ -13,6 +13,7 @@ from milonga.generators.base import Assessment, Generator, Model
 from milonga.generators.registry import GENERATORS, KnownGenerator
 from milonga.jobs.cluster.actor import TakeActor
 from milonga.jobs.local import process
+from milonga.weights import ensure_weights
 
 
 def _workers(folder):
@@ -33,6 +34,8 @@ class Tone(Generator):
         device: str = "cpu"
         wait_for: str = ""
         work_s: float = 0.0
+        weights: str = ""
+        """A repository whose files it needs."""
 
     def assess(self, request):
         return Assessment(estimate_s=1.0, memory=1000)
@@ -42,6 +45,8 @@ class Tone(Generator):
 
     def render(self, request, progress=None):
         folder = Path(self.options.folder)
+        if self.options.weights:
+            ensure_weights(self.options.weights, progress=progress)
         if self.options.folder:
             with open(folder / "who.txt", "a") as file:
                 file.write(f"{self.options.model} {request.seed} {os.getpid()}\n")

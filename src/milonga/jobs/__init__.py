@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from milonga.jobs.kinds import (
         CompareWork,
         EditWork,
+        PlayWork,
         RenderWork,
         ScoreWork,
         StudyWork,
@@ -35,6 +36,7 @@ _HOMES = {
     "Cost": "milonga.jobs.job",
     "EditWork": "milonga.jobs.kinds",
     "Job": "milonga.jobs.job",
+    "PlayWork": "milonga.jobs.kinds",
     "Queue": "milonga.jobs.queue",
     "RenderWork": "milonga.jobs.kinds",
     "Runner": "milonga.jobs.running.runner",
@@ -56,6 +58,7 @@ __all__ = [
     "Cost",
     "EditWork",
     "Job",
+    "PlayWork",
     "Queue",
     "RenderWork",
     "Runner",

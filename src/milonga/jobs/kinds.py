@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from milonga.errors import JobError
 from milonga.generators.base import Task
@@ -16,6 +16,7 @@ from milonga.jobs.placing import Place
 from milonga.runtime.devices import has_accelerator
 from milonga.runtime.progress import Progress
 from milonga.runtime.record import ExplainedRecord, first_error
+from milonga.sounds.model.play_settings import PlaySettings
 from milonga.sounds.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -202,6 +203,7 @@ class EditWork(Work):
     segment: str
     task: Task
     choose: bool = False
+    report: bool | None = None
     wanted: Mapping[str, Any] = Field(default_factory=dict)
 
     @property
@@ -213,7 +215,11 @@ class EditWork(Work):
         """Plan the edit; errors as ``plan_edit``."""
         from milonga.workflows.edits import plan_edit
 
-        return plan_edit(self.out, self.segment, self.task, **self.wanted)
+        wanted = dict(self.wanted)
+        if lines := wanted.get("lines"):
+            # JSON has no numbers as keys.
+            wanted["lines"] = {int(number): text for number, text in lines.items()}
+        return plan_edit(self.out, self.segment, self.task, **wanted)
 
     def cost(self) -> Cost:
         return cost_of_takes(self.plan().plan.takes, Place(1, "", False))
@@ -221,13 +227,82 @@ class EditWork(Work):
     def run(self, progress: Progress, made: Made) -> dict[str, Any]:
         from milonga.workflows.edits import make_edits
 
-        found = make_edits(self.plan(), choose=self.choose, progress=progress)
+        found = make_edits(self.plan(), choose=self.choose, report=self.report, progress=progress)
         for outcome in found.outcomes:
             if outcome.receipt is not None:
                 made(outcome.planned.receipt_path)
         if not found.paths:
             faults = "; ".join(outcome.fault for outcome in found.outcomes)
             raise JobError(f"The edit gave no take: {faults}")
+        return found.to_dict()
+
+
+class PlayWork(Work):
+    """``play_batch``; ``settings`` and ``export`` are the fields that were chosen."""
+
+    kind = "play"
+
+    model: Path | str
+    folder: Path
+    seeds: str | tuple[int, ...] | None = None
+    grid: Mapping[str, tuple[float, ...]] | tuple[str, ...] = ()
+    settings: Mapping[str, Any] = Field(default_factory=dict)
+    preset: str | None = None
+    export: Mapping[str, Any] = Field(default_factory=dict)
+    many: bool = False
+    force: bool = False
+    workers: int | None = None
+    on: str = ""
+    trusting: bool = False
+
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _chosen(cls, value: Any) -> Any:
+        # Only what was chosen goes over a preset.
+        if isinstance(value, PlaySettings):
+            return value.anchored().model_dump(exclude_unset=True)
+        return value
+
+    @field_validator("model")
+    @classmethod
+    def _placed(cls, value: Path | str) -> Path | str:
+        # A file is found from any folder; a name is the library's.
+        return Path(value).absolute() if Path(value).is_file() else str(value)
+
+    @property
+    def title(self) -> str:
+        return f"play {Path(self.model).stem} into {self.folder.name}"
+
+    def _batch(self) -> dict[str, Any]:
+        return {
+            "seeds": self.seeds, "grid": self.grid, "settings": PlaySettings(**self.settings),
+            "preset": self.preset, "export": self.export, "many": self.many,
+        }  # fmt: skip
+
+    def cost(self) -> Cost:
+        from milonga import weights
+        from milonga.workflows.playing import plan_play
+
+        Place(self.workers, self.on, self.trusting)
+        plan = plan_play(self.model, self.folder, **self._batch())
+        download = 0
+        if self.settings.get("vocoder") == "bigvgan" and weights.locate("bigvgan") is None:
+            download = weights.CATALOGUE["bigvgan"].size
+        return Cost(download=download, takes=len(plan.jobs))
+
+    def run(self, progress: Progress, made: Made) -> dict[str, Any]:
+        from milonga.audio.export.receipt import receipt_path
+        from milonga.workflows.playing import play_batch
+
+        place = Place(self.workers, self.on, self.trusting).sounds()
+        found = play_batch(self.model, self.folder, force=self.force, progress=progress, on=place,
+                           **self._batch())  # fmt: skip
+        for outcome in found.outcomes:
+            if outcome.error is None:
+                made(receipt_path(outcome.path))
+        if failed := found.count("failed"):
+            faults = [str(outcome.error) for outcome in found.outcomes if outcome.error]
+            raise JobError(f"{failed} of {len(found.outcomes)} sounds failed: {faults[0]}")
         return found.to_dict()
 
 
@@ -295,8 +370,8 @@ class ScoreWork(Work):
         return found.to_dict()
 
 
-_WORKS: tuple[type[Work], ...] = (RenderWork, EditWork, StudyWork, TrainWork, CompareWork,
-                                 ScoreWork)  # fmt: skip
+_WORKS: tuple[type[Work], ...] = (RenderWork, EditWork, StudyWork, TrainWork, PlayWork,
+                                 CompareWork, ScoreWork)  # fmt: skip
 
 KINDS: Mapping[str, type[Work]] = {work.kind: work for work in _WORKS}
 """The workflows that can be queued, by name."""

@@ -11,6 +11,7 @@ from milonga.errors import JobError
 if TYPE_CHECKING:
     from milonga.songs.rendering.planned import PlannedTake
     from milonga.songs.rendering.render import TakeRunner
+    from milonga.workflows.playing import BatchPlace
 
 SCHEME = "ray"
 
@@ -52,6 +53,18 @@ class Place:
 
         choice = choose_workers(takes, self.workers)
         return choice.runner(), choice.why
+
+    def sounds(self) -> BatchPlace | None:
+        """Return what makes the sounds of a batch there; None for this process."""
+        if self.on:
+            from milonga.jobs.cluster.crew import cluster_sounds
+
+            return cluster_sounds(self.on, self.workers, trusting=self.trusting)
+        if (self.workers or 1) == 1:
+            return None
+        from milonga.jobs.local.sounds import sound_workers
+
+        return sound_workers(self.workers or 1)
 
     def memory(self, takes: Sequence[PlannedTake], alone: int | None) -> int | None:
         """Return the bytes that takes need here, where ``alone`` is what one process does."""

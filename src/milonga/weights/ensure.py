@@ -22,6 +22,7 @@ from milonga.weights.hub.client import Hub
 from milonga.weights.hub.retries import Retry
 from milonga.weights.hub.tokens import find_token
 from milonga.weights.local import LocalWeights
+from milonga.weights.peers import PeerContents, files_of, known_peers
 from milonga.weights.selection import Files
 from milonga.weights.settings import Folder
 from milonga.weights.sources import ModelSource, find_source
@@ -171,6 +172,8 @@ class EnsureRun:
                 record = local.find(self._source, cache) or self._adopt(cache, self._offline)
                 if record is not None:
                     return local.from_record(self._source, cache, record)
+        if (brought := self._of_peers(caches)) is not None:
+            return local.from_record(self._source, *brought)
         if self._offline:
             raise self._not_downloaded(caches)
         try:
@@ -188,6 +191,33 @@ class EnsureRun:
                         return self._unchecked(caches, error)
                     found = self._download(hub, cache, commit, files)
         return local.from_record(self._source, cache, found)
+
+    def _of_peers(self, caches: list[RepoCache]) -> tuple[RepoCache, DownloadRecord] | None:
+        """Bring the files from another machine that has them."""
+        source = self._source
+        if self._options.update or not known_peers():
+            return None
+        try:
+            cache = self._writable(caches)
+            with cache.lock(Waiting(self._progress, source.name)):
+                # Another process may have brought them while this one waited.
+                found = local.find(source, cache)
+                for peer in known_peers() if found is None else ():
+                    offer = peer.offer(source.repo, source.revision, source.files)
+                    if offer is None:
+                        continue
+                    self._progress.message(f"{source.name} comes from {peer.name}.")
+                    contents = PeerContents(peer, offer)
+                    fetcher = Fetcher(contents, cache, source, offer.commit, _PATIENCE,
+                                      self._progress)  # fmt: skip
+                    found = replace(fetcher.run(files_of(offer)), checked=offer.checked)
+                    records.save(cache, found, source.files)
+                    cache.remember(source.revision, offer.commit)
+                    break
+        except WeightsError as error:
+            self._progress.message(f"{source.name}: {error.message}")
+            return None
+        return None if found is None else (cache, found)
 
     def _unchecked(self, caches: list[RepoCache], error: WeightsError) -> LocalWeights:
         """Use what another tool left here where the hub can't be asked; else raise ``error``."""
@@ -295,4 +325,6 @@ class Waiting:
         self._progress.check()
 
 
+_PATIENCE = Retry(attempts=2)
+"""With another machine, since there is the hub."""
 _TELL_EVERY_S = 60.0

@@ -13,8 +13,7 @@ from milonga.weights.cache.hashing import hash_file
 from milonga.weights.cache.layout import RepoCache
 from milonga.weights.cache.records import DownloadRecord, FileRecord
 from milonga.weights.hub.answers import RemoteFile
-from milonga.weights.hub.client import Hub
-from milonga.weights.hub.download import fetch
+from milonga.weights.hub.download import Contents, fetch
 from milonga.weights.hub.retries import Attempts, Retry
 from milonga.weights.sources import ModelSource
 
@@ -27,8 +26,8 @@ _STALE_S = 14 * 24 * 3600
 class Fetcher:
     """A download of chosen files of one commit into the cache."""
 
-    def __init__(self, hub: Hub, cache: RepoCache, source: ModelSource, commit: str, retry: Retry,
-                 progress: Progress) -> None:  # fmt: skip
+    def __init__(self, hub: Contents, cache: RepoCache, source: ModelSource, commit: str,
+                 retry: Retry, progress: Progress) -> None:  # fmt: skip
         self._hub, self._cache, self._source = hub, cache, source
         self._commit, self._retry, self._progress = commit, retry, progress
         self._stop = threading.Event()

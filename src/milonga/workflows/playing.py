@@ -12,7 +12,7 @@ from milonga.audio.export.receipt import Provenance
 from milonga.audio.export.settings import ExportSettings
 from milonga.audio.export.write import ExportResult, check_target
 from milonga.audio.export.write import export as export_clip
-from milonga.errors import MilongaError
+from milonga.errors import MilongaError, SoundError
 from milonga.runtime import html
 from milonga.runtime.progress import Progress
 from milonga.sounds.library.history import History
@@ -24,9 +24,12 @@ from milonga.sounds.model.play_settings import PlaySettings
 if TYPE_CHECKING:
     from milonga.audio.clip import Clip
     from milonga.sounds.instrument.batch import BatchResult, Job, Outcome, RunJobs
+    from milonga.sounds.instrument.batch_plan import BatchPlan
     from milonga.sounds.instrument.instrument import Instrument
 
 Export = ExportSettings | Mapping[str, Any] | None
+Seeds = str | Sequence[int] | None
+Grid = Mapping[str, Sequence[float]] | Sequence[str]
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
@@ -87,6 +90,8 @@ class BatchOrder:
         stem: what the files' names begin with.
         folder: of the batch.
         force: replace files that are there.
+        plays_with: model, vocoder and libraries, as ``Instrument.plays_with``; another process has
+            to have the same.
     """
 
     model: str
@@ -95,17 +100,30 @@ class BatchOrder:
     stem: str
     folder: Path
     force: bool
+    plays_with: Mapping[str, Any]
 
-    def open(self) -> Callable[[Job], Outcome]:
-        """Open the model, and return what makes one sound of the batch."""
+    def open(self) -> Callable[[Job, Path], Outcome]:
+        """Open the model, and return what makes one sound of the batch in a folder.
+
+        Raises:
+            SoundError: it would sound otherwise here, by another vocoder or library.
+            MilongaError: as ``Instrument.open``.
+        """
         from milonga.sounds.instrument.batch_plan import plan_batch
         from milonga.sounds.instrument.instrument import Instrument
 
         instrument = Instrument.open(
             self.model, vocoder=self.settings.vocoder, device=self.settings.device
         )
+        here = instrument.plays_with
+        if other := [name for name, value in self.plays_with.items() if here.get(name) != value]:
+            raise SoundError(
+                f"It would sound otherwise in the process that was asked, by its {other[0]}: "
+                f"{here.get(other[0])} instead of {self.plays_with[other[0]]}.",
+                step="Install the same on all machines.",
+            )
         plan = plan_batch(instrument, self.settings, [0], {}, self.export, self.stem)
-        return lambda job: plan.make_one(job, self.folder, force=self.force)
+        return lambda job, folder: plan.make_one(job, folder, force=self.force)
 
 
 class BatchPlace(Protocol):
@@ -211,7 +229,7 @@ def play_sounds(
     with progress.task("Sounds", count) as task:
         for one, path in turns:
             clip, made = instrument.play(one, progress), instrument.provenance(one)
-            own = settings.model_copy(update={"seed": one.seed})
+            own = choice.settings.model_copy(update={"seed": one.seed})
             models = [played_model(instrument.path, instrument.sha256, library=library)]
             keep = _Keep(models, own, made, "play", library, progress) if history else None
             result, number = _written(clip, path, target, made, force, keep, progress)
@@ -227,8 +245,8 @@ def play_batch(
     model: str | Path,
     folder: str | Path,
     *,
-    seeds: str | Sequence[int] | None = None,
-    grid: Mapping[str, Sequence[float]] | Sequence[str] = (),
+    seeds: Seeds = None,
+    grid: Grid = (),
     settings: PlaySettings | None = None,
     preset: str | None = None,
     export: Export = None,
@@ -253,32 +271,64 @@ def play_batch(
     Raises:
         MilongaError: as ``play_sounds``, ``plan_batch`` and ``run_batch``.
     """
-    from milonga.sounds.instrument.batch import parse_grid, parse_seeds
-    from milonga.sounds.instrument.batch_plan import plan_batch
-
     progress = progress or Progress()
     settings = PlaySettings(**chosen).over(settings or PlaySettings())
     instrument, choice = _opened(model, settings, preset, export, library, progress)
-    settings = choice.settings
-    numbers = parse_seeds(seeds) if isinstance(seeds, str) else seeds
-    values = grid if isinstance(grid, Mapping) else parse_grid(grid)
-    stem = file_stem(instrument.header.name)
-    plan = plan_batch(
-        instrument,
-        settings,
-        [settings.seed] if numbers is None else numbers,
-        values,
-        choice.export,
-        stem,
-    )
+    plan = _planned(instrument, choice, seeds, grid)
     plan.check_room(Path(folder), many=many)
-    weak = instrument.header.weak_notes([*settings.controls, *values])
+    weak = instrument.header.weak_notes([*choice.settings.controls, *plan.jobs[0].settings])
     _tell(progress, instrument.chosen_vocoder.note, *weak)
     if on is None:
         return plan.make(Path(folder), progress=progress, force=force)
-    order = BatchOrder(str(instrument.path.absolute()), settings, choice.export, stem,
-                       Path(folder).absolute(), force)  # fmt: skip
+    # What was chosen here is what others play with.
+    own = choice.settings.model_copy(update={
+        "vocoder": instrument.chosen_vocoder.name, "device": instrument.vocoder.device,
+    }).anchored()  # fmt: skip
+    order = BatchOrder(str(instrument.path.absolute()), own, choice.export,
+                       file_stem(instrument.header.name), Path(folder).absolute(), force,
+                       instrument.plays_with)  # fmt: skip
     return plan.make(Path(folder), progress=progress, force=force, run=on(order))
+
+
+def plan_play(
+    model: str | Path,
+    folder: str | Path,
+    *,
+    seeds: Seeds = None,
+    grid: Grid = (),
+    settings: PlaySettings | None = None,
+    preset: str | None = None,
+    export: Export = None,
+    many: bool = False,
+    library: Library | None = None,
+) -> BatchPlan:
+    """Plan what ``play_batch`` would do and check it, without the vocoder: loads and writes little.
+
+    Raises:
+        MilongaError: as ``play_batch``.
+    """
+    settings = settings or PlaySettings()
+    quick = PlaySettings(vocoder="griffin-lim").over(settings)
+    instrument, choice = _opened(model, quick, preset, export, library, Progress())
+    plan = _planned(instrument, choice, seeds, grid)
+    plan.check_room(Path(folder), many=many)
+    return plan
+
+
+def _planned(instrument: Instrument, choice: PlayChoice, seeds: Seeds, grid: Grid) -> BatchPlan:
+    from milonga.sounds.instrument.batch import parse_grid, parse_seeds
+    from milonga.sounds.instrument.batch_plan import plan_batch
+
+    numbers = parse_seeds(seeds) if isinstance(seeds, str) else seeds
+    values = grid if isinstance(grid, Mapping) else parse_grid(grid)
+    return plan_batch(
+        instrument,
+        choice.settings,
+        [choice.settings.seed] if numbers is None else numbers,
+        values,
+        choice.export,
+        file_stem(instrument.header.name),
+    )
 
 
 def blend_sounds(

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from milonga.cli.main import cli
 from milonga.generators.registry import GENERATORS, KnownGenerator
+from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
 from milonga.songs.sheet.model import Sheet
 from milonga.workflows.songs import render_song
@@ -62,6 +63,21 @@ def test_json_of_the_plan_and_of_the_edit(edit, out, tmp_path):
     assert done["report"] == str(out / "report/index.html")
     assert "editor-extend-s0" in (out / "report/index.html").read_text()
     assert done["takes"][0]["status"] == "rendered"
+
+
+def test_an_edit_in_the_queue_is_the_edit(edit, out, tmp_path, monkeypatch):
+    from milonga.jobs import Queue
+    from milonga.jobs.kinds import work_of
+
+    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
+    edit("1", "repaint", "--from", "0.2", "--to", "0.6", "--line", "2=we sing", "--queue",
+         "--choose", "--priority", "3")  # fmt: skip
+    (job,) = Queue().jobs()
+    assert (job.title, job.priority, job.cost.takes) == ("repaint 1", 3, 1)
+    receipts = []
+    found = work_of(job.kind, job.version, job.arguments).run(Progress(), receipts.append)
+    assert found["chosen"] == "editor-repaint-s0"
+    assert [line.text for line in read_receipt(receipts[0]).request.lyrics][1] == "we sing"
 
 
 def test_stems_and_layers(edit, out):

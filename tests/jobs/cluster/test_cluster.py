@@ -1,5 +1,6 @@
 """A real Ray: two nodes of one core on this machine, what is lost on them, and who may join."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -9,12 +10,14 @@ from collections import Counter
 
 import pytest
 import ray_cluster
+from sound_models import small_model
 
 from milonga.errors import ClusterError
 from milonga.jobs.cluster import crew
 from milonga.jobs.placing import Place
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.render import render_takes
+from milonga.weights import ensure_weights
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -78,6 +81,66 @@ def test_a_study_of_forty_takes_over_two_nodes(nodes, tmp_path):
         name: take["sound"]["sha256"] for name, take in near.items()
     }
     assert len(Counter(take["node"] for take in far.values())) == 2
+
+
+def test_a_folder_that_only_we_see_gets_its_takes_as_bytes(
+    on_nodes, tones, hashes, tmp_path, monkeypatch
+):
+    @contextlib.contextmanager
+    def unseen(folder):
+        yield {"path": str(tmp_path / "elsewhere"), "word": "", "user": 0}
+
+    seen = []
+    told = crew._event
+    monkeypatch.setattr(crew, "marked", unseen)
+    monkeypatch.setattr(
+        crew, "_event", lambda *known: seen.append("sound" in known[2]) or told(*known)
+    )
+    outcomes = on_nodes(tones(4))
+    assert {outcome.status for outcome in outcomes} == {"rendered"}
+    assert seen == [True] * 4
+    assert len({outcome.receipt.node for outcome in outcomes}) == 2
+    monkeypatch.undo()
+    dict(render_takes(tones(4, out="near"), Progress()))
+    assert hashes("out") == hashes("near")
+
+
+def test_a_node_gets_weights_from_the_head_once(nodes, on_nodes, tones, hub, messages):
+    hub.add("owner/tiny", {"config.json": b"{}", "model.safetensors": bytes(3_000_000)})
+    ensure_weights("owner/tiny", cache_dir=nodes.cache("head"))
+    asked = len(hub.requests)
+    for out in ("out", "again"):
+        outcomes = on_nodes(tones(6, out=out, models="ab", weights="owner/tiny"), messages)
+        assert {outcome.status for outcome in outcomes} == {"rendered"}, outcomes
+        assert len({outcome.receipt.node for outcome in outcomes}) == 2
+    assert sum("comes from the head" in text for text in messages.texts) == 1
+    blobs = [
+        {path.name for path in nodes.cache(node).glob("models--*/blobs/*")}
+        for node in ("head", "second")
+    ]
+    assert blobs[0] == blobs[1]
+    assert len(blobs[0]) == 2
+    assert len(hub.requests) == asked
+
+
+def test_a_batch_of_sounds_over_two_nodes(nodes, tmp_path, monkeypatch):
+    from milonga.audio.export.receipt import read_export_receipt
+    from milonga.sounds.library.library import Library
+    from milonga.workflows.playing import play_batch
+
+    monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
+    Library().save("tiny", *small_model("tiny"))
+    batch = {"seeds": "0-3", "seconds": 0.3, "vocoder": "griffin-lim", "device": "cpu"}
+    near = play_batch("tiny", tmp_path / "near", **batch)
+    for out, mark in (("far", crew.marked), ("bytes", None)):
+        if mark is None:
+            monkeypatch.setattr(crew, "marked", lambda _: contextlib.nullcontext({"path": "/no"}))
+        far = play_batch("tiny", tmp_path / out, on=Place(on=nodes.address).sounds(), **batch)
+        assert far.count("made") == 4, far.outcomes
+        for one, other in zip(far.outcomes, near.outcomes, strict=True):
+            assert read_export_receipt(one.path).sound == read_export_receipt(other.path).sound
+    again = play_batch("tiny", tmp_path / "bytes", **batch)
+    assert again.count("kept") == 4
 
 
 def test_a_killed_worker(on_nodes, tones, who):

@@ -14,7 +14,7 @@ from milonga.errors import Cancelled, JobError, OutputError
 from milonga.jobs.local import crew as local
 from milonga.jobs.local.choice import choose_workers
 from milonga.jobs.local.crew import LocalCrew
-from milonga.jobs.takes.dealing import Dealer
+from milonga.jobs.takes.dealer import Dealer
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.render import render_takes
 
@@ -49,7 +49,12 @@ def test_the_take_of_a_killed_worker_moves_on(tones, who, messages):
     outcomes = dealt(tones(4), progress=messages)
     assert {outcome.status for outcome in outcomes} == {"rendered"}
     assert sorted(Counter(seed for _, seed, _ in who()).values()) == [1, 1, 1, 2]
-    assert any("its take moves on" in text and "signal 9" in text for text in messages.texts)
+    assert any("its work moves on" in text and "signal 9" in text for text in messages.texts)
+
+
+def test_a_worker_computes_with_its_share_of_the_threads(tones):
+    (outcome,) = Dealer(LocalCrew(1, 3))(tones(1), Progress())
+    assert outcome[1].receipt.threads == 3
 
 
 def test_a_take_that_kills_twice_fails_and_the_others_are_made(tones):

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, put, say
+from milonga.cli.queueing import put_in_queue, queue_options
 from milonga.cli.songs.choices import options_option, seed_option, takes_option
 from milonga.cli.songs.render import show_plan
 
@@ -98,6 +99,7 @@ _HOW = (
         "one]",
     ),
     click.option("--dry-run", is_flag=True, help="Print the plan and stop."),
+    queue_options,
     json_option,
 )
 _TRACK = click.option(
@@ -210,8 +212,9 @@ def complete(place: tuple[Path, str], **wanted: Any) -> int:
 def _edit(place: tuple[Path, str], task: Any, wanted: dict[str, Any]) -> int:
     from milonga.workflows.edits import make_edits, plan_edit
 
-    choose, report, dry_run, as_json = (
-        wanted.pop(name) for name in ("choose", "report", "dry_run", "as_json")
+    choose, report, dry_run, queue, priority, after, as_json = (
+        wanted.pop(name)
+        for name in ("choose", "report", "dry_run", "queue", "priority", "after", "as_json")
     )
     planned = plan_edit(*place, task, **wanted)
     show_plan(planned.plan)
@@ -219,6 +222,12 @@ def _edit(place: tuple[Path, str], task: Any, wanted: dict[str, Any]) -> int:
         if as_json:
             print_json(planned)
         return 0
+    if queue:
+        from milonga.jobs.kinds import EditWork
+
+        work = EditWork(out=place[0], segment=place[1], task=task, choose=choose, report=report,
+                        wanted=wanted)  # fmt: skip
+        return put_in_queue(work, priority, after, as_json)
     done = make_edits(planned, choose=choose, report=report, progress=make_progress())
     if as_json:
         print_json(done)

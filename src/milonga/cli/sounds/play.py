@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, put, say, say_error, show
+from milonga.cli.placing import cluster_options
+from milonga.cli.queueing import put_in_queue, queue_options
 from milonga.cli.sounds.options import (
     export_fields,
     export_options,
@@ -49,9 +51,12 @@ _MOST_LISTED = 10
 @no_history_option
 @export_options
 @click.option(
-    "--workers", type=click.IntRange(1), default=1, show_default=True, metavar="N",
-    help="Of a batch: make the sounds in N processes.",
+    "--workers", type=click.IntRange(1), metavar="N",
+    help="Of a batch: make the sounds in N processes; by default in one, on a cluster in as many "
+    "as it holds.",
 )  # fmt: skip
+@cluster_options
+@queue_options
 @json_option
 def play(
     model: str,
@@ -63,7 +68,12 @@ def play(
     out: Path | None,
     force: bool,
     no_history: bool,
-    workers: int,
+    workers: int | None,
+    on: str,
+    trusting: bool,
+    queue: bool,
+    priority: int,
+    after: tuple[int, ...],
     as_json: bool,
     **values: Any,
 ) -> int:
@@ -91,12 +101,22 @@ def play(
             raise click.UsageError("Give -n, or --seeds and --grid.")
         if out is None:
             raise click.UsageError("Give the folder of the batch: -o FOLDER")
-        if workers > 1:
-            from milonga.jobs.local.sounds import sound_workers
+        batch: dict[str, Any] = {"seeds": seeds, "grid": grids, "many": yes}
+        if queue:
+            from milonga.jobs.kinds import PlayWork
 
-            chosen["on"] = sound_workers(workers)
-        result = play_batch(model, out, seeds=seeds, grid=grids, many=yes, **chosen)
-        return _report(result, out, as_json)
+            del chosen["progress"]
+            work = PlayWork(model=model, folder=out, workers=workers, on=on, trusting=trusting,
+                            **batch, **chosen)  # fmt: skip
+            return put_in_queue(work, priority, after, as_json)
+        from milonga.jobs.placing import Place
+
+        place = Place(workers, on, trusting).sounds()
+        return _report(play_batch(model, out, on=place, **batch, **chosen), out, as_json)
+    if queue or on or workers:
+        raise click.UsageError(
+            "--queue, --on and --workers are for a batch: give --seeds or --grid."
+        )
     sounds = play_sounds(
         model,
         count,

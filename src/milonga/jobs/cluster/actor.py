@@ -1,7 +1,8 @@
 """The worker of a cluster: a Ray actor that keeps its models loaded.
 
 What it is given and what it returns is data: a packet as JSON; a receipt as JSON and a sound's
-bytes, with their hash. Ray finds this class by its name in the milonga that a node has installed.
+bytes, or the place where it wrote them, with their hash. Ray finds this class by its name in the
+milonga that a node has installed.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from milonga import __version__
-from milonga.errors import Cancelled
+from milonga.errors import Cancelled, MilongaError
+from milonga.jobs.cluster.shared import sees
+from milonga.jobs.cluster.weights import HeadPeer
 from milonga.jobs.takes.crew import Done
-from milonga.jobs.takes.packets import Bench, TakePacket
-from milonga.jobs.takes.rendering import render_packet
+from milonga.jobs.takes.making import make_packet, read_packet
+from milonga.jobs.takes.packets import Bench, Packet
 from milonga.runtime.progress import Progress, Update
+from milonga.weights.peers import add_peer
 
 
 class NodeProgress(Progress):
@@ -49,37 +53,70 @@ class NodeProgress(Progress):
 
 
 class TakeActor:
-    """Renders takes on a node; ``render`` and the other methods run in threads of their own."""
+    """Makes sounds on a node; ``make`` and the other methods run in threads of their own.
 
-    def __init__(self) -> None:
+    Args:
+        weights: a ``WeightsActor`` of the head; None where there is none.
+    """
+
+    def __init__(self, weights: Any = None) -> None:
+        if weights is not None:
+            add_peer(HeadPeer(weights))
         self._bench, self._progress = Bench(), NodeProgress()
+        self._place = f"{platform.node()} {_node()}"
 
-    def hello(self) -> dict[str, Any]:
-        """Tell which milonga this is, and where."""
+    def hello(self, mark: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Tell which milonga this is, where, and if it sees the folder of the output."""
         return {
             "milonga": __version__,
             "python": platform.python_version(),
-            "place": f"{platform.node()} {_node()}",
+            "place": self._place,
             "pid": os.getpid(),
+            "shared": mark is not None and sees(mark),
         }
 
-    def render(self, packet: str) -> dict[str, Any]:
-        """Render a take in a folder of this node, and return it with the hash of what travels."""
-        asked = TakePacket.model_validate_json(packet)
+    def make(
+        self, packet: str, shared: bool, names: tuple[str, ...] = (), *supplies: bytes
+    ) -> dict[str, Any]:
+        """Make a sound, and tell the hash of what was made.
+
+        Args:
+            packet: as JSON.
+            shared: into the folder of the packet; else into one of this node, and what was made is
+                returned.
+            names: of the files that its model is loaded from.
+            supplies: what they hold.
+        """
+        asked = read_packet(packet).model_copy(update={"node": self._place})
+        try:
+            if names:
+                self._prepare(asked, names, supplies)
+            if shared:
+                return self._made(asked)
+            with tempfile.TemporaryDirectory(prefix="milonga-") as folder:
+                return self._made(asked.model_copy(update={"folder": Path(folder)}), travels=True)
+        except Cancelled:
+            return {"error": "It was stopped."}
+        except MilongaError as error:
+            return {"error": str(error)}
+
+    def _prepare(self, packet: Packet, names: tuple[str, ...], supplies: tuple[bytes, ...]) -> None:
         with tempfile.TemporaryDirectory(prefix="milonga-") as folder:
-            here = asked.model_copy(update={"folder": Path(folder)})
-            try:
-                done = render_packet(here, self._bench, self._progress)
-            except Cancelled:
-                done = Done(error="It was stopped.")
-            if done.fatal is not None:
-                # A node's disk is no reason to stop the others.
-                done = Done(error=": ".join(part for part in done.fatal[:2] if part))
-            if done.status == "failed":
-                return {"error": done.error, "details": done.details}
-            receipt = Path(folder, f"{done.name}.json").read_text(encoding="utf-8")
-            sound = Path(folder, f"{done.name}.wav").read_bytes()
-        return {"receipt": receipt, "sound": sound, "sha256": digest(receipt, sound)}
+            for name, content in zip(names, supplies, strict=True):
+                Path(folder, Path(name).name).write_bytes(content)
+            packet.prepare(self._bench, Path(folder))
+
+    def _made(self, packet: Packet, *, travels: bool = False) -> dict[str, Any]:
+        done = make_packet(packet, self._bench, self._progress)
+        if done.fatal is not None and travels:
+            # A node's disk is no reason to stop the others.
+            done = Done(error=": ".join(part for part in done.fatal[:2] if part))
+        if done.status == "failed":
+            return {"error": done.error, "details": done.details, "fatal": done.fatal}
+        receipt, sound = read_both(packet, done)
+        told = {"status": done.status, "name": done.name, "notes": done.notes,
+                "sha256": digest(receipt, sound)}  # fmt: skip
+        return {**told, "receipt": receipt, "sound": sound} if travels else told
 
     def look(self) -> dict[str, Any]:
         """Tell how far the work is."""
@@ -104,8 +141,14 @@ def _node() -> str:
     return str(ray.get_runtime_context().get_node_id())[:8]
 
 
+def read_both(packet: Packet, done: Done) -> tuple[str, bytes]:
+    """Read the receipt and the sound of a packet that is done."""
+    sound, receipt = packet.files(done)
+    return receipt.read_text(encoding="utf-8"), sound.read_bytes()
+
+
 def digest(receipt: str, sound: bytes) -> str:
-    """Return the SHA-256 of what travels."""
+    """Return the SHA-256 of what was made."""
     return hashlib.sha256(receipt.encode() + b"\0" + sound).hexdigest()
 
 

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from milonga.errors import ClusterError
-from milonga.jobs.cluster.actor import TakeActor, digest, same_milonga
+from milonga.jobs.cluster.actor import TakeActor, digest, read_both, same_milonga
 from milonga.jobs.cluster.joining import Cluster, connect
-from milonga.jobs.cluster.needs import Need, needs_of
+from milonga.jobs.cluster.needs import Need, needs_of, needs_of_sounds
+from milonga.jobs.cluster.shared import marked
+from milonga.jobs.cluster.weights import weights_of_head
 from milonga.jobs.takes.crew import Crew, Done, Event, Hand
-from milonga.jobs.takes.dealing import Dealer
-from milonga.jobs.takes.packets import TakePacket
+from milonga.jobs.takes.dealer import Dealer
+from milonga.jobs.takes.packets import Packet
+from milonga.jobs.takes.sounds import SoundDealer
 from milonga.runtime.devices import thread_count
-from milonga.runtime.progress import Update
+from milonga.runtime.progress import Progress, Update
 from milonga.songs.rendering.planned import PlannedTake
 from milonga.songs.rendering.render import TakeRunner
+from milonga.sounds.instrument.batch import Job, Outcome, RunJobs
+from milonga.workflows.playing import BatchOrder, BatchPlace
 
 _LOOK_S = 1.0
 """Between two questions for progress."""
 _HEAD_S = 5.0
 """Between two looks whether the head is there."""
-_GRACE_S = 3.0
+_LATE_S = 5.0
+"""After which files that a node wrote should be seen here."""
 _GONE = (
     "What was finished is kept. When the cluster is there again, the same command does the rest."
 )
@@ -35,7 +43,11 @@ _GONE = (
 class _Actor:
     actor: Any
     refs: dict[Any, str] = field(default_factory=dict)
-    """What it was asked, by the reference of the answer: hello, render, look."""
+    """What it was asked, by the reference of the answer: hello, make, look."""
+    shared: bool = False
+    """It sees the folder of the output."""
+    supplied: set[str] = field(default_factory=set)
+    """Keys whose models it was sent."""
 
 
 class RayCrew(Crew):
@@ -44,21 +56,32 @@ class RayCrew(Crew):
     Args:
         cluster: that this process is connected to; left when the crew is closed.
         size: actors at a time.
-        needs: of each model, by the key of its takes.
+        needs: of each model, by the key of its packets.
+        folder: in which all output lies.
     """
 
-    def __init__(self, cluster: Cluster, size: int, needs: dict[str, Need]) -> None:
+    def __init__(
+        self, cluster: Cluster, size: int, needs: Mapping[str, Need], folder: Path
+    ) -> None:
         self.size = size
         # One model for an actor: its needs are its model's.
         self.room = 0
-        self._cluster, self._needs = cluster, needs
+        self._cluster, self._needs, self._folder = cluster, needs, folder
         self._ray = cluster.ray
         self._numbers = itertools.count(1)
         self._hands: dict[int, Hand] = {}
         self._looked = self._seen = time.monotonic()
+        self._held = contextlib.ExitStack()
+        self._mark: dict[str, Any] | None = None
+        self._weights: Any = None
+        self._supplies: dict[str, tuple[tuple[str, ...], list[Any]]] = {}
         self._closed = False
 
-    def start(self, packet: TakePacket) -> Hand:
+    def start(self, packet: Packet) -> Hand:
+        if self._mark is None:
+            self._mark = self._held.enter_context(marked(self._folder))
+            with self._reached():
+                self._weights = weights_of_head(self._ray, self._cluster.nodes())
         need = self._needs[packet.key]
         threads = str(need.cpus)
         with self._reached():
@@ -67,16 +90,30 @@ class RayCrew(Crew):
                 max_restarts=0, max_task_retries=0, max_concurrency=3,
                 scheduling_strategy="SPREAD",
                 runtime_env={"env_vars": {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}},
-            ).remote()  # fmt: skip
-            own = _Actor(actor, {actor.hello.remote(): "hello"})
+            ).remote(self._weights)  # fmt: skip
+            own = _Actor(actor, {actor.hello.remote(self._mark): "hello"})
         hand = Hand(next(self._numbers), own=own)
         self._hands[hand.number] = hand
         return hand
 
-    def give(self, hand: Hand, packet: TakePacket) -> None:
+    def give(self, hand: Hand, packet: Packet) -> None:
+        own: _Actor = hand.own
         with self._reached():
-            ref = hand.own.actor.render.remote(packet.model_dump_json())
-        hand.own.refs[ref] = "render"
+            names, supplies = self._supplies_for(own, packet)
+            ref = own.actor.make.remote(packet.model_dump_json(), own.shared, names, *supplies)
+        own.refs[ref] = "make"
+
+    def _supplies_for(self, own: _Actor, packet: Packet) -> tuple[tuple[str, ...], list[Any]]:
+        """Return the user's files that an actor still lacks; each is put into the store once."""
+        key = packet.key
+        if key in own.supplied:
+            return (), []
+        own.supplied.add(key)
+        if key not in self._supplies:
+            files = packet.supplies()
+            kept = [self._ray.put(path.read_bytes()) for path in files.values()]
+            self._supplies[key] = tuple(files), kept
+        return self._supplies[key]
 
     def news(self, seconds: float) -> Sequence[Event]:
         self._check_head()
@@ -105,20 +142,15 @@ class RayCrew(Crew):
                 raise ClusterError(
                     f"A node has other versions: {other}.", step="Install the same on all nodes."
                 )
-            hand.place = told["place"]
+            hand.place, hand.own.shared = told["place"], told["shared"]
             yield Event(hand, ready=True)
         elif what == "look":
             for update in told["updates"]:
                 yield Event(hand, update=Update(*update))
             for message in told["messages"]:
                 yield Event(hand, message=message)
-        elif "sound" not in told:
-            yield Event(hand, done=Done(error=told["error"], details=told["details"]))
-        elif digest(told["receipt"], told["sound"]) != told["sha256"]:
-            yield Event(hand, lost="what it sent arrived damaged")
-        else:
-            done = Done("rendered", receipt=told["receipt"], sound=told["sound"])
-            yield Event(hand, done=done)
+        elif hand.packet is not None:
+            yield _event(hand, hand.packet, told)
 
     def _ask(self) -> None:
         """Ask those that work how far they are."""
@@ -152,6 +184,7 @@ class RayCrew(Crew):
         if self._closed:
             return
         self._closed = True
+        self._held.close()
         hands = list(self._hands.values())
         if self._cluster.alive:
             for hand in hands:
@@ -160,6 +193,8 @@ class RayCrew(Crew):
                         hand.own.actor.cancel.remote()
             for hand in hands:
                 self.dismiss(hand)
+            with contextlib.suppress(Exception):
+                self._ray.kill(self._weights)
         self._cluster.leave()
 
     @contextlib.contextmanager
@@ -192,17 +227,81 @@ def cluster_runner(
         ClusterError: it can't be reached or joined, or no node can render this.
         MissingExtraError: Ray isn't installed.
     """
+    folders = [take.folder.absolute() for take in takes]
+    folder = Path(os.path.commonpath(folders)) if folders else Path.cwd()
+    crew, note = _crew(
+        on, lambda nodes: needs_of(takes, nodes), len(takes), workers, folder, trusting
+    )
+    return Dealer(crew), note
+
+
+def cluster_sounds(on: str, workers: int | None, *, trusting: bool = False) -> BatchPlace:
+    """Return what makes the sounds of a batch on a cluster, as ``on`` of ``play_batch``.
+
+    Args:
+        on, workers, trusting: as for ``cluster_runner``.
+    """
+
+    def place(order: BatchOrder) -> RunJobs:
+        def run(jobs: Sequence[Job], progress: Progress) -> Iterator[Outcome]:
+            crew, note = _crew(on, lambda nodes: needs_of_sounds(order, nodes), len(jobs),
+                               workers, order.folder, trusting)  # fmt: skip
+            progress.message(note)
+            yield from SoundDealer(crew, order)(jobs, progress)
+
+        return run
+
+    return place
+
+
+def _crew(
+    on: str,
+    needs_on: Callable[[list[dict[str, Any]]], tuple[dict[str, Need], int]],
+    count: int,
+    workers: int | None,
+    folder: Path,
+    trusting: bool,
+) -> tuple[RayCrew, str]:
     cluster = connect(on, trusting=trusting, cores=thread_count() if on == "ray" else None)
     try:
         nodes = cluster.nodes()
-        needs, held = needs_of(takes, nodes)
+        needs, held = needs_on(nodes)
     except BaseException:
         cluster.leave()
         raise
-    size = max(1, min(held, len(takes), workers or held))
+    size = max(1, min(held, count, workers or held))
     where = "on this machine" if on == "ray" else f"on {on}"
-    note = f"{size} workers {where}, {len(nodes)} nodes."
-    return Dealer(RayCrew(cluster, size, needs)), note
+    return RayCrew(cluster, size, needs, folder), f"{size} workers {where}, {len(nodes)} nodes."
+
+
+def _event(hand: Hand, packet: Packet, told: dict[str, Any]) -> Event:
+    """Read what an actor says of a packet, and hold its hash against what was made."""
+    if "error" in told:
+        done = Done(error=told["error"], details=told.get("details", ""), fatal=told.get("fatal"))
+        return Event(hand, done=done)
+    done = Done(told["status"], told["name"], notes=told["notes"],
+                receipt=told.get("receipt"), sound=told.get("sound"))  # fmt: skip
+    if done.sound is not None:
+        found = digest(done.receipt or "", done.sound)
+    else:
+        found = _seen(packet, done)
+    if found != told["sha256"]:
+        return Event(
+            hand, lost="what it sent arrived damaged" if found else "its files aren't seen"
+        )
+    return Event(hand, done=done)
+
+
+def _seen(packet: Packet, done: Done) -> str:
+    """Hash the files that a node wrote, which a network disk may show late; empty without them."""
+    end = time.monotonic() + _LATE_S
+    while True:
+        try:
+            return digest(*read_both(packet, done))
+        except OSError:
+            if time.monotonic() > end:
+                return ""
+            time.sleep(0.1)
 
 
 def _reason(error: Exception) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from milonga.errors import ClusterError
-from milonga.jobs.takes.dealing import take_key
+from milonga.jobs.takes.dealer import largest_of
 from milonga.runtime.words import size_text
 from milonga.songs.rendering.planned import PlannedTake
+from milonga.workflows.playing import BatchOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,7 @@ def needs_of(
         ClusterError: no node can ever meet a need; Ray itself would wait for ever.
     """
     cards = any(node["Resources"].get("GPU", 0) >= 1 for node in nodes)
-    models: dict[str, PlannedTake] = {}
-    for take in takes:
-        key = take_key(take)
-        if key not in models or (take.memory or 0) > (models[key].memory or 0):
-            models[key] = take
+    models = largest_of(takes)
     needs = {key: _need(take, cards, nodes) for key, take in models.items()}
     for key, need in needs.items():
         if not any(need.on(node["Resources"]) for node in nodes):
@@ -69,6 +66,24 @@ def needs_of(
             )
     hardest = min(needs.values(), key=lambda need: _held(need, nodes))
     return needs, _held(hardest, nodes)
+
+
+def needs_of_sounds(
+    order: BatchOrder, nodes: Sequence[dict[str, Any]]
+) -> tuple[dict[str, Need], int]:
+    """Return what playing a sound model needs, and how many actors for it the nodes hold.
+
+    Raises:
+        ClusterError: no node can ever meet it.
+    """
+    device = order.settings.device
+    need = Need(gpus=int(device.startswith(("cuda", "mps"))))
+    if not (held := _held(need, nodes)):
+        raise ClusterError(
+            f"No node of the cluster can play {order.stem}: it needs {need}.",
+            step=f"Its nodes: {_described(nodes)}. Start one that can, or add --device cpu.",
+        )
+    return {str(order.plays_with["model"]): need}, held
 
 
 def _need(take: PlannedTake, cards: bool, nodes: Iterable[dict[str, Any]]) -> Need:

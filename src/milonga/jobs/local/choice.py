@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from milonga.jobs.local.crew import LocalCrew, graphics_cards
-from milonga.jobs.takes.dealing import Dealer, take_key
+from milonga.jobs.local.threads import Division, Learning, divide
+from milonga.jobs.takes.dealer import Dealer, largest_of
 from milonga.runtime.devices import core_count, has_accelerator, thread_count
 from milonga.runtime.memory import available_memory
 from milonga.runtime.progress import Progress
@@ -40,9 +41,11 @@ class Choice:
 
     def runner(self) -> TakeRunner:
         """Return what renders takes in this way."""
-        if self.workers == 1:
-            return render_takes
-        return Dealer(LocalCrew(self.workers, self.threads, room=self.room, cards=self.cards))
+        runner: TakeRunner = render_takes
+        if self.workers > 1:
+            crew = LocalCrew(self.workers, self.threads, room=self.room, cards=self.cards)
+            runner = Dealer(crew)
+        return runner if self.cards else Learning(runner, Division(self.workers, self.threads))
 
 
 def choose_workers(takes: Sequence[PlannedTake], wanted: int | None = None) -> Choice:
@@ -54,42 +57,45 @@ def choose_workers(takes: Sequence[PlannedTake], wanted: int | None = None) -> C
             where the work is short or its cost unknown.
     """
     cores = min(core_count(), thread_count())
-    models: dict[str, PlannedTake] = {}
-    for take in takes:
-        key = take_key(take)
-        if key not in models or (take.memory or 0) > (models[key].memory or 0):
-            models[key] = take
+    models = largest_of(takes)
     needs = [take.memory for take in models.values()]
     most = None if None in needs else max((need or 0 for need in needs), default=0)
     room = round(_SHARE * available_memory())
     cards = tuple(graphics_cards()) if _on_cards(models.values()) else ()
-    if wanted is None:
-        count, why = _usual(takes, most, room, cores, len(cards))
-    else:
+    if wanted is not None:
         count, why = min(wanted, max(1, len(takes))), ""
         if most is not None and count * most > room:
             why = (
                 f"{count} workers need about {size_text(count * most)} of memory, and "
                 f"{size_text(room)} can be had."
             )
-    return Choice(count, max(1, cores // count), room // count if most else None, cards, why)
+        way = Division(count, max(1, cores // count))
+    elif (way := _usual(takes, most, room, cores, len(cards))).workers == 1:
+        why = ""
+    else:
+        threads = f"{way.threads} {'threads' if way.threads > 1 else 'thread'} each"
+        why = f"{way.workers} workers, {threads}, with about {size_text(most or 0)} of memory."
+    each = room // way.workers if most else None
+    return Choice(way.workers, way.threads, each, cards, why)
 
 
 def _usual(
     takes: Sequence[PlannedTake], most: int | None, room: int, cores: int, cards: int
-) -> tuple[int, str]:
+) -> Division:
+    """Choose as many workers as memory allows and the generator makes use of."""
+    alone = Division(1, cores)
     times = [take.estimate_s for take in takes]
     if most is None or None in times or sum(time or 0.0 for time in times) < SHORT_S:
-        return 1, ""
-    bound = cards if cards else cores
-    count = max(1, min(len(takes), bound, room // max(1, most)))
-    if count == 1:
-        return 1, ""
-    threads = max(1, cores // count)
-    return count, (
-        f"{count} workers, {threads} {'threads' if threads > 1 else 'thread'} each, with about "
-        f"{size_text(most)} of memory."
-    )
+        return alone
+    fit = min(len(takes), room // max(1, most))
+    if cards:
+        count = max(1, min(fit, cards))
+        return Division(count, max(1, cores // count))
+    work: dict[str, float] = {}
+    for take in takes:
+        name = take.generator.name
+        work[name] = work.get(name, 0.0) + (take.estimate_s or 0.0)
+    return divide(max(work, key=work.__getitem__), cores, fit)
 
 
 def _on_cards(models: Iterable[PlannedTake]) -> bool:

@@ -19,14 +19,14 @@ from typing import IO, Any
 
 from milonga.jobs.job import STALE_S
 from milonga.jobs.takes.crew import Crew, Done, Event, Hand
-from milonga.jobs.takes.packets import TakePacket
+from milonga.jobs.takes.packets import Packet
 from milonga.runtime.progress import Update
 
 _GRACE_S = 3.0
 _MODULE = "milonga.jobs.local.process"
 THREADS = (
-    "OMP_NUMTHREADS", "MKL_NUMTHREADS", "OPENBLAS_NUMTHREADS", "NUMEXPR_NUMTHREADS",
-    "VECLIB_MAXIMUMTHREADS",
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
 )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ class LocalCrew(Crew):
         self._hands: dict[int, Hand] = {}
         self._news: queue.Queue[Event] = queue.Queue()
 
-    def start(self, packet: TakePacket) -> Hand:
+    def start(self, packet: Packet) -> Hand:
         number = next(self._numbers)
         env = dict(os.environ)
         env |= dict.fromkeys(THREADS, str(self._threads))
@@ -83,8 +83,8 @@ class LocalCrew(Crew):
         hand.own.listener.start()
         return hand
 
-    def give(self, hand: Hand, packet: TakePacket) -> None:
-        self._tell(hand, {"take": packet.model_dump(mode="json")})
+    def give(self, hand: Hand, packet: Packet) -> None:
+        self._tell(hand, {"make": packet.model_dump(mode="json")})
 
     def news(self, seconds: float) -> Sequence[Event]:
         found = []
@@ -145,7 +145,8 @@ def _event(hand: Hand, told: dict[str, Any]) -> Event:
         return Event(hand, update=Update(**told["update"]))
     if "done" in told:
         done = told["done"]
-        return Event(hand, done=Done(**{**done, "fatal": done["fatal"] and tuple(done["fatal"])}))
+        fatal = done["fatal"] and tuple(done["fatal"])
+        return Event(hand, done=Done(**{**done, "fatal": fatal, "notes": tuple(done["notes"])}))
     return Event(hand, ready="ready" in told, message=told.get("message", ""))
 
 

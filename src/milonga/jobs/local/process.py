@@ -1,6 +1,6 @@
 """The worker process, ``python -m milonga.jobs.local.process``: lines of JSON in and out.
 
-It reads ``{"take": {...}}`` and ``{"cancel": true}``, and writes ``ready``, ``beat``, ``update``,
+It reads ``{"make": {...}}`` and ``{"cancel": true}``, and writes ``ready``, ``beat``, ``update``,
 ``message`` and ``done``. When its caller is gone, its input ends, and so does it.
 """
 
@@ -19,8 +19,8 @@ from typing import IO, Any
 from milonga.errors import Cancelled
 from milonga.jobs.job import BEAT_S
 from milonga.jobs.pulse import Pulse
-from milonga.jobs.takes.packets import Bench, TakePacket
-from milonga.jobs.takes.rendering import render_packet
+from milonga.jobs.takes.making import make_packet, read_packet
+from milonga.jobs.takes.packets import Bench, Packet
 from milonga.runtime.progress import Progress, Update
 
 _LEAST_S = 0.2
@@ -67,11 +67,11 @@ class PipeProgress(Progress):
                 self.cancel()
 
 
-def _read(source: IO[str], packets: queue.Queue[TakePacket | None], progress: Progress) -> None:
+def _read(source: IO[str], packets: queue.Queue[Packet | None], progress: Progress) -> None:
     for line in source:
         asked = json.loads(line)
-        if "take" in asked:
-            packets.put(TakePacket.model_validate(asked["take"]))
+        if "make" in asked:
+            packets.put(read_packet(asked["make"]))
         else:
             progress.cancel()
     packets.put(None)
@@ -89,20 +89,20 @@ def _beat(progress: PipeProgress) -> None:
 
 
 def main() -> int:
-    """Render takes until there are no more."""
+    """Make sounds until there are no more."""
     # What a library prints must not get between the lines.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     progress, bench = PipeProgress(out), Bench()
-    packets: queue.Queue[TakePacket | None] = queue.Queue()
+    packets: queue.Queue[Packet | None] = queue.Queue()
     for target, arguments in ((_read, (sys.stdin, packets, progress)), (_beat, (progress,))):
         threading.Thread(target=target, args=arguments, daemon=True).start()
     progress.tell(ready=True)
     try:
         while (packet := packets.get()) is not None:
             progress.signs += 1
-            progress.tell(done=asdict(render_packet(packet, bench, progress)))
+            progress.tell(done=asdict(make_packet(packet, bench, progress)))
     except Cancelled:
         pass
     # Without the end of libraries, which may take as long as their start.

@@ -1,14 +1,16 @@
-"""The contract between who deals out takes and the processes that render them."""
+"""The contract between who deals out work and the processes that do it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from milonga.jobs.takes.packets import TakePacket
 from milonga.runtime.progress import Update
+
+if TYPE_CHECKING:
+    from milonga.jobs.takes.packets import Packet
 
 
 @dataclass(slots=True)
@@ -18,15 +20,15 @@ class Hand:
     Attributes:
         number: tells hands apart; never used twice.
         keys: models that it has loaded, or is about to.
-        packet: the take that it renders.
-        ready: it has started and can be given a take.
+        packet: the sound that it makes.
+        ready: it has started and can be given work.
         place: the machine, where that isn't this one.
         own: whatever the crew needs for it.
     """
 
     number: int
     keys: list[str] = field(default_factory=list)
-    packet: TakePacket | None = None
+    packet: Packet | None = None
     ready: bool = False
     place: str = ""
     own: Any = None
@@ -34,14 +36,15 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A take that was rendered, kept or failed.
+    """A sound that was made, kept or failed.
 
     Attributes:
         status: as in ``Outcome``.
-        name: of the take, which may have got another number.
+        name: of a take, which may have got another number.
         error: of a failed one.
         details: where to find more about that.
-        receipt: JSON of the receipt, where the take travels back.
+        notes: what was done with it.
+        receipt: JSON of the receipt, where the sound travels back.
         sound: its audio file, likewise.
         fatal: the error that stops all work, such as a full disk: message, where, step.
     """
@@ -50,6 +53,7 @@ class Done:
     name: str = ""
     error: str = ""
     details: str = ""
+    notes: tuple[str, ...] = ()
     receipt: str | None = None
     sound: bytes | None = None
     fatal: tuple[str, str | None, str | None] | None = None
@@ -57,7 +61,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """News of a hand: it is ready, shows progress, says something, has done a take, or is lost."""
+    """News of a hand: it is ready, shows progress, says something, is done, or is lost."""
 
     hand: Hand
     ready: bool = False
@@ -68,7 +72,7 @@ class Event:
 
 
 class Crew(ABC):
-    """Processes that render takes.
+    """Processes that make sounds.
 
     Attributes:
         size: hands at a time.
@@ -79,12 +83,12 @@ class Crew(ABC):
     room: int | None = None
 
     @abstractmethod
-    def start(self, packet: TakePacket) -> Hand:
-        """Start a hand that will render such takes first."""
+    def start(self, packet: Packet) -> Hand:
+        """Start a hand that will make such sounds first."""
 
     @abstractmethod
-    def give(self, hand: Hand, packet: TakePacket) -> None:
-        """Let a hand render a take; a hand that is gone says so in an event."""
+    def give(self, hand: Hand, packet: Packet) -> None:
+        """Let a hand make a sound; a hand that is gone says so in an event."""
 
     @abstractmethod
     def news(self, seconds: float) -> Sequence[Event]:

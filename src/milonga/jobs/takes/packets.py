@@ -1,37 +1,90 @@
-"""Takes as data: what a worker needs to render one, and nothing that could run."""
+"""Work as data: what a worker needs for one sound, and nothing that could run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from milonga.errors import JobError
 from milonga.generators.base import Generator, Request
 from milonga.generators.registry import make_generator
+from milonga.jobs.takes.crew import Done
+from milonga.runtime.progress import Progress
 from milonga.runtime.record import Record
 from milonga.songs.rendering.planned import PlannedTake
+from milonga.songs.rendering.render import render_take
 from milonga.songs.rendering.takes import take_name
 
+T = TypeVar("T")
 
-class TakePacket(Record):
-    """A planned take that travels."""
+
+class Bench:
+    """What a worker has made ready, each thing once, so that models stay loaded."""
+
+    def __init__(self) -> None:
+        self._ready: dict[str, Any] = {}
+
+    def ready(self, key: str, make: Callable[[], T]) -> T:
+        """Return what was made for a key, or make it."""
+        if key not in self._ready:
+            self._ready[key] = make()
+        found: T = self._ready[key]
+        return found
+
+
+class Packet(Record):
+    """One sound to be made, that travels."""
 
     number: int
     """Its place in the plan."""
+    folder: Path
+    node: str | None = None
+    """Machine of a cluster that makes it, for the receipt."""
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """The model that makes it: packets of one key share what is loaded."""
+
+    @abstractmethod
+    def make(self, bench: Bench, progress: Progress) -> Done:
+        """Make the sound in the folder, unless it is there.
+
+        Raises:
+            OutputError: the folder can't be written, which concerns all others, too.
+            MilongaError: this one can't be made.
+            Cancelled: the user stopped it.
+        """
+
+    def supplies(self) -> dict[str, Path]:
+        """Name the files of the user's that another machine needs for packets of this key."""
+        return {}
+
+    def prepare(self, bench: Bench, folder: Path) -> None:
+        """Load the model from its supplies, which lie in a folder for this moment."""
+
+    @abstractmethod
+    def files(self, done: Done) -> tuple[Path, Path]:
+        """Return the paths of the sound and its receipt, once it is made."""
+
+
+class TakePacket(Packet):
+    """A planned take that travels."""
+
+    kind: Literal["take"] = "take"
     title: str
     artist: str
     segment: int
     segment_name: str
     generator: str
     request: Request
-    folder: Path
     name: str
     notes: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
-        """The model that renders it: takes of one key share what is loaded."""
         return take_name(self.generator, self.request.options, 0)
 
     @classmethod
@@ -68,27 +121,15 @@ class TakePacket(Record):
             folder=self.folder,
             name=self.name,
             notes=self.notes,
+            node=self.node,
         )
 
+    def make(self, bench: Bench, progress: Progress) -> Done:
+        generator = bench.ready(
+            self.key, lambda: make_generator(self.generator, self.request.options)
+        )
+        outcome = render_take(self.planned(generator), progress)
+        return Done(outcome.status, outcome.planned.name, outcome.error, outcome.details)
 
-class Bench:
-    """The generators of a worker, each made once, so that its model stays loaded.
-
-    Args:
-        make: by default from the registry, by name: nothing else can be asked for.
-    """
-
-    def __init__(self, make: Callable[[str, Mapping[str, Any]], Generator] | None = None) -> None:
-        self._make = make or make_generator
-        self._made: dict[str, Generator] = {}
-
-    def take(self, packet: TakePacket) -> PlannedTake:
-        """Return the take of a packet, ready to be rendered here.
-
-        Raises:
-            MilongaError: its generator isn't installed here, or doesn't know its options.
-        """
-        key = packet.key
-        if key not in self._made:
-            self._made[key] = self._make(packet.generator, packet.request.options)
-        return packet.planned(self._made[key])
+    def files(self, done: Done) -> tuple[Path, Path]:
+        return self.folder / f"{done.name}.wav", self.folder / f"{done.name}.json"

@@ -60,6 +60,8 @@ class PlannedTake:
     """Bytes that the generator needs for it."""
     download: int = 0
     """Bytes that the generator fetches before its first take."""
+    node: str | None = None
+    """Machine of a cluster that renders it, for the receipt."""
 
     @property
     def sound_path(self) -> Path:

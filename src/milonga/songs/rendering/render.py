@@ -280,6 +280,7 @@ def _written(planned: PlannedTake, made: Made, attempt: _Attempt) -> Outcome:
                 notes=planned.notes,
                 edited=made.edited,
                 threads=thread_count(),
+                node=planned.node,
             )
             write_receipt(receipt, receipt_part)
             embed_receipt(receipt, sound_part)

@@ -34,6 +34,13 @@ class ChosenVocoder:
     files: tuple[tuple[str, str], ...] = ()
     revision: str | None = None
 
+    @property
+    def name(self) -> VocoderName:
+        """The name that chooses the same again."""
+        own = bool(self.files) and self.revision == ""
+        name: VocoderName = "own" if own else self.vocoder.name  # type: ignore[assignment]
+        return name
+
 
 def choose_vocoder(
     name: str,

@@ -124,6 +124,20 @@ class Instrument:
             "absent": sum(file.absent for file in corpus.files),
         }
 
+    @property
+    def plays_with(self) -> dict[str, Any]:
+        """What decides how it sounds, beside the settings: model, vocoder, libraries."""
+        return {
+            "model": self.sha256,
+            "vocoder": {
+                "name": self.vocoder.name,
+                "device": self.vocoder.device,
+                "revision": self.chosen_vocoder.revision,
+                "files": dict(self.chosen_vocoder.files),
+            },
+            "libraries": {name: version(name) for name in ("numpy", "torch")},
+        }
+
     def provenance(self, play: ResolvedPlay) -> Provenance:
         """Describe how a clip of these settings is made, for its receipt."""
         settings: dict[str, Any] = {
@@ -135,13 +149,8 @@ class Instrument:
             "start": play.recordings.get("start", "walk"),
             "to": play.recordings.get("to"),
             "learnt_from": self.learnt_from,
-            "vocoder": {
-                "name": self.vocoder.name,
-                "device": self.vocoder.device,
-                "revision": self.chosen_vocoder.revision,
-                "files": dict(self.chosen_vocoder.files),
-            },
-            "libraries": {name: version(name) for name in ("numpy", "torch")},
+            "vocoder": self.plays_with["vocoder"],
+            "libraries": self.plays_with["libraries"],
         }
         return Provenance(
             model=self.header.name,

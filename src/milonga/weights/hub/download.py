@@ -8,27 +8,48 @@ whether the file is good: its length and the server's word are not enough.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
 from milonga.errors import DownloadError
 from milonga.runtime.words import size_text
 from milonga.weights.cache.disk import write_error
 from milonga.weights.cache.hashing import BLOCK, Digest
 from milonga.weights.hub.answers import RemoteFile
-from milonga.weights.hub.client import Hub
 from milonga.weights.hub.retries import Attempts, PassingError
-
-if TYPE_CHECKING:
-    import httpx2
 
 Tick = Callable[[int], None]
 """Told of bytes that arrived (or, negative, were thrown away); may raise Cancelled."""
 
 
-def fetch(hub: Hub, repo: str, commit: str, file: RemoteFile, part: Path, attempts: Attempts,
+class Answer(Protocol):
+    """An answer over HTTP, or one like it."""
+
+    @property
+    def status_code(self) -> int:
+        """200 for the whole, 206 for a part."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """``content-range`` tells which part."""
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Yield the contents."""
+
+
+class Contents(Protocol):
+    """Where the contents of files come from: the hub, or another machine."""
+
+    def content(
+        self, repo: str, commit: str, path: str, start: int
+    ) -> AbstractContextManager[Answer]:
+        """Give a file's contents from the byte ``start`` on."""
+
+
+def fetch(hub: Contents, repo: str, commit: str, file: RemoteFile, part: Path, attempts: Attempts,
           tick: Tick) -> str:  # fmt: skip
     """Download ``file`` into ``part``, going on from the bytes that are there.
 
@@ -62,7 +83,7 @@ def fetch(hub: Hub, repo: str, commit: str, file: RemoteFile, part: Path, attemp
 
 
 def _fill(
-    hub: Hub, repo: str, commit: str, file: RemoteFile, target: PartFile, attempts: Attempts
+    hub: Contents, repo: str, commit: str, file: RemoteFile, target: PartFile, attempts: Attempts
 ) -> None:
     ranges, furthest = True, target.size
     while target.size < file.size:
@@ -93,7 +114,7 @@ def _fill(
             attempts.failed(error)
 
 
-def _continues(response: httpx2.Response, start: int, size: int) -> bool:
+def _continues(response: Answer, start: int, size: int) -> bool:
     """Tell if a response is the rest of a file that was asked for."""
     place = response.headers.get("content-range", "")
     return (
