@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SUPPORT = Path(__file__).parent.parent / "tests" / "support"
+ROOT = Path(__file__).parents[1]
+SUPPORT = ROOT / "tests" / "support"
 TAKES = 24
 SHEET = (
     "{{title: B, segments: [{{number: 1, name: A, section: verse, seconds: {seconds}, tempo: 120,"
@@ -35,7 +36,7 @@ class Timing:
 def run(quick: bool = False) -> str:
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["PYTHONPATH"] = os.pathsep.join(
-        filter(None, (str(SUPPORT), os.environ.get("PYTHONPATH")))
+        filter(None, (str(SUPPORT), str(ROOT), os.environ.get("PYTHONPATH")))
     )
     sys.path.insert(0, str(SUPPORT))
     import ray_cluster
@@ -51,7 +52,7 @@ def run(quick: bool = False) -> str:
         local, far = _overhead(place, nodes.address, 20 if quick else 100)
     return "\n\n".join(
         ["## Jobs: workers, a cluster, the queue", *tables, _overhead_text(local, far),
-         _queue(10_000), _planning(2_000 if quick else 10_000), _simulation(far)]
+         _queue(10_000), _planning(2_000 if quick else 10_000), _simulation(far.driver_s)]
     )  # fmt: skip
 
 
@@ -135,38 +136,72 @@ def _timed(way: Callable[[Any], Any], takes: Sequence[Any], hands: int) -> Timin
     return Timing(last, first, (len(ends) - hands) / (last - first))
 
 
-def _overhead(place: Path, address: str, count: int) -> tuple[float, float]:
-    """Seconds that a take costs beyond its rendering: by a local worker, and by Ray."""
-    import tone_worker
+@dataclass(frozen=True)
+class Overhead:
+    """What a take costs beyond its rendering.
 
+    Attributes:
+        idle_s: a worker's time between two takes.
+        driver_s: the command's own time for a take.
+    """
+
+    idle_s: float
+    driver_s: float
+
+
+def _overhead(place: Path, address: str, count: int) -> tuple[Overhead, Overhead]:
+    """Measure local workers, then Ray, with tones of 5 s."""
+    from bench import idle_worker
     from milonga.jobs.cluster import crew as far
     from milonga.jobs.local import crew as local
-    from milonga.runtime.progress import Progress
-    from milonga.songs.rendering.render import render_takes
 
     near, distant = local._MODULE, far.TakeActor
-    local._MODULE, far.TakeActor = "tone_worker", tone_worker.ToneActor
+    local._MODULE, far.TakeActor = "bench.idle_worker", idle_worker.IdleActor
     try:
-        alone = _takes(place / "tone-alone", "tone", {}, 5, count)
-        begun = time.perf_counter()
-        list(render_takes(alone, Progress()))
-        each = (time.perf_counter() - begun) / count
         found = []
-        for name, way, hands in (("local", _crew(1), 1), ("ray", _ray(address), 2)):
-            takes = _takes(place / f"tone-{name}", "tone", {}, 5, count)
-            timing = _timed(way, takes, hands)
-            # Two nodes share the rendering; what the driver does comes one after the other.
-            found.append(max(0.0, 1 / timing.rate - each / hands))
+        for name, way in (("local", _crew(2)), ("ray", _ray(address))):
+            out = place / f"tone-{name}"
+            takes = _takes(out, "tone", {}, 5, count)
+            out.mkdir()
+            driver = _driver_s(way, takes)
+            found.append(Overhead(statistics.median(idle_worker.idle_times(out)), driver / count))
         return found[0], found[1]
     finally:
         local._MODULE, far.TakeActor = near, distant
 
 
-def _overhead_text(local: float, far: float) -> str:
+def _driver_s(way: Callable[[Any], Any], takes: Sequence[Any]) -> float:
+    """Seconds that the command is busy itself, not waiting for news, once workers have started."""
+    from milonga.runtime.progress import Progress
+
+    runner = way(takes)
+    crew = runner._crew
+    news, busy, since = crew.news, 0.0, None
+
+    def timed(seconds: float) -> Any:
+        nonlocal busy, since
+        if since is not None:
+            busy += time.perf_counter() - since
+        events = news(seconds)
+        since = time.perf_counter()
+        return events
+
+    crew.news = timed
+    used = time.process_time()
+    for _, outcome in runner(takes, Progress()):
+        if outcome.status != "rendered":
+            raise RuntimeError(outcome.error or outcome.status)
+    # What ``news`` itself computes counts, its waiting doesn't.
+    return max(busy, time.process_time() - used)
+
+
+def _overhead_text(local: Overhead, far: Overhead) -> str:
     return (
-        f"Overhead of a take (dealing it out, its way, hash and file; tones of 5 s): "
-        f"{local * 1000:.0f} ms with local workers, {far * 1000:.0f} ms with Ray (goal: under "
-        "50 ms)."
+        f"Overhead of a take (tones of 5 s): a worker has nothing to do for "
+        f"{local.idle_s * 1000:.1f} ms between two takes with local workers, for "
+        f"{far.idle_s * 1000:.1f} ms with Ray (goal: under 50 ms). The command itself is busy for "
+        f"{local.driver_s * 1000:.0f} ms a take with local workers, for {far.driver_s * 1000:.0f} "
+        "ms with Ray."
     )
 
 
@@ -218,7 +253,7 @@ def _simulation(overhead_s: float) -> str:
     return "\n".join(
         [
             f"Simulation: each worker loads its model for 60 s, then takes of a given length "
-            f"(spread by a tenth); the driver needs the {overhead_s * 1000:.0f} ms of Ray above "
+            f"(spread by a tenth); the command needs the {overhead_s * 1000:.0f} ms of Ray above "
             "for each take, one after the other:",
             "",
             "| work | a take | graphics cards | wall time | workers busy |",

@@ -32,6 +32,10 @@ _LOOK_S = 1.0
 """Between two questions for progress."""
 _HEAD_S = 5.0
 """Between two looks whether the head is there."""
+_MAKE = "make"
+"""The group of an actor's calls that are done one after the other."""
+_WAIT_S = 0.5
+"""For an answer: each question costs the cluster some milliseconds."""
 _LATE_S = 5.0
 """After which files that a node wrote should be seen here."""
 _GONE = (
@@ -42,8 +46,8 @@ _GONE = (
 @dataclass(slots=True)
 class _Actor:
     actor: Any
-    refs: dict[Any, str] = field(default_factory=dict)
-    """What it was asked, by the reference of the answer: hello, make, look."""
+    refs: dict[Any, str | Packet] = field(default_factory=dict)
+    """What it was asked, by the reference of the answer: hello, look, or what it makes."""
     shared: bool = False
     """It sees the folder of the output."""
     supplied: set[str] = field(default_factory=set)
@@ -87,8 +91,8 @@ class RayCrew(Crew):
         with self._reached():
             actor = self._ray.remote(TakeActor).options(
                 num_cpus=need.cpus, num_gpus=need.gpus, memory=need.memory or None,
-                max_restarts=0, max_task_retries=0, max_concurrency=3,
-                scheduling_strategy="SPREAD",
+                max_restarts=0, max_task_retries=0, max_concurrency=2,
+                concurrency_groups={_MAKE: 1}, scheduling_strategy="SPREAD",
                 runtime_env={"env_vars": {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}},
             ).remote(self._weights)  # fmt: skip
             own = _Actor(actor, {actor.hello.remote(self._mark): "hello"})
@@ -100,8 +104,9 @@ class RayCrew(Crew):
         own: _Actor = hand.own
         with self._reached():
             names, supplies = self._supplies_for(own, packet)
-            ref = own.actor.make.remote(packet.model_dump_json(), own.shared, names, *supplies)
-        own.refs[ref] = "make"
+            make = own.actor.make.options(concurrency_group=_MAKE)
+            ref = make.remote(packet.model_dump_json(), own.shared, names, *supplies)
+        own.refs[ref] = packet
 
     def _supplies_for(self, own: _Actor, packet: Packet) -> tuple[tuple[str, ...], list[Any]]:
         """Return the user's files that an actor still lacks; each is put into the store once."""
@@ -123,7 +128,7 @@ class RayCrew(Crew):
             time.sleep(seconds)
             return []
         with self._reached():
-            ready, _ = self._ray.wait(list(asked), num_returns=1, timeout=seconds)
+            ready, _ = self._ray.wait(list(asked), num_returns=1, timeout=max(seconds, _WAIT_S))
         return [event for ref in ready for event in self._answer(asked[ref], ref)]
 
     def _answer(self, hand: Hand, ref: Any) -> Iterator[Event]:
@@ -149,8 +154,8 @@ class RayCrew(Crew):
                 yield Event(hand, update=Update(*update))
             for message in told["messages"]:
                 yield Event(hand, message=message)
-        elif hand.packet is not None:
-            yield _event(hand, hand.packet, told)
+        elif isinstance(what, Packet):
+            yield _event(hand, what, told)
 
     def _ask(self) -> None:
         """Ask those that work how far they are."""
@@ -158,7 +163,7 @@ class RayCrew(Crew):
             return
         self._looked = time.monotonic()
         for hand in self._hands.values():
-            if hand.packet is not None and "look" not in hand.own.refs.values():
+            if hand.packets and "look" not in hand.own.refs.values():
                 with self._reached():
                     hand.own.refs[hand.own.actor.look.remote()] = "look"
 
@@ -188,7 +193,7 @@ class RayCrew(Crew):
         hands = list(self._hands.values())
         if self._cluster.alive:
             for hand in hands:
-                if hand.packet is not None:
+                if hand.packets:
                     with contextlib.suppress(Exception):
                         hand.own.actor.cancel.remote()
             for hand in hands:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +21,7 @@ class Hand:
     Attributes:
         number: tells hands apart; never used twice.
         keys: models that it has loaded, or is about to.
-        packet: the sound that it makes.
+        packets: the sound that it makes, and those that it makes next.
         ready: it has started and can be given work.
         place: the machine, where that isn't this one.
         own: whatever the crew needs for it.
@@ -28,7 +29,7 @@ class Hand:
 
     number: int
     keys: list[str] = field(default_factory=list)
-    packet: Packet | None = None
+    packets: deque[Packet] = field(default_factory=deque)
     ready: bool = False
     place: str = ""
     own: Any = None
@@ -88,7 +89,7 @@ class Crew(ABC):
 
     @abstractmethod
     def give(self, hand: Hand, packet: Packet) -> None:
-        """Let a hand make a sound; a hand that is gone says so in an event."""
+        """Let a hand make a sound after those that it has; one that is gone says so in an event."""
 
     @abstractmethod
     def news(self, seconds: float) -> Sequence[Event]:

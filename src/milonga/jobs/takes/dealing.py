@@ -18,6 +18,8 @@ _NEWS_S = 0.1
 _FALSE_STARTS = 3
 """Hands lost in a row before they made anything: then something is wrong with all."""
 _TASKS = 1 << 20
+_AHEAD = 2
+"""Sounds that a hand has at a time, the one it makes and the next: it waits for nobody."""
 
 P = TypeVar("P", bound=Packet)
 Outcome = TypeVar("Outcome")
@@ -63,7 +65,7 @@ class Deal(Generic[P, Outcome]):
         self._lost: Counter[int] = Counter()
         self._false_starts = 0
         self._hands: dict[int, Hand] = {}
-        self._given: dict[int, P] = {}
+        self._given: dict[int, deque[P]] = {}
         self._shown: dict[int, dict[int, Update]] = {}
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -87,7 +89,7 @@ class Deal(Generic[P, Outcome]):
 
     def _staff(self) -> None:
         """Start hands while work waits that nobody is about to do."""
-        idle = sum(hand.packet is None for hand in self._hands.values())
+        idle = sum(not hand.packets for hand in self._hands.values())
         wanted = min(self._crew.size - len(self._hands), self._count_waiting() - idle)
         for _ in range(wanted):
             key = self._key_for(None)
@@ -96,6 +98,7 @@ class Deal(Generic[P, Outcome]):
             hand = self._crew.start(self._waiting[key][0])
             hand.keys.append(key)
             self._hands[hand.number] = hand
+            self._given[hand.number] = deque()
 
     def _count_waiting(self) -> int:
         return sum(map(len, self._waiting.values()))
@@ -124,8 +127,9 @@ class Deal(Generic[P, Outcome]):
             self._progress.message(event.message)
         elif event.lost:
             yield from self._gone(hand, event.lost)
-        elif event.done is not None and hand.packet is not None:
-            packet, hand.packet = self._given.pop(hand.number), None
+        elif event.done is not None and hand.packets:
+            packet = self._given[hand.number].popleft()
+            hand.packets.popleft()
             self._false_starts = 0
             self._end_tasks(hand)
             if event.done.fatal is None:
@@ -141,18 +145,30 @@ class Deal(Generic[P, Outcome]):
             yield outcome
 
     def _next(self, hand: Hand) -> None:
-        """Give a hand its next packet, or let it go."""
-        key = self._key_for(hand)
-        # A new process, whose memory holds no other model, takes what has no room in this one.
-        if key is None or not (key in hand.keys or self._has_room(hand, key)):
-            self._hands.pop(hand.number)
-            self._crew.dismiss(hand)
-            return
-        if key not in hand.keys:
-            hand.keys.append(key)
-        packet = self._waiting[key].popleft()
-        self._given[hand.number] = hand.packet = packet
-        self._crew.give(hand, packet)
+        """Give a hand what it makes next, or let it go."""
+        while len(hand.packets) < _AHEAD:
+            key = self._key_for(hand)
+            # A new process, whose memory holds no other model, takes what has no room in this one.
+            if key is None or not (key in hand.keys or self._has_room(hand, key)):
+                if not hand.packets:
+                    self._drop(hand)
+                return
+            if hand.packets and (key not in hand.keys or self._count_waiting() < self._crew.size):
+                # Another model is loaded when it must be; the last ones go to whoever is free.
+                return
+            if key not in hand.keys:
+                hand.keys.append(key)
+            packet = self._waiting[key].popleft()
+            self._given[hand.number].append(packet)
+            hand.packets.append(packet)
+            self._crew.give(hand, packet)
+
+    def _drop(self, hand: Hand) -> deque[P]:
+        """End a hand; returns what it had."""
+        self._hands.pop(hand.number)
+        self._crew.dismiss(hand)
+        hand.packets.clear()
+        return self._given.pop(hand.number)
 
     def _has_room(self, hand: Hand, key: str) -> bool:
         if self._crew.room is None:
@@ -161,14 +177,16 @@ class Deal(Generic[P, Outcome]):
         return None not in needs and sum(need or 0 for need in needs) <= self._crew.room
 
     def _gone(self, hand: Hand, reason: str) -> Iterator[Outcome]:
-        self._hands.pop(hand.number)
         self._end_tasks(hand)
-        self._crew.dismiss(hand)
+        packets = self._drop(hand)
         place = f" on {hand.place}" if hand.place else ""
-        if hand.packet is not None:
-            packet, hand.packet = self._given.pop(hand.number), None
+        if packets:
             self._progress.message(f"A worker{place} is lost ({reason}); its work moves on.")
-            yield from self._again(packet, reason, hand)
+            lost = packets.popleft()
+            # What it had not begun is no fault of it.
+            for packet in reversed(packets):
+                self._waiting[packet.key].appendleft(packet)
+            yield from self._again(lost, reason, hand)
             return
         self._false_starts += 1
         if self._false_starts >= _FALSE_STARTS:
