@@ -16,6 +16,7 @@ from job_worker import TestWork
 from milonga.errors import Cancelled, JobError, MilongaError
 from milonga.jobs import Runner, submit, wait
 from milonga.jobs.running import runner as running
+from milonga.jobs.running.heart import JobProgress
 from milonga.runtime.progress import Progress
 
 LONG_S = 60.0
@@ -66,6 +67,18 @@ def test_a_job_runs_in_a_process_of_its_own(queue, put):
     assert (job.step.label, job.step.done) == ("Steps", 3)
     assert f"job {job.id}" in job.log.read_text()
     assert not psutil.pid_exists(job.worker.pid)  # its memory is free again
+
+
+def test_the_step_of_a_job_is_its_outermost_task():
+    progress, steps = JobProgress(), []
+    for takes in (3, 1):
+        with progress.task("Rendering", takes, "takes") as task:
+            for _ in range(takes):
+                with progress.task("singing", 20, "lines") as lines:
+                    lines.advance(5)
+                    steps.append((progress.step.label, progress.step.done))
+                task.advance()
+    assert steps == [("Rendering", 0), ("Rendering", 1), ("Rendering", 2), ("singing", 5)]
 
 
 def test_a_worker_that_dies_is_tried_once_again_then_failed(queue, put):

@@ -9,7 +9,7 @@ import click
 
 from milonga.cli.common import json_option, make_progress, print_table, put, say, show
 from milonga.jobs.job import ENDED, State
-from milonga.runtime.words import size_text, time_text
+from milonga.runtime.words import counted, size_text, time_text
 
 if TYPE_CHECKING:
     from milonga.jobs.job import Job
@@ -145,7 +145,7 @@ def clean(states: tuple[State, ...], older: float, as_json: bool) -> None:
     from milonga.jobs.queue import Queue
 
     gone = Queue().clean(states or ENDED, older_s=older * _DAY_S)
-    show({"removed": gone}, as_json, lambda: say(f"{len(gone)} jobs removed."))
+    show({"removed": gone}, as_json, lambda: say(f"{counted(len(gone), 'job')} removed."))
 
 
 def _table(found: list[Job]) -> None:

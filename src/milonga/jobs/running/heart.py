@@ -25,6 +25,8 @@ class JobProgress(LineProgress):
     def __init__(self) -> None:
         super().__init__(sys.stderr, _LINE_S)
         self.step = Step()
+        self._open: dict[int, Update] = {}
+        """Tasks that have begun, the outermost first."""
         self.signs = 0
         """Counts every sign of life."""
         self.interrupted = False
@@ -36,7 +38,14 @@ class JobProgress(LineProgress):
 
     def show(self, update: Update) -> None:
         self.signs += 1
-        self.step = Step(update.label, update.done, update.total, update.unit, self.step.message)
+        if update.finished:
+            self._open.pop(update.task, None)
+        else:
+            self._open[update.task] = update
+        # The count of takes tells more of a job than the line that is being sung; of one take, its
+        # own steps do.
+        outer = next((each for each in self._open.values() if (each.total or 0) > 1), update)
+        self.step = Step(outer.label, outer.done, outer.total, outer.unit, self.step.message)
         super().show(update)
 
     def message(self, text: str) -> None:

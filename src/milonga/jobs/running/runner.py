@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psutil
 from filelock import FileLock, Timeout
@@ -54,6 +54,7 @@ class Runner:
     _workers: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
     _running: set[int] = field(default_factory=set)
     _cancelled: dict[int, float] = field(default_factory=dict)
+    _view: _View | None = None
 
     def run(self, progress: Progress | None = None, *, keep: bool = False) -> None:
         """Work until nothing waits and nothing runs.
@@ -77,7 +78,7 @@ class Runner:
             more = bool(self.queue.ready())
 
     def _work(self, progress: Progress, keep: bool) -> None:
-        view = _View(progress)
+        view = self._view = _View(progress)
         if self.memory is None:
             self.memory = round(_SHARE * available_memory())
         try:
@@ -187,6 +188,8 @@ class Runner:
             # It has written the end of its job and is about to go.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(GRACE_S)
+        if self._view is not None:
+            self._view.ended(job)
         self.on_change(job)
 
     def _kill(self, job: Job) -> None:
@@ -253,7 +256,9 @@ class _View:
             self._finish(number)
         for job in here.values():
             step = job.step
-            label = f"Job {job.id}: {step.label or job.title}"
+            if not step.label:
+                continue
+            label = f"Job {job.id}: {step.label}"
             before = self._shown.get(job.id)
             if before is not None and before.label != label:
                 self._finish(job.id)
@@ -264,6 +269,13 @@ class _View:
             if step.message and step.message != self._messages.get(job.id):
                 self._messages[job.id] = step.message
                 self._progress.message(f"Job {job.id}: {step.message}")
+
+    def ended(self, job: Job) -> None:
+        """Show how far a job was when it ended."""
+        last = self._shown.get(job.id)
+        if last is not None and last.label == f"Job {job.id}: {job.step.label}":
+            self._shown[job.id] = replace(last, done=job.step.done, total=job.step.total)
+            self._finish(job.id)
 
     def end(self) -> None:
         for number in list(self._shown):
