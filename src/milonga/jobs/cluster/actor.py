@@ -63,6 +63,8 @@ class TakeActor:
         if weights is not None:
             add_peer(HeadPeer(weights))
         self._bench, self._progress = Bench(), NodeProgress()
+        # One sound at a time; the next one waits here.
+        self._making = threading.Lock()
         self._place = f"{platform.node()} {_node()}"
 
     def hello(self, mark: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -88,17 +90,19 @@ class TakeActor:
             supplies: what they hold.
         """
         asked = read_packet(packet).model_copy(update={"node": self._place})
-        try:
-            if names:
-                self._prepare(asked, names, supplies)
-            if shared:
-                return self._made(asked)
-            with tempfile.TemporaryDirectory(prefix="milonga-") as folder:
-                return self._made(asked.model_copy(update={"folder": Path(folder)}), travels=True)
-        except Cancelled:
-            return {"error": "It was stopped."}
-        except MilongaError as error:
-            return {"error": str(error)}
+        with self._making:
+            try:
+                if names:
+                    self._prepare(asked, names, supplies)
+                if shared:
+                    return self._made(asked)
+                with tempfile.TemporaryDirectory(prefix="milonga-") as folder:
+                    here = asked.model_copy(update={"folder": Path(folder)})
+                    return self._made(here, travels=True)
+            except Cancelled:
+                return {"error": "It was stopped."}
+            except MilongaError as error:
+                return {"error": str(error)}
 
     def _prepare(self, packet: Packet, names: tuple[str, ...], supplies: tuple[bytes, ...]) -> None:
         with tempfile.TemporaryDirectory(prefix="milonga-") as folder:

@@ -32,8 +32,6 @@ _LOOK_S = 1.0
 """Between two questions for progress."""
 _HEAD_S = 5.0
 """Between two looks whether the head is there."""
-_MAKE = "make"
-"""The group of an actor's calls that are done one after the other."""
 _WAIT_S = 0.5
 """For an answer: each question costs the cluster some milliseconds."""
 _LATE_S = 5.0
@@ -91,8 +89,8 @@ class RayCrew(Crew):
         with self._reached():
             actor = self._ray.remote(TakeActor).options(
                 num_cpus=need.cpus, num_gpus=need.gpus, memory=need.memory or None,
-                max_restarts=0, max_task_retries=0, max_concurrency=2,
-                concurrency_groups={_MAKE: 1}, scheduling_strategy="SPREAD",
+                max_restarts=0, max_task_retries=0, max_concurrency=4,
+                scheduling_strategy="SPREAD",
                 runtime_env={"env_vars": {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}},
             ).remote(self._weights)  # fmt: skip
             own = _Actor(actor, {actor.hello.remote(self._mark): "hello"})
@@ -104,8 +102,7 @@ class RayCrew(Crew):
         own: _Actor = hand.own
         with self._reached():
             names, supplies = self._supplies_for(own, packet)
-            make = own.actor.make.options(concurrency_group=_MAKE)
-            ref = make.remote(packet.model_dump_json(), own.shared, names, *supplies)
+            ref = own.actor.make.remote(packet.model_dump_json(), own.shared, names, *supplies)
         own.refs[ref] = packet
 
     def _supplies_for(self, own: _Actor, packet: Packet) -> tuple[tuple[str, ...], list[Any]]:
