@@ -951,6 +951,36 @@ MUTATIONS: tuple[Mutation, ...] = (
             "A take that ends every worker ends one after the other.",
         ),
     ),
+    *_faults(
+        "jobs/local/crew.py",
+        "tests/jobs/takes/test_workers.py",
+        (
+            "workers-take-all-cores",
+            "env |= dict.fromkeys(THREADS, str(self._threads))",
+            "pass",
+            "Each worker computes with as many threads as there are cores, in each other's way.",
+        ),
+    ),
+    *_faults(
+        "jobs/cluster/shared.py",
+        "tests/jobs/cluster/test_shared.py",
+        (
+            "others-write-our-files",
+            'if not found or _user() != mark["user"]:',
+            "if not found:",
+            "Takes on a shared disk belong to another user than the one who asked for them.",
+        ),
+    ),
+    *_faults(
+        "weights/peers.py",
+        "tests/weights/test_peers.py",
+        (
+            "pieces-overlap",
+            "for start in range(self._start, self._size, PIECE):",
+            "for start in range(self._start, self._size, PIECE // 2):",
+            "Weights from the head arrive damaged, and each node downloads them.",
+        ),
+    ),
     # The page.
     *_faults(
         "web/guard.py",
