@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PICTURE = HERE / "architecture.svg"
 PACKAGE = "milonga"
-OUTSIDE = ("_installed", "_version", "__main__")
+OUTSIDE = ("_installed", "_lazy", "_version", "__main__")
 LOOSE = ""
 """Modules that stand in a folder itself, in none of its rooms."""
 

@@ -10,8 +10,9 @@
         print(job.id, job.title, job.step)
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from milonga._lazy import lazy_names
 
 if TYPE_CHECKING:
     from milonga.jobs.job import Cost, Job, Step
@@ -75,7 +76,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
