@@ -37,5 +37,5 @@ def test_takes_teach_and_few_of_them_do_not(tones):
     way = Division(1, 2)
     for count, learnt in ((2, False), (3, True)):
         runner = Learning(render_takes, way)
-        assert len(list(runner(tones(count, out=f"out-{count}"), Progress()))) == count
+        assert len(list(runner(tones(count, out=f"out-{count}", work_s=0.01), Progress()))) == count
         assert (known_speed(way.work("tone")) is not None) == learnt

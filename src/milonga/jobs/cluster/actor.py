@@ -20,9 +20,8 @@ from milonga import __version__
 from milonga.errors import Cancelled, MilongaError
 from milonga.jobs.cluster.shared import sees
 from milonga.jobs.cluster.weights import HeadPeer
-from milonga.jobs.takes.crew import Done
 from milonga.jobs.takes.making import make_packet, read_packet
-from milonga.jobs.takes.packets import Bench, Packet
+from milonga.jobs.takes.packets import Bench, Done, Packet
 from milonga.runtime.progress import Progress, Update
 from milonga.weights.peers import add_peer
 

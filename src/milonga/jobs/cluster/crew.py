@@ -17,9 +17,9 @@ from milonga.jobs.cluster.joining import Cluster, connect
 from milonga.jobs.cluster.needs import Need, needs_of, needs_of_sounds
 from milonga.jobs.cluster.shared import marked
 from milonga.jobs.cluster.weights import weights_of_head
-from milonga.jobs.takes.crew import Crew, Done, Event, Hand
+from milonga.jobs.takes.crew import Crew, Event, Hand
 from milonga.jobs.takes.dealer import Dealer
-from milonga.jobs.takes.packets import Packet
+from milonga.jobs.takes.packets import Done, Packet
 from milonga.jobs.takes.sounds import SoundDealer
 from milonga.runtime.devices import thread_count
 from milonga.runtime.progress import Progress, Update

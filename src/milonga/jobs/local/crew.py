@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from milonga.jobs.job import STALE_S
-from milonga.jobs.takes.crew import Crew, Done, Event, Hand
-from milonga.jobs.takes.packets import Packet
+from milonga.jobs.takes.crew import Crew, Event, Hand
+from milonga.jobs.takes.packets import Done, Packet
 from milonga.runtime.progress import Update
 
 _GRACE_S = 3.0

@@ -6,12 +6,10 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
+from milonga.jobs.takes.packets import Done, Packet
 from milonga.runtime.progress import Update
-
-if TYPE_CHECKING:
-    from milonga.jobs.takes.packets import Packet
 
 
 @dataclass(slots=True)
@@ -33,31 +31,6 @@ class Hand:
     ready: bool = False
     place: str = ""
     own: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A sound that was made, kept or failed.
-
-    Attributes:
-        status: as in ``Outcome``.
-        name: of a take, which may have got another number.
-        error: of a failed one.
-        details: where to find more about that.
-        notes: what was done with it.
-        receipt: JSON of the receipt, where the sound travels back.
-        sound: its audio file, likewise.
-        fatal: the error that stops all work, such as a full disk: message, where, step.
-    """
-
-    status: Literal["rendered", "kept", "failed"] = "failed"
-    name: str = ""
-    error: str = ""
-    details: str = ""
-    notes: tuple[str, ...] = ()
-    receipt: str | None = None
-    sound: bytes | None = None
-    fatal: tuple[str, str | None, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

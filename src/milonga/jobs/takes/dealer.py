@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from milonga.errors import AudioError, MilongaError
-from milonga.jobs.takes.crew import Crew, Done, Hand
+from milonga.jobs.takes.crew import Crew, Hand
 from milonga.jobs.takes.dealing import Deal, raise_fatal
-from milonga.jobs.takes.packets import TakePacket
+from milonga.jobs.takes.packets import Done, TakePacket
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.planned import PlannedTake
 from milonga.songs.rendering.receipts import Receipt, read_receipt

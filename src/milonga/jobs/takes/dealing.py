@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Generic, TypeVar
 
 from milonga.errors import JobError, OutputError
-from milonga.jobs.takes.crew import Crew, Done, Event, Hand
-from milonga.jobs.takes.packets import Packet
+from milonga.jobs.takes.crew import Crew, Event, Hand
+from milonga.jobs.takes.packets import Done, Packet
 from milonga.runtime.progress import Progress, Update
 
 TRIES = 2

@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 from milonga.errors import MilongaError, OutputError
-from milonga.jobs.takes.crew import Done
-from milonga.jobs.takes.packets import Bench, Packet, TakePacket
+from milonga.jobs.takes.packets import Bench, Done, Packet, TakePacket
 from milonga.runtime.progress import Progress
 
 

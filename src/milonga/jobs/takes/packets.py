@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from milonga.errors import JobError
 from milonga.generators.base import Generator, Request
 from milonga.generators.registry import make_generator
-from milonga.jobs.takes.crew import Done
 from milonga.runtime.progress import Progress
 from milonga.runtime.record import Record
 from milonga.songs.rendering.planned import PlannedTake
@@ -18,6 +18,31 @@ from milonga.songs.rendering.render import render_take
 from milonga.songs.rendering.takes import take_name
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A sound that was made, kept or failed.
+
+    Attributes:
+        status: as in ``Outcome``.
+        name: of a take, which may have got another number.
+        error: of a failed one.
+        details: where to find more about that.
+        notes: what was done with it.
+        receipt: JSON of the receipt, where the sound travels back.
+        sound: its audio file, likewise.
+        fatal: the error that stops all work, such as a full disk: message, where, step.
+    """
+
+    status: Literal["rendered", "kept", "failed"] = "failed"
+    name: str = ""
+    error: str = ""
+    details: str = ""
+    notes: tuple[str, ...] = ()
+    receipt: str | None = None
+    sound: bytes | None = None
+    fatal: tuple[str, str | None, str | None] | None = None
 
 
 class Bench:

@@ -14,9 +14,9 @@ from milonga.audio.export.receipt import (
     write_export_receipt,
 )
 from milonga.errors import AudioError, MilongaError, OutputError, SoundError
-from milonga.jobs.takes.crew import Crew, Done, Hand
+from milonga.jobs.takes.crew import Crew, Hand
 from milonga.jobs.takes.dealing import Deal, raise_fatal
-from milonga.jobs.takes.packets import Bench, Packet
+from milonga.jobs.takes.packets import Bench, Done, Packet
 from milonga.runtime.files import atomic_paths
 from milonga.runtime.progress import Progress
 from milonga.sounds.folder import ModelFolder
