@@ -94,14 +94,17 @@ class TakeActor:
                 if names:
                     self._prepare(asked, names, supplies)
                 if shared:
-                    return self._made(asked)
-                with tempfile.TemporaryDirectory(prefix="milonga-") as folder:
-                    here = asked.model_copy(update={"folder": Path(folder)})
-                    return self._made(here, travels=True)
+                    told = self._made(asked)
+                else:
+                    with tempfile.TemporaryDirectory(prefix="milonga-") as folder:
+                        here = asked.model_copy(update={"folder": Path(folder)})
+                        told = self._made(here, travels=True)
             except Cancelled:
-                return {"error": "It was stopped."}
+                told = {"error": "It was stopped."}
             except MilongaError as error:
-                return {"error": str(error)}
+                told = {"error": str(error)}
+            # What was said since the last look; there may be no other.
+            return {**told, "messages": self._progress.taken()[1]}
 
     def _prepare(self, packet: Packet, names: tuple[str, ...], supplies: tuple[bytes, ...]) -> None:
         with tempfile.TemporaryDirectory(prefix="milonga-") as folder:

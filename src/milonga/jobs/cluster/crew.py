@@ -149,9 +149,9 @@ class RayCrew(Crew):
         elif what == "look":
             for update in told["updates"]:
                 yield Event(hand, update=Update(*update))
-            for message in told["messages"]:
-                yield Event(hand, message=message)
+            yield from (Event(hand, message=text) for text in told["messages"])
         elif isinstance(what, Packet):
+            yield from (Event(hand, message=text) for text in told["messages"])
             yield _event(hand, what, told)
 
     def _ask(self) -> None:

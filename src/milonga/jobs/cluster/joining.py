@@ -33,6 +33,7 @@ _WAIT_S = 5.0
 _LONGEST = 24
 """Letters of a folder in which Ray's sockets have room."""
 NAMESPACE = "milonga"
+_SLOW = "Starting Ray client server failed"
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "GRPC_VERBOSITY": "ERROR",
@@ -179,7 +180,13 @@ def _joined(on: str, trusting: bool) -> Cluster:
                 "with.",
             )
         with _explained("The cluster can't be joined", on), _silenced():
-            ray.init(f"ray://{host}:{port}", namespace=NAMESPACE, log_to_driver=False)
+            try:
+                ray.init(f"ray://{host}:{port}", namespace=NAMESPACE, log_to_driver=False)
+            except ConnectionError as error:
+                # A head that is busy may not have started what serves us in Ray's time.
+                if _SLOW not in str(error):
+                    raise
+                ray.init(f"ray://{host}:{port}", namespace=NAMESPACE, log_to_driver=False)
         done = True
         return Cluster(ray, (host, port), None, before)
     finally:
