@@ -281,14 +281,18 @@ class PlayWork(Work):
 
     def cost(self) -> Cost:
         from milonga import weights
-        from milonga.workflows.playing import plan_play
+        from milonga.generators.sound.generator import SECONDS_A_SECOND
+        from milonga.workflows.playing import plan_play, plan_vocoder
 
         Place(self.workers, self.on, self.trusting)
         plan = plan_play(self.model, self.folder, **self._batch())
         download = 0
         if self.settings.get("vocoder") == "bigvgan" and weights.locate("bigvgan") is None:
             download = weights.CATALOGUE["bigvgan"].size
-        return Cost(download=download, takes=len(plan.jobs))
+        time = None
+        if plan_vocoder(plan, self.settings.get("vocoder", "auto")) == "griffin-lim":
+            time = SECONDS_A_SECOND * plan.seconds * len(plan.jobs)
+        return Cost(time, download=download, takes=len(plan.jobs))
 
     def run(self, progress: Progress, made: Made) -> dict[str, Any]:
         from milonga.audio.export.receipt import receipt_path

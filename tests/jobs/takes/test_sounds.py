@@ -64,6 +64,7 @@ def test_a_batch_in_the_queue(library, tmp_path, monkeypatch):
     assert main([*batch, "--seeds", "0-1", "--grid", "nonsense=1", "-o", "out", "--queue"]) == 1
     (job,) = Queue().jobs()
     assert (job.title, job.cost.takes) == ("play tiny into out", 2)
+    assert job.cost.estimate_s == pytest.approx(0.4 * 0.3 * 2, rel=0.2)
     assert job.arguments["settings"] == {"seconds": 0.3, "vocoder": "griffin-lim"}
     Runner(Queue()).run()
     job = Queue().job(job.id)

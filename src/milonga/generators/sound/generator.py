@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 LONGEST_S = 3600.0
 _SLOWEST_BPM, _FASTEST_BPM = 20.0, 400.0
-_SECONDS_A_SECOND = 0.4
+SECONDS_A_SECOND = 0.4
 """Of work, with griffin-lim."""
 
 _CONTROLS = ("loudness", "brightness", "warmth", "roughness", "tension", "pulse", "density")
@@ -128,7 +128,7 @@ class SoundGenerator(Generator):
         return Assessment(
             problems=tuple(problems),
             notes=tuple(notes),
-            estimate_s=None if self._bigvgan() else 2.0 + _SECONDS_A_SECOND * request.seconds,
+            estimate_s=None if self._bigvgan() else 2.0 + SECONDS_A_SECOND * request.seconds,
         )
 
     def render(self, request: Request, progress: Progress | None = None) -> Clip:

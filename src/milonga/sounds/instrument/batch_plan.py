@@ -53,6 +53,12 @@ class BatchPlan:
     jobs: list[Job]
     size: int
 
+    @property
+    def seconds(self) -> float:
+        """The length of each sound."""
+        player = self.instrument.player
+        return player.frames(self.play) / player.spec.frame_rate
+
     def check_room(self, folder: Path, *, many: bool = False) -> None:
         """Refuse a batch that is too large.
 
