@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         remove_weights,
         verify_weights,
     )
+    from milonga.workflows.batches import play_batch
     from milonga.workflows.board import song_board
     from milonga.workflows.comparing import compare, compare_pairs
     from milonga.workflows.doctor import doctor
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
     from milonga.workflows.history import compare_history, replay_sound
     from milonga.workflows.judging.listening import make_listening_test, read_listening_test
     from milonga.workflows.judging.study import plan_study, run_study
-    from milonga.workflows.playing import blend_sounds, play_batch, play_sound, play_sounds
+    from milonga.workflows.playing import blend_sounds, play_sound, play_sounds
     from milonga.workflows.presets import save_preset
     from milonga.workflows.scoring.everything import score
     from milonga.workflows.scoring.facts import check_facts
@@ -145,7 +146,7 @@ _HOMES = {
     "plan_edit": "milonga.workflows.edits",
     "plan_song": "milonga.workflows.songs",
     "plan_study": "milonga.workflows.judging.study",
-    "play_batch": "milonga.workflows.playing",
+    "play_batch": "milonga.workflows.batches",
     "play_sound": "milonga.workflows.playing",
     "play_sounds": "milonga.workflows.playing",
     "probe": "milonga.audio",

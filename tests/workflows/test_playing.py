@@ -20,8 +20,9 @@ from milonga.runtime.progress import Progress
 from milonga.sounds import Library, PlaySettings
 from milonga.sounds.library.history import History
 from milonga.sounds.library.presets import Presets
+from milonga.workflows.batches import play_batch
 from milonga.workflows.history import compare_history, replay_sound
-from milonga.workflows.playing import blend_sounds, play_batch, play_sound, play_sounds
+from milonga.workflows.playing import blend_sounds, play_sound, play_sounds
 from milonga.workflows.presets import save_preset
 from milonga.workflows.vocoding import fine_tune_vocoder, vocode
 

@@ -282,7 +282,7 @@ class PlayWork(Work):
     def cost(self) -> Cost:
         from milonga import weights
         from milonga.generators.sound.generator import SECONDS_A_SECOND
-        from milonga.workflows.playing import plan_play, plan_vocoder
+        from milonga.workflows.batches import plan_play, plan_vocoder
 
         Place(self.workers, self.on, self.trusting)
         plan = plan_play(self.model, self.folder, **self._batch())
@@ -296,7 +296,7 @@ class PlayWork(Work):
 
     def run(self, progress: Progress, made: Made) -> dict[str, Any]:
         from milonga.audio.export.receipt import receipt_path
-        from milonga.workflows.playing import play_batch
+        from milonga.workflows.batches import play_batch
 
         place = Place(self.workers, self.on, self.trusting).sounds()
         found = play_batch(self.model, self.folder, force=self.force, progress=progress, on=place,

@@ -11,7 +11,7 @@ from milonga.errors import JobError
 if TYPE_CHECKING:
     from milonga.songs.rendering.planned import PlannedTake
     from milonga.songs.rendering.render import TakeRunner
-    from milonga.workflows.playing import BatchPlace
+    from milonga.workflows.batches import BatchPlace
 
 SCHEME = "ray"
 

@@ -1,4 +1,4 @@
-"""Playing sound models: one sound, several, a batch, a blend; each kept in the history."""
+"""Playing sound models: one sound, several, a blend; each kept in the history."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from milonga.audio.export.receipt import Provenance
 from milonga.audio.export.settings import ExportSettings
 from milonga.audio.export.write import ExportResult, check_target
 from milonga.audio.export.write import export as export_clip
-from milonga.errors import MilongaError, SoundError
+from milonga.errors import MilongaError
 from milonga.runtime import html
 from milonga.runtime.progress import Progress
 from milonga.sounds.library.history import History
@@ -23,13 +23,9 @@ from milonga.sounds.model.play_settings import PlaySettings
 
 if TYPE_CHECKING:
     from milonga.audio.clip import Clip
-    from milonga.sounds.instrument.batch import BatchResult, Job, Outcome, RunJobs
-    from milonga.sounds.instrument.batch_plan import BatchPlan
     from milonga.sounds.instrument.instrument import Instrument
 
 Export = ExportSettings | Mapping[str, Any] | None
-Seeds = str | Sequence[int] | None
-Grid = Mapping[str, Sequence[float]] | Sequence[str]
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
 
@@ -80,61 +76,6 @@ class PlayedSound:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchOrder:
-    """What every sound of a batch shares, for processes that make some of them.
-
-    Attributes:
-        model: the model's file.
-        settings: to play.
-        export: format and so on.
-        stem: what the files' names begin with.
-        folder: of the batch.
-        force: replace files that are there.
-        plays_with: model, vocoder and libraries, as ``Instrument.plays_with``; another process has
-            to have the same.
-    """
-
-    model: str
-    settings: PlaySettings
-    export: ExportSettings
-    stem: str
-    folder: Path
-    force: bool
-    plays_with: Mapping[str, Any]
-
-    def open(self) -> Callable[[Job, Path], Outcome]:
-        """Open the model, and return what makes one sound of the batch in a folder.
-
-        Raises:
-            SoundError: it would sound otherwise here, by another vocoder or library.
-            MilongaError: as ``Instrument.open``.
-        """
-        from milonga.sounds.instrument.batch_plan import plan_batch
-        from milonga.sounds.instrument.instrument import Instrument
-
-        instrument = Instrument.open(
-            self.model, vocoder=self.settings.vocoder, device=self.settings.device
-        )
-        here = instrument.plays_with
-        if other := [name for name, value in self.plays_with.items() if here.get(name) != value]:
-            raise SoundError(
-                f"It would sound otherwise in the process that was asked, by its {other[0]}: "
-                f"{here.get(other[0])} instead of {self.plays_with[other[0]]}.",
-                step="Install the same on all machines.",
-            )
-        plan = plan_batch(instrument, self.settings, [0], {}, self.export, self.stem)
-        return lambda job, folder: plan.make_one(job, folder, force=self.force)
-
-
-class BatchPlace(Protocol):
-    """Where the sounds of a batch are made."""
-
-    def __call__(self, order: BatchOrder, /) -> RunJobs:
-        """Return what makes the jobs of an order."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
 class PlayChoice:
     """Settings to play and export, from a preset and what was given over it."""
 
@@ -164,7 +105,7 @@ def choose_play(
         return PlayChoice(settings, ExportSettings(**given), {})
     fitted, progress = Presets(model, library).fitted(preset), progress or Progress()
     left_out = [f"Left out of the preset: {n}. {why}" for n, why in fitted.left_out.items()]
-    _tell(progress, *left_out, *fitted.notes)
+    tell_all(progress, *left_out, *fitted.notes)
     merged = ExportSettings(**{**fitted.export, **given})
     return PlayChoice(settings.over(fitted.settings), merged, fitted.left_out)
 
@@ -215,7 +156,7 @@ def play_sounds(
     """
     library, progress = library or Library(), progress or Progress()
     settings = PlaySettings(**chosen).over(settings or PlaySettings())
-    instrument, choice = _opened(model, settings, preset, export, library, progress)
+    instrument, choice = open_chosen(model, settings, preset, export, library, progress)
     settings, target = choice.settings, choice.export
     play = instrument.resolve(settings)
     turns = []
@@ -224,7 +165,7 @@ def play_sounds(
         check_target(path, target, force=force)
         turns.append((replace(play, seed=seed), path))
     weak = instrument.header.weak_notes(settings.controls)
-    _tell(progress, instrument.chosen_vocoder.note, *weak)
+    tell_all(progress, instrument.chosen_vocoder.note, *weak)
     results = []
     with progress.task("Sounds", count) as task:
         for one, path in turns:
@@ -239,105 +180,6 @@ def play_sounds(
                 played(sound)
             task.advance()
     return results
-
-
-def play_batch(
-    model: str | Path,
-    folder: str | Path,
-    *,
-    seeds: Seeds = None,
-    grid: Grid = (),
-    settings: PlaySettings | None = None,
-    preset: str | None = None,
-    export: Export = None,
-    many: bool = False,
-    force: bool = False,
-    library: Library | None = None,
-    progress: Progress | None = None,
-    on: BatchPlace | None = None,
-    **chosen: Any,
-) -> BatchResult:
-    """Play every seed with every combination of control values into a folder.
-
-    The same call goes on after any stop: what is there is kept.
-
-    Args:
-        seeds: as ``parse_seeds`` takes them, or numbers; by default that of the settings.
-        grid: as ``parse_grid`` takes it, or values by control.
-        many: more than a thousand sounds are meant.
-        on: makes the sounds elsewhere (``milonga.jobs.sound_workers(2)``); by default they are made
-            here, one after the other.
-
-    Raises:
-        MilongaError: as ``play_sounds``, ``plan_batch`` and ``run_batch``.
-    """
-    progress = progress or Progress()
-    settings = PlaySettings(**chosen).over(settings or PlaySettings())
-    instrument, choice = _opened(model, settings, preset, export, library, progress)
-    plan = _planned(instrument, choice, seeds, grid)
-    plan.check_room(Path(folder), many=many)
-    weak = instrument.header.weak_notes([*choice.settings.controls, *plan.jobs[0].settings])
-    _tell(progress, instrument.chosen_vocoder.note, *weak)
-    if on is None:
-        return plan.make(Path(folder), progress=progress, force=force)
-    # What was chosen here is what others play with.
-    own = choice.settings.model_copy(update={
-        "vocoder": instrument.chosen_vocoder.name, "device": instrument.vocoder.device,
-    }).anchored()  # fmt: skip
-    order = BatchOrder(str(instrument.path.absolute()), own, choice.export,
-                       file_stem(instrument.header.name), Path(folder).absolute(), force,
-                       instrument.plays_with)  # fmt: skip
-    return plan.make(Path(folder), progress=progress, force=force, run=on(order))
-
-
-def plan_play(
-    model: str | Path,
-    folder: str | Path,
-    *,
-    seeds: Seeds = None,
-    grid: Grid = (),
-    settings: PlaySettings | None = None,
-    preset: str | None = None,
-    export: Export = None,
-    many: bool = False,
-    library: Library | None = None,
-) -> BatchPlan:
-    """Plan what ``play_batch`` would do and check it, without the vocoder: loads and writes little.
-
-    Raises:
-        MilongaError: as ``play_batch``.
-    """
-    settings = settings or PlaySettings()
-    quick = PlaySettings(vocoder="griffin-lim").over(settings)
-    instrument, choice = _opened(model, quick, preset, export, library, Progress())
-    plan = _planned(instrument, choice, seeds, grid)
-    plan.check_room(Path(folder), many=many)
-    return plan
-
-
-def plan_vocoder(plan: BatchPlan, wanted: str = "auto") -> str:
-    """Return the name of the vocoder that a batch will be heard through, without loading it."""
-    from milonga.sounds.instrument.own_vocoder import default_vocoder, preference
-
-    if wanted != "auto":
-        return wanted
-    return "own" if preference(plan.instrument.path).own else default_vocoder()
-
-
-def _planned(instrument: Instrument, choice: PlayChoice, seeds: Seeds, grid: Grid) -> BatchPlan:
-    from milonga.sounds.instrument.batch import parse_grid, parse_seeds
-    from milonga.sounds.instrument.batch_plan import plan_batch
-
-    numbers = parse_seeds(seeds) if isinstance(seeds, str) else seeds
-    values = grid if isinstance(grid, Mapping) else parse_grid(grid)
-    return plan_batch(
-        instrument,
-        choice.settings,
-        [choice.settings.seed] if numbers is None else numbers,
-        values,
-        choice.export,
-        file_stem(instrument.header.name),
-    )
 
 
 def blend_sounds(
@@ -384,7 +226,7 @@ def blend_sounds(
     missing = [f"{' and '.join(lack)} can't do {name}, and play without it."
                for name, lack in resolved.missing.items()]  # fmt: skip
     weak = [note for p in parts for note in p.instrument.header.weak_notes(settings.controls)]
-    _tell(progress, blend.chosen_vocoder.note, blend.why, *missing, *weak)
+    tell_all(progress, blend.chosen_vocoder.note, blend.why, *missing, *weak)
     clip, made = blend.play(resolved, progress), blend.provenance(settings, resolved)
     played = [
         played_model(p.instrument.path, p.instrument.sha256, p.weight, library) for p in parts
@@ -415,7 +257,7 @@ def _path(
     return out if count == 1 else out.with_name(f"{out.stem}-s{seed}{out.suffix or suffix}")
 
 
-def _opened(
+def open_chosen(
     model: str | Path,
     settings: PlaySettings,
     preset: str | None,
@@ -436,7 +278,8 @@ def _opened(
     return instrument, choice
 
 
-def _tell(progress: Progress, *texts: str) -> None:
+def tell_all(progress: Progress, *texts: str) -> None:
+    """Tell texts, but for empty ones."""
     for text in texts:
         if text:
             progress.message(text)
@@ -493,5 +336,5 @@ def _written(
             step = f"The sound is kept: milonga sound history replay {number} --kept -o FILE"
             error.step = f"{error.step} {step}" if error.step else step
         raise
-    _tell(progress, *(f"{path}: {note}" for note in result.notes))
+    tell_all(progress, *(f"{path}: {note}" for note in result.notes))
     return result, None if keep is None else keep(clip, export, result)

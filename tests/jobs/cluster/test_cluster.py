@@ -126,7 +126,7 @@ def test_a_node_gets_weights_from_the_head_once(nodes, on_nodes, tones, hub, mes
 def test_a_batch_of_sounds_over_two_nodes(nodes, tmp_path, monkeypatch):
     from milonga.audio.export.receipt import read_export_receipt
     from milonga.sounds.library.library import Library
-    from milonga.workflows.playing import play_batch
+    from milonga.workflows.batches import play_batch
 
     monkeypatch.setenv("MILONGA_HOME", str(tmp_path / "home"))
     Library().save("tiny", *small_model("tiny"))

@@ -11,7 +11,7 @@ from milonga.errors import JobError
 from milonga.jobs import Queue, Runner, sound_workers
 from milonga.jobs.local import crew
 from milonga.sounds.library.library import Library
-from milonga.workflows.playing import play_batch
+from milonga.workflows.batches import play_batch
 
 SHORT = {"seconds": 0.3, "vocoder": "griffin-lim"}
 

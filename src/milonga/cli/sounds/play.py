@@ -87,7 +87,8 @@ def play(
     milonga sound play rain --seconds 20 --set brightness=+2 -o rain.wav
     milonga sound play rain --seeds 0:7 --grid density=-2:2:2 -o batch
     """
-    from milonga.workflows.playing import play_batch, play_sounds
+    from milonga.workflows.batches import play_batch
+    from milonga.workflows.playing import play_sounds
 
     chosen: dict[str, Any] = {
         "settings": play_settings(values),

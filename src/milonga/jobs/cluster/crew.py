@@ -26,7 +26,7 @@ from milonga.runtime.progress import Progress, Update
 from milonga.songs.rendering.planned import PlannedTake
 from milonga.songs.rendering.render import TakeRunner
 from milonga.sounds.instrument.batch import Job, Outcome, RunJobs
-from milonga.workflows.playing import BatchOrder, BatchPlace
+from milonga.workflows.batches import BatchOrder, BatchPlace
 
 _LOOK_S = 1.0
 """Between two questions for progress."""

@@ -10,7 +10,7 @@ from milonga.errors import ClusterError
 from milonga.jobs.takes.dealer import largest_of
 from milonga.runtime.words import size_text
 from milonga.songs.rendering.planned import PlannedTake
-from milonga.workflows.playing import BatchOrder
+from milonga.workflows.batches import BatchOrder
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from milonga.jobs.local.crew import LocalCrew
 from milonga.jobs.takes.sounds import SoundDealer
 from milonga.runtime.devices import core_count, thread_count
-from milonga.workflows.playing import BatchOrder, BatchPlace
+from milonga.workflows.batches import BatchOrder, BatchPlace
 
 
 def sound_workers(count: int) -> BatchPlace:

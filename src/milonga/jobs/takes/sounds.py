@@ -21,7 +21,7 @@ from milonga.runtime.files import atomic_paths
 from milonga.runtime.progress import Progress
 from milonga.sounds.folder import ModelFolder
 from milonga.sounds.instrument.batch import Job, Outcome
-from milonga.workflows.playing import BatchOrder
+from milonga.workflows.batches import BatchOrder
 
 _STATUS: dict[str, Literal["made", "kept", "failed"]] = {
     "rendered": "made", "kept": "kept", "failed": "failed",
