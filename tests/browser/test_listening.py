@@ -124,6 +124,8 @@ def test_ratings_with_the_keyboard_alone(visit, made, tmp_path):
     page.keyboard.type("Cid")
     page.keyboard.press("Enter")
     ready(page)
+    widths = page.locator("#stimuli input").evaluate_all("all => all.map((one) => one.offsetWidth)")
+    assert len(set(widths)) == 1
     (trial,) = test.key.trials
     for index, stimulus in enumerate(trial.stimuli):
         page.keyboard.press(str(index))
@@ -181,8 +183,6 @@ def test_switching_is_synchronous_and_without_clicks(visit, made):
 def test_it_fits_a_phone(visit, made, kind, width):
     page = visit(made[kind].page, width=width, height=800)
     begin(page)
-    widths = page.locator("#stimuli input").evaluate_all("all => all.map((one) => one.offsetWidth)")
-    assert len(set(widths)) == 1
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     sizes = page.locator("#stimuli button").evaluate_all(
         "all => all.map(b => Math.min(b.offsetWidth, b.offsetHeight))"
