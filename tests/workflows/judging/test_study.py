@@ -54,7 +54,7 @@ def test_a_study_from_file_to_page_and_again(study, tmp_path):
     assert parquet["mfcc_similarity"].to_pylist() == [float(r["mfcc_similarity"]) for r in rows]
     # Both conditions are the same takes: no figure differs, and nothing is claimed.
     assert {each.difference.value for each in found.summary.differences} == {0.0}
-    assert all("isn't proof" in each.verdict for each in found.summary.differences)
+    assert all("is the same for" in each.verdict for each in found.summary.differences)
     page = found.page.read_text()
     assert "from seed four" in page
     document = json.loads((tmp_path / "out" / "study.json").read_text())

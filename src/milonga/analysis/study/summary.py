@@ -170,6 +170,8 @@ def _verdict(found: Paired) -> str:
             f"Too few to say anything about {both}: {found.pairs} "
             f"pair{'s' if found.pairs != 1 else ''} of takes, it takes {FEWEST_PAIRS}."
         )
+    if not any((found.difference.low, found.difference.value, found.difference.high)):
+        return f"{found.figure} is the same for {both} in every pair."
     if found.p >= 1 - LEVEL:
         return f"No difference was found between {both}; that isn't proof that they are alike."
     more = "higher" if found.difference.value > 0 else "lower"

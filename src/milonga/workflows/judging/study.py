@@ -33,6 +33,7 @@ PAGE, TABLE, PARQUET, RESULT, WORDS = (
     "index.html", "takes.csv", "takes.parquet", "study.json", "words.json",
 )  # fmt: skip
 _USUAL = "_similarity"
+_HEARD_AT_ONCE = 8
 _WORD_FIGURES = ("word_error", "phone_error")
 
 
@@ -240,29 +241,31 @@ def _add_figures(rows: Sequence[dict[str, Any]], sheet: Sheet, progress: Progres
 
 def _add_words(rows: Sequence[dict[str, Any]], plan: StudyPlan, progress: Progress) -> None:
     """Score sung words; what was scored before is kept in the study's folder."""
-    from milonga.workflows.scoring.words import score_recordings
+    from milonga.workflows.scoring.words import score_recordings, sings_words
 
     path = plan.out / WORDS
     try:
         kept: dict[str, Any] = read_json(path)
     except (OSError, ValueError):
         kept = {}
-    voices = [row for row in rows if row["role"] in ("vocals", "song")]
-    for row in voices:
-        key = f"{plan.study.words} {row['sha256']}"
-        if key not in kept:
-            try:
-                found = score_recordings(
-                    row["path"], model=plan.study.words, yardsticks=False, progress=progress
-                )
-            except MilongaError as error:
-                if "no words to listen for" not in error.message:
-                    raise
-                continue
-            words = found.recordings[0].words
-            kept[key] = {"word_error": words.word_error, "phone_error": words.phone_error}
-            write_text(path, dump_json(kept))
-        row |= kept[key]
+    voices = {f"{plan.study.words} {row['sha256']}": row for row in rows
+              if sings_words(Path(row["path"]))}  # fmt: skip
+    waiting = [key for key in voices if key not in kept]
+    # The recogniser is loaded once for several takes; an interruption costs those alone.
+    for start in range(0, len(waiting), _HEARD_AT_ONCE):
+        some = waiting[start : start + _HEARD_AT_ONCE]
+        found = score_recordings(
+            [voices[key]["path"] for key in some], model=plan.study.words, yardsticks=False,
+            progress=progress,
+        )  # fmt: skip
+        for key, each in zip(some, found.recordings, strict=True):
+            kept[key] = {
+                "word_error": each.words.word_error,
+                "phone_error": each.words.phone_error,
+            }
+        write_text(path, dump_json(kept))
+    for row in rows:
+        row |= kept.get(f"{plan.study.words} {row['sha256']}", {})
 
 
 def _usual_figures(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from milonga.workflows.scoring.facts import HeldRecordings, check_facts
 from milonga.workflows.scoring.matching import CLAP, TextMatches, match_texts
 from milonga.workflows.scoring.rating import AESTHETICS, Ratings, rate_recordings
 from milonga.workflows.scoring.voices import sung_takes
-from milonga.workflows.scoring.words import RECOGNISER, Scores, score_recordings
+from milonga.workflows.scoring.words import RECOGNISER, Scores, score_recordings, sings
 
 StrPath = str | os.PathLike[str]
 FoundT = TypeVar("FoundT")
@@ -135,7 +135,7 @@ def score(
         "facts", None, "", lambda all_, _: check_facts(all_, progress=progress, **(asked or {}))
     )
     words = told(
-        "words", None if lyrics is not None else _sings,
+        "words", None if lyrics is not None else sings,
         "nobody says which words should be heard (--lyrics FILE)",
         lambda own, model: score_recordings(
             own, lyrics=lyrics, language=language, model=model, yardsticks=yardsticks, stems=stems,
@@ -159,10 +159,6 @@ def _of_take(path: Path, fits: Callable[[Request], bool]) -> bool:
         return fits(read_receipt(path.with_suffix(".json")).request)
     except ReceiptError:
         return False
-
-
-def _sings(request: Request) -> bool:
-    return request.role in ("vocals", "song") and bool(request.sung)
 
 
 def _described(request: Request) -> bool:

@@ -20,7 +20,7 @@ from milonga.runtime.files import dump_json, write_text
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import Receipt
 from milonga.workflows.scoring.facts import receipt_facts, request_of
-from milonga.workflows.scoring.words import RECOGNISER, hear_words
+from milonga.workflows.scoring.words import RECOGNISER, hear_words, sings
 
 WORDS = "words.json"
 _MET = 0.8
@@ -55,7 +55,7 @@ class TakeListener:
         """Return the facts of a take, or of a segment's piece of a take of the whole song."""
         facts = receipt_facts(receipt, clip, part)
         request = request_of(receipt.answers, part)
-        if not request.sung or request.role not in ("vocals", "song"):
+        if not sings(request):
             return facts
         key = f"{receipt.sound.sha256}{'' if part is None else f' {part}'}"
         if key not in self._kept and self._recogniser is not None:

@@ -181,6 +181,19 @@ def _asked(path: Path, lyrics: str | None, language: str | None) -> _Asked:
     return _Asked(sung, spoken, request, made_by, seed)
 
 
+def sings(request: Request) -> bool:
+    """Say whether a take of a request should have words to listen for."""
+    return request.role in ("vocals", "song") and bool(request.sung)
+
+
+def sings_words(path: Path) -> bool:
+    """Say whether a recording is a take that should have words to listen for."""
+    try:
+        return sings(read_receipt(path.with_suffix(".json")).request)
+    except ReceiptError:
+        return False
+
+
 def hear_words(
     clip: Clip, request: Request, recogniser: Recogniser, progress: Progress
 ) -> WordScore:
