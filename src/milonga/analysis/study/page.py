@@ -67,9 +67,9 @@ clear.</p>
 {pictures}
 <h2>Differences</h2>
 <p class="note">{escape(units)}</p>
-<div class="wide">{differences}</div>
+<div class="wide differences">{differences}</div>
 <h2>Every take</h2>
-<div class="wide">{takes}</div>
+<div class="wide takes">{takes}</div>
 <h2>How it was made</h2>
 <div class="wide">{facts}</div>
 </main>
