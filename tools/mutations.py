@@ -294,9 +294,15 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
         (
             "one-sided-flips",
-            "flipped = np.abs(signs @ means)",
-            "flipped = signs @ means",
+            "flipped = np.abs(signs @ means.T)",
+            "flipped = signs @ means.T",
             "Differences that aren't there are found twice as often.",
+        ),
+        (
+            "flips-not-corrected",
+            "largest = np.maximum.accumulate(flipped[:, order[::-1]], axis=1)[:, ::-1]",
+            "largest = flipped[:, order]",
+            "Of fifteen pairs of equal sounds one is often called better.",
         ),
         (
             "comparisons-not-corrected",
