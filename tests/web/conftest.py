@@ -7,10 +7,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import axe_playwright_python
+import numpy as np
 import pytest
 import uvicorn
 from playwright.sync_api import expect
 
+from milonga import audio
 from milonga.errors import MilongaError
 from milonga.generators.registry import GENERATORS, KnownGenerator
 from milonga.web.app import make_app
@@ -34,6 +36,7 @@ segments:
     section: intro
     seconds: 8
     style: plain
+    baseline: first.aiff
   - number: 2
     name: Second
     section: verse
@@ -83,6 +86,9 @@ def rendered(tmp_path_factory):
     """A rendered song: two takes for each layer, and stale ones in the second segment."""
     root = tmp_path_factory.mktemp("shelf") / "noise"
     root.mkdir()
+    # Of a kind that no browser plays, and louder than the takes.
+    sine = 0.9 * np.sin(2 * np.pi * 220 * np.arange(9 * 8000) / 8000)
+    audio.write(root / "first.aiff", audio.Clip(sine, 8000))
     with pytest.MonkeyPatch.context() as patch:
         for name, about in ABOUT.items():
             target = f"editors:{name.capitalize()}"

@@ -1,5 +1,6 @@
 """Nobody but our own page gets an answer, and no file but those that it may show."""
 
+import asyncio
 import base64
 import http.client
 import json
@@ -8,6 +9,7 @@ import os
 import pytest
 
 from milonga.web.guard import POLICY, Door, Guard
+from milonga.web.patience import FORGOTTEN_S, FREE, LONGEST_IN_ALL_S, Patience
 
 
 @pytest.fixture
@@ -119,17 +121,79 @@ def test_a_password_is_asked_for_where_others_reach_the_page():
     assert door.knows("192.168.1.7:8765")
     assert not door.knows("evil.example:8765")
     assert Door("::1").local
-    guard = Guard(None, door)
+    ask = visitor(door)
+    assert ask("anybody:süß")[0] == 200
+    assert ask("anybody:sweet")[0] == 401
+    assert ask("süß")[0] == 401
 
-    def refusal(user):
+
+def visitor(door):
+    """Asks for a page behind a password, without a network: status and headers of the answer."""
+
+    async def page(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    guard = Guard(page, door)
+
+    def ask(user, address="10.0.0.9", cookie=""):
         token = base64.b64encode(user.encode()).decode()
-        headers = [(b"host", b"10.0.0.1:8765"), (b"authorization", f"Basic {token}".encode())]
-        scope = {"type": "http", "method": "GET", "scheme": "http", "headers": headers}
-        from starlette.datastructures import Headers
+        headers = [(b"host", b"10.0.0.1:8765"), (b"cookie", cookie.encode())]
+        headers += [(b"authorization", f"Basic {token}".encode())] if user else []
+        scope = {"type": "http", "method": "GET", "scheme": "http", "headers": headers,
+                 "client": (address, 5)}  # fmt: skip
+        sent = []
 
-        found = guard._refusal(scope, Headers(scope=scope))
-        return found and found.status_code
+        async def send(message):
+            sent.append(message)
 
-    assert refusal("anybody:süß") is None
-    assert refusal("anybody:sweet") == 401
-    assert refusal("süß") == 401
+        asyncio.run(guard(scope, None, send))
+        return sent[0]["status"], {
+            name.decode(): value.decode() for name, value in sent[0]["headers"]
+        }
+
+    ask.guard = guard
+    return ask
+
+
+def test_who_guesses_passwords_waits_longer_each_time_and_nobody_else():
+    now = [1000.0]
+    ask = visitor(Door("0.0.0.0", "right"))
+    ask.guard.patience = Patience(lambda: now[0])
+    inside = ask("me:right")[1]["set-cookie"].partition(";")[0]
+    assert [ask("me:wrong")[0] for _ in range(FREE)] == [401] * FREE
+    waits = []
+    for _ in range(12):
+        status, headers = ask("me:right")  # too early even if it is right: a guess isn't looked at
+        assert status == 429
+        waits.append(int(headers["retry-after"]))
+        now[0] += waits[-1]
+        assert ask("me:wrong")[0] == 401
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, *[300] * 3]
+    # Others, and a browser that was in before, even from the same address.
+    assert ask("you:right", "10.0.0.8")[0] == 200
+    assert ask("me:right", cookie=f"a=b; {inside}")[0] == 200
+    assert ask("me:wrong", cookie="milonga-in=x")[0] == 429
+    assert ask("")[0] == 401
+    now[0] += 300
+    assert ask("me:right")[0] == 200
+    assert ask("me:wrong")[0] == 401
+
+
+def test_guesses_from_many_addresses_slow_each_other_and_fill_no_memory():
+    now = [0.0]
+    patience = Patience(lambda: now[0])
+    for number in range(10_000):
+        patience.wrong(f"2001:db8:{number:x}::1")
+    assert len(patience) <= 2_000
+    # A household of IPv6 is one visitor.
+    for number in range(FREE):
+        patience.wrong(f"fe80::{number:x}%eth0")
+    now[0] += 1.5
+    assert patience.wait_s("fe80::ffff") == pytest.approx(LONGEST_IN_ALL_S - 1.5)
+    assert patience.wait_s("192.0.2.7") == pytest.approx(LONGEST_IN_ALL_S - 1.5)
+    patience.right("::ffff:192.0.2.8")
+    assert patience.wait_s("192.0.2.8") == 0
+    now[0] += FORGOTTEN_S
+    patience.wrong("192.0.2.7")
+    assert patience.wait_s("192.0.2.7") == 0

@@ -55,7 +55,7 @@ def test_a_switch_keeps_the_position_and_the_level(visit, song):
     assert page.evaluate("milonga.player.deck.position") < before + 1.0
     # The louder one is turned down to the other's loudness.
     page.wait_for_function("() => milonga.player.deck.tracks.every(t => t.lufs !== null)")
-    quiet, loud = page.evaluate("milonga.player.deck.tracks.map(t => t.lufs)")
+    quiet, loud = page.evaluate("milonga.player.deck.tracks.filter(t => t.key).map(t => t.lufs)")
     assert loud > quiet + 6
     level = "20 * Math.log10(milonga.player.track.audio.volume)"
     page.wait_for_function(f"() => Math.abs({level} + {loud - quiet}) < 0.01")
@@ -65,6 +65,43 @@ def test_a_switch_keeps_the_position_and_the_level(visit, song):
     page.keyboard.press("ArrowLeft")
     page.keyboard.press(" ")
     expect(page.locator("#dock-play")).to_have_attribute("aria-label", "Play")
+
+
+def test_the_baseline_is_heard_beside_the_takes(visit, song):
+    page = visit("/songs/noise/listen")
+    expect(page.locator("#s1 .baseline")).to_contain_text("first.aiff · 9.0 s")
+    expect(page.locator("#s2 .baseline")).to_have_count(0)
+    row(page, 1, "editor-s0").locator(".play").click()
+    page.wait_for_function(PLAYING, arg=["editor-s0", 0.3])
+    before = page.evaluate("milonga.player.track.audio.currentTime")
+    page.keyboard.press("0")
+    page.wait_for_function(PLAYING, arg=["Baseline of 1", before])
+    page.wait_for_function("() => milonga.player.deck.tracks.every(t => t.lufs !== null)")
+    held, quiet = page.evaluate("milonga.player.deck.tracks.map(t => t.lufs)")[:2]
+    # Turned down to the quietest take; the sine is about 20 LU louder.
+    assert held > quiet + 6
+    level = "20 * Math.log10(milonga.player.track.audio.volume)"
+    page.wait_for_function(f"() => Math.abs({level} + {held - quiet}) < 0.01")
+    page.keyboard.press("m")
+    expect(page.locator("#s1 .use[aria-pressed=true]")).to_have_text("In the mix")
+
+
+def test_what_is_not_in_the_mix_takes_no_time(visit, song):
+    for path in (song / "out" / "takes" / "01-first").glob("*.json"):
+        path.rename(path.with_suffix(".gone"))
+    page = visit("/songs/noise/listen")
+    expect(page.locator("#hints")).to_contain_text("The mix was made from other takes.")
+    page.get_by_role("button", name="Mix again").click()
+    expect(page.locator("#hints")).not_to_contain_text("other takes")
+    expect(page.locator("#s1 .lede-small")).to_have_text("intro, not in the mix")
+    expect(page.locator("#s2 .lede-small")).to_have_text("verse, 0:00.0 to 0:02.0 in the mix")
+    lane = page.locator("#timeline .lane", has_text="Vocals").locator(".lane-time")
+    whole, block = lane.bounding_box(), lane.locator(".block").bounding_box()
+    assert block["width"] == pytest.approx(whole["width"], abs=1)
+    assert page.evaluate("milonga.player.decks[0].active.length") == pytest.approx(2.0, abs=0.01)
+    (song / "song.yaml").write_text((song / "song.yaml").read_text() + "    bars: 3\n")
+    page.reload()
+    expect(page.locator("#hints")).to_contain_text("The sheet was changed since")
 
 
 def test_a_take_is_chosen_with_a_key_and_mixed_at_once(visit, song):

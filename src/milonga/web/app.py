@@ -57,6 +57,7 @@ def make_app(shelf: Shelf, door: Door) -> Guard:
         exception_handlers={HTTPException: on_error, MilongaError: on_error, Exception: on_error},
     )
     app.state.shelf = shelf
+    app.state.door = door
     app.state.tasks = Tasks()
     return Guard(app, door)
 

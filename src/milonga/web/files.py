@@ -1,16 +1,20 @@
-"""Files that the page may show: below one folder, of known kinds, never through a link."""
+"""Files that the page may show: below one folder, of known kinds, never through a link; and
+recordings as browsers play them."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from collections.abc import Collection, Iterable
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
+
+from milonga.runtime.places import data_folder
 
 _KINDS = {
     ".wav": "audio/wav",
@@ -73,6 +77,38 @@ def inside(root: Path, name: str, kinds: Collection[str] = _KINDS) -> Path:
     if not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
         raise HTTPException(404)
     return path
+
+
+def heard(source: Path) -> Response:
+    """Answer with a recording as every browser plays it; AIFF, float WAV and the like as FLAC.
+
+    Raises:
+        HTTPException: 404, it is no file, or a link.
+        AudioError: it can't be read.
+    """
+    path = playable(source)
+    return FileResponse(path, media_type=_KINDS[path.suffix.lower()])
+
+
+def playable(source: Path) -> Path:
+    """Return a recording that browsers play: itself, or a copy in the data folder.
+
+    Raises:
+        HTTPException, AudioError: as for ``heard``.
+    """
+    if source.is_symlink() or not source.is_file():
+        raise HTTPException(404)
+    facts = source.stat()
+    return _playable(source.absolute(), facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=500)
+def _playable(source: Path, _time: int, _size: int) -> Path:
+    from milonga.analysis.report.media import Folder
+
+    folder = data_folder() / "web" / "heard"
+    made = Folder(folder, tree=source.parent).playable(source)
+    return folder / unquote(made.url) if made.note else source
 
 
 @cache

@@ -3,7 +3,8 @@
 A page of the web can make a browser send requests to 127.0.0.1 (cross-site requests), also under
 a name of its own that points there (DNS rebinding). So a request must name the address that
 ``milonga web`` printed (``Host``), and one that changes something must come from a page of ours
-(``Origin``). What we send may load nothing from elsewhere (Content-Security-Policy).
+(``Origin``). What we send may load nothing from elsewhere (Content-Security-Policy). Where others
+reach the page they need a password, and wait after wrong ones.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import math
 import secrets
 import socket
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from milonga.web.patience import Patience
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -80,7 +84,8 @@ class Guard:
     """ASGI middleware that refuses what doesn't come from our own page."""
 
     def __init__(self, app: ASGIApp, door: Door) -> None:
-        self.app, self.door = app, door
+        self.app, self.door, self.patience = app, door, Patience()
+        self._mark = f"milonga-in={secrets.token_hex(16)}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,7 +94,10 @@ class Guard:
             return
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
-        send = _with_headers(send)
+        welcome = ""
+        if self.door.password and refusal is None and not self._is_in(headers):
+            welcome = f"{self._mark.decode()}; Path=/; HttpOnly; SameSite=Strict"
+        send = _with_headers(send, welcome)
         if refusal is not None:
             await refusal(scope, receive, send)
         else:
@@ -116,13 +124,35 @@ class Guard:
             return PlainTextResponse(
                 f"A program that changes something sends the header {OURS}: 1.", 403
             )
-        if self.door.password and not self._knows_password(headers.get("authorization", "")):
-            return PlainTextResponse(
-                "A password is needed.",
-                401,
-                headers={"WWW-Authenticate": 'Basic realm="milonga", charset="UTF-8"'},
-            )
-        return None
+        return self._asks_password(scope, headers) if self.door.password else None
+
+    def _asks_password(self, scope: Scope, headers: Headers) -> PlainTextResponse | None:
+        given = headers.get("authorization", "")
+        address = str((scope.get("client") or ("",))[0])
+        if given:
+            # Whoever is in already doesn't wait for those who guess from his address.
+            inside = self._is_in(headers)
+            wait = 0.0 if inside else self.patience.wait_s(address)
+            if wait > 0:
+                return PlainTextResponse(
+                    f"Too many wrong passwords. Try again in {math.ceil(wait)} s.",
+                    429,
+                    headers={"Retry-After": str(math.ceil(wait))},
+                )
+            if self._knows_password(given):
+                if not inside:
+                    self.patience.right(address)
+                return None
+            self.patience.wrong(address)
+        return PlainTextResponse(
+            "A password is needed.",
+            401,
+            headers={"WWW-Authenticate": 'Basic realm="milonga", charset="UTF-8"'},
+        )
+
+    def _is_in(self, headers: Headers) -> bool:
+        cookies = headers.get("cookie", "").split(";")
+        return any(secrets.compare_digest(one.strip().encode(), self._mark) for one in cookies)
 
     def _knows_password(self, header: str) -> bool:
         kind, _, value = header.partition(" ")
@@ -135,10 +165,12 @@ class Guard:
         return secrets.compare_digest(given.encode(), self.door.password.encode())
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, cookie: str) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
+            if cookie:
+                headers.append("set-cookie", cookie)
             headers.setdefault("content-security-policy", POLICY)
             headers.setdefault("cache-control", "no-store")
             headers["x-content-type-options"] = "nosniff"

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from milonga.errors import MilongaError
 from milonga.generators.base import Edit
 from milonga.songs.output.arrangement import Arrangement
 from milonga.songs.output.folder import SONG, OutputFolder
@@ -90,11 +91,13 @@ class BoardSegment:
         number: as in the sheet.
         name: as in the sheet.
         section: as in the sheet.
-        start: where it begins in the mix, in seconds.
-        seconds: how long it lasts there.
+        start: where it begins in the mix, in seconds; of one that isn't in it, where it would.
+        seconds: how long it lasts there; 0 of one that isn't in it.
         layers: in order; last its pieces of takes of the whole song, where there are such.
         lyrics: its words.
         baseline: the recording that it is compared with; None without one.
+        baseline_s: how long that is; None where it can't be read.
+        in_mix: something plays it. While nothing plays any segment, all stand as the sheet plans.
     """
 
     number: int
@@ -105,6 +108,8 @@ class BoardSegment:
     layers: tuple[BoardLayer, ...]
     lyrics: str = ""
     baseline: Path | None = None
+    baseline_s: float | None = None
+    in_mix: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ class SongBoard:
         segments: in order.
         whole: takes of the whole song; None where there are none.
         song: the mix, from the output folder; None where there is none yet.
+        song_s: how long that file is; unlike ``seconds`` where it was mixed from other takes.
         notes: what the user should know.
     """
 
@@ -130,6 +136,7 @@ class SongBoard:
     whole: BoardLayer | None = None
     song: str | None = None
     notes: tuple[str, ...] = ()
+    song_s: float | None = None
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -153,7 +160,9 @@ class SongBoard:
 
 
 def song_board(out: str | os.PathLike[str]) -> SongBoard:
-    """Lay out a rendered song as tracks in time; only receipts are read, no audio.
+    """Lay out a rendered song as tracks in time; of audio only heads are read: the mix, baselines.
+
+    A segment without a take in the mix takes no time, as in ``song.wav``.
 
     Args:
         out: the folder of the rendered song.
@@ -163,7 +172,10 @@ def song_board(out: str | os.PathLike[str]) -> SongBoard:
     """
     folder = OutputFolder.load(out)
     found = folder.arranged()
-    lengths = [_length(found, segment.number) for segment in folder.sheet.segments]
+    played = [_length(found, segment.number) for segment in folder.sheet.segments]
+    planned = [segment.seconds for segment in folder.sheet.segments]
+    silent = not any(played)
+    lengths = planned if silent else [seconds or 0.0 for seconds in played]
     places = starts(lengths)
     segments = []
     for index, segment in enumerate(folder.sheet.segments):
@@ -184,6 +196,7 @@ def song_board(out: str | os.PathLike[str]) -> SongBoard:
                 )
             )
         baseline = folder.sheet.baseline_path(segment)
+        baseline = baseline if baseline is not None and baseline.is_file() else None
         segments.append(
             BoardSegment(
                 segment.number,
@@ -193,7 +206,9 @@ def song_board(out: str | os.PathLike[str]) -> SongBoard:
                 lengths[index],
                 tuple(own),
                 segment.lyrics or "",
-                baseline if baseline is not None and baseline.is_file() else None,
+                baseline,
+                None if baseline is None else _seconds_of(baseline),
+                silent or played[index] is not None,
             )
         )
     end = places[-1] + lengths[-1]
@@ -206,6 +221,7 @@ def song_board(out: str | os.PathLike[str]) -> SongBoard:
         _whole(found, folder) if found.whole.takes else None,
         SONG if (folder.out / SONG).is_file() else None,
         tuple(found.notes),
+        _seconds_of(folder.out / SONG),
     )
 
 
@@ -248,10 +264,9 @@ def _wave(path: Path, columns: int) -> dict[str, Any]:
     }
 
 
-def _length(found: Arrangement, number: int) -> float:
-    """Return how long a segment is in the mix: as its longest take, else as the sheet says."""
+def _length(found: Arrangement, number: int) -> float | None:
+    """Return how long a segment is in the mix: as its longest take; None where it isn't in it."""
     piece = found.pieces.get(number)
-    segment = next(s for s in found.sheet.segments if s.number == number)
     if piece is not None:
         parts = piece.take.receipt.answers.parts
         total = sum(part.seconds for part in parts)
@@ -262,7 +277,16 @@ def _length(found: Arrangement, number: int) -> float:
         for each in found.layers
         if each.segment.number == number and each.chosen is not None
     ]
-    return float(max(played, default=segment.seconds))
+    return max(played, default=None)
+
+
+def _seconds_of(recording: Path) -> float | None:
+    from milonga import audio
+
+    try:
+        return audio.probe(recording).seconds
+    except MilongaError:
+        return None
 
 
 def _layer(found: LayerTakes, folder: OutputFolder) -> BoardLayer:

@@ -72,7 +72,10 @@ def web(
     def ready(address: str) -> None:
         say(f"milonga is at {address} (Ctrl-C ends it)")
         if not door.local:
-            say(f"It answers at {host} to everybody who knows the password.")
+            say(
+                f"It answers at {host} to everybody who knows the password. Nothing is encrypted: "
+                "use it only in a network that you trust."
+            )
         if opens:
             webbrowser.open(address)
 

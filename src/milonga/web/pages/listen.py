@@ -16,9 +16,10 @@ from starlette.routing import Route
 from milonga.analysis.report.views import receipt_view
 from milonga.errors import MilongaError
 from milonga.runtime.documents import read_json
-from milonga.songs.output.folder import REPORT
+from milonga.songs.output.folder import REPORT, OutputFolder
+from milonga.songs.sheet.load import load_sheet
 from milonga.web.answers import Answer, document_of, inside_script, page, song_of
-from milonga.web.files import inside, served
+from milonga.web.files import heard, inside, playable, served
 from milonga.web.shelf import SongPlace
 from milonga.workflows.board import SongBoard, song_board, take_waves
 from milonga.workflows.edits import able_editors
@@ -44,7 +45,22 @@ def listen(request: Request) -> Response:
 
 
 def _data(place: SongPlace, board: SongBoard) -> dict[str, Any]:
-    return {"id": place.id, **board.to_dict(), "mixed": _stamp(place), "editors": able_editors()}
+    return {
+        "id": place.id,
+        **board.to_dict(),
+        "mixed": _stamp(place),
+        "changed": _changed(place),
+        "editors": able_editors(),
+    }
+
+
+def _changed(place: SongPlace) -> bool:
+    """Tell if the sheet asks for something else than when the takes were rendered."""
+    try:
+        now = load_sheet(place.sheet).to_dict()
+    except MilongaError:
+        return True
+    return bool(now != OutputFolder.load(place.out).sheet.to_dict())
 
 
 def _stamp(place: SongPlace) -> int:
@@ -68,8 +84,33 @@ def file(request: Request) -> Response:
 
 def wave(request: Request) -> Response:
     """Answer with the waveform and the loudness of a recording of the song."""
+    if number := request.query_params.get("baseline"):
+        return Answer(_wave(playable(_baseline(request, number))))
     path = inside(song_of(request).out, request.query_params.get("path", ""))
     return Answer(_wave(path))
+
+
+def baseline(request: Request) -> Response:
+    """Answer with the recording that a segment is compared with."""
+    return heard(_baseline(request, request.path_params["number"]))
+
+
+def _baseline(request: Request, number: str) -> Path:
+    """Return a segment's baseline, which lies where the sheet says; visitors from other machines
+    hear those in the song's own folder alone.
+
+    Raises:
+        HTTPException: 404, there is none, it lies elsewhere, or is a link.
+    """
+    sheet = OutputFolder.load(song_of(request).out).sheet
+    segment = next((each for each in sheet.segments if str(each.number) == number), None)
+    path = None if segment is None else sheet.baseline_path(segment)
+    if path is None or path.is_symlink() or not path.is_file():
+        raise HTTPException(404)
+    own = sheet.folder.resolve()
+    if not request.app.state.door.local and not path.resolve().is_relative_to(own):
+        raise HTTPException(404)
+    return path
 
 
 def _wave(path: Path) -> dict[str, Any]:
@@ -122,4 +163,5 @@ ROUTES = [
     Route("/api/songs/{song}/differences", differences),
     Route("/api/songs/{song}/receipt/{path:path}", receipt),
     Route("/files/{song}/{path:path}", file),
+    Route("/files-of-baselines/{song}/{number}", baseline),
 ]

@@ -32,7 +32,8 @@ async function next() {
   const [path, then] = wanted.shift();
   measuring += 1;
   try {
-    if (!waves.has(path)) waves.set(path, await api("GET", `${base}/wave?path=${encodeURIComponent(path.replace(/\?.*/, ""))}`));
+    const wanted = path.startsWith("baseline:") ? `baseline=${path.slice(9)}` : `path=${encodeURIComponent(path.replace(/\?.*/, ""))}`;
+    if (!waves.has(path)) waves.set(path, await api("GET", `${base}/wave?${wanted}`));
     then(waves.get(path));
   } catch (error) {
     if (error.status !== 404) notice(error.message);
@@ -141,7 +142,7 @@ function timeline() {
   if (song.song) {
     const deck = new Deck("The mix", null);
     const row = el("div", { class: "mix-row", id: "mix-row" });
-    const track = deck.add(new Track({ label: "The mix", letter: "", address: `${fileOf(song.song)}?v=${song.mixed}`, length: song.seconds, element: row }));
+    const track = deck.add(new Track({ label: "The mix", letter: "", address: `${fileOf(song.song)}?v=${song.mixed}`, length: song.song_s || song.seconds, element: row }));
     const button = play("the mix");
     button.addEventListener("click", () => (player.deck === deck && player.playing ? player.toggle() : player.pick(track, true)));
     const view = waveView(track, `${song.song}?${song.mixed}`, song.seconds);
@@ -162,9 +163,9 @@ function timeline() {
       const state = playing ? (playing.findings.length || playing.state === "stale" ? "flawed" : "good") : layer.takes.length ? "silent" : "empty";
       const text = playing ? playing.name : layer.instead ? "–" : layer.takes.length ? "not in the mix" : "no take";
       const about = `Segment ${segment.number} ${segment.name}, ${role}: ${playing ? `${playing.name} in the mix` : text}; ${plural(layer.takes.length, "take")}`;
-      const block = el("a", { class: `block ${state}`, href: `#s${segment.number}`, "aria-label": about, title: about }, el("b", { text: String(segment.number) }), el("span", { text }));
+      const block = el("a", { class: `block ${state}${segment.in_mix ? "" : " left-out"}`, href: `#s${segment.number}`, "aria-label": about, title: about }, el("b", { text: String(segment.number) }), segment.in_mix ? el("span", { text }) : "");
       block.style.left = percent(segment.start);
-      block.style.width = percent(segment.seconds);
+      if (segment.in_mix) block.style.width = percent(segment.seconds);
       return [block];
     });
     rows.push(lane(role, ...blocks));
@@ -206,11 +207,31 @@ function takeRow(segment, layer, take, deck, letter, span) {
   return row;
 }
 
+// What the takes are held against: the same place, the same level, at a key.
+function baselineRow(segment, deck, span) {
+  const label = `Baseline of ${segment.number}`;
+  const row = el("li", { class: "take baseline", data: { take: "baseline" } });
+  const track = deck.add(new Track({ label, letter: "0", address: `/files-of-baselines/${encodeURIComponent(song.id)}/${segment.number}`, length: Math.min(segment.baseline_s, span), element: row }));
+  const button = play(label);
+  button.addEventListener("click", () => (player.track === track && player.playing ? player.toggle() : player.pick(track, true)));
+  const longer = segment.baseline_s > span + 0.05 ? ` of ${segment.baseline_s.toFixed(1)} s` : "";
+  row.append(
+    el("div", { class: "take-head" }, button, el("div", {}, el("h4", {}, el("span", { class: "letter", "aria-hidden": "true", text: "0" }), el("span", { class: "label", text: "Baseline" }), badge("the recording to come close to", "ink")),
+      el("p", { class: "facts", dir: "auto", text: `${segment.baseline.split(/[\\/]/).pop()} · ${track.length.toFixed(1)} s${longer}` }))),
+    waveView(track, `baseline:${segment.number}`, span));
+  return el("div", { class: "layer" }, el("h3", { text: "baseline" }), el("ol", { class: "takes" }, row));
+}
+
 function segmentSection(segment) {
-  const span = Math.max(segment.seconds, ...segment.layers.flatMap((layer) => layer.takes.map((take) => take.seconds)), 0.1);
+  // A baseline that is much longer, such as a whole song, must not squeeze the takes.
+  const own = Math.max(segment.seconds, ...segment.layers.flatMap((layer) => layer.takes.map((take) => take.seconds)), 0.1);
+  const span = Math.max(own, Math.min(segment.baseline_s || 0, 1.5 * own));
+  const placed = segment.in_mix ? `${clock(segment.start)} to ${clock(segment.start + segment.seconds)} in the mix` : "not in the mix";
   const section = el("section", { class: "segment", id: `s${segment.number}`, "aria-labelledby": `s${segment.number}-title`, tabindex: "-1" });
   const deck = new Deck(`${segment.number} · ${segment.name}`, section);
   let letters = 0;
+  const held = segment.baseline_s ? baselineRow(segment, deck, span) : "";
+  if (held) deck.active = null;
   const layers = segment.layers.map((layer) => {
     const rows = layer.takes.map((take) => takeRow(segment, layer, take, deck, LETTERS[letters++] || "", span));
     const notes = [...(layer.instead ? [layer.instead] : []), ...layer.notes];
@@ -220,21 +241,31 @@ function segmentSection(segment) {
       rows.length ? el("ol", { class: "takes" }, ...rows) : el("p", { class: "quiet", text: "No take yet." }));
   });
   if (deck.tracks.length) player.decks.push(deck);
-  const inMix = deck.tracks.find((track) => track.take && track.take.in_mix);
-  if (inMix) deck.active = inMix;
+  deck.active = deck.tracks.find((track) => track.take && track.take.in_mix) || deck.tracks[held ? 1 : 0] || deck.tracks[0];
   section.append(
     el("header", { class: "segment-head" }, el("h2", { id: `s${segment.number}-title`, dir: "auto", text: `${segment.number} · ${segment.name}` }),
-      el("p", { class: "lede-small", text: `${segment.section}, ${clock(segment.start)} to ${clock(segment.start + segment.seconds)} in the mix` }),
+      el("p", { class: "lede-small", text: `${segment.section}, ${placed}` }),
+      segment.baseline && !segment.baseline_s ? el("p", { class: "note", text: "The baseline can't be read." }) : "",
       segment.lyrics ? el("details", { class: "fold lyrics" }, el("summary", { text: "Lyrics" }), el("p", { dir: "auto", text: segment.lyrics })) : "",
       el("div", { class: "range-line" }, el("span", { class: "range-text", role: "status" }), el("button", { type: "button", class: "button quiet-button small-button", text: "Clear", "aria-label": "Clear the marked range", hidden: true, onclick: () => mark(deck.tracks[0], null) }))),
-    ...layers);
+    held, ...layers);
   return section;
+}
+
+// What the tracks don't show: a sheet that was changed since, a mix of other takes.
+function state() {
+  const stale = song.song && song.song_s && Math.abs(song.song_s - song.seconds) > 0.1;
+  byId("hints").replaceChildren(
+    song.changed ? el("p", { class: "note" }, "The sheet was changed since these takes were rendered. ", el("a", { href: `/songs/${encodeURIComponent(song.id)}/render`, text: "Render again" }), ": takes that still fit are kept.") : "",
+    stale ? el("p", { class: "note", text: "The mix was made from other takes. “Mix again” makes it of those below." }) : "",
+    ...song.notes.map((note) => el("p", { class: "quiet small", dir: "auto", text: note })));
 }
 
 function draw(keep) {
   const was = player && player.track ? { deck: player.deck.title, label: player.track.label, position: player.deck.position, playing: player.playing } : keep;
   if (player) { for (const track of [...player.loaded]) player.unload(track); player.decks = []; player.current = null; }
   timeline();
+  state();
   byId("board").replaceChildren(...song.segments.map(segmentSection));
   const deck = player.decks.find((one) => was && one.title === was.deck) || player.decks[0];
   if (!deck) { byId("dock").hidden = true; return; }
