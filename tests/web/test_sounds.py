@@ -14,6 +14,7 @@ from sound_models import small_model, steady_corpus
 
 from milonga.jobs.queue import Queue
 from milonga.sounds import Library
+from milonga.sounds.library.presets import Presets
 from milonga.web.pages import jobs, uploads
 
 
@@ -47,6 +48,36 @@ def test_a_slider_is_heard_as_it_moves_and_kept(visit, rain, check_access):
     page.get_by_role("button", name="Use the preset dark").click()
     expect(page.locator("#c-brightness")).to_have_value("1.5")
     check_access(page)
+
+
+def test_a_blend_is_played_with_sliders_and_comes_back(visit, rain):
+    Library().save("birds", *small_model("birds", seed=1))
+    page = visit("/sounds/rain")
+    heard = page.locator("#sound")
+    page.get_by_role("button", name="Add to the blend").click()
+    share = page.get_by_role("slider", name="birds")
+    expect(share).to_have_value("50")
+    page.wait_for_function("() => document.getElementById('sound').duration > 1.5")
+    first = heard.get_attribute("src")
+    share.fill("80")
+    expect(heard).not_to_have_attribute("src", first)
+    page.get_by_label("Name of a preset").fill("both")
+    page.get_by_role("button", name="Save as preset").click()
+    expect(page.locator("#presets")).to_contain_text("rain + birds")
+    page.get_by_label("Seconds of the file").fill("1")
+    page.get_by_role("button", name="Write a file").click()
+    expect(page.locator("#history")).to_contain_text("rain 38 %, birds 62 %")
+    expect(page.locator("#written a")).to_have_attribute("download", "rain-birds-s0.wav")
+    page.get_by_role("button", name="Take birds out of the blend").click()
+    expect(page.locator("#shares .slider")).to_have_count(0)
+    page.reload()
+    expect(page.locator("#shares .slider")).to_have_count(0)
+    page.get_by_role("button", name="Use the preset both").click()
+    expect(page.get_by_role("slider", name="birds")).to_have_value("80")
+    page.get_by_role("button", name="Take birds out of the blend").click()
+    page.get_by_role("button", name="Take the settings").click()
+    expect(page.get_by_role("slider", name="birds")).to_have_value("62")
+    assert Presets("rain").fitted("both").left_out["blend"].endswith("rain:50 birds:80")
 
 
 def test_recordings_are_dropped_looked_at_and_trained_on(

@@ -19,6 +19,7 @@ def save_preset(
     settings: PlaySettings | None = None,
     *,
     export: Mapping[str, Any] | None = None,
+    blend: Mapping[str, float] | None = None,
     begin_with: int | Literal["last"] | None = None,
     keep_seed: bool = False,
     force: bool = False,
@@ -31,6 +32,7 @@ def save_preset(
         name: of the preset.
         settings: only what was chosen in them is kept.
         export: fields of ``ExportSettings`` to keep, too.
+        blend: models with weights that play the settings together, to keep, too.
         begin_with: a number of the history, or what the model played last; ``settings`` go over
             its settings.
         keep_seed: of the history: keep the seed, too.
@@ -59,4 +61,4 @@ def save_preset(
         )
     # A preset that can't be played must not be saved.
     settings.resolve(open_model(model, library))
-    return presets.save(name, settings, kept, force=force)
+    return presets.save(name, settings, kept, blend=blend, force=force)

@@ -160,6 +160,15 @@ def test_the_same_request_gives_the_same_sound_and_the_length_asked_for(models):
     assert np.array_equal(clip.samples, half.play(ready).samples)
     assert clip.n_samples == 22_050
     assert clip.peak <= 0.97
+    # Other weights without loading anything: as if it were opened with them.
+    other = half.weighted([3, 1])
+    assert [part.weight for part in other.parts] == [0.75, 0.25]
+    opened = blend("tiny:3", "other:1")
+    assert np.array_equal(other.play(ready).samples, opened.play(SETTINGS).samples)
+    assert [part.weight for part in half.parts] == [0.5, 0.5]
+    for weights in ([1, 0], [1], [1, -1]):
+        with pytest.raises(SoundError, match="above 0"):
+            half.weighted(weights)
 
 
 def test_a_control_that_one_lacks_moves_the_others_and_is_told(models):

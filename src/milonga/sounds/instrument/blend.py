@@ -20,6 +20,7 @@ A model of weight 0 takes no part: ``A:100 B:0`` is A, bit for bit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +154,25 @@ class Blend:
             instrument = Instrument(player, chosen, read_header(path), sound_hash(path), path)
             parts.append(BlendPart(model, weight, instrument))
         return cls(parts, chosen)
+
+    def weighted(self, weights: Sequence[float]) -> Blend:
+        """Return the same models with other weights, nothing loaded or compared anew.
+
+        Args:
+            weights: of each part, above 0; they come to a sum of 1.
+
+        Raises:
+            SoundError: there are others, or one of the models had no weight before.
+        """
+        if len(weights) != len(self.parts) or min(weights) <= 0 or self.sounding != self.parts:
+            raise SoundError("A blend is weighted anew with a weight above 0 for each model.")
+        total = sum(weights)
+        made = copy(self)
+        made.parts = made.sounding = tuple(
+            replace(part, weight=weight / total)
+            for part, weight in zip(self.parts, weights, strict=True)
+        )
+        return made
 
     def resolve(self, settings: PlaySettings) -> ResolvedBlend:
         """Fit settings to every part.

@@ -6,6 +6,7 @@ model of today can't play is left out, and the user is told; it is never silentl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,7 @@ class Preset(BaseModel):
         created: ISO 8601, UTC.
         model_sha256: how the model sounded then (``sound_hash``).
         spreads: of each control that is set, in its unit, as the model had it then.
+        blend: models with weights that play the settings together; empty for the model alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -47,6 +49,7 @@ class Preset(BaseModel):
     created: str
     model_sha256: str
     spreads: dict[str, float] = {}
+    blend: dict[str, float] = {}
 
     @property
     def text(self) -> str:
@@ -56,6 +59,7 @@ class Preset(BaseModel):
                  for name, value in chosen.pop(group, {}).items()]  # fmt: skip
         parts += [f"{name} {value}" for name, value in chosen.items() if value is not None]
         parts += [f"{name} {value}" for name, value in self.export.items()]
+        parts += [f"{name}:{weight:g}" for name, weight in self.blend.items()]
         return ", ".join(parts) or "as usual"
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,6 +129,7 @@ class Presets:
         settings: PlaySettings,
         export: dict[str, Any] | None = None,
         *,
+        blend: Mapping[str, float] | None = None,
         force: bool = False,
     ) -> Preset:
         """Keep settings under a name.
@@ -158,6 +163,7 @@ class Presets:
                     for control in settings.controls
                     if control in header.controls
                 },
+                blend=dict(blend or {}),
             )
             others = {key: value for key, value in known.items() if key != taken}
             _write(entry.files.presets, {**others, name: preset})
@@ -226,6 +232,9 @@ def fit(preset: Preset, header: ModelHeader, sha256: str) -> FittedPreset:
     left_out: dict[str, str] = {}
     notes: list[str] = []
     changes: dict[str, Any] = {}
+    if preset.blend:
+        shares = " ".join(f"{name}:{weight:g}" for name, weight in preset.blend.items())
+        left_out["blend"] = f"It plays this model alone. Together: milonga sound blend {shares}"
     for name in settings.controls:
         about = header.controls.get(name)
         if about is None:

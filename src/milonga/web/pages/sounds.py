@@ -34,9 +34,10 @@ from milonga.workflows.presets import save_preset
 
 if TYPE_CHECKING:
     from milonga.audio import Clip
+    from milonga.sounds.instrument.blend import Blend
     from milonga.sounds.instrument.instrument import Instrument
 
-_OPEN: OrderedDict[tuple[str, str, int], Instrument] = OrderedDict()
+_OPEN: OrderedDict[tuple[Any, ...], Instrument | Blend] = OrderedDict()
 _MOST_OPEN = 3
 _PLAYING = Lock()
 """One sound at a time: a slider that moves on makes the sound before it worthless."""
@@ -115,26 +116,50 @@ async def play(request: Request) -> Response:
 
 
 def _played(name: str, wanted: dict[str, Any]) -> Clip:
-    settings = settings_of(name, wanted)
+    settings, shares = settings_of(name, wanted), shares_of(wanted)
     seconds = min(settings.seconds or 2.0, _LONGEST_LIVE_S)
     settings = settings.model_copy(update={"seconds": seconds})
     with needs_extra("Playing a sound model", "sounds"), _PLAYING:
-        found: Clip = _opened(name, settings.vocoder).play(settings)
+        found: Clip = _opened(shares or {name: 1.0}, settings.vocoder).play(settings)
         return found
 
 
-def _opened(name: str, vocoder: str) -> Instrument:
+def shares_of(wanted: dict[str, Any]) -> dict[str, float]:
+    """Read the models of a blend with their weights; empty where one model plays alone.
+
+    Raises:
+        MilongaError: they are no weights.
+    """
+    given = wanted.get("blend") or {}
+    try:
+        shares = {str(model): float(share) for model, share in given.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise MilongaError("A blend is models with weights.") from error
+    shares = {model: share for model, share in shares.items() if share > 0}
+    if not all(share < 1e9 for share in shares.values()):
+        raise MilongaError("A weight of a blend is a number from 0.")
+    return shares
+
+
+def _opened(shares: dict[str, float], vocoder: str) -> Instrument | Blend:
+    """Open a model, or several as a blend; those heard last stay open, whatever their weights."""
+    from milonga.sounds.instrument.blend import Blend, parse_shares
     from milonga.sounds.instrument.instrument import Instrument
 
     library = Library()
-    path = library.model_path(library.model(name).name)
-    key = (name, vocoder, path.stat().st_mtime_ns)
+    paths = [library.model_path(library.model(name).name) for name in shares]
+    key = (vocoder, *shares, *(path.stat().st_mtime_ns for path in paths))
     if key not in _OPEN:
-        _OPEN[key] = Instrument.open(name, vocoder=vocoder, library=library)
+        if len(shares) > 1:
+            parts = parse_shares([f"{name}:1" for name in shares])
+            _OPEN[key] = Blend.open(parts, vocoder=vocoder, library=library)
+        else:
+            _OPEN[key] = Instrument.open(next(iter(shares)), vocoder=vocoder, library=library)
         while len(_OPEN) > _MOST_OPEN:
             _OPEN.popitem(last=False)
     _OPEN.move_to_end(key)
-    return _OPEN[key]
+    opened = _OPEN[key]
+    return opened.weighted(list(shares.values())) if isinstance(opened, Blend) else opened
 
 
 def _wav(clip: Clip) -> Response:
@@ -156,15 +181,13 @@ def _kept(name: str, wanted: dict[str, Any]) -> dict[str, Any]:
     if kind not in _FORMATS:
         raise MilongaError(f"A sound is written as {', '.join(_FORMATS)}.")
     settings, folder = settings_of(name, wanted), _written()
-    others = wanted.get("blend")
+    shares = shares_of(wanted) or {name: 1.0}
+    path = _free(folder, "-".join(shares), settings.seed, kind)
     with needs_extra("Playing a sound model", "sounds"), _PLAYING:
-        if isinstance(others, dict) and others:
-            shares = {str(model): float(share) for model, share in others.items()}
-            played = blend_sounds(
-                shares, _free(folder, "-".join(shares), settings.seed, kind), settings=settings
-            )
+        if len(shares) > 1:
+            played = blend_sounds(shares, path, settings=settings)
         else:
-            played = play_sound(name, _free(folder, name, settings.seed, kind), settings=settings)
+            played = play_sound(next(iter(shares)), path, settings=settings)
     return {**played.to_dict(), "file": played.path.name}
 
 
@@ -203,7 +226,10 @@ async def change_preset(request: Request) -> Response:
     else:
         settings = settings_of(name, wanted)
         with needs_extra("Presets", "sounds"):
-            await run_in_threadpool(lambda: save_preset(name, title, settings, force=True))
+            shares = shares_of(wanted)
+            await run_in_threadpool(
+                lambda: save_preset(name, title, settings, blend=shares, force=True)
+            )
     return presets(request)
 
 
@@ -212,6 +238,7 @@ def history(request: Request) -> Response:
     items = History().entries(request.path_params["name"])
     found = [
         {"number": item.number, "created": item.entry.created, "kind": item.entry.kind,
+         "models": {one.model: one.weight for one in item.entry.models},
          "settings": item.entry.settings.model_dump(mode="json", exclude_unset=True)}
         for item in items
     ]  # fmt: skip

@@ -24,25 +24,71 @@ form.append(
     el("div", { class: "field" }, el("label", { for: "seed", text: "Seed" }), el("input", { type: "number", id: "seed", min: "0", value: "0" })),
     el("div", { class: "field" }, el("label", { for: "like", text: "Like the recording" }), el("select", { id: "like" }, el("option", { value: "", text: "a walk of its own" }), ...model.recordings.map((name) => el("option", { value: name, text: name })))),
     el("div", { class: "field" }, el("label", { for: "length", text: "Seconds of the file" }), el("input", { type: "number", id: "length", min: "0.5", max: "600", step: "any", value: "10" })),
-    model.others.length ? el("div", { class: "field" }, el("label", { for: "other", text: "Blend with" }), el("select", { id: "other" }, el("option", { value: "", text: "no other model" }), ...model.others.map((name) => el("option", { value: name, text: name })))) : "",
-    model.others.length ? el("div", { class: "field" }, el("label", { for: "share", text: "Its share (%)" }), el("input", { type: "number", id: "share", min: "1", max: "99", value: "40" })) : ""));
+    ),
+  model.others.length ? el("fieldset", { class: "plain blend" }, el("legend", { text: "Blend" }),
+    el("p", { class: "quiet small", text: "Other models play the same settings, and all sound as one." }),
+    el("div", { class: "sliders", id: "shares" }),
+    el("div", { class: "row" }, el("label", { for: "other", class: "sr", text: "Model to blend with" }), el("select", { id: "other", class: "narrow" }), el("button", { type: "button", class: "button quiet-button small-button", id: "add", text: "Add to the blend", onclick: () => { share(byId("other").value, 50); play(); } }))) : "");
+
+// ---- The blend: a slider of its own for each model that takes part.
+const MOST = 8;
+const blended = () => all("[data-model]", form).map((box) => box.dataset.model);
+function share(name, value) {
+  if (!name) return;
+  if (!blended().includes(model.name)) byId("shares").append(shareRow(model.name, 50));
+  if (!blended().includes(name)) byId("shares").append(shareRow(name, value));
+  others();
+}
+function shareRow(name, value) {
+  const row = slider(`share-${name}`, name, { min: 0, max: 100, step: 1, value });
+  row.dataset.model = name;
+  if (name !== model.name) {
+    row.append(el("button", { type: "button", class: "button quiet-button small-button", "aria-label": `Take ${name} out of the blend`, text: "Take out",
+      onclick: () => { row.remove(); if (blended().length < 2) byId("shares").replaceChildren(); others(); play(); } }));
+  }
+  return row;
+}
+function others() {
+  const left = model.others.filter((name) => !blended().includes(name));
+  byId("other").replaceChildren(...left.map((name) => el("option", { value: name, text: name })));
+  byId("add").disabled = !left.length || blended().length >= MOST;
+}
+function blend() {
+  const shares = {};
+  for (const row of all("[data-model]", form)) shares[row.dataset.model] = Number(row.querySelector("input").value);
+  return shares;
+}
+function putBlend(shares) {
+  if (!model.others.length) return;
+  byId("shares").replaceChildren();
+  const others_ = Object.entries(shares || {}).filter(([name]) => model.others.includes(name));
+  for (const [name, value] of others_) share(name, value);
+  for (const row of all("[data-model]", form)) {
+    const input = row.querySelector("input");
+    input.value = Math.round(shares[row.dataset.model] ?? 0);
+    input.dispatchEvent(new Event("fill"));
+  }
+  others();
+}
 
 const sliders = () => all("input[type=range]", form);
 function settings() {
   const controls = {};
   for (const input of sliders()) if (model.controls.some((one) => one.name === input.dataset.name) && Number(input.value) !== 0) controls[input.dataset.name] = Number(input.value);
-  return { controls, seed: Number(byId("seed").value) || 0, pace: Number(byId("c-pace").value), tempo: Number(byId("c-tempo").value), like: byId("like").value };
+  return { controls, blend: model.others.length ? blend() : {}, seed: Number(byId("seed").value) || 0, pace: Number(byId("c-pace").value), tempo: Number(byId("c-tempo").value), like: byId("like").value };
 }
 
 function put(wanted) {
   for (const input of sliders()) {
     const name = input.dataset.name;
+    if (name.startsWith("share-")) continue;
     const value = (wanted.controls || {})[name] ?? wanted[name];
     if (name !== "seconds") input.value = value ?? input.getAttribute("value");
     input.dispatchEvent(new Event("fill"));
   }
   byId("seed").value = wanted.seed ?? 0;
   byId("like").value = wanted.like ?? "";
+  putBlend(wanted.blend);
 }
 
 let playing = null, again = false, address = "";
@@ -73,7 +119,7 @@ async function play() {
 
 let timer = 0;
 form.addEventListener("input", (event) => {
-  if (["length", "share", "other"].includes(event.target.id)) return;
+  if (["length", "other"].includes(event.target.id)) return;
   clearTimeout(timer);
   timer = setTimeout(play, 120);
 });
@@ -81,9 +127,7 @@ form.addEventListener("submit", (event) => { event.preventDefault(); play(); });
 
 byId("keep").addEventListener("click", async (event) => {
   state.textContent = "Writing …";
-  const other = byId("other") && byId("other").value;
-  const share = other ? Number(byId("share").value) : 0;
-  const made = await doing(event.target, () => api("POST", `${base}/keep`, { ...settings(), seconds: Number(byId("length").value), format: byId("format").value, ...(other ? { blend: { [model.name]: 100 - share, [other]: share } } : {}) }));
+  const made = await doing(event.target, () => api("POST", `${base}/keep`, { ...settings(), seconds: Number(byId("length").value), format: byId("format").value }));
   state.textContent = "";
   if (!made) return;
   const file = `/files-of-sounds/${encodeURIComponent(made.file)}`;
@@ -100,18 +144,22 @@ byId("save").addEventListener("click", async (event) => {
 
 function drawPresets(found) {
   const names = Object.keys(found);
-  byId("presets").replaceChildren(...(names.length ? names.map((name) => el("li", { class: "row" }, el("b", { dir: "auto", text: name }),
-    el("button", { type: "button", class: "button quiet-button small-button", text: "Use", "aria-label": `Use the preset ${name}`, onclick: () => { put(found[name].settings || found[name]); play(); } }),
+  byId("presets").replaceChildren(...(names.length ? names.map((name) => el("li", { class: "row" }, el("b", { dir: "auto", text: name }), Object.keys(found[name].blend || {}).length ? el("span", { class: "quiet small", dir: "auto", text: Object.keys(found[name].blend).join(" + ") }) : "",
+    el("button", { type: "button", class: "button quiet-button small-button", text: "Use", "aria-label": `Use the preset ${name}`, onclick: () => { put({ ...found[name].settings, blend: found[name].blend }); play(); } }),
     el("button", { type: "button", class: "button quiet-button small-button", text: "Delete", "aria-label": `Delete the preset ${name}`, onclick: async (event) => { const left = await doing(event.target, () => api("DELETE", `${base}/presets`, { preset: name })); if (left) drawPresets(left); } }))) : [el("li", { class: "quiet", text: "None yet." })]));
 }
 
+const percent = (shares) => Object.fromEntries(Object.entries(shares).map(([name, weight]) => [name, 100 * weight]));
+const together = (models) => (Object.keys(models).length > 1 ? ` · ${Object.entries(models).map(([name, weight]) => `${name} ${Math.round(100 * weight)} %`).join(", ")}` : "");
+
 async function history() {
   const found = await api("GET", `${base}/history`).catch((error) => { notice(error.message); return []; });
-  byId("history").replaceChildren(...(found.length ? found.map((item) => el("li", { class: "row" }, el("span", { text: `${item.number} · ${item.created.slice(0, 16).replace("T", " ")}` }),
+  byId("history").replaceChildren(...(found.length ? found.map((item) => el("li", { class: "row" }, el("span", { dir: "auto", text: `${item.number} · ${item.created.slice(0, 16).replace("T", " ")}${together(item.models)}` }),
     el("audio", { controls: true, preload: "none", src: `/api/sounds-history/${item.number}`, "aria-label": `Sound ${item.number} of the history` }),
-    el("button", { type: "button", class: "button quiet-button small-button", text: "Take its settings", "aria-label": `Take the settings of sound ${item.number}`, onclick: () => { put(item.settings); play(); } }))) : [el("li", { class: "quiet", text: "Nothing was kept yet." })]));
+    el("button", { type: "button", class: "button quiet-button small-button", text: "Take its settings", "aria-label": `Take the settings of sound ${item.number}`, onclick: () => { put({ ...item.settings, blend: percent(item.models) }); play(); } }))) : [el("li", { class: "quiet", text: "Nothing was kept yet." })]));
 }
 
+if (model.others.length) others();
 const kept = JSON.parse(sessionStorage.getItem(key) || "null");
 if (kept) put(kept);
 api("GET", `${base}/presets`).then(drawPresets, (error) => notice(error.message));
