@@ -88,13 +88,37 @@ def test_a_problem_stands_at_its_field_while_typing(visit, song, check_access):
     expect(page.locator("#problems h2")).to_have_text("Ready to render: 7 s")
 
 
-def test_a_reload_right_after_a_key_loses_nothing(visit, song):
+def test_a_reload_right_after_a_key_loses_nothing_and_undo_goes_on(visit, song):
     page = visit("/songs/noise", expected=("Failed to fetch", "answer"))
+    before = (song / "song.yaml").read_text()
     page.get_by_label("Title").fill("Gale")
     page.reload()
     expect(page.get_by_label("Title")).to_have_value("Gale")
     saved(page)
     assert "title: Gale\n" in (song / "song.yaml").read_text()
+    page.get_by_role("button", name="Add a segment").click()
+    expect(page.locator(".segment-card")).to_have_count(3)
+    saved(page)
+    page.reload()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".segment-card")).to_have_count(2)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_label("Title")).to_have_value("Noise")
+    saved(page)
+    assert (song / "song.yaml").read_text() == before
+    page.reload()
+    page.get_by_role("button", name="Redo").click()
+    expect(page.get_by_label("Title")).to_have_value("Gale")
+    page.get_by_role("button", name="Redo").click()
+    expect(page.locator(".segment-card")).to_have_count(3)
+
+
+def test_a_tab_that_is_closed_right_after_a_key_saves_it(visit, song):
+    page = visit("/songs/noise", expected=("Failed to fetch", "answer"))
+    page.get_by_label("Title").fill("Gale")
+    page.close(run_before_unload=True)
+    again = visit("/songs/noise")
+    expect(again.get_by_label("Title")).to_have_value("Gale")
 
 
 def test_two_windows_do_not_overwrite_each_other(visit, song):

@@ -7,7 +7,26 @@ const address = `/api/songs/${encodeURIComponent(start.id)}/sheet`;
 const pendingKey = `pending:${start.id}`;
 const yaml = byId("yaml");
 let draft = start.draft;
-let past = [], future = [], lastStep = 0;
+let past = [], future = [], lastStep = 0, lastField = null;
+
+// Steps back and forth come back after a reload.
+const stepsKey = `steps:${start.id}`;
+const MOST_KEPT = 1_500_000; // characters: a browser keeps some five million for a site
+function keepSteps() {
+  let room = MOST_KEPT;
+  const latest = (texts) => { const kept = []; for (const text of [...texts].reverse()) { room -= text.length; if (room < 0) break; kept.unshift(text); } return kept; };
+  try {
+    sessionStorage.setItem(stepsKey, JSON.stringify({ past: latest(past), future: latest(future), text: draft.text }));
+  } catch { sessionStorage.removeItem(stepsKey); }
+}
+function restoreSteps() {
+  const kept = JSON.parse(sessionStorage.getItem(stepsKey) || "null");
+  if (!kept) return;
+  ({ past, future } = kept);
+  // Saved meanwhile, by the page that was closed or by another: back to what was here is one step.
+  if (kept.text !== draft.text) { past.push(kept.text); future = []; }
+  buttons();
+}
 
 const LABELS = {
   title: "Title", artist: "Artist", tempo: "Tempo (BPM)", time: "Time", key: "Key", style: "Style", mood: "Mood", voice: "Voice",
@@ -157,13 +176,15 @@ function show(found, { form = true, text = true } = {}) {
   if (form) fillForm();
   drawProblems();
   if (draft.values.title) document.querySelector(".song-title").textContent = draft.values.title;
+  keepSteps();
 }
 
-function step(before) {
-  // Keys in quick succession are one step back.
-  const now = Date.now();
-  if (before !== past[past.length - 1] && now - lastStep > 900) past.push(before);
+function step(before, field = null) {
+  // Keys of one field in quick succession are one step back.
+  const now = Date.now(), goesOn = field !== null && field === lastField && now - lastStep < 900;
+  if (before !== past[past.length - 1] && !goesOn) past.push(before);
   lastStep = now;
+  lastField = field;
   if (past.length > 200) past.shift();
   future = [];
   buttons();
@@ -208,14 +229,15 @@ function send(id, entry, task) {
   return queue;
 }
 
-async function save(body, options) {
-  const before = draft.text;
+async function save(body, options = {}) {
+  const before = options.before ?? draft.text;
+  const forward = () => { if (draft.text !== before && options.step !== false) step(before, options.field); };
   const found = await api("PUT", address, { ...body, version: draft.version });
   if (found.conflict && joins(body, found.conflict)) {
     // What another window changed and what this one changes go together.
     draft = found.conflict;
-    if (body.text === draft.text) { show(draft, options); return; }
-    await save(body, options);
+    if (body.text === draft.text) { forward(); show(draft, options); return; }
+    await save(body, { ...options, before });
     return;
   }
   if (found.conflict) {
@@ -224,7 +246,8 @@ async function save(body, options) {
     byId("conflict").refused = body;
     throw new Error("This song was changed in another window.");
   }
-  if (found.text !== before && options.step !== false) step(before);
+  draft = found;
+  forward();
   show(found, options);
 }
 
@@ -243,14 +266,14 @@ byId("form").addEventListener("input", (event) => {
   if (!input) return;
   if (input.tagName === "TEXTAREA") input.rows = Math.max(3, input.value.split("\n").length);
   const wanted = { op: "set", loc: JSON.parse(input.dataset.loc), value: input.value };
-  later(input.id, () => change(wanted), wanted);
+  later(input.id, () => change(wanted, { field: input.id }), wanted);
 });
 byId("form").addEventListener("click", (event) => {
   const pressed = event.target.closest("[data-change]");
   if (pressed) later("structure", () => change(JSON.parse(pressed.dataset.change)).then(focusNew), null, 0);
 });
 byId("form").addEventListener("submit", (event) => event.preventDefault());
-yaml.addEventListener("input", () => later("yaml", () => save({ text: yaml.value }, { text: false })));
+yaml.addEventListener("input", () => later("yaml", () => save({ text: yaml.value }, { text: false, field: "yaml" })));
 
 function focusNew() {
   const last = all(".segment-card", byId("form")).pop();
@@ -289,9 +312,19 @@ byId("take-theirs").addEventListener("click", () => {
 });
 
 drawForm();
+restoreSteps();
 show(draft);
 const note = sessionStorage.getItem(`note:${start.id}`);
 if (note) { notice(note); sessionStorage.removeItem(`note:${start.id}`); }
+// A tab that is closed right after a key: what waits is sent by the browser itself.
+addEventListener("pagehide", () => {
+  const one = [...waiting.keys()].pop();
+  if (!one) return;
+  const body = one === "yaml" ? { text: yaml.value } : waiting.get(one).change && { change: waiting.get(one).change };
+  if (!body) return;
+  fetch(address, { method: "PUT", keepalive: true, headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ...body, version: draft.version }) }).catch(() => {});
+});
+
 const kept = JSON.parse(sessionStorage.getItem(pendingKey) || "null");
 if (kept && kept.text !== null) {
   yaml.value = kept.text;
