@@ -87,7 +87,7 @@ def rendered(tmp_path_factory):
     root = tmp_path_factory.mktemp("shelf") / "noise"
     root.mkdir()
     # Of a kind that no browser plays, and louder than the takes.
-    sine = 0.9 * np.sin(2 * np.pi * 220 * np.arange(9 * 8000) / 8000)
+    sine = 0.9 * np.sin(2 * np.pi * 220 * np.arange(8 * 8000) / 8000)
     audio.write(root / "first.aiff", audio.Clip(sine, 8000))
     with pytest.MonkeyPatch.context() as patch:
         for name, about in ABOUT.items():

@@ -1,6 +1,7 @@
 """Recordings compared, words scored, blind tests made and read, in a browser."""
 
 import json
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,6 +27,22 @@ def tones(tmp_path):
 def drop(page, paths):
     page.locator("#files").set_input_files(paths)
     expect(page.locator("#rows tr")).to_have_count(len(paths))
+
+
+def test_recordings_tell_how_they_were_made_and_play_whatever_their_format(visit, song, tmp_path):
+    takes = song / "out" / "takes" / "01-first"
+    shutil.copy(takes / "editor-s0.wav", tmp_path / "a.wav")
+    shutil.copy(takes / "loud-s0.wav", tmp_path / "b.wav")
+    page = visit("/compare")
+    drop(page, [tmp_path / "a.wav", tmp_path / "b.wav", song / "first.aiff"])
+    expect(page.get_by_role("button", name="Receipt of")).to_have_count(2)
+    page.get_by_role("button", name="Receipt of b.wav").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The receipts of b.wav and a.wav differ in")
+    expect(dialog.get_by_role("row", name="generator")).to_contain_text("loud")
+    dialog.get_by_role("button", name="Close").click()
+    page.get_by_label("first.aiff", exact=True).evaluate("audio => audio.play()")
+    page.wait_for_function("() => [...document.querySelectorAll('audio')][2].currentTime > 0.1")
 
 
 @pytest.mark.slow

@@ -69,7 +69,7 @@ def test_a_switch_keeps_the_position_and_the_level(visit, song):
 
 def test_the_baseline_is_heard_beside_the_takes(visit, song):
     page = visit("/songs/noise/listen")
-    expect(page.locator("#s1 .baseline")).to_contain_text("first.aiff · 9.0 s")
+    expect(page.locator("#s1 .baseline")).to_contain_text("first.aiff · 8.0 s")
     expect(page.locator("#s2 .baseline")).to_have_count(0)
     row(page, 1, "editor-s0").locator(".play").click()
     page.wait_for_function(PLAYING, arg=["editor-s0", 0.3])

@@ -76,7 +76,7 @@ def test_a_job_is_stopped_and_goes_on(visit, song, check_access, monkeypatch):
     expect(other.get_by_text("No job yet.")).to_be_visible()
 
 
-def test_a_marked_range_is_repainted(visit, song, here):
+def test_a_marked_range_is_repainted_and_takes_are_extended_and_covered(visit, song, here):
     page = visit("/songs/noise/listen")
     take = page.locator("#s1 .take[data-take='editor-s0']")
     take.locator(".view").click()
@@ -96,6 +96,28 @@ def test_a_marked_range_is_repainted(visit, song, here):
     expect(edited).to_contain_text("in the mix", timeout=60_000)
     (out,) = (song / "out" / "takes" / "01-first").glob("*repaint*.json")
     assert json.loads(out.read_text())["request"]["edit"]["start"] == 2.0
+    for task, fields in (
+        ("extend", {"By (s)": "1.5"}),
+        ("cover", {"Keeps of the take (0 to 1)": "0.3", "Style": "slow waltz"}),
+    ):
+        take.get_by_role("button", name="Edit editor-s0").click()
+        dialog.get_by_label("What", exact=True).select_option(task)
+        for label, value in fields.items():
+            dialog.get_by_label(label, exact=True).fill(value)
+        if task == "extend":
+            dialog.get_by_label("before the start").check()
+        expect(dialog.get_by_label("From (s)")).to_be_hidden()
+        dialog.get_by_role("button", name="Make it").click()
+        edited = page.locator(f"#s1 .take[data-take='editor-{task}-s0']")
+        expect(edited.locator(".use")).to_have_text("Use in the mix")
+    extended, covered = (
+        json.loads((out.parent / f"editor-{task}-s0.json").read_text())
+        for task in ("extend", "cover")
+    )
+    assert extended["request"]["edit"]["task"] == "extend"
+    assert extended["sound"]["seconds"] == pytest.approx(9.5, abs=1e-4)
+    assert covered["request"]["edit"]["strength"] == 0.3
+    assert covered["request"]["style"] == "slow waltz"
 
 
 @pytest.mark.slow

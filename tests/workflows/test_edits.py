@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 
 import editors
 import numpy as np
@@ -399,6 +400,11 @@ def test_what_differs_between_two_takes(out):
     assert "request.style" in found._repr_html_()
     same = compare_takes(out, done.paths[0], done.paths[0])
     assert (same.same_samples, same.differences) == (True, ())
+    # A copy whose .json is gone carries its receipt in its tags.
+    copy = out.parent / "copy.wav"
+    shutil.copy(done.paths[0], copy)
+    tagged = compare_takes(out, "takes/01-uno/editor-s0.wav", copy)
+    assert (tagged.b, tagged.differences) == (copy, found.differences)
     with pytest.raises(ReceiptError, match="no take 'x'"):
         compare_takes(out, "x", "editor-repaint-s0")
     with pytest.raises(ReceiptError, match="several takes"):

@@ -11,9 +11,10 @@ from milonga.errors import ReceiptError
 from milonga.runtime import html
 from milonga.runtime.progress import Progress
 from milonga.songs.output.folder import OutputFolder
+from milonga.songs.output.tagged import receipt_in
 from milonga.songs.output.take_list import TakeList, list_folder, prune_folder
 from milonga.songs.rendering.differences import ReceiptDifference, receipt_differences
-from milonga.songs.rendering.receipts import read_receipt
+from milonga.songs.rendering.receipts import Receipt, read_receipt
 
 
 def list_takes(out: str | os.PathLike[str], *, progress: Progress | None = None) -> TakeList:
@@ -53,7 +54,7 @@ class TakeComparison:
     """What differs between two takes, by their receipts.
 
     Attributes:
-        a: receipt of the first.
+        a: receipt of the first; the sound itself, where only its tags hold one.
         b: receipt of the second.
         same_samples: both sound the same, to the last sample.
         differences: the fields in which the receipts differ.
@@ -86,16 +87,38 @@ def compare_takes(
     Args:
         out: the folder of the rendered song.
         a: a take: its name where only one layer has such a one, or its path, from ``out`` or
-            as any other.
+            as any other; a file that carries a receipt in its tags.
         b: another one.
 
     Raises:
         ReceiptError: there is no such take, or several; or its receipt can't be read.
     """
-    here, there = (_receipt_path(Path(out), take) for take in (a, b))
-    first, second = read_receipt(here), read_receipt(there)
+    (here, first), (there, second) = (take_receipt(out, take) for take in (a, b))
     same = first.sound.sha256 == second.sound.sha256
     return TakeComparison(here, there, same, receipt_differences(first, second))
+
+
+def take_receipt(out: str | os.PathLike[str], take: str | os.PathLike[str]) -> tuple[Path, Receipt]:
+    """Read the receipt of a take: the file beside it, or what its tags hold.
+
+    Args:
+        out: the folder of the rendered song.
+        take: as for ``compare_takes``.
+
+    Returns:
+        The file that the receipt was read from, and the receipt.
+
+    Raises:
+        ReceiptError: there is no such take, or several; or its receipt can't be read.
+    """
+    try:
+        path = _receipt_path(Path(out), take)
+    except ReceiptError:
+        for sound in (Path(out) / take, Path(take)):
+            if sound.is_file():
+                return sound, receipt_in(sound)
+        raise
+    return path, read_receipt(path)
 
 
 def _receipt_path(out: Path, take: str | os.PathLike[str]) -> Path:

@@ -19,18 +19,21 @@ from starlette.routing import Route
 
 from milonga.analysis.listening.answers import KEY, read_key
 from milonga.analysis.listening.page import FOR_LISTENERS, PAGE
-from milonga.errors import MilongaError
+from milonga.errors import MilongaError, ReceiptError
 from milonga.jobs.kinds import CompareWork, ScoreWork
 from milonga.jobs.queue import Queue
 from milonga.runtime.places import data_folder
 from milonga.runtime.record import first_error
+from milonga.songs.output.tagged import receipt_in
 from milonga.web.answers import Answer, document_of, inside_script, page, shelf_of
 from milonga.web.files import inside, served, served_test
 from milonga.web.pages.jobs import begin
+from milonga.web.pages.listen import shown_receipt
 from milonga.web.pages.uploads import batch_folder
 from milonga.weights.catalogue import CATALOGUE
 from milonga.weights.ensure import locate
 from milonga.workflows.judging.listening import make_listening_test, read_listening_test
+from milonga.workflows.takes import compare_takes
 
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -114,6 +117,25 @@ def result(request: Request) -> Response:
     return Answer({"kind": job.kind, "report": address, "result": found})
 
 
+async def receipt(request: Request) -> Response:
+    """Answer with what the tags of a dropped recording say of how it was made, and in what that
+    differs from another one."""
+    wanted = await document_of(request)
+    (recording,) = _dropped(request, wanted, "recording") or [None]
+    if recording is None:
+        raise HTTPException(404)
+    found = await run_in_threadpool(lambda: receipt_in(recording))
+    answer = shown_receipt(found)
+    for other in _dropped(request, wanted, "other"):
+        try:
+            compared = compare_takes(other.parent, recording, other)
+        except ReceiptError:
+            continue  # most recordings have none
+        answer["rows"] = [difference.row for difference in compared.differences]
+        answer["same_samples"] = compared.same_samples
+    return Answer(answer)
+
+
 def report(request: Request) -> Response:
     """Answer with a file of a comparison's report."""
     return served(_results(), f"{request.path_params['id']}/{request.path_params['path']}")
@@ -190,6 +212,7 @@ ROUTES = [
     Route("/compare", compare),
     Route("/api/compare", begin_comparison, methods=["POST"]),
     Route("/api/score", begin_score, methods=["POST"]),
+    Route("/api/receipts", receipt, methods=["POST"]),
     Route("/api/jobs/{number:int}/result", result),
     Route("/files-of-results/{id}/{path:path}", report),
     Route("/api/blind", make_test, methods=["POST"]),

@@ -15,16 +15,15 @@ from starlette.routing import Route
 
 from milonga.analysis.report.views import receipt_view
 from milonga.errors import MilongaError
-from milonga.runtime.documents import read_json
 from milonga.songs.output.folder import REPORT, OutputFolder
-from milonga.songs.sheet.load import load_sheet
+from milonga.songs.rendering.receipts import Receipt
 from milonga.web.answers import Answer, document_of, inside_script, page, song_of
 from milonga.web.files import heard, inside, playable, served
 from milonga.web.shelf import SongPlace
 from milonga.workflows.board import SongBoard, song_board, take_waves
 from milonga.workflows.edits import able_editors
 from milonga.workflows.songs import mix_song
-from milonga.workflows.takes import compare_takes
+from milonga.workflows.takes import compare_takes, take_receipt
 
 _WAVES: OrderedDict[tuple[str, int, int], dict[str, Any]] = OrderedDict()
 _MOST_WAVES = 2_000
@@ -49,18 +48,9 @@ def _data(place: SongPlace, board: SongBoard) -> dict[str, Any]:
         "id": place.id,
         **board.to_dict(),
         "mixed": _stamp(place),
-        "changed": _changed(place),
+        "changed": bool(OutputFolder.load(place.out).sheet_note()),
         "editors": able_editors(),
     }
-
-
-def _changed(place: SongPlace) -> bool:
-    """Tell if the sheet asks for something else than when the takes were rendered."""
-    try:
-        now = load_sheet(place.sheet).to_dict()
-    except MilongaError:
-        return True
-    return bool(now != OutputFolder.load(place.out).sheet.to_dict())
 
 
 def _stamp(place: SongPlace) -> int:
@@ -150,9 +140,15 @@ def differences(request: Request) -> Response:
 
 def receipt(request: Request) -> Response:
     """Answer with the receipt of a take."""
-    path = inside(song_of(request).out, request.path_params["path"]).with_suffix(".json")
-    shown = receipt_view(read_json(path))
-    return Answer({"text": shown.text, "facts": shown.facts})
+    place = song_of(request)
+    path = inside(place.out, request.path_params["path"])
+    return Answer(shown_receipt(take_receipt(place.out, path)[1]))
+
+
+def shown_receipt(found: Receipt) -> dict[str, Any]:
+    """Show a receipt as plain values: the facts that identify a take, and the whole text."""
+    shown = receipt_view(found.model_dump(mode="json"))
+    return {"text": shown.text, "facts": shown.facts}
 
 
 ROUTES = [

@@ -14,11 +14,13 @@ from starlette.routing import Route
 
 from milonga import audio
 from milonga.audio.reading.foreign import FOREIGN_SUFFIXES
+from milonga.audio.tagging.embedding import embedded_text
 from milonga.errors import MilongaError, OutputError
 from milonga.runtime.files import atomic_path, free_space, make_folder
 from milonga.runtime.words import size_text
 from milonga.web.answers import Answer, shelf_of
-from milonga.web.files import served
+from milonga.web.files import heard as heard_file
+from milonga.web.files import inside
 
 LARGEST = 2 << 30
 """Bytes of a recording."""
@@ -66,7 +68,8 @@ async def take_in(request: Request) -> Response:
                     raise HTTPException(413, f"{name} is too large: {size_text(limit)} at most.")
                 await run_in_threadpool(file.write, piece)
         seconds = None if suffix == ".json" else await run_in_threadpool(_length, part, name)
-    return Answer({"name": path.name, "size": size, "seconds": seconds}, 201)
+    made = suffix != ".json" and await run_in_threadpool(embedded_text, path) is not None
+    return Answer({"name": path.name, "size": size, "seconds": seconds, "receipt": made}, 201)
 
 
 def _place(folder: Path, name: str) -> Path:
@@ -90,7 +93,7 @@ def _length(part: Path, name: str) -> float:
 def heard(request: Request) -> Response:
     """Answer with a recording that was dropped."""
     folder = batch_folder(shelf_of(request).uploads, request.path_params["batch"])
-    return served(folder, request.path_params["name"])
+    return heard_file(inside(folder, request.path_params["name"], RECORDINGS))
 
 
 def forget(request: Request) -> Response:

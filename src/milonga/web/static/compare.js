@@ -1,4 +1,5 @@
 import { all, api, byId, clock, data, doing, el, notice, plural } from "./common.js";
+import { differenceParts, openDialog, receiptParts } from "./receipts.js";
 import { look, watch } from "./jobs.js";
 import { onDrop, send } from "./uploads.js";
 
@@ -13,7 +14,7 @@ function rows() {
   byId("table").hidden = !kept.files.length;
   byId("forget").hidden = !kept.files.length;
   byId("rows").replaceChildren(...kept.files.map((file) => el("tr", {},
-    el("th", { scope: "row", dir: "auto", text: file.name }), el("td", { text: clock(file.seconds) }),
+    el("th", { scope: "row", dir: "auto" }, file.name, file.receipt ? el("button", { type: "button", class: "button quiet-button small-button", text: "Receipt", "aria-label": `Receipt of ${file.name}`, onclick: (event) => receipt(file, event.target) }) : ""), el("td", { text: clock(file.seconds) }),
     el("td", {}, el("audio", { controls: true, preload: "none", src: `/files-of-drops/${kept.batch}/${encodeURIComponent(file.name)}`, "aria-label": file.name })),
     el("td", {}, el("input", { type: "radio", name: "baseline", "aria-label": `${file.name} is the baseline`, checked: kept.baseline === file.name, onchange: () => { kept.baseline = file.name; remember(); } })),
     el("td", {}, el("input", { type: "checkbox", "aria-label": `Use ${file.name}`, checked: !kept.left.includes(file.name), onchange: (event) => { kept.left = kept.left.filter((name) => name !== file.name).concat(event.target.checked ? [] : [file.name]); remember(); } })))));
@@ -29,6 +30,13 @@ async function take(files) {
   kept.baseline = kept.baseline || made.taken[0].name;
   remember();
   rows();
+}
+
+// How a recording was made, where its tags say so, and what the baseline's tags say else.
+async function receipt(file, button) {
+  const other = kept.baseline !== file.name ? kept.baseline : null;
+  const found = await doing(button, () => api("POST", "/api/receipts", { batch: kept.batch, recording: file.name, other }));
+  if (found) openDialog(`Receipt of ${file.name}`, ...receiptParts(found), ...(found.rows ? differenceParts(found, [file.name, other]) : []));
 }
 
 const used = () => kept.files.map((file) => file.name).filter((name) => !kept.left.includes(name));

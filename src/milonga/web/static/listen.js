@@ -3,6 +3,7 @@ import { all, api, byId, clock, data, doing, el, notice, plural, svg } from "./c
 import { editForm } from "./edits.js";
 import { watch } from "./jobs.js";
 import { Deck, Player, Track } from "./player.js";
+import { differenceParts, openDialog, receiptParts } from "./receipts.js";
 
 let song = byId("data") ? data() : null;
 const base = song && `/api/songs/${encodeURIComponent(song.id)}`;
@@ -306,22 +307,13 @@ async function differences(take, button) {
   const found = await doing(button, () => api("GET", `${base}/differences?a=${encodeURIComponent(first.path)}&b=${encodeURIComponent(take.path)}`));
   if (!found) return;
   byId("notice").hidden = true;
-  openDialog(`${found.names[0]} and ${found.names[1]}`, el("p", { text: found.same_samples ? "Both sound the same, to the last sample." : `Their receipts differ in ${plural(found.rows.length, "field")}.` }),
-    el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Differences" }, el("table", {}, el("thead", {}, el("tr", {}, ...["", ...found.names].map((name) => el("th", { scope: "col", text: name })))),
-      el("tbody", {}, ...found.rows.map((row) => el("tr", {}, el("th", { scope: "row", text: row[0] }), el("td", { text: row[1] }), el("td", { text: row[2] })))))));
+  openDialog(`${found.names[0]} and ${found.names[1]}`, ...differenceParts(found, found.names));
 }
 
 async function receipt(take, button) {
   const found = await doing(button, () => api("GET", `${base}/receipt/${take.path.split("/").map(encodeURIComponent).join("/")}`));
   if (!found) return;
-  openDialog(`Receipt of ${take.name}`, el("dl", { class: "receipt-facts" }, ...found.facts.map(([key, value]) => el("div", {}, el("dt", { text: key }), el("dd", { text: value })))),
-    el("details", { class: "fold" }, el("summary", { text: "Whole receipt" }), el("pre", { tabindex: "0", text: found.text })));
-}
-
-function openDialog(title, ...content) {
-  byId("dialog-title").textContent = title;
-  byId("dialog-body").replaceChildren(...content);
-  byId("dialog").showModal();
+  openDialog(`Receipt of ${take.name}`, ...receiptParts(found));
 }
 
 async function reload() {
