@@ -125,9 +125,11 @@ def test_a_take_is_chosen_with_a_key_and_mixed_at_once(visit, song):
 
 def test_differences_of_two_takes_and_a_receipt(visit, song):
     page = visit("/songs/noise/listen")
-    row(page, 1, "editor-s0").get_by_role("button", name="Differences").click()
-    row(page, 1, "loud-s0").get_by_role("button", name="Differences").click()
+    row(page, 2, "editor-s0.2", "vocals").get_by_role("button", name="Differences").click()
     dialog = page.get_by_role("dialog")
+    # At first the take of the same layer that is in the mix, else the one that it prefers.
+    expect(dialog.get_by_role("row", name="request.style")).to_contain_text("early")
+    dialog.get_by_label("In", exact=True).select_option(label="loud-s0.2")
     expect(dialog.get_by_role("row", name="generator")).to_contain_text("loud")
     dialog.get_by_role("button", name="Close").click()
     row(page, 1, "loud-s0").get_by_role("button", name="Receipt").click()

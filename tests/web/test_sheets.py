@@ -88,6 +88,25 @@ def test_a_problem_stands_at_its_field_while_typing(visit, song, check_access):
     expect(page.locator("#problems h2")).to_have_text("Ready to render: 7 s")
 
 
+def test_a_recording_becomes_the_baseline_and_lies_with_the_song(visit, song):
+    page = visit("/songs/noise", expected=("status of 4",))
+    page.locator(".segment-card").nth(1).locator("summary").first.click()
+    picker = page.get_by_label("Choose a recording as the baseline of segment 2")
+    baseline = page.locator("#f-segments-1-baseline")
+    sound = (song / "out" / "song.wav").read_bytes()
+    for name in ("../../My take.wav", "My take.wav"):
+        baseline.fill("")
+        picker.set_input_files({"name": name, "mimeType": "audio/wav", "buffer": sound})
+        expect(baseline).to_have_value(re.compile("My take"))
+        saved(page)
+    assert "    baseline: baseline/My take-2.wav\n" in (song / "song.yaml").read_text()
+    names = {path.name for path in (song / "baseline").iterdir()}
+    assert names == {"My take.wav", "My take-2.wav"}
+    picker.set_input_files({"name": "x.wav", "mimeType": "audio/wav", "buffer": b"RIFF no sound"})
+    expect(page.get_by_role("alert")).to_contain_text("x.wav")
+    assert {path.name for path in (song / "baseline").iterdir()} == names
+
+
 def test_a_reload_right_after_a_key_loses_nothing_and_undo_goes_on(visit, song):
     page = visit("/songs/noise", expected=("Failed to fetch", "answer"))
     before = (song / "song.yaml").read_text()

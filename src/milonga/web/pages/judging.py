@@ -121,9 +121,10 @@ async def receipt(request: Request) -> Response:
     """Answer with what the tags of a dropped recording say of how it was made, and in what that
     differs from another one."""
     wanted = await document_of(request)
-    (recording,) = _dropped(request, wanted, "recording") or [None]
-    if recording is None:
+    named = _dropped(request, wanted, "recording")
+    if len(named) != 1:
         raise HTTPException(404)
+    recording = named[0]
     found = await run_in_threadpool(lambda: receipt_in(recording))
     answer = shown_receipt(found)
     for other in _dropped(request, wanted, "other"):

@@ -20,9 +20,12 @@ from milonga.songs.sheet.model import Layer, Segment, Sheet
 from milonga.songs.sheet.sections import SECTIONS
 from milonga.songs.sheet.text_file import read_source
 from milonga.web.answers import Answer, document_of, inside_script, page, song_of
+from milonga.web.pages.uploads import stored
 from milonga.web.shelf import SongPlace
 from milonga.workflows.sheets import SheetDraft, change_draft, export_sheet, read_draft
 
+BASELINES = "baseline"
+"""The folder of a song's baselines, beside its sheet."""
 _LONGEST = 1_000_000
 _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _ROLES = ("vocals", "backing", "instrumental", "texture", "song")
@@ -105,9 +108,19 @@ def markdown(request: Request) -> Response:
     return Response(text, media_type="text/plain; charset=utf-8", headers=headers)
 
 
+async def take_baseline(request: Request) -> Response:
+    """Take a recording into the song's folder, to be the baseline of a segment; answer with its
+    path as the sheet names it."""
+    place = song_of(request)
+    path, seconds = await stored(request, place.sheet.parent / BASELINES)
+    relative = path.relative_to(place.sheet.parent).as_posix()
+    return Answer({"path": relative, "seconds": seconds}, 201)
+
+
 ROUTES = [
     Route("/songs/{song}", sheet),
     Route("/api/songs/{song}/sheet", read_sheet, methods=["GET"]),
     Route("/api/songs/{song}/sheet", save_sheet, methods=["PUT"]),
     Route("/songs/{song}/save.{kind}", markdown),
+    Route("/api/songs/{song}/baselines", take_baseline, methods=["POST"]),
 ]

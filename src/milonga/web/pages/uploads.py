@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from starlette.concurrency import run_in_threadpool
@@ -52,9 +53,28 @@ def safe_name(name: str) -> str:
 async def take_in(request: Request) -> Response:
     """Take one file in: a recording that can be read, or the answers to a listening test."""
     folder = batch_folder(shelf_of(request).uploads, request.path_params["batch"])
+    path, seconds = await stored(request, folder, (*RECORDINGS, ".json"))
+    made = seconds is not None and await run_in_threadpool(embedded_text, path) is not None
+    size = path.stat().st_size
+    return Answer({"name": path.name, "size": size, "seconds": seconds, "receipt": made}, 201)
+
+
+async def stored(
+    request: Request, folder: Path, kinds: Sequence[str] = RECORDINGS
+) -> tuple[Path, float | None]:
+    """Store the body of a request as a file of the name that it gives, beside those there are.
+
+    Returns:
+        The file, and its length in seconds; None for what is no recording.
+
+    Raises:
+        HTTPException: 415 for another kind, 413 for what is too large.
+        AudioError: it is no recording that can be read; nothing is left of it.
+        OutputError: the folder can't be written, or is full.
+    """
     name = safe_name(request.query_params.get("name", ""))
     suffix = Path(name).suffix.lower()
-    if suffix not in (*RECORDINGS, ".json"):
+    if suffix not in kinds:
         raise HTTPException(415, f"{name} is no recording: {', '.join(audio.SUFFIXES)} are.")
     limit = LARGEST_ANSWERS if suffix == ".json" else LARGEST
     path = await run_in_threadpool(_place, folder, name)
@@ -68,8 +88,7 @@ async def take_in(request: Request) -> Response:
                     raise HTTPException(413, f"{name} is too large: {size_text(limit)} at most.")
                 await run_in_threadpool(file.write, piece)
         seconds = None if suffix == ".json" else await run_in_threadpool(_length, part, name)
-    made = suffix != ".json" and await run_in_threadpool(embedded_text, path) is not None
-    return Answer({"name": path.name, "size": size, "seconds": seconds, "receipt": made}, 201)
+    return path, seconds
 
 
 def _place(folder: Path, name: str) -> Path:

@@ -16,14 +16,13 @@ function slider(name, label, { min = -3, max = 3, step = 0.1, value = 0, term = 
 }
 
 form.append(
-  el("div", { class: "sliders" }, ...model.controls.map((one) => slider(one.name, one.name, { term: one.term, note: one.weak, off: one.enabled ? "" : one.reason || "This model can't do that." }))),
+  el("div", { class: "sliders" }, ...model.controls.map((one) => slider(one.name, one.name.charAt(0).toUpperCase() + one.name.slice(1), { term: one.term, note: one.weak, off: one.enabled ? "" : one.reason || "This model can't do that." }))),
   el("div", { class: "sliders" },
     slider("pace", "Pace", { min: 0, max: 4, value: 1 }), slider("tempo", "Tempo of the pulse", { min: 40, max: 240, step: 1, value: 120 }),
     slider("seconds", "Seconds while playing", { min: 1, max: 10, step: 0.5, value: 2 })),
   el("div", { class: "fields" },
     el("div", { class: "field" }, el("label", { for: "seed", text: "Seed" }), el("input", { type: "number", id: "seed", min: "0", value: "0" })),
-    el("div", { class: "field" }, el("label", { for: "like", text: "Like the recording" }), el("select", { id: "like" }, el("option", { value: "", text: "a walk of its own" }), ...model.recordings.map((name) => el("option", { value: name, text: name })))),
-    el("div", { class: "field" }, el("label", { for: "length", text: "Seconds of the file" }), el("input", { type: "number", id: "length", min: "0.5", max: "600", step: "any", value: "10" })),
+    el("div", { class: "field span-6" }, el("label", { for: "like", text: "Like the recording" }), el("select", { id: "like" }, el("option", { value: "", text: "a walk of its own" }), ...model.recordings.map((name) => el("option", { value: name, text: name })))),
     ),
   model.others.length ? el("fieldset", { class: "plain blend" }, el("legend", { text: "Blend" }),
     el("p", { class: "quiet small", text: "Other models play the same settings, and all sound as one." }),
@@ -80,7 +79,7 @@ function settings() {
 
 function put(wanted) {
   for (const input of sliders()) {
-    const name = input.dataset.name;
+    const { name } = input.dataset;
     if (name.startsWith("share-")) continue;
     const value = (wanted.controls || {})[name] ?? wanted[name];
     if (name !== "seconds") input.value = value ?? input.getAttribute("value");
@@ -124,6 +123,10 @@ form.addEventListener("input", (event) => {
   timer = setTimeout(play, 120);
 });
 form.addEventListener("submit", (event) => { event.preventDefault(); play(); });
+
+byId("play").addEventListener("click", () => play());
+byId("another").addEventListener("click", () => { byId("seed").value = (Number(byId("seed").value) || 0) + 1; play(); });
+byId("reset").addEventListener("click", () => { put({ seed: byId("seed").value }); play(); });
 
 byId("keep").addEventListener("click", async (event) => {
   state.textContent = "Writing …";

@@ -12,7 +12,6 @@ const fileOf = (path) => `/files/${encodeURIComponent(song.id)}/${path.split("/"
 const LETTERS = "ABCDEFGHIJKLNOPQRSTUVWXYZ";
 const waves = new Map();
 let player = null;
-let compared = null;
 
 const play = (label) => {
   const icon = svg("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
@@ -184,7 +183,7 @@ function takeRow(segment, layer, take, deck, letter, span) {
   const button = play(label);
   button.addEventListener("click", () => (player.track === track && player.playing ? player.toggle() : player.pick(track, true)));
   const marks = [
-    take.in_mix ? badge("in the mix", "accent") : "", take.by_name ? badge("by name", "ink") : "",
+    take.in_mix ? badge(take.by_name ? "in the mix, by name" : "in the mix", "accent") : "",
     take.state === "stale" ? badge("stale", "warn", `Made for an earlier state of the sheet: ${take.changes.join(", ")}`) : "",
     take.findings.length ? badge(plural(take.findings.length, "finding"), "warn") : badge("checks passed", "ink"),
     take.edit ? badge(take.edit, "ink", `Made from ${take.source}`) : "",
@@ -194,7 +193,8 @@ function takeRow(segment, layer, take, deck, letter, span) {
   const use = el("button", { type: "button", class: "button quiet-button small-button use", "aria-pressed": String(take.in_mix), text: take.in_mix ? "In the mix" : "Use in the mix", "aria-label": `Use ${label} in the mix`,
     title: named ? "Chosen by name. Press to let milonga choose again." : take.in_mix ? "Picked by itself. Press to keep this take by name." : null,
     onclick: () => choose(use, { [layer.key]: named ? "none" : take.name }) });
-  const differs = el("button", { type: "button", class: "button quiet-button small-button", text: "Differences", "aria-label": `Differences of ${label} and another take`, onclick: () => differences(take, differs) });
+  const alone = segment.layers.reduce((sum, each) => sum + each.takes.length, 0) < 2;
+  const differs = el("button", { type: "button", class: "button quiet-button small-button", text: "Differences", disabled: alone, "aria-label": `Differences of ${label} and another take`, onclick: () => differences(segment, layer, take, differs) });
   const shown = el("button", { type: "button", class: "button quiet-button small-button", text: "Receipt", "aria-label": `Receipt of ${label}`, onclick: () => receipt(take, shown) });
   const edit = el("button", { type: "button", class: "button quiet-button small-button", text: "Edit", "aria-label": `Edit ${label}: repaint, extend, cover`, onclick: () => openDialog(`Edit ${take.name}`, editForm({ song, base, layer, take, range: deck.range, begun: () => byId("dialog").close() })) });
   const notes = [
@@ -219,7 +219,7 @@ function baselineRow(segment, deck, span) {
   row.append(
     el("div", { class: "take-head" }, button, el("div", {}, el("h4", {}, el("span", { class: "letter", "aria-hidden": "true", text: "0" }), el("span", { class: "label", text: "Baseline" }), badge("the recording to come close to", "ink")),
       el("p", { class: "facts", dir: "auto", text: `${segment.baseline.split(/[\\/]/).pop()} · ${track.length.toFixed(1)} s${longer}` }))),
-    waveView(track, `baseline:${segment.number}`, span));
+    waveView(track, `baseline:${segment.number}`, span), el("div", { class: "take-tools" }));
   return el("div", { class: "layer" }, el("h3", { text: "baseline" }), el("ol", { class: "takes" }, row));
 }
 
@@ -293,21 +293,18 @@ async function choose(button, choices) {
 }
 
 // ---- What differs, and receipts.
-async function differences(take, button) {
-  if (!compared || compared.path === take.path) {
-    compared = take;
-    all("[data-compared]").forEach((row) => delete row.dataset.compared);
-    button.closest(".take").dataset.compared = "true";
-    notice(`Now press “Differences” of the take to hold against ${take.name}.`, "info");
-    return;
-  }
-  const first = compared;
-  compared = null;
-  all("[data-compared]").forEach((row) => delete row.dataset.compared);
-  const found = await doing(button, () => api("GET", `${base}/differences?a=${encodeURIComponent(first.path)}&b=${encodeURIComponent(take.path)}`));
-  if (!found) return;
-  byId("notice").hidden = true;
-  openDialog(`${found.names[0]} and ${found.names[1]}`, ...differenceParts(found, found.names));
+async function differences(segment, layer, take, button) {
+  const others = segment.layers.flatMap((each) => each.takes.filter((one) => one !== take).map((one) => ({ ...one, where: each === layer ? "" : `, ${each.role}` })));
+  const among = others.filter((one) => !one.where);
+  const first = among.find((one) => one.in_mix) || among[0] || others[0];
+  const box = el("div", {});
+  const show = async (path) => {
+    const found = await doing(button, () => api("GET", `${base}/differences?a=${encodeURIComponent(take.path)}&b=${encodeURIComponent(path)}`));
+    if (found) box.replaceChildren(...differenceParts(found, found.names));
+  };
+  const pick = el("select", { id: "other-take", onchange: (event) => show(event.target.value) }, ...others.map((one) => el("option", { value: one.path, text: `${one.name}${one.where}`, selected: one === first })));
+  await show(first.path);
+  openDialog(`What differs from ${take.name}`, el("div", { class: "field" }, el("label", { for: "other-take", text: "In" }), pick), box);
 }
 
 async function receipt(take, button) {

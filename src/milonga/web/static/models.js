@@ -27,6 +27,20 @@ function gate(model) {
   byId("gate").showModal();
 }
 
+// What is here stands first; the others by what they are for.
+const GROUPS = [["here", "On this machine"], ["generator", "For songs"], ["vocoder", "For sounds: vocoders"], ["score", "For scores"], ["other", "Others"]];
+function groupOf(model, busy) {
+  const used = model.used_by || "";
+  const name = busy || model.state !== "missing" ? "here" : /generator|planner/.test(used) ? "generator" : ["vocoder", "score"].includes(used) ? used : "other";
+  const found = byId(`group-${name}`);
+  if (found) return found.querySelector("ul");
+  const [, title] = GROUPS.find(([key]) => key === name);
+  const made = el("section", { id: `group-${name}`, "aria-labelledby": `title-${name}` }, el("h2", { id: `title-${name}`, text: title }), el("ul", { class: "models" }));
+  const later = GROUPS.slice(GROUPS.findIndex(([key]) => key === name) + 1).map(([key]) => byId(`group-${key}`)).find(Boolean);
+  byId("models").insertBefore(made, later || null);
+  return made.querySelector("ul");
+}
+
 function card(model) {
   const made = el("li", { class: "card model", data: { key: model.key } });
   cards.set(model.key, made);
@@ -49,7 +63,7 @@ function fill(made, model, task) {
   const error = task && task.state === "failed" ? task.error : null;
   const focused = document.activeElement && made.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
   made.replaceChildren(
-    el("h2", {}, model.title || model.key, " ", el("span", { class: `badge ${here ? "accent" : model.state === "missing" ? "ink" : "warn"}`, text: STATES[model.state] || model.state }), model.gated ? el("span", { class: "badge ink", text: "gated" }) : ""),
+    el("h3", {}, model.title || model.key, " ", el("span", { class: `badge ${here ? "accent" : model.state === "missing" ? "ink" : "warn"}`, text: STATES[model.state] || model.state }), model.gated ? el("span", { class: "badge ink", text: "gated" }) : ""),
     el("p", { class: "quiet small", text: facts.join(" · ") }), bar,
     el("p", { class: "small", role: running ? null : "status", text: running ? [task.label, count].filter(Boolean).join(" · ") : task && task.state === "cancelled" ? "Stopped. It goes on where it was." : said }),
     error ? el("div", { class: "trouble" }, el("p", { dir: "auto", text: error.message }), error.step ? el("p", { class: "step", dir: "auto", text: error.step }) : "") : "",
@@ -68,13 +82,13 @@ async function look() {
   const found = await api("GET", "/api/models").catch(() => null);
   if (found) {
     const tasks = new Map(found.tasks.map((task) => [task.key.slice("model:".length), task]));
-    const box = byId("models");
-    const rank = (model) => (tasks.has(model.key) ? 0 : model.state === "missing" ? 2 : 1);
-    if (!cards.size) box.replaceChildren(...found.models.sort((a, b) => rank(a) - rank(b)).map(card));
+    if (!cards.size) byId("models").replaceChildren();
     for (const model of found.models) {
-      if (!cards.has(model.key)) box.append(card(model));
+      if (!cards.has(model.key)) groupOf(model, tasks.has(model.key)).append(card(model));
       fill(cards.get(model.key), model, tasks.get(model.key));
     }
+    const here = found.models.filter((model) => model.size_on_disk);
+    byId("on-disk").textContent = here.length ? `${here.length} of ${found.models.length} are on this machine.` : "None is on this machine yet. The guide needs none.";
     document.body.dataset.ready = "true";
     if (!found.tasks.some((task) => task.state === "running")) return;
   }

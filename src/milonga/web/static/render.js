@@ -5,21 +5,48 @@ const song = data();
 const base = `/api/songs/${encodeURIComponent(song.id)}`;
 const form = byId("render");
 
-function offer(one) {
+// All layers that some generator makes: a list of thirty of them says less than "every layer".
+const every = (offers) => new Set(offers.flatMap((one) => one.parts));
+
+function makes(one, layers) {
+  if (!one.parts.length) return one.whole ? "the whole song in one" : "";
+  const named = one.parts.slice(0, 6).join(", ") + (one.parts.length > 6 ? " …" : "");
+  return one.parts.length === layers.size ? "every layer" : `${one.parts.length} of ${plural(layers.size, "layer")}: ${named}`;
+}
+
+// "ace-step: licence MIT; commercial use is allowed." of each part, as one line.
+const LICENCE = /^.*: licence (.*); (commercial use .*?)\.?$/;
+function licences(one) {
+  const facts = one.facts.filter((fact) => fact.includes("licence")), parsed = facts.map((fact) => fact.match(LICENCE));
+  if (!parsed.every(Boolean)) return facts.join(" ");
+  const each = (index) => [...new Set(parsed.map((match) => match[index]))];
+  return [each(1).join(", "), ...each(2)].join("; ");
+}
+
+function offer(one, layers) {
+  const time = [one.parts.length && one.time ? `about ${one.time} for a take of each` : "", one.whole && one.whole_time ? `about ${one.whole_time} for the whole song in one` : ""].filter(Boolean).join("; ");
   const facts = [
-    one.parts.length ? `makes ${one.parts.join(", ")}${one.time ? `: about ${one.time} a take of each` : ""}` : "",
-    one.whole ? `the whole song in one${one.whole_time ? `: about ${one.whole_time}` : ""}` : "",
-    one.memory_text ? `${one.memory_text} of memory` : "", one.download_text ? `downloads ${one.download_text} first` : one.available ? "nothing to download" : "",
-  ].filter(Boolean);
-  const licences = one.facts.filter((fact) => fact.includes("licence"));
-  const able = one.available && (one.parts.length || one.whole);
-  const more = [...one.facts.filter((fact) => !licences.includes(fact)), ...one.problems];
+    ["Makes", makes(one, layers)], ["Time", time], ["Memory", one.memory_text], ["Download", one.download_text ? `${one.download_text} first` : one.available ? "nothing to download" : ""],
+    ["Licence", licences(one)],
+  ].filter(([, text]) => text);
+  const able = canMake(one);
+  const more = [...one.facts, ...one.problems];
   return el("li", { class: `card offer${able ? "" : " unable"}` },
     el("label", { class: "check" }, el("input", { type: "checkbox", name: "generators", value: one.name, disabled: !able }), el("b", { text: one.name }),
       one.chosen ? el("span", { class: "badge accent", text: "in the sheet" }) : "", one.available ? "" : el("span", { class: "badge ink", text: "not installed" })),
-    el("p", { class: "quiet small", text: one.about }), el("p", { class: "small", text: facts.join(" · ") || one.problems[0] || "Nothing of this song." }),
-    ...licences.map((text) => el("p", { class: "quiet small", text })),
-    more.length ? el("details", { class: "fold small" }, el("summary", { text: "More" }), el("ul", {}, ...more.map((text) => el("li", { dir: "auto", text })))) : "");
+    el("p", { class: "quiet small", text: one.about }),
+    able ? el("dl", { class: "facts-list small" }, ...facts.map(([name, text]) => el("div", {}, el("dt", { text: name }), el("dd", { dir: "auto", text })))) : "",
+    able || more.length ? "" : el("p", { class: "small", text: "Makes nothing of this song." }),
+    more.length ? el("details", { class: "fold small", open: !able }, el("summary", { text: able ? "More" : "Why not" }), el("ul", {}, ...more.map((text) => el("li", { dir: "auto", text })))) : "");
+}
+
+const canMake = (one) => one.available && Boolean(one.parts.length || one.whole);
+
+function drawOffers(offers) {
+  const layers = every(offers), able = offers.filter(canMake), others = offers.filter((one) => !canMake(one));
+  byId("offers").replaceChildren(...able.map((one) => offer(one, layers)));
+  byId("unable").hidden = !others.length;
+  byId("unable").replaceChildren(el("summary", { text: `${plural(others.length, "other generator")} can't make this song here` }), el("ul", { class: "offers" }, ...others.map((one) => offer(one, layers))));
 }
 
 function wanted() {
@@ -52,7 +79,7 @@ if (form) {
   });
   byId("check").addEventListener("click", (event) => plan(event.target));
   api("GET", `${base}/offers`).then((offers) => {
-    byId("offers").replaceChildren(...offers.sort((a, b) => (b.available && b.parts.length + b.whole > 0) - (a.available && a.parts.length + a.whole > 0)).map(offer));
+    drawOffers(offers);
     form.dispatchEvent(new Event("restore"));
   }, (error) => byId("offers").replaceChildren(el("li", { class: "trouble", text: error.message })));
 }

@@ -1,6 +1,6 @@
 // The form of a sheet and its YAML, in step. The text is what counts: the form sends one change at
 // a time, and the server answers with the text as it is then and with everything that is wrong.
-import { all, api, byId, data, el, notice, plural } from "./common.js";
+import { all, api, byId, data, doing, el, notice, plural } from "./common.js";
 
 const start = data();
 const address = `/api/songs/${encodeURIComponent(start.id)}/sheet`;
@@ -31,9 +31,11 @@ function restoreSteps() {
 const LABELS = {
   title: "Title", artist: "Artist", tempo: "Tempo (BPM)", time: "Time", key: "Key", style: "Style", mood: "Mood", voice: "Voice",
   negative: "Not wanted", language: "Language", generators: "Generators", number: "Number", name: "Name", section: "Section",
-  seconds: "Seconds", bars: "Bars", lyrics: "Lyrics", baseline: "Baseline", chords: "Chords", role: "Role", gain_db: "Gain (dB)",
+  seconds: "Seconds", bars: "Bars", lyrics: "Lyrics", baseline: "Baseline", chords: "Chords", pickup: "Pickup (beats)", role: "Role", gain_db: "Gain (dB)",
 };
-const WIDE = ["style", "lyrics", "chords"];
+// Columns of twelve; without a figure a quarter of the width.
+const COLUMNS = { title: 7, artist: 5, tempo: 4, time: 4, key: 4, style: 12, lyrics: 12, chords: 12, baseline: 6, generators: 6, role: 4, gain_db: 2 };
+const SEGMENT_COLUMNS = { name: 7, section: 5, seconds: 3, bars: 3, style: 6, key: 3, tempo: 3, time: 3 };
 const FIRST = { Sheet: ["title", "artist", "tempo", "time", "key", "style"], Segment: ["name", "section", "seconds", "bars", "style", "lyrics"], Layer: ["role", "generators", "gain_db"] };
 const HINTS = { key: "A minor", tempo: "120", time: "4/4", seconds: "12 or 0:12", bars: "8", chords: "Am Dm E7 Am", language: "en, es, ...", generators: "guide, ace-step", gain_db: "-6", style: "bandoneón, piano, soft drums" };
 
@@ -69,8 +71,24 @@ function field(kind, name, loc) {
       inputmode: ["integer", "number", "tempo"].includes(schema) ? "decimal" : null });
   }
   input.value = value;
-  return el("div", { class: `field${WIDE.includes(name) ? " wide" : ""}` },
-    el("label", { for: id, text: LABELS[name] || name }), input, el("p", { class: "problem", id: `${id}-p`, hidden: true }));
+  const columns = (kind === "Segment" && SEGMENT_COLUMNS[name]) || COLUMNS[name] || 3;
+  return el("div", { class: `field span-${columns}` },
+    el("label", { for: id, text: LABELS[name] || name }), input, name === "baseline" ? chooser(input, loc) : "", el("p", { class: "problem", id: `${id}-p`, hidden: true }));
+}
+
+// A recording of this machine becomes the baseline: it is copied into the song's folder.
+function chooser(input, loc) {
+  const picker = el("input", { type: "file", accept: "audio/*", "aria-label": `Choose a recording as the baseline of segment ${(at(loc.slice(0, 2)) || {}).number || loc[1] + 1}` });
+  picker.addEventListener("change", async () => {
+    const [file] = picker.files;
+    if (!file) return;
+    const found = await doing(picker, () => api("POST", `/api/songs/${encodeURIComponent(start.id)}/baselines?name=${encodeURIComponent(file.name)}`, file));
+    picker.value = "";
+    if (!found) return;
+    input.value = found.path;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  return el("label", { class: "button quiet-button small-button file" }, "Choose a recording", picker);
 }
 
 function fields(kind, loc, skip = []) {
@@ -93,16 +111,23 @@ function button(text, label, change, disabled = false) {
 function segmentCard(segment, index, count) {
   const loc = ["segments", index], name = `segment ${segment.number || index + 1}`;
   const layers = segment.layers || [];
-  return el("fieldset", { class: "card segment-card", data: { index: String(index) } },
-    el("legend", {}, el("span", { class: "number" }, field("Segment", "number", [...loc, "number"])), el("span", { dir: "auto", class: "legend-name", text: segment.name || "" })),
-    el("div", { class: "row card-tools" },
-      button("↑", `Move ${name} up`, { op: "move", loc, by: -1 }, index === 0),
-      button("↓", `Move ${name} down`, { op: "move", loc, by: 1 }, index === count - 1),
-      button("Remove", `Remove ${name}`, { op: "remove", loc }, count === 1)),
-    ...fields("Segment", loc),
+  const [main, more] = fields("Segment", loc, ["name", "section"]);
+  return el("fieldset", { class: "card segment-card", id: `segment-${index}`, data: { index: String(index) } },
+    el("legend", { class: "sr" }, `Segment ${segment.number || index + 1}`),
+    el("div", { class: "segment-top" }, ...["number", "name", "section"].map((each) => field("Segment", each, [...loc, each])),
+      el("div", { class: "row card-tools" },
+        button("↑", `Move ${name} up`, { op: "move", loc, by: -1 }, index === 0),
+        button("↓", `Move ${name} down`, { op: "move", loc, by: 1 }, index === count - 1),
+        button("Remove", `Remove ${name}`, { op: "remove", loc }, count === 1))),
+    main, more || "",
     el("div", { class: "layers" }, ...layers.map((layer, at) => el("div", { class: "layer-row" },
       ...fields("Layer", [...loc, "layers", at]), button("Remove layer", `Remove layer ${layer.role || at + 1} of ${name}`, { op: "remove", loc: [...loc, "layers", at] })))),
     button("Add a layer", `Add a layer to ${name}`, { op: "add", loc: [...loc, "layers"] }, layers.length > 4));
+}
+
+// A way to each segment of a long song.
+function outline(segments) {
+  return el("nav", { class: "outline", "aria-label": "Segments", hidden: segments.length < 4 }, ...segments.map((segment, index) => el("a", { href: `#segment-${index}`, dir: "auto", text: `${segment.number ?? index + 1} ${segment.name || ""}` })));
 }
 
 let shape = "";
@@ -119,7 +144,7 @@ function drawForm() {
     el("datalist", { id: "sections" }, ...start.sections.map((value) => el("option", { value }))),
     el("datalist", { id: "generators" }, ...Object.entries(start.generators).map(([value, about]) => el("option", { value, label: about }))),
     ...fields("Sheet", []),
-    ...segments.map((segment, index) => segmentCard(segment, index, segments.length)),
+    outline(segments), ...segments.map((segment, index) => segmentCard(segment, index, segments.length)),
     button("Add a segment", "Add a segment", { op: "add", loc: ["segments"] }));
   for (const d of all("details", byId("form"))) if (open.get(d.dataset.more)) d.open = true;
 }
@@ -132,7 +157,9 @@ function fillForm() {
     if (input !== document.activeElement && !waiting.has(input.id) && (value || !problemAt(loc))) input.value = value;
   }
   for (const card of all(".segment-card", byId("form"))) {
-    card.querySelector(".legend-name").textContent = shown(at(["segments", Number(card.dataset.index), "name"]));
+    const loc = ["segments", Number(card.dataset.index)];
+    const link = byId("form").querySelectorAll(".outline a")[Number(card.dataset.index)];
+    if (link) link.textContent = `${shown(at([...loc, "number"]))} ${shown(at([...loc, "name"]))}`;
   }
 }
 
@@ -156,6 +183,9 @@ function drawProblems() {
     problem.line ? el("button", { type: "button", class: "link", text: `Line ${problem.line}`, onclick: () => goTo(problem.line) }) : "",
     el("span", { dir: "auto", text: ` ${problem.where ? `${problem.where}: ` : ""}${problem.message} ${problem.step}` })));
   const notes = draft.notes.map((note) => el("li", { dir: "auto", text: note }));
+  const ready = byId("ready");
+  ready.textContent = draft.problems.length ? plural(draft.problems.length, "problem") : `Ready: ${Math.round(draft.seconds * 10) / 10} s`;
+  ready.className = `badge ${draft.problems.length ? "warn" : "accent"}`;
   byId("problems").replaceChildren(
     el("h2", { text: draft.problems.length ? plural(draft.problems.length, "problem") : `Ready to render: ${Math.round(draft.seconds * 10) / 10} s` }),
     lines.length ? el("ul", { class: "trouble" }, ...lines) : "", notes.length ? el("ul", { class: "quiet" }, ...notes) : "");
@@ -175,7 +205,10 @@ function show(found, { form = true, text = true } = {}) {
   if (text) yaml.value = draft.text;
   if (form) fillForm();
   drawProblems();
-  if (draft.values.title) document.querySelector(".song-title").textContent = draft.values.title;
+  if (draft.values.title) {
+    document.querySelector(".song-title").textContent = draft.values.title;
+    document.title = `${draft.values.title} · milonga`;
+  }
   keepSteps();
 }
 
