@@ -1,8 +1,6 @@
 """Songs begun, written in the form and as YAML, in a browser."""
 
-import json
 import re
-from urllib.request import Request, urlopen
 
 from playwright.sync_api import expect
 
@@ -163,16 +161,3 @@ def test_two_windows_do_not_overwrite_each_other(visit, song):
     saved(one)
     expect(one.get_by_label("Title")).to_have_value("Mine")
     assert "title: Mine\n" in (song / "song.yaml").read_text()
-
-
-def test_the_api_answers_programs(server, song):
-    """As docs/web.md says: any program of this machine, with the header of its own."""
-    address = f"{server.address}/api/songs/noise/sheet"
-    with urlopen(address) as answer:
-        sheet = json.load(answer)
-    change = {"op": "set", "loc": ["title"], "value": "From a program"}
-    body = json.dumps({"version": sheet["version"], "change": change}).encode()
-    with urlopen(Request(address, body, {"X-Milonga": "1"}, method="PUT")) as answer:
-        saved = json.load(answer)
-    assert saved["values"]["title"] == "From a program"
-    assert saved["problems"] == []

@@ -185,10 +185,10 @@ function takeRow(segment, layer, take, deck, letter, span) {
   const marks = [
     take.in_mix ? badge(take.by_name ? "in the mix, by name" : "in the mix", "accent") : "",
     take.state === "stale" ? badge("stale", "warn", `Made for an earlier state of the sheet: ${take.changes.join(", ")}`) : "",
-    take.findings.length ? badge(plural(take.findings.length, "finding"), "warn") : badge("checks passed", "ink"),
+    take.findings.length ? badge(plural(take.findings.length, "finding"), "warn") : "",
     take.edit ? badge(take.edit, "ink", `Made from ${take.source}`) : "",
   ];
-  const facts = [take.generator, `seed ${take.seed}`, `${take.seconds.toFixed(1)} s`].join(" · ");
+  const facts = [take.generator, `seed ${take.seed}`, `${take.seconds.toFixed(1)} s`, take.findings.length ? "" : "checks passed"].filter(Boolean).join(" · ");
   const named = take.in_mix && take.by_name;
   const use = el("button", { type: "button", class: "button quiet-button small-button use", "aria-pressed": String(take.in_mix), text: take.in_mix ? "In the mix" : "Use in the mix", "aria-label": `Use ${label} in the mix`,
     title: named ? "Chosen by name. Press to let milonga choose again." : take.in_mix ? "Picked by itself. Press to keep this take by name." : null,
