@@ -82,7 +82,8 @@ function chooser(input, loc) {
   picker.addEventListener("change", async () => {
     const [file] = picker.files;
     if (!file) return;
-    const found = await doing(picker, () => api("POST", `/api/songs/${encodeURIComponent(start.id)}/baselines?name=${encodeURIComponent(file.name)}`, file));
+    const found = await doing(picker, () => api("POST", `/api/songs/${encodeURIComponent(start.id)}/baselines?name=${encodeURIComponent(file.name)}`, file)
+      .catch((error) => { error.message = `${file.name}: ${error.message}`; throw error; }));
     picker.value = "";
     if (!found) return;
     input.value = found.path;
