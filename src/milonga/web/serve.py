@@ -12,6 +12,8 @@ from milonga.errors import MilongaError
 from milonga.web.guard import Door
 
 PORT = 8765
+_AHEAD_S = 0.5
+"""After so long the generators' classes are imported, so that the first song opens at once."""
 
 
 def bind(door: Door, port: int) -> socket.socket:
@@ -63,6 +65,7 @@ def serve(
     from milonga.web.app import make_app
     from milonga.web.pages import jobs
     from milonga.web.shelf import Shelf
+    from milonga.workflows.edits import able_editors
 
     with taken:
         app = make_app(Shelf(root, others), door)
@@ -74,6 +77,9 @@ def serve(
         ready(address_of(taken, door))
         # What waited when the machine went down goes on; the page need not wait for that.
         threading.Thread(target=jobs.go_on, daemon=True).start()
+        ahead = threading.Timer(_AHEAD_S, able_editors)
+        ahead.daemon = True
+        ahead.start()
         with suppress(KeyboardInterrupt):
             server.run(sockets=[taken])
 
