@@ -4,6 +4,7 @@ import shutil
 import socket
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import axe_playwright_python
@@ -110,7 +111,16 @@ def server(tmp_path_factory):
     thread = threading.Thread(target=running.run, kwargs={"sockets": [taken]}, daemon=True)
     thread.start()
     port = taken.getsockname()[1]
-    yield type("Server", (), {"address": f"http://127.0.0.1:{port}", "port": port, "shelf": shelf})
+    yield type(
+        "Server",
+        (),
+        {
+            "address": f"http://127.0.0.1:{port}",
+            "port": port,
+            "shelf": shelf,
+            "state": app.app.state,
+        },
+    )
     running.should_exit = True
     thread.join(10)
     taken.close()

@@ -104,6 +104,36 @@ def test_only_files_of_the_song_are_served(ask, song, tmp_path):
         assert ask("GET", f"/api/songs/{name}/board")[0] == 404, name
 
 
+def test_a_baseline_is_served_from_where_the_sheet_says_but_not_to_other_machines(
+    ask, server, song, tmp_path, monkeypatch
+):
+    secret, link, text = tmp_path / "secret.aiff", tmp_path / "link.aiff", tmp_path / "text.wav"
+    secret.write_bytes((song / "first.aiff").read_bytes())
+    link.symlink_to(secret)
+    text.write_text("root:x:0:0")
+
+    def heard(baseline):
+        record = json.loads((song / "out" / "song.json").read_text())
+        record["sheet"]["segments"][0]["baseline"] = str(baseline)
+        record["source"] = str(song / "song.yaml")
+        (song / "out" / "song.json").write_text(json.dumps(record))
+        wave = ask("GET", "/api/songs/noise/wave?baseline=1")[0]
+        status, found, headers = ask("GET", "/files-of-baselines/noise/1")
+        assert (status == 200) == (wave == 200)
+        return status, headers["content-type"], found[:4]
+
+    flac = (200, "audio/flac", b"fLaC")
+    assert heard("first.aiff") == heard(secret) == flac
+    for hidden, status in ((link, 404), (tmp_path, 404), (text, 400), ("none.wav", 404)):
+        assert heard(hidden)[0] == status, hidden
+    for number in ("2", "9", "../1", "x"):
+        assert ask("GET", f"/files-of-baselines/noise/{number}")[0] == 404
+    monkeypatch.setattr(server.state, "door", Door("0.0.0.0", "secret"))
+    assert heard("first.aiff") == flac
+    assert heard(secret)[0] == 404
+    assert heard("../../secret.aiff")[0] == 400  # no sheet may say that
+
+
 def test_what_is_too_large_or_no_json_is_refused(ask, song):
     headers = {"X-Milonga": "1"}
     path = "/api/songs/noise/sheet"
