@@ -111,15 +111,8 @@ def server(tmp_path_factory):
     thread = threading.Thread(target=running.run, kwargs={"sockets": [taken]}, daemon=True)
     thread.start()
     port = taken.getsockname()[1]
-    yield type(
-        "Server",
-        (),
-        {
-            "address": f"http://127.0.0.1:{port}",
-            "port": port,
-            "shelf": shelf,
-            "state": app.app.state,
-        },
+    yield SimpleNamespace(
+        address=f"http://127.0.0.1:{port}", port=port, shelf=shelf, state=app.app.state
     )
     running.should_exit = True
     thread.join(10)
