@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 from playwright.sync_api import expect
@@ -41,6 +42,10 @@ def test_the_song_stands_in_time(visit, song, check_access):
     expect(stale.locator(".badge.warn")).to_have_text("stale")
     expect(stale.locator(".note")).to_contain_text("style early -> late")
     expect(row(page, 2, "editor-s0.2", "vocals")).to_contain_text("in the mix")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Listen and choose")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
     check_access(page)
 
 
@@ -160,8 +165,18 @@ def test_a_range_is_marked_by_dragging_and_by_keys(visit, song):
     expect(text).to_have_text("Marked: 1.00 to 8.00 s")
 
 
-def test_a_song_without_takes_says_so(visit, shelf):
+def test_two_browsers_at_once_do_not_mix_their_songs(visit, song, shelf):
+    shutil.copytree(song, shelf / "other")
     (shelf / "bare").mkdir()
     (shelf / "bare" / "song.yaml").write_text("title: Bare\n")
-    page = visit("/songs/bare/listen")
-    expect(page.get_by_text("no takes yet")).to_be_visible()
+    pages = {name: visit(f"/songs/{name}/listen") for name in ("noise", "other")}
+    takes = {"noise": "loud-s0", "other": "editor-s0"}
+    for name, page in pages.items():
+        # The answer to one is under way while the other asks.
+        row(page, 1, takes[name]).locator(".use").dispatch_event("click")
+    for name, page in pages.items():
+        expect(row(page, 1, takes[name])).to_contain_text("by name")
+        record = json.loads((shelf / name / "out" / "song.json").read_text())
+        assert record["choices"] == {"1/instrumental": takes[name]}
+    pages["other"].goto(pages["other"].url.replace("other", "bare"))
+    expect(pages["other"].get_by_text("no takes yet")).to_be_visible()

@@ -43,8 +43,12 @@ def test_a_file_with_a_hostile_name_and_text_is_only_text(visit, shelf):
     (folder,) = shelf.iterdir()
     assert folder.name == "script-alert-1-script"
     page.goto(page.url.rpartition("/songs/")[0])
-    page.locator("#file").set_input_files(
-        {"name": "song.exe", "mimeType": "text/plain", "buffer": b"MZ"}
+    page.evaluate(
+        """() => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File(["MZ"], "song.exe"));
+          document.dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
+        }"""
     )
     expect(page.get_by_role("alert")).to_contain_text("A song is read from")
     assert [one.name for one in shelf.iterdir()] == [folder.name]
