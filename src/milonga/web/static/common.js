@@ -68,7 +68,10 @@ export function notice(text, kind = "warn") {
 
 // Run a task; what goes wrong is said, and the button can't be pressed twice.
 export async function doing(button, task) {
-  if (button) button.disabled = true;
+  if (button) {
+    button.disabled = true;
+    byId("notice").hidden = true; // what was said of the try before
+  }
   try {
     return await task();
   } catch (error) {

@@ -15,14 +15,15 @@ function rows() {
   byId("forget").hidden = !kept.files.length;
   byId("rows").replaceChildren(...kept.files.map((file) => el("tr", {},
     el("th", { scope: "row", dir: "auto" }, file.name, file.receipt ? el("button", { type: "button", class: "button quiet-button small-button", text: "Receipt", "aria-label": `Receipt of ${file.name}`, onclick: (event) => receipt(file, event.target) }) : ""), el("td", { text: clock(file.seconds) }),
-    el("td", {}, el("audio", { controls: true, preload: "none", src: `/files-of-drops/${kept.batch}/${encodeURIComponent(file.name)}`, "aria-label": file.name })),
     el("td", {}, el("input", { type: "radio", name: "baseline", "aria-label": `${file.name} is the baseline`, checked: kept.baseline === file.name, onchange: () => { kept.baseline = file.name; remember(); } })),
-    el("td", {}, el("input", { type: "checkbox", "aria-label": `Use ${file.name}`, checked: !kept.left.includes(file.name), onchange: (event) => { kept.left = kept.left.filter((name) => name !== file.name).concat(event.target.checked ? [] : [file.name]); remember(); } })))));
+    el("td", {}, el("input", { type: "checkbox", "aria-label": `Use ${file.name}`, checked: !kept.left.includes(file.name), onchange: (event) => { kept.left = kept.left.filter((name) => name !== file.name).concat(event.target.checked ? [] : [file.name]); remember(); } })),
+    el("td", {}, el("audio", { controls: true, preload: "none", src: `/files-of-drops/${kept.batch}/${encodeURIComponent(file.name)}`, "aria-label": file.name })))));
 }
 
 async function take(files) {
   const answers = files.filter((file) => file.name.toLowerCase().endsWith(".json"));
   if (answers.length) { read(answers); return; }
+  byId("notice").hidden = true;
   const made = await send(files, byId("sending"), kept.batch || undefined);
   if (!made.taken.length) return;
   kept.batch = made.batch;

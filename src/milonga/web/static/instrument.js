@@ -50,7 +50,7 @@ function shareRow(name, value) {
 function others() {
   const left = model.others.filter((name) => !blended().includes(name));
   byId("other").replaceChildren(...left.map((name) => el("option", { value: name, text: name })));
-  byId("add").disabled = !left.length || blended().length >= MOST;
+  byId("add").parentElement.hidden = !left.length || blended().length >= MOST;
 }
 function blend() {
   const shares = {};
