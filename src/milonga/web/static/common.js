@@ -70,6 +70,7 @@ export function notice(text, kind = "warn") {
 export async function doing(button, task) {
   if (button) {
     button.disabled = true;
+    button.setAttribute("aria-busy", "true");
     byId("notice").hidden = true; // what was said of the try before
   }
   try {
@@ -80,7 +81,10 @@ export async function doing(button, task) {
     if (!(error instanceof Fault)) throw error;
     return undefined;
   } finally {
-    if (button) button.disabled = false;
+    if (button) {
+      button.disabled = false;
+      button.removeAttribute("aria-busy");
+    }
   }
 }
 
