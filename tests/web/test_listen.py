@@ -104,7 +104,8 @@ def test_what_is_not_in_the_mix_takes_no_time(visit, song):
     whole, block = lane.bounding_box(), lane.locator(".block").bounding_box()
     assert block["width"] == pytest.approx(whole["width"], abs=1)
     assert page.evaluate("milonga.player.decks[0].active.length") == pytest.approx(2.0, abs=0.01)
-    (song / "song.yaml").write_text((song / "song.yaml").read_text() + "    bars: 3\n")
+    sheet = song / "song.yaml"
+    sheet.write_text(sheet.read_text().replace("style: plain", "style: fancy"))
     page.reload()
     expect(page.locator("#hints")).to_contain_text("The sheet was changed since")
 
