@@ -113,6 +113,12 @@ def test_a_sheet_that_was_changed_after_the_render_is_named(out, tmp_path):
         assert len(notes) == said
     assert f"milonga render '{source}' --out {out}" in notes[0]
     assert notes[0] in mix_song(out).notes
+    # A song that is moved as a whole finds its sheet, and so its baselines.
+    moved = tmp_path.with_name(f"{tmp_path.name}-moved")
+    tmp_path.rename(moved)
+    assert OutputFolder.load(moved / "out").sheet.folder == moved
+    assert f"'{moved / source.name}'" in list_takes(moved / "out").notes[0]
+    moved.rename(tmp_path)
 
 
 def test_pruning_tells_that_the_report_shows_what_is_gone(out):

@@ -124,7 +124,11 @@ class OutputFolder:
             path = out / OLD_RECORD
         try:
             record = _Record.model_validate(read_json(path))
-            sheet = Sheet.restore(record.sheet, Path(record.source))
+            source, beside = Path(record.source), out.parent / Path(record.source).name
+            # A song that was moved as a whole, with its sheet and its baselines.
+            if not is_there(source) and is_there(beside):
+                source = beside
+            sheet = Sheet.restore(record.sheet, source)
         except FileNotFoundError:
             raise MilongaError(
                 "This folder holds no rendered song.",
@@ -158,9 +162,13 @@ class OutputFolder:
         write_text(self.out / RECORD, dump_json(record.model_dump()))
         (self.out / OLD_RECORD).unlink(missing_ok=True)
 
-    def sheet_note(self) -> str:
-        """Say that the sheet's file is another by now than what was rendered; else nothing."""
-        if (source := self.sheet.source) is None:
+    def sheet_note(self, source: Path | None = None) -> str:
+        """Say that the sheet's file is another by now than what was rendered; else nothing.
+
+        Args:
+            source: the file, where it isn't the one that was rendered: of a song that was copied.
+        """
+        if (source := source or self.sheet.source) is None:
             return ""
         try:
             same = load_sheet(source).to_dict() == self.sheet.to_dict()

@@ -48,7 +48,7 @@ def _data(place: SongPlace, board: SongBoard) -> dict[str, Any]:
         "id": place.id,
         **board.to_dict(),
         "mixed": _stamp(place),
-        "changed": bool(OutputFolder.load(place.out).sheet_note()),
+        "changed": bool(OutputFolder.load(place.out).sheet_note(place.sheet)),
         "editors": able_editors(),
     }
 
