@@ -60,8 +60,7 @@ function blend() {
 function putBlend(shares) {
   if (!model.others.length) return;
   byId("shares").replaceChildren();
-  const others_ = Object.entries(shares || {}).filter(([name]) => model.others.includes(name));
-  for (const [name, value] of others_) share(name, value);
+  for (const [name, value] of Object.entries(shares || {})) if (model.others.includes(name)) share(name, value);
   for (const row of all("[data-model]", form)) {
     const input = row.querySelector("input");
     input.value = Math.round(shares[row.dataset.model] ?? 0);
