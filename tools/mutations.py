@@ -1009,6 +1009,22 @@ MUTATIONS: tuple[Mutation, ...] = (
             "return bool(given)",
             "Whoever reaches the page over the network is let in.",
         ),
+        (
+            "guesses-without-a-wait",
+            "wait = 0.0 if inside else self.patience.wait_s(address)",
+            "wait = 0.0",
+            "Passwords can be guessed as fast as the network carries them.",
+        ),
+    ),
+    *_faults(
+        "web/pages/listen.py",
+        "tests/web/test_guard.py",
+        (
+            "baselines-for-everybody",
+            "if not request.app.state.door.local and not",
+            "if False and not",
+            "Visitors from other machines hear any recording of the disk.",
+        ),
     ),
     *_faults(
         "web/files.py",
