@@ -1,6 +1,6 @@
 """The page: its start, its memory, a list of 500 takes, a slider that is moved.
 
-In Debian's chromium, which is started before the clock is. About a minute.
+In Debian's chromium, which is started before the clock is. About two minutes.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ segments:
 """
 SEGMENT = "  - {{number: {0}, name: Part {0}, section: intro, seconds: 1}}\n"
 LOUDNESS = "#c-loudness"
+SHARE = "#c-share-other"
 
 
 def run(quick: bool = False) -> str:
@@ -60,8 +61,9 @@ def run(quick: bool = False) -> str:
                 lists.append(time.perf_counter() - begun)
                 page.close()
         moves = _moves(home, browser, 3 if quick else 15)
+        blended = _moves(home, browser, 3 if quick else 8, blend=True)
         browser.close()
-    start, first, rest = map(statistics.median, (starts, moves[:1], moves[1:]))
+    start, first, rest, both = map(statistics.median, (starts, moves[:1], moves[1:], blended[1:]))
     return f"""## The page (`milonga web`)
 
 | what | here | goal |
@@ -70,10 +72,11 @@ def run(quick: bool = False) -> str:
 | memory of the server, idle after a page | {statistics.median(idle):.0f} MB | 300 MB |
 | a list of {TAKES} takes, until one plays | {statistics.median(lists):.2f} s | 1 s |
 | from a slider's move to its sound, 2 s by Griffin-Lim | {rest:.2f} s | 2 s |
+| the same in a blend of two models | {both:.2f} s | 2 s |
 | the same for the first move, which loads torch and the model | {first:.1f} s | |
 
-In chromium, which ran before; medians of {runs} starts and lists, and of {len(moves) - 1} moves.
-The sound model has the published size and random weights."""
+In chromium, which ran before; medians of {runs} starts and lists, of {len(moves) - 1} moves, and
+of {len(blended) - 1} of a blend's share. The sound models have the published size and random weights."""
 
 
 @contextlib.contextmanager
@@ -112,18 +115,20 @@ def _many_takes(home: Path) -> None:
 
 
 def _model(home: Path) -> None:
-    """A sound model of the published size, untrained."""
+    """Two sound models of the published size, untrained."""
     sys.path.insert(0, str(ROOT / "tests" / "support"))
     from sound_models import small_model
 
     from milonga.sounds import Library
     from milonga.sounds.model.architecture import Architecture
 
-    Library(home / "sounds").save("random", *small_model("random", shape=Architecture()))
+    for seed, name in enumerate(("random", "other")):
+        model = small_model(name, seed=seed, shape=Architecture())
+        Library(home / "sounds").save(name, *model)
 
 
-def _moves(home: Path, browser: object, count: int) -> list[float]:
-    """Move a slider again and again; the seconds until each sound plays."""
+def _moves(home: Path, browser: object, count: int, blend: bool = False) -> list[float]:
+    """Move a slider again and again, of a blend its share; the seconds until each sound plays."""
     took = []
     with _server(home) as (address, _):
         page = browser.new_page()  # type: ignore[attr-defined]
@@ -132,7 +137,12 @@ def _moves(home: Path, browser: object, count: int) -> list[float]:
         for move in range(count + 1):
             heard = page.locator("#sound").get_attribute("src") or ""
             begun = time.perf_counter()
-            page.locator(LOUDNESS).fill(str(round(-1 + 0.1 * (move % 20), 1)))
+            if blend and not move:
+                page.locator("#add").click()
+            elif blend:
+                page.locator(SHARE).fill(str(20 + 5 * move))
+            else:
+                page.locator(LOUDNESS).fill(str(round(-1 + 0.1 * (move % 20), 1)))
             page.wait_for_function(
                 "heard => { const s = document.getElementById('sound');"
                 " return s.src && s.getAttribute('src') !== heard && !s.paused }",
