@@ -76,7 +76,8 @@ def run(quick: bool = False) -> str:
 | the same for the first move, which loads torch and the model | {first:.1f} s | |
 
 In chromium, which ran before; medians of {runs} starts and lists, of {len(moves) - 1} moves, and
-of {len(blended) - 1} of a blend's share. The sound models have the published size and random weights."""
+of {len(blended) - 1} of a blend's share. The sound models have the published size and random
+weights."""
 
 
 @contextlib.contextmanager
