@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("song", type=Path, help="the folder of a rendered song")
     parser.add_argument("-o", "--output", type=Path, default=HERE / "web.png")
     parser.add_argument("--width", type=int, default=1280)
-    parser.add_argument("--height", type=int, default=1140)
+    parser.add_argument("--height", type=int, default=1215)
     parser.add_argument("--dark", action="store_true")
     given = parser.parse_args()
     make(given.song, given.output, given.width, given.height, given.dark)
