@@ -94,7 +94,7 @@ def test_the_baseline_is_heard_beside_the_takes(visit, song):
 def test_what_is_not_in_the_mix_takes_no_time(visit, song):
     for path in (song / "out" / "takes" / "01-first").glob("*.json"):
         path.rename(path.with_suffix(".gone"))
-    page = visit("/songs/noise/listen")
+    page = visit("/songs/noise/listen", expected=("Failed to load resource",))
     expect(page.locator("#hints")).to_contain_text("The mix was made from other takes.")
     page.get_by_role("button", name="Mix again").click()
     expect(page.locator("#hints")).not_to_contain_text("other takes")
@@ -170,7 +170,10 @@ def test_two_browsers_at_once_do_not_mix_their_songs(visit, song, shelf):
     shutil.copytree(song, shelf / "other")
     (shelf / "bare").mkdir()
     (shelf / "bare" / "song.yaml").write_text("title: Bare\n")
-    pages = {name: visit(f"/songs/{name}/listen") for name in ("noise", "other")}
+    pages = {
+        name: visit(f"/songs/{name}/listen", expected=("Failed to load resource",))
+        for name in ("noise", "other")
+    }
     takes = {"noise": "loud-s0", "other": "editor-s0"}
     for name, page in pages.items():
         # The answer to one is under way while the other asks.
