@@ -105,7 +105,7 @@ def test_only_files_of_the_song_are_served(ask, song, tmp_path):
 
 
 def test_a_baseline_is_served_from_where_the_sheet_says_but_not_to_other_machines(
-    ask, server, song, tmp_path, monkeypatch
+    ask, server, song, tmp_path, request
 ):
     secret, link, text = tmp_path / "secret.aiff", tmp_path / "link.aiff", tmp_path / "text.wav"
     secret.write_bytes((song / "first.aiff").read_bytes())
@@ -128,7 +128,8 @@ def test_a_baseline_is_served_from_where_the_sheet_says_but_not_to_other_machine
         assert heard(hidden)[0] == status, hidden
     for number in ("2", "9", "../1", "x"):
         assert ask("GET", f"/files-of-baselines/noise/{number}")[0] == 404
-    monkeypatch.setattr(server.state, "door", Door("0.0.0.0", "secret"))
+    request.addfinalizer(lambda door=server.state.door: setattr(server.state, "door", door))
+    server.state.door = Door("0.0.0.0", "secret")
     assert heard("first.aiff") == flac
     assert heard(secret)[0] == 404
     assert heard("../../secret.aiff")[0] == 400  # no sheet may say that

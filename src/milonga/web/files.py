@@ -99,7 +99,13 @@ def playable(source: Path) -> Path:
     if source.is_symlink() or not source.is_file():
         raise HTTPException(404)
     facts = source.stat()
-    return _playable(source.absolute(), facts.st_mtime_ns, facts.st_size)
+    key = (source.absolute(), facts.st_mtime_ns, facts.st_size)
+    path = _playable(*key)
+    if path.is_file():
+        return path
+    # Somebody tidied the data folder.
+    _playable.cache_clear()
+    return _playable(*key)
 
 
 @lru_cache(maxsize=500)
