@@ -18,6 +18,7 @@ from milonga.songs.rendering.receipts import read_receipt
 from milonga.workflows.scoring.everything import score
 from milonga.workflows.scoring.facts import check_facts
 from milonga.workflows.scoring.matching import match_texts
+from milonga.workflows.scoring.reported import TakeListener
 from milonga.workflows.scoring.voices import sung_takes, voice_alone
 from milonga.workflows.scoring.words import phones_of, score_recordings
 from milonga.workflows.songs import render_song, write_report
@@ -30,7 +31,7 @@ segments:
 - number: 1
   name: Verse
   section: verse
-  seconds: 12
+  seconds: 9
   voice: female
   lyrics: |
     The river is wide and the water is deep [softly]
@@ -208,15 +209,17 @@ def test_the_report_shows_words_once_they_were_heard(takes):
             if fact["name"] == "words"
         }
 
-    write_report(out, words=str(TINY))
+    page = write_report(out, words=str(TINY))
+    assert "<b>words</b> 18 of them" in page.read_text()
     heard = shown()
     # The band has no words, the layers together are no take.
     assert list(heard) == ["vocals"]
     assert heard["vocals"]["asked"] == "18 of them"
     assert heard["vocals"]["verdict"] != "not met"
-    page = write_report(out)
-    assert shown() == heard
-    assert "<b>words</b> 18 of them" in page.read_text()
+    # Without a recogniser a later report has them, too.
+    path = takes / "vocals" / "guide-s0.wav"
+    facts = TakeListener(out)(read_receipt(path.with_suffix(".json")), audio.read(path), None)
+    assert facts[-1]["name"] == "words"
 
 
 def test_one_call_says_all_that_can_be_told(takes, clap, aesthetics):
@@ -254,7 +257,7 @@ def test_progress_counts_seconds_that_were_heard(takes):
         takes / "vocals" / "guide-s0.wav", model=str(TINY), yardsticks=False,
         progress=Progress(seen.append),
     )  # fmt: skip
-    assert any(update.label == "Recognising" and update.done > 8 for update in seen)
+    assert any(update.label == "Recognising" and update.done >= 6 for update in seen)
 
 
 def test_speech_sounds_by_espeak():
