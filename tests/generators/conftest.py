@@ -2,11 +2,10 @@
 
 import copy
 import json
-import signal
-import subprocess
 import warnings
 
 import pytest
+from in_process import run_here
 
 from milonga.runtime.progress import Progress
 
@@ -25,25 +24,14 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def milonga(tmp_path, monkeypatch, capsys):
-    """``milonga(*arguments, **environment)``: a command in this process, where the large libraries
-    are loaded; returns what ``subprocess.run`` would."""
-    from milonga.cli.main import main
-
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(kind) for kind in kinds]
-    monkeypatch.chdir(tmp_path)
+def milonga(tmp_path):
+    """``milonga(*arguments, **environment)``: a command in this process; returns what
+    ``subprocess.run`` would."""
 
     def run(*arguments, **environment):
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            status = main([str(argument) for argument in arguments])
-        return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
+        return run_here(arguments, cwd=tmp_path, env=environment)
 
-    yield run
-    for kind, handler in zip(kinds, before, strict=True):
-        signal.signal(kind, handler)
+    return run
 
 
 class StopsAfterTwoSteps(Progress):

@@ -1,4 +1,4 @@
-"""render, mix, replay and report with the real guide, as real processes."""
+"""render, mix, replay and report with the real guide."""
 
 import os
 import re
@@ -58,7 +58,7 @@ def out(tmp_path):
 
 
 def test_a_sheet_becomes_a_song_and_a_report(milonga, song, out):
-    result = milonga("render", song, "--out", out)
+    result = milonga("render", song, "--out", out, process=True)
     assert result.status == 0, result.err
     # The plan comes first and the paths come last, on standard output.
     assert "3 takes" in result.err
