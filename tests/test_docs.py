@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from in_process import run_here
 from warm_process import run_warm, warm_milonga
 
 ROOT = Path(__file__).parent.parent
@@ -83,6 +84,6 @@ def test_dead_links_are_found(tmp_path):
 
 def test_the_examples_are_sheets_that_can_be_rendered(tmp_path):
     for sheet in (ROOT / "examples").rglob("*.yaml"):
-        command = ["-m", "milonga", "render", sheet, "--with", "guide", "--dry-run"]
-        done = run_warm([*command, "--out", tmp_path], cwd=tmp_path)
+        command = ["render", sheet, "--with", "guide", "--dry-run", "--out", tmp_path]
+        done = run_here(command, cwd=tmp_path, env={})
         assert done.returncode == 0, done.stderr

@@ -1,9 +1,11 @@
 """Corpora made here, on disk and in memory, and a tiny model trained on one."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from milonga.audio import Clip, write
 from milonga.audio.mel.spec import MelSpec
@@ -185,11 +187,14 @@ def tiny():
 
 @pytest.fixture(scope="session")
 def trained(store, tiny, tmp_path_factory):
-    """A tiny ``TrainedModel``."""
+    """A tiny ``TrainedModel``, trained once for all workers: who comes later reads it."""
     from milonga.sounds.training.train import train
 
-    folder = tmp_path_factory.mktemp("trained")
-    return train(store, folder, tiny(steps=150))
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    with FileLock(root / "trained.lock"):
+        return train(store, root / "trained", tiny(steps=150))
 
 
 @pytest.fixture(scope="session")

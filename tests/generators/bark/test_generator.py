@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import random
 import shutil
 
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from asking import contents
-from warm_process import run_warm
 
 from milonga import audio
 from milonga.errors import Cancelled, GeneratorError, MilongaError
@@ -63,13 +61,10 @@ def tiny(make_bark):
     return make(make_bark(), precision="float32")
 
 
-def test_from_a_sheet_to_a_song_and_again(hub, make_bark, tmp_path):
+def test_from_a_sheet_to_a_song_and_again(hub, milonga, make_bark, tmp_path):
     files = contents(make_bark("bin"))
     repo = hub.add(SMALL, files)
     (tmp_path / "song.yaml").write_text(SHEET)
-
-    def milonga(*args, **env):
-        return run_warm(["-m", "milonga", *args], cwd=tmp_path, env={**os.environ, **env})
 
     done = milonga("render", "song.yaml", "--no-report", "--json")
     assert done.returncode == 0, done.stderr
@@ -280,15 +275,15 @@ def test_as_many_rows_as_the_machine_has_memory_for():
     assert outlook.rows_that_fit(shape, 0, None) is None
 
 
-def test_song_check_shows_the_prompts(tmp_path):
+def test_song_check_shows_the_prompts(milonga, tmp_path):
     (tmp_path / "song.yaml").write_text(SHEET)
-    command = ["-m", "milonga", "song", "check", "song.yaml", "--with", "bark"]
-    done = run_warm(command, cwd=tmp_path)
+    command = ["song", "check", "song.yaml", "--with", "bark"]
+    done = milonga(*command)
     assert done.returncode == 0, done.stderr
     for line in ("10 Susurra Conmigo, vocals, bark", "    [laughs]",
                  "    ♪ We whisper, susurra conmigo ♪", "Voice v2/en_speaker_6"):  # fmt: skip
         assert line in done.stdout
-    done = run_warm([*command, "--json"], cwd=tmp_path)
+    done = milonga(*command, "--json")
     (layer,) = json.loads(done.stdout)["prompts"]
     assert len(layer["prompts"]) > 1
     assert layer["problems"] == []

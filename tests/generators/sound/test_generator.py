@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import soundfile
 from sound_models import small_model
-from warm_process import run_warm
 
 from milonga.analysis.take_checks import check_take
 from milonga.audio import Clip, write
@@ -177,7 +176,7 @@ def test_planning_loads_no_torch(library, run_python):
     )
 
 
-def test_a_song_sheet_is_rendered_and_replayed(library, tmp_path):
+def test_a_song_sheet_is_rendered_and_replayed(library, milonga, tmp_path):
     (tmp_path / "song.yaml").write_text(
         "title: Bed\ntempo: 100\nsegments:\n"
         "  - number: 1\n    name: Start\n    section: intro\n    seconds: 2\n"
@@ -185,9 +184,6 @@ def test_a_song_sheet_is_rendered_and_replayed(library, tmp_path):
         "    layers:\n      - {role: texture, generators: [sound]}\n"
         "    options:\n      sound: {model: tiny, vocoder: griffin-lim}\n"
     )
-
-    def milonga(*args):
-        return run_warm(["-m", "milonga", *args], cwd=tmp_path)
 
     done = milonga("render", "song.yaml", "--out", "out", "--no-report")
     assert done.returncode == 0, done.stderr

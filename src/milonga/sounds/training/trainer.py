@@ -74,6 +74,7 @@ class Trainer:
         self.step, self.seconds, self.best_step, self.best_score = 0, 0.0, 0, math.inf
         self.stopped_early = self.settled = False
         self.history: list[dict[str, float]] = []
+        self.loss = 0.0  # how far the last step's batch was from its recordings
         self.best = {name: value.clone() for name, value in self.average.items()}
         self._resume()
 
@@ -181,7 +182,7 @@ class Trainer:
         with torch.no_grad():
             for name, value in self.net.state_dict().items():
                 self.average[name].lerp_(value, 1.0 - decay)
-        self.terms = {name: float(value) for name, value in terms.items()}
+        self.loss = float(terms["likeness"])
 
     def _settle(self) -> None:
         """End the encoder's learning, and take the controls out of its latent: what they tell
@@ -215,8 +216,7 @@ class Trainer:
     def _validate(self) -> None:
         found = self.evaluation(self.averaged(), self.reach)
         score = found["likeness"] / self.evaluation.constant + _SCORE_ASKED * found["asked"]
-        terms = getattr(self, "terms", {})
-        self.history.append({"step": self.step, **found, "training": terms.get("likeness", 0.0)})
+        self.history.append({"step": self.step, **found, "training": self.loss})
         if score < self.best_score:
             self.best_score, self.best_step = score, self.step
             self.best = {name: value.clone() for name, value in self.average.items()}
@@ -269,6 +269,7 @@ class Trainer:
             "stopped_early": self.stopped_early,
             "settled": self.settled,
             "history": self.history,
+            "loss": self.loss,
         }
         checkpoint.save(self.folder, state, tensors)
 
@@ -302,7 +303,7 @@ class Trainer:
         self.best_score = math.inf if score is None else float(score)
         self.stopped_early, self.settled = bool(state["stopped_early"]), bool(state["settled"])
         self.net.encoder.requires_grad_(not self.settled)
-        self.history = list(state["history"])
+        self.history, self.loss = list(state["history"]), float(state.get("loss", 0.0))
 
 
 def _step_seed(seed: int, step: int) -> int:
