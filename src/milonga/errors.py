@@ -225,9 +225,10 @@ class UnknownNameError(MilongaError):
         kind: what sort of thing was looked up, for example "generator".
         name: the name asked for.
         known: the names there are.
+        of: what the name belongs to.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, of: str = "") -> None:
         self.name = name
         self.known = sorted(known)
         # Only this error needs it, and every import of milonga would wait for it.
@@ -236,7 +237,8 @@ class UnknownNameError(MilongaError):
         near = get_close_matches(name, self.known, n=1, cutoff=0.75)
         meant = f"Did you mean {near[0]}? " if near else ""
         step = f"{meant}Known: {', '.join(self.known)}."
-        super().__init__(f"There is no {kind} {name!r}.", step=step)
+        owner = f" of {of!r}" if of else ""
+        super().__init__(f"There is no {kind} {name!r}{owner}.", step=step)
 
 
 @dataclass(frozen=True, slots=True)

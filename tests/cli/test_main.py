@@ -72,6 +72,7 @@ def test_version(milonga):
     ("args", "words"),
     [
         (["rendr"], "Did you mean 'render'?"),
+        (["weights", "download", "bark"], "Did you mean 'get'?"),
         (["song", "render", "x.yaml"], "Did you mean 'milonga render'?"),
         (["sound", "weights"], "Did you mean 'milonga weights'?"),
         (["sound", "preset", "train"], "Did you mean 'milonga sound train'?"),

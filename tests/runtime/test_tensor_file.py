@@ -35,7 +35,7 @@ def _packed(header, key="test"):
     ("data", "words"),
     [
         (b"", "0 bytes"),
-        (struct.pack("<Q", LARGEST_HEADER + 1) + b"{}", "larger"),
+        (struct.pack("<Q", LARGEST_HEADER + 1) + b"{}", "no test file, or one whose"),
         (struct.pack("<Q", 100) + b"{}", "ends within"),
         (b"PK\x03\x04" + bytes(20), "could run code"),
         (struct.pack("<Q", 2) + b"[]", "beginning"),

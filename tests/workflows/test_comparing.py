@@ -91,10 +91,15 @@ def test_many_baselines_from_a_list_of_pairs(tone, tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("a.wav,b.wav,c.wav\n", "Line 1 has 3 fields"), ("\n", "is empty"), ("\xff", "can't be read")],
+    [
+        ("a.wav,b.wav,c.wav\n", "Line 1 has 3 fields"),
+        ("\n", "is empty"),
+        ("\xff", "no text in UTF-8"),
+    ],
 )
 def test_a_list_that_is_none_is_explained(tmp_path, text, says):
     (tmp_path / "pairs.csv").write_text(text, encoding="latin-1")
     with pytest.raises(ComparisonError, match=says) as caught:
         milonga.compare_pairs(tmp_path / "pairs.csv")
     assert caught.value.where == str(tmp_path / "pairs.csv")
+    assert caught.value.step

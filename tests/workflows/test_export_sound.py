@@ -78,4 +78,6 @@ def test_what_cannot_be_exported_is_refused_before_the_work(library, tmp_path):
         export_sound(
             "tiny", tmp_path / "studio", what="sfz", control="tension", vocoder="griffin-lim"
         )
+    with pytest.raises(UnknownNameError, match="no control 'glow'"):
+        export_sound("tiny", tmp_path / "studio", what="sfz", control="glow", vocoder="griffin-lim")
     assert not list((tmp_path / "studio").glob("*"))

@@ -42,6 +42,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command name -> its module in ``milonga.cli``, and its line in the overview."""
 
 
+_SYNONYMS = {
+    "download": ("get",), "install": ("get",), "pull": ("get",), "ls": ("list",), "show": ("info",),
+    "rm": ("remove", "delete"), "remove": ("delete",), "delete": ("remove",), "start": ("run",),
+    "stop": ("cancel",), "generate": ("render", "play"), "create": ("new",), "validate": ("check",),
+}  # fmt: skip
+"""Words of other programs -> what a command is called here."""
+
+
 class LazyGroup(click.Group):
     """A group that knows the names and summaries of its commands before it imports them.
 
@@ -80,7 +88,9 @@ class LazyGroup(click.Group):
         if name and not name.startswith("-") and name not in self.list_commands(ctx):
             from difflib import get_close_matches
 
-            near = get_close_matches(name, self.list_commands(ctx), n=1) or _elsewhere(ctx, name)
+            known = self.list_commands(ctx)
+            same = [word for word in _SYNONYMS.get(name, ()) if word in known]
+            near = same or get_close_matches(name, known, n=1) or _elsewhere(ctx, name)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"There is no command {name!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)

@@ -301,6 +301,10 @@ def check_no_links(root: Path, *folders: Path) -> None:
 
 def read_refusal(error: OSError, what: str) -> tuple[str, str]:
     """Return message and step for a file or folder that the system doesn't let us read."""
+    if isinstance(error, FileNotFoundError):
+        return f"{what} can't be read: there is no such file.", "Check its name."
+    if isinstance(error, IsADirectoryError):
+        return f"{what} can't be read: this is a folder.", "Give a file in it."
     return f"{what} can't be read: {error.strerror or error}.", "Check its owner and permissions."
 
 

@@ -141,6 +141,8 @@ class LineProgress(Progress):
             elapsed = now - self._started.setdefault(key, now)
             if update.finished:
                 del self._started[key]
+                if update.total is None and not update.done:
+                    return
             elif not first and now - self._last < self._every:
                 return
             self._last = now
@@ -166,7 +168,7 @@ def _amount(update: Update) -> str:
 
 
 def _speed(update: Update, elapsed: float) -> str:
-    if update.unit != "B" or not update.done or elapsed <= 0:
+    if update.unit != "B" or not update.done or elapsed < 0.1:
         return ""
     return f", {size_text(update.done / elapsed)}/s"
 

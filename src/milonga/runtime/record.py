@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,7 +25,13 @@ def first_error(error: ValidationError) -> tuple[str, str]:
     """Return the field and the message of the first fault, as in ``("model.name", "...")``."""
     first = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"])
-    return field, first["msg"].removeprefix("Value error, ")
+    return field, message_of(first)
+
+
+def message_of(found: Mapping[str, Any]) -> str:
+    """Return pydantic's message of a fault, in milonga's words where they are clearer."""
+    known = {"missing": "it is missing", "extra_forbidden": "there is no such field"}
+    return known.get(found["type"], str(found["msg"]).removeprefix("Value error, "))
 
 
 class _Explaining(ModelMetaclass):

@@ -197,7 +197,11 @@ class TensorFormat:
                     where=path,
                     step="Ask for a .safetensors file.",
                 )
-            raise self.damaged(path, "it is larger than any can be")
+            raise self.error(
+                f"This is no {self.name}, or one whose beginning is damaged.",
+                where=path,
+                step=self.repair,
+            )
         if 8 + length > size:
             raise self.damaged(path, "it ends within its header")
         return int(length)

@@ -105,7 +105,7 @@ def access(context: HealthContext) -> Iterator[HealthFinding]:
         yield ok(f"an access token comes from {token.origin}")
     else:
         names = ", ".join(row.source.name for row in gated)
-        text = f"there is no access token; {names or 'none of these'} needs one"
+        text = f"there is no access token; needed for {names or 'none of these'}"
         yield problem(text, "Run: hf auth login") if context.keys and to_get else ok(text)
     if not context.network:
         if gated:

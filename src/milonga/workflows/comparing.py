@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from milonga.errors import ComparisonError
+from milonga.runtime.files import check_writable, read_refusal, write_text
+from milonga.runtime.words import counted
 
 if TYPE_CHECKING:
     from milonga.analysis.comparing.model import Comparison
@@ -105,7 +107,6 @@ def compare_pairs(
     """
     from milonga.analysis.comparison import compare as compared
     from milonga.analysis.report import check_report_folder, write_comparison_report
-    from milonga.runtime.files import check_writable, write_text
 
     asked = pairs if isinstance(pairs, Mapping) else read_pairs(pairs)
     named = {
@@ -145,8 +146,15 @@ def read_pairs(path: PathLike) -> dict[PathLike, list[PathLike]]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ComparisonError("The list of pairs can't be read.", where=os.fspath(path)) from error
+    except OSError as error:
+        message, step = read_refusal(error, "The list of pairs")
+        raise ComparisonError(message, where=os.fspath(path), step=step) from error
+    except UnicodeDecodeError as error:
+        raise ComparisonError(
+            "The list of pairs is no text in UTF-8.",
+            where=os.fspath(path),
+            step="Save it as CSV in UTF-8: a baseline and a candidate in each line.",
+        ) from error
     folder = Path(path).parent
     pairs: dict[PathLike, list[PathLike]] = {}
     for number, fields in enumerate(csv.reader(text.splitlines()), start=1):
@@ -154,15 +162,21 @@ def read_pairs(path: PathLike) -> dict[PathLike, list[PathLike]]:
             continue
         if len(fields) != 2:
             raise ComparisonError(
-                f"Line {number} has {len(fields)} fields; a baseline and a candidate are two.",
+                f"Line {number} has {counted(len(fields), 'field')}; a baseline and a candidate "
+                "are two.",
                 where=os.fspath(path),
+                step="Write for example: baseline.wav,take.wav",
             )
         first, second = (field.strip() for field in fields)
         if number == 1 and first.lower() == "baseline":
             continue
         pairs.setdefault(str(folder / first), []).append(str(folder / second))
     if not pairs:
-        raise ComparisonError("The list of pairs is empty.", where=os.fspath(path))
+        raise ComparisonError(
+            "The list of pairs is empty.",
+            where=os.fspath(path),
+            step="Write a baseline and a candidate in each line: baseline.wav,take.wav",
+        )
     return pairs
 
 

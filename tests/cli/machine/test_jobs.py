@@ -27,6 +27,12 @@ def run(tmp_path, monkeypatch, capsys):
     return run
 
 
+def test_an_empty_queue_says_so(run, capsys):
+    for command, said in (("list", "No jobs"), ("run", "No job waits")):
+        assert main(["jobs", command]) == 0
+        assert said in capsys.readouterr().err
+
+
 def test_work_of_each_kind_is_queued_with_its_cost(run, tmp_path):
     (tmp_path / "study.yaml").write_text("{sheet: song.yaml, generators: [guide], seeds: 3}")
     (tmp_path / "rain").mkdir()

@@ -140,7 +140,7 @@ def test_a_rule_without_its_figure_is_said(song):
     assert folder.choose_best("timbre") == ["segment 1: the rule timbre tells nothing here."]
     (layer,) = folder.mix().layers
     assert layer.take == "tone-s0"
-    assert "tone-s0 – timbre similarity" in layer.best
+    assert layer.best == "the first of 2: timbre tells nothing here"
 
 
 def test_the_whole_song_has_a_best_take_too(song):

@@ -90,7 +90,14 @@ def test_a_cancelled_study_goes_on(study, tmp_path):
         ("sheet: none.yaml\ngenerators: [guide]\n", "none.yaml"),
         ("generators: [guide\n", "not YAML"),
         ("- a list\n", "can't be used|valid dictionary|instance"),
-        ("sheet: song.yaml\ngenerators: [guide]\ncolour: red\n", "colour"),
+        (
+            "sheet: song.yaml\ngenerators: [guide]\ncolour: red\n",
+            "colour: there is no such field, but sheet, ",
+        ),
+        (
+            "sheet: song.yaml\nconditions: [{name: x}]\nseeds: 0\n",
+            "generator: it is missing. seeds: ",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_written(study, tmp_path, change, words):
@@ -113,6 +120,7 @@ def test_without_baselines_findings_are_what_is_compared(study, tmp_path):
     (tmp_path / "song.yaml").write_text(SHEET.replace(", baseline: base.wav", ""))
     found = run_study(study, tmp_path / "out")
     assert {each.figure for each in found.summary.differences} == {"finding_count"}
+    assert any("only findings are compared" in n for n in plan_study(study, tmp_path / "out").notes)
     assert all(row["loudness_lufs"] < 0 for row in found.rows)
 
 
@@ -121,3 +129,18 @@ def test_an_unknown_figure_lists_those_that_are_there(study, tmp_path):
     with pytest.raises(MilongaError, match="No take has a figure 'beauty'") as raised:
         run_study(study, tmp_path / "out")
     assert "mfcc_similarity" in raised.value.step
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "song.yaml").write_text(SHEET.replace(", baseline: base.wav", ""))
+    study.write_text(STUDY + "figures: [mfcc_similarity]\n")
+    with pytest.raises(MilongaError, match="No take has a figure 'mfcc_similarity'"):
+        plan_study(study, tmp_path / "out")
+
+
+def test_a_recogniser_that_cannot_be_had_is_said_before_the_work(hub, study, tmp_path):
+    study.write_text(STUDY + "words: whisper-smal\n")
+    with pytest.raises(MilongaError, match="no model 'whisper-smal'"):
+        plan_study(study, tmp_path / "out")
+    study.write_text(STUDY + "words: whisper-small\n")
+    with pytest.raises(MilongaError, match=r"whisper-small|faster-whisper"):
+        run_study(study, tmp_path / "out")
+    assert not (tmp_path / "out" / "takes").exists()

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from milonga.errors import MilongaError
 from milonga.runtime.record import FiniteRecord
+from milonga.runtime.words import counted
 
 TestKind = Literal["ab", "abx", "mushra"]
 ANCHORS = {"low anchor": 3500.0, "mid anchor": 7000.0}
@@ -110,12 +111,13 @@ def design(
     for item, conditions in items.items():
         if kind == "mushra" and reference not in conditions:
             raise MilongaError(
-                f"{item} has no recording of the reference {reference!r}.",
+                f"{item or 'The test'} has no recording of the reference {reference!r}.",
                 step=f"It has: {', '.join(conditions)}. Name one with --reference.",
             )
         if len(conditions) < 2:
             raise MilongaError(
-                f"{item} has {len(conditions)} recording to listen to; a comparison needs two.",
+                f"{item or 'The test'} has {counted(len(conditions), 'recording')} to listen to; "
+                "a comparison needs two.",
                 step="Render it with another generator, or give more recordings.",
             )
     if kind == "mushra":

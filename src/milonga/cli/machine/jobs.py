@@ -119,8 +119,10 @@ def run(at_once: int | None, memory: float | None, keep: bool, background: bool)
         say("A runner works on the queue." if started else "A runner works on it already.")
         return 0
     failed: list[int] = []
+    told: list[int] = []
 
     def tell(job: Job) -> None:
+        told.append(job.id)
         put(f"Job {job.id}, {job.title}: {job.state}")
         if job.state == "failed":
             failed.append(job.id)
@@ -128,6 +130,8 @@ def run(at_once: int | None, memory: float | None, keep: bool, background: bool)
 
     room = None if memory is None else round(memory * 1e9)
     Runner(Queue(), at_once, room, on_change=tell).run(make_progress(), keep=keep)
+    if not told:
+        say("No job waits.")
     return 1 if failed else 0
 
 
@@ -149,6 +153,9 @@ def clean(states: tuple[State, ...], older: float, as_json: bool) -> None:
 
 
 def _table(found: list[Job]) -> None:
+    if not found:
+        say("No jobs. render, study and sound train put one into the queue with --queue.")
+        return
     rows = [
         (str(job.id), job.state, job.title, _step(job), _cost(job), str(job.priority or ""),
          ", ".join(map(str, job.after)))
@@ -174,7 +181,7 @@ def _step(job: Job) -> str:
 def _cost(job: Job) -> str:
     cost = job.cost
     parts = [
-        f"{cost.takes} takes" if cost.takes else "",
+        counted(cost.takes, "take") if cost.takes else "",
         "" if cost.estimate_s is None else f"about {time_text(max(1.0, cost.estimate_s))}",
         "" if cost.memory is None else size_text(cost.memory),
         f"download {size_text(cost.download)}" if cost.download else "",

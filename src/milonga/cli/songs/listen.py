@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from milonga.cli.common import json_option, make_progress, print_table, put, say, show
+from milonga.runtime.words import counted
 
 
 @click.group()
@@ -50,7 +51,7 @@ def make(recordings: tuple[str, ...], as_json: bool, **options: Any) -> int:
     made = make_listening_test(recordings, out, progress=make_progress(), **options)
 
     def text() -> None:
-        put(f"{len(made.key.trials)} questions: {made.page}")
+        put(f"{counted(len(made.key.trials), 'question')}: {made.page}")
         say(f"Give listeners the folder {made.page.parent}; it tells no names.")
         say(f"Keep {Path(out) / 'key.json'}. To read the answers: milonga listen read ANSWERS...")
 

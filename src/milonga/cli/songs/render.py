@@ -284,8 +284,8 @@ def show_plan(plan: Plan) -> None:
 
 
 def _show_mix(mixed: Mix) -> None:
-    for note in mixed.notes:
-        say(f"note: {note}")
+    for note in gathered(mixed.notes):
+        say_note(note)
     say(mixed.summary)
     for line in mixed.contents:
         say(line)

@@ -9,7 +9,7 @@ import click
 from milonga.cli.common import json_option, make_progress, put, say, say_first, say_note, show
 from milonga.cli.placing import place_options
 from milonga.cli.queueing import put_in_queue, queue_options
-from milonga.runtime.words import time_text
+from milonga.runtime.words import counted, time_text
 
 
 @click.command()
@@ -43,7 +43,8 @@ def study(
 
     plan = plan_study(file, out)
     time = "" if plan.estimate_s is None else f", about {time_text(max(1.0, plan.estimate_s))}"
-    say(f"{len(plan.plans)} conditions, {plan.takes} takes{time} of work, into {out}")
+    count = counted(len(plan.plans), "condition")
+    say(f"{count}, {counted(plan.takes, 'take')}{time} of work, into {out}")
     say_first(plan.notes, 12, "  ")
     if dry_run:
         show(plan, as_json, lambda: None)

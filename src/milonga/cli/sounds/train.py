@@ -11,7 +11,7 @@ from milonga.cli.common import json_option, make_progress, put, say, say_first, 
 from milonga.cli.options import given, options_of
 from milonga.cli.queueing import put_in_queue, queue_options
 from milonga.runtime.progress import stop_between_steps
-from milonga.runtime.words import time_text
+from milonga.runtime.words import counted, time_text
 from milonga.sounds.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def show_corpus(corpus: Corpus) -> None:
     """Show what was found, for people."""
     about = corpus.to_dict()
     say(
-        f"{len(corpus.files)} recordings, {time_text(corpus.seconds)}, of which "
+        f"{counted(len(corpus.files), 'recording')}, {time_text(corpus.seconds)}, of which "
         f"{time_text(corpus.usable_s)} can be used; {about['silent_share'] or 0:.0%} is silence"
     )
     for label, key, unit in (("rates", "rates", " Hz"), ("channels", "channels", "")):

@@ -9,6 +9,7 @@ import click
 
 from milonga.cli.common import json_option, make_progress, print_json, put, say
 from milonga.cli.options import device_option, seed_option
+from milonga.runtime.words import counted
 from milonga.vocoders.registry import VOCODERS
 
 
@@ -85,7 +86,7 @@ def vocode(
     copied = done.copied
     if copied is None:
         channels, bands, frames = done.mel.values.shape
-        say(f"{channels} channels, {bands} bands, {frames} frames")
+        say(f"{counted(channels, 'channel')}, {bands} bands, {frames} frames")
     else:
         factor, distance = copied.real_time_factor, copied.log_mel_distance_db
         speed = "" if factor is None else f" ({1 / factor:.1f} times real time)"

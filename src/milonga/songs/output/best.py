@@ -119,10 +119,12 @@ class Pick(FiniteRecord):
     @property
     def text(self) -> str:
         """One line: the rule, and the figures of all takes."""
-        count = len(self.figures)
+        count, own = len(self.figures), self.figures[self.take]
+        if own and all(value is None for value in own.values()):
+            return f"the first of {count}: {self.rule} tells nothing here"
         names = [self.take, *(name for name in self.figures if name != self.take)]
         each = (f"{name} {_shown(self.figures[name])}" for name in names)
-        listed = f": {', '.join(each)}" if any(self.figures[self.take]) else ""
+        listed = f": {', '.join(each)}" if any(own) else ""
         return f"best of {count} by {self.rule}{listed}"
 
 

@@ -15,7 +15,7 @@ from milonga.errors import AudioError, CorpusError, Problem
 from milonga.runtime.files import named_path
 from milonga.runtime.progress import Progress, Task
 from milonga.runtime.record import Record
-from milonga.runtime.words import readable
+from milonga.runtime.words import counted, readable
 from milonga.sounds.corpus import reading
 from milonga.sounds.corpus.files import find_recordings
 
@@ -154,7 +154,7 @@ class Corpus(Record):
             return
         raise CorpusError(
             f"There {'is' if self.usable_s == 1 else 'are'} {self.usable_s:.1f} s of usable sound "
-            f"in {len(self.files)} recordings; training needs at least {LEAST_S:g} s.",
+            f"in {counted(len(self.files), 'recording')}; training needs at least {LEAST_S:g} s.",
             [Problem(f"Skipped: {skip.reason}.", skip.name) for skip in self.skipped],
             where=", ".join(self.folders),
             step=f"Add recordings of {LEAST_S - self.usable_s:.1f} s or more; minutes are better.",

@@ -218,7 +218,7 @@ class Presets:
     def _find(self, known: dict[str, Preset], name: str) -> tuple[str, Preset]:
         found = _same(known, name)
         if found is None:
-            raise UnknownNameError(f"preset of {self._model}", name, sorted(known))
+            raise UnknownNameError("preset", name, sorted(known), of=self._model)
         return found, known[found]
 
 

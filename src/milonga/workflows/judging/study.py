@@ -6,15 +6,18 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from milonga import audio
+from milonga import audio, weights
 from milonga.analysis.comparison import compare
-from milonga.analysis.features import features
+from milonga.analysis.differences import Differences
+from milonga.analysis.features import Features, features
+from milonga.analysis.pairs.figures import Common
 from milonga.analysis.study.page import MARK, study_page
 from milonga.analysis.study.summary import Summary, summarise
 from milonga.errors import MilongaError, OutputError, needs_extra
@@ -26,6 +29,12 @@ from milonga.songs.rendering.render import Outcome, TakeRunner, render_takes
 from milonga.songs.sheet.load import load_sheet
 from milonga.songs.sheet.model import Sheet
 from milonga.workflows.judging.study_file import Condition, StudyFile, read_study
+from milonga.workflows.scoring.words import (
+    RECOGNISER,
+    check_recogniser,
+    score_recordings,
+    sings_words,
+)
 from milonga.workflows.songs import plan_song
 
 StrPath = str | os.PathLike[str]
@@ -72,7 +81,14 @@ class StudyPlan:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know before."""
-        return tuple(dict.fromkeys(note for _, plan in self.plans for note in plan.notes))
+        found = dict.fromkeys(note for _, plan in self.plans for note in plan.notes)
+        here = {take.segment for take in self.all_takes}
+        if not self.study.figures and not self.study.words and not any(
+            self.sheet.baseline_path(s) for s in self.sheet.segments if s.number in here
+        ):  # fmt: skip
+            found["No segment has a baseline: only findings are compared. Name other figures in "
+                  "the study, as in figures: [spectral_centroid_hz]."] = None  # fmt: skip
+        return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -136,6 +152,9 @@ def plan_study(file: StrPath | StudyFile, out: StrPath) -> StudyPlan:
             step="Choose another folder with --out.",
         )  # fmt: skip
     check_writable(out)
+    _check_figures(study, sheet)
+    if study.words:
+        weights.locate(study.words, like=RECOGNISER)  # refuses names that it doesn't know
     plans = []
     for condition in study.all_conditions:
         plan = plan_song(
@@ -145,6 +164,28 @@ def plan_study(file: StrPath | StudyFile, out: StrPath) -> StudyPlan:
         )  # fmt: skip
         plans.append((condition, plan))
     return StudyPlan(study, sheet, out, tuple(plans))
+
+
+def _check_figures(study: StudyFile, sheet: Sheet) -> None:
+    """Refuse figures that no take will have, before the work."""
+    here = [s for s in sheet.segments if not study.segments or s.number in study.segments]
+    measured: list[Any] = [Features]
+    if any(sheet.baseline_path(segment) is not None for segment in here):
+        measured += [Differences, Common]
+    known = {
+        field.name for kind in measured for field in fields(kind)
+        if re.match("float|int", str(field.type))
+    }  # fmt: skip
+    known |= {"finding_count", "work_s", "length_s", *(_WORD_FIGURES if study.words else ())}
+    if unknown := [name for name in study.figures if name not in known]:
+        raise _no_figure(unknown[0], known)
+
+
+def _no_figure(name: str, known: Iterable[str]) -> MilongaError:
+    return MilongaError(
+        f"No take has a figure {name!r}.", where="figures",
+        step=f"There are: {', '.join(sorted(known))}.",
+    )  # fmt: skip
 
 
 def run_study(
@@ -172,6 +213,8 @@ def run_study(
     """
     progress = progress or Progress()
     plan = file if isinstance(file, StudyPlan) else plan_study(file, out)
+    if plan.study.words:
+        check_recogniser(plan.study.words, progress)
     rows: list[dict[str, Any]] = []
     failed: list[str] = []
     conditions = [condition for condition, takes in plan.plans for _ in takes.takes]
@@ -191,11 +234,7 @@ def run_study(
         _add_words(rows, plan, progress)
     figures = plan.study.figures or _usual_figures(rows)
     if unknown := [name for name in figures if not any(name in row for row in rows)]:
-        known = sorted({name for row in rows for name in row if _is_number(row[name])})
-        raise MilongaError(
-            f"No take has a figure {unknown[0]!r}.", where="figures",
-            step=f"There are: {', '.join(known)}.",
-        )  # fmt: skip
+        raise _no_figure(unknown[0], {n for row in rows for n in row if _is_number(row[n])})
     summary = summarise(rows, figures)
     return _written(plan, rows, figures, summary, failed)
 
@@ -241,8 +280,6 @@ def _add_figures(rows: Sequence[dict[str, Any]], sheet: Sheet, progress: Progres
 
 def _add_words(rows: Sequence[dict[str, Any]], plan: StudyPlan, progress: Progress) -> None:
     """Score sung words; what was scored before is kept in the study's folder."""
-    from milonga.workflows.scoring.words import score_recordings, sings_words
-
     path = plan.out / WORDS
     try:
         kept: dict[str, Any] = read_json(path)

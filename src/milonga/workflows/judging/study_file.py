@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from milonga.errors import MilongaError
-from milonga.runtime.record import Record, first_error
+from milonga.runtime.record import Record, message_of
 from milonga.songs.sheet.text_file import read_source
 
 
@@ -81,6 +82,18 @@ def read_study(path: Path) -> StudyFile:
     try:
         return StudyFile.model_validate(document)
     except ValidationError as error:
-        field, message = first_error(error)
-        place = f"{field}: " if field else ""
-        raise MilongaError(f"{place}{message}.", where=path, step=step) from None
+        raise MilongaError(
+            " ".join(_said(found) for found in error.errors(include_url=False)),
+            where=path,
+            step=step,
+        ) from None
+
+
+def _said(found: Mapping[str, Any]) -> str:
+    """Say what is wrong with a field, in a sentence."""
+    place = ", ".join(str(p + 1) if isinstance(p, int) else p for p in found["loc"])
+    if found["type"] == "extra_forbidden":
+        known = StudyFile.model_fields if len(found["loc"]) == 1 else Condition.model_fields
+        return f"{place}: there is no such field, but {', '.join(known)}."
+    message = message_of(found)
+    return f"{place}: {message[:1].lower()}{message[1:]}." if place else f"{message}."

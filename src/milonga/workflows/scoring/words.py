@@ -14,7 +14,7 @@ from milonga.analysis.words.lrc import lrc_text
 from milonga.analysis.words.recogniser import Recogniser
 from milonga.analysis.words.score import Phones, WordScore, score_words
 from milonga.audio.clip import Clip
-from milonga.errors import MilongaError, OutputError, ReceiptError
+from milonga.errors import MilongaError, OutputError, ReceiptError, needs_extra
 from milonga.generators.base import LyricLine, Request
 from milonga.generators.registry import generator
 from milonga.generators.words.language import line_languages
@@ -140,6 +140,17 @@ def score_recordings(
     return Scores(
         tuple(scored), _means(scored, asked), sticks, described(local, model, progress, RECOGNISER)
     )
+
+
+def check_recogniser(model: str, progress: Progress) -> None:
+    """Make sure, before long work, that a recogniser can be used after it.
+
+    Raises:
+        MilongaError: its extra is missing, or its weights can't be had.
+    """
+    with needs_extra("Recognising words", "scores"):
+        import faster_whisper  # noqa: F401
+    weights.ensure(model, like=RECOGNISER, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,8 +132,9 @@ def export_sound(
     )
     export = _Export(instrument, target, wanted, force)
     export.check()
-    if {"sfz", "dspreset"} & {*wanted}:
-        export.samples(_slider(instrument, control), positions, takes, seconds, seed, progress)
+    slider = _slider(instrument, control) if {"sfz", "dspreset"} & {*wanted} else ""
+    if slider:
+        export.samples(slider, positions, takes, seconds, seed, progress)
         export.instruments()
     if "onnx" in wanted:
         export.onnx()
@@ -143,6 +144,7 @@ def export_sound(
 def _slider(instrument: Instrument, control: str | None) -> str:
     enabled = instrument.player.enabled
     if control is not None:
+        PlaySettings(controls={control: 0.0}).resolve(instrument.player)
         return control
     if not enabled:
         raise SoundError(
