@@ -135,6 +135,20 @@ def test_a_reload_right_after_a_key_loses_nothing_and_undo_goes_on(visit, song):
     expect(page.locator(".segment-card")).to_have_count(3)
 
 
+def test_what_is_typed_while_the_server_is_away_is_saved_when_it_is_back(visit, song):
+    page = visit("/songs/noise", expected=("Failed to load resource",))
+    page.route("**/sheet", lambda route: route.abort())
+    page.get_by_label("Title").fill("Gale")
+    expect(page.locator("#state")).to_contain_text("Not saved")
+    page.get_by_label("Artist").fill("Wind")
+    page.unroute("**/sheet")
+    saved(page)
+    expect(page.get_by_label("Title")).to_have_value("Gale")
+    text = (song / "song.yaml").read_text()
+    assert "title: Gale\n" in text
+    assert "artist: Wind\n" in text
+
+
 def test_a_tab_that_is_closed_right_after_a_key_saves_it(visit, song):
     page = visit("/songs/noise", expected=("Failed to fetch", "answer"))
     page.get_by_label("Title").fill("Gale")

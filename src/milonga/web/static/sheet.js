@@ -230,7 +230,7 @@ function buttons() {
 }
 
 // Requests go one after the other: each starts from the text that the one before gave.
-let queue = Promise.resolve();
+let queue = Promise.resolve(), away = false;
 const waiting = new Map();
 
 function remember() {
@@ -249,14 +249,23 @@ function later(id, task, change, delay = 150) {
 
 function send(id, entry, task) {
   queue = queue.then(async () => {
+    if (waiting.get(id) !== entry) return; // typed on before its turn
+    const done = () => { if (waiting.get(id) === entry) waiting.delete(id); };
     try {
       await task();
-      byId("state").textContent = waiting.size > 1 ? "Saving" : "Saved";
+      done();
+      if (away) byId("notice").hidden = true;
+      away = false;
+      byId("state").textContent = waiting.size ? "Saving" : "Saved";
     } catch (error) {
-      byId("state").textContent = "Not saved";
-      notice(error.message);
+      const gone = error.status === 0;
+      byId("state").textContent = gone ? "Not saved, trying again" : "Not saved";
+      if (!(gone && away)) notice(error.message);
+      away = gone;
+      // Nothing is lost while the server is away: it waits, also over a reload.
+      if (gone) entry.timer = setTimeout(() => send(id, entry, task), 1000);
+      else done();
     } finally {
-      if (waiting.get(id) === entry) waiting.delete(id);
       remember();
     }
   });
