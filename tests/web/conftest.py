@@ -195,7 +195,6 @@ def here(monkeypatch):
     """Jobs are worked on in this process, which knows the generators of these tests."""
     from milonga.jobs.kinds import work_of
     from milonga.jobs.queue import Queue
-    from milonga.runtime.files import dump_json, write_text
     from milonga.runtime.progress import Progress
     from milonga.web.pages import jobs
 
@@ -207,7 +206,7 @@ def here(monkeypatch):
             try:
                 work = work_of(job.kind, job.version, job.arguments)
                 result = work.run(Progress(), lambda path: None)
-                write_text(started.result, dump_json(result))
+                started.keep_result(result)
             except MilongaError as error:
                 queue.finish(started, "failed", str(error))
             else:

@@ -4,6 +4,7 @@ import json
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from playwright.sync_api import expect
 
 from milonga import audio
 from milonga.audio import Clip
+from milonga.jobs.kinds import CompareWork
+from milonga.jobs.queue import Queue
+from milonga.jobs.submitting import submit
 from milonga.workflows.songs import render_song
 
 
@@ -43,6 +47,17 @@ def test_recordings_tell_how_they_were_made_and_play_whatever_their_format(visit
     dialog.get_by_role("button", name="Close").click()
     page.get_by_label("first.aiff", exact=True).evaluate("audio => audio.play()")
     page.wait_for_function("() => [...document.querySelectorAll('audio')][2].currentTime > 0.1")
+
+
+def test_a_result_is_read_as_a_worker_keeps_it(server, shelf, tones, tmp_path):
+    work = CompareWork(baseline=tones[0], candidates=(tones[1],), report=tmp_path / "report")
+    job = Queue().start(submit(work).id)
+    job.keep_result({"candidates": [{"path": "second.wav"}]})
+    Queue().finish(job, "done")
+    with urlopen(f"{server.address}/api/jobs/{job.id}/result") as answer:
+        found = json.load(answer)
+    assert found["result"] == {"candidates": [{"path": "second.wav"}]}
+    assert found["report"] == "/files-of-results/report/index.html"
 
 
 @pytest.mark.slow

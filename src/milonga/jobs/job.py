@@ -10,6 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from milonga.runtime.documents import finite_json
+from milonga.runtime.files import dump_json, write_text
+
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 STATES: tuple[State, ...] = get_args(State)
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
@@ -17,6 +20,7 @@ TRIES = 2
 """A job whose worker dies or stalls is tried again once."""
 BEAT_S = 1.0
 """Between two beats of a worker's heart."""
+RESULT_VERSION = 1
 STALE_S = 30.0
 """A worker whose heart has not beaten for so long has stalled."""
 
@@ -159,6 +163,21 @@ class Job:
     def result(self) -> Path:
         """What the workflow returned, as JSON; there once it is done."""
         return self.folder / "result.json"
+
+    def keep_result(self, result: dict[str, Any]) -> None:
+        """Write what the workflow returned."""
+        document = {"format_version": RESULT_VERSION, "kind": self.kind, "result": result}
+        write_text(self.result, dump_json(document))
+
+    def read_result(self) -> dict[str, Any]:
+        """Read what the workflow returned.
+
+        Raises:
+            FileNotFoundError: it isn't done.
+            ValueError: the file is damaged.
+        """
+        found: dict[str, Any] = finite_json(self.result.read_bytes())["result"]
+        return found
 
     @property
     def receipts(self) -> Path:

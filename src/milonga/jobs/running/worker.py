@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from milonga.errors import Cancelled, OutputError
 from milonga.jobs.job import Job, State, Worker
@@ -17,9 +16,7 @@ from milonga.jobs.kinds import work_of
 from milonga.jobs.queue import Queue
 from milonga.jobs.running.heart import LEASE_LOST, Heart, JobProgress
 from milonga.runtime import logs
-from milonga.runtime.files import dump_json, write_text
 
-RESULT_VERSION = 1
 _PATIENCE_S = 60.0
 """How long the end of a job waits for room on the disk."""
 
@@ -39,7 +36,7 @@ def work(queue: Queue, number: int, lease: int) -> int:
     try:
         sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} job {job.id}: {job.title}\n")
         result = work_of(job.kind, job.version, job.arguments).run(progress, _keeper(job))
-        _keep_result(job, result)
+        job.keep_result(result)
     except (Cancelled, KeyboardInterrupt):
         state = "cancelled"
     except Exception as failure:  # noqa: BLE001 - whatever it is, the queue must hear of it
@@ -54,11 +51,6 @@ def work(queue: Queue, number: int, lease: int) -> int:
         _written(lambda: queue.beat(job, progress.step))
         _written(lambda: queue.finish(job, state, error))
     return 0
-
-
-def _keep_result(job: Job, result: dict[str, Any]) -> None:
-    document = {"format_version": RESULT_VERSION, "kind": job.kind, "result": result}
-    write_text(job.result, dump_json(document))
 
 
 def _keeper(job: Job) -> Callable[[Path], None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import secrets
 import zipfile
@@ -110,7 +109,7 @@ def result(request: Request) -> Response:
     job = Queue().job(request.path_params["number"])
     if job.kind not in ("compare", "score") or not job.result.is_file():
         raise HTTPException(404)
-    found = json.loads(job.result.read_text(encoding="utf-8"))
+    found = job.read_result()
     address = None
     if job.kind == "compare":
         address = f"/files-of-results/{Path(job.arguments['report']).name}/index.html"
@@ -156,7 +155,7 @@ async def make_test(request: Request) -> Response:
         raise MilongaError("A blind test is ab, abx or mushra.")
     await run_in_threadpool(
         lambda: make_listening_test(
-            places, out, kind=kind, title=str(wanted.get("title", ""))[:200],
+            places, out, kind=kind, title=str(wanted.get("title") or "Blind test")[:200],
             seconds=float(wanted["seconds"]) if wanted.get("seconds") else None,
             seed=secrets.randbelow(2**31),
         )

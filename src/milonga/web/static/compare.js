@@ -88,16 +88,22 @@ async function read(files, id) {
     el("ul", { class: "plain-list" }, ...found.pairs.map((pair) => el("li", { dir: "auto", text: `${pair.first} and ${pair.second}: ${pair.verdict}` }))));
 }
 
+// Where it is seen how that goes on.
+async function begun() {
+  await look();
+  byId("jobs-title").scrollIntoView({ block: "start" });
+}
+
 byId("files").addEventListener("change", (event) => take([...event.target.files]));
 onDrop(take);
 byId("forget").addEventListener("click", () => { api("DELETE", `/api/uploads/${kept.batch}`).catch(() => {}); kept = { batch: null, files: [], baseline: null, left: [] }; remember(); rows(); });
 byId("compare").addEventListener("click", async (event) => {
   const candidates = used().filter((name) => name !== kept.baseline);
-  if (await doing(event.target, () => api("POST", "/api/compare", { batch: kept.batch || "0".repeat(16), baseline: kept.baseline, candidates }))) look();
+  if (await doing(event.target, () => api("POST", "/api/compare", { batch: kept.batch || "0".repeat(16), baseline: kept.baseline, candidates }))) begun();
 });
 byId("score").addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (await doing(event.submitter, () => api("POST", "/api/score", { batch: kept.batch || "0".repeat(16), recordings: used(), lyrics: byId("lyrics").value, language: byId("language").value, model: byId("recogniser").value }))) look();
+  if (await doing(event.submitter, () => api("POST", "/api/score", { batch: kept.batch || "0".repeat(16), recordings: used(), lyrics: byId("lyrics").value, language: byId("language").value, model: byId("recogniser").value }))) begun();
 });
 byId("blind").addEventListener("submit", async (event) => {
   event.preventDefault();
