@@ -46,6 +46,11 @@ WORDS_PER_SECOND = 1.5
 INSTRUMENTAL_BARS = 8
 _TIME = re.compile(r"(?<![\d/])(?:3/4|2/4|6/8|12/8)(?![\d/])")
 _BLANKS = re.compile(r"[^\S\n]{64,}")
+_SINGER = re.compile(
+    r"\b(?:(?:fe)?males?|wom[ae]n|m[ae]n|girl|boy|femenina|masculina|mujer|hombre|"
+    r"baritone|tenor|soprano|alto)\b"
+)
+_SINGING = re.compile(r"\b(?:vocals?|vocalists?|vox|voices?|singers?|sung|voz|voces|duet)\b")
 _KEY = re.compile(r"\b[A-G][#b♯♭]? (?:major|minor|mayor|menor|dorian|mixolydian)\b")
 
 
@@ -283,10 +288,19 @@ def _implied(draft: Draft) -> None:
         if key is not None and "key" not in draft.values:
             draft.values["key"] = key[0]
             draft.guess("key", f"from the style {text!r}")
+        if voices := _voices(text) if not draft.joined.get("voice") else []:
+            draft.add("voice", ", ".join(voices))
+            draft.guess("voice", f"from the style {text!r}")
         time = _TIME.search(text)
         if time is not None and "time" not in draft.values:
             draft.values["time"] = time[0]
             draft.guess("time", f"from the style {text!r}")
+
+
+def _voices(style: str) -> list[str]:
+    """Return the parts of a style that say who sings: "airy female vocal"."""
+    pieces = [piece.strip() for piece in re.split(r"[,;.|]", style) if len(piece) <= 80]
+    return [p for p in pieces if _SINGER.search(plain(p)) and _SINGING.search(plain(p))]
 
 
 def _chords(draft: Draft) -> tuple[Change, ...]:

@@ -154,6 +154,8 @@ def unheard(request: Request) -> list[str]:
     found = re.findall(rf"{_METRE}|[^\W\d_]+", text)
     # A letter alone is left of an abbreviation.
     rest = {word for word in rest if len(word) > 1 or not word.isascii()} - METRES.keys()
+    # What the style says of the singer, the voice knows.
+    rest -= set(re.findall(r"[^\W\d_]+", plain(request.voice)))
     return list(dict.fromkeys(word for word in found if plain(word) in rest))
 
 
