@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from milonga.audio import Clip, probe, read, write
+from milonga.audio.files import blocks, check
+from milonga.audio.reading.opening import ogg_checksum
 from milonga.errors import AudioError
 from milonga.sounds.corpus.reading import measure
 
@@ -41,3 +43,61 @@ def test_a_stream_that_ends_too_early_is_refused(streams, tmp_path, kind):
         path.write_bytes(streams[kind][:size])
         with pytest.raises(AudioError, match="truncated"):
             read(path)
+
+
+def pages_of(content):
+    at, pages = 0, []
+    while at < len(content):
+        table = content[at + 27 : at + 27 + content[at + 26]]
+        end = at + 27 + len(table) + sum(table)
+        pages.append(content[at:end])
+        at = end
+    return pages
+
+
+def promising(page, more):
+    """Raise the position that a page names, with the checksum that fits."""
+    place = int.from_bytes(page[6:14], "little") + more
+    page = page[:6] + place.to_bytes(8, "little") + page[14:22] + bytes(4) + page[26:]
+    return page[:22] + ogg_checksum(page) + page[26:]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "a.ogg"
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, (2, 3 * 44100))
+    write(path, Clip(noise, 44100))
+    return path.read_bytes()
+
+
+def test_a_page_is_summed_as_its_writer_did(whole):
+    for page in pages_of(whole):
+        assert ogg_checksum(page[:22] + bytes(4) + page[26:]) == page[22:26]
+
+
+def test_a_header_that_promises_a_part_of_a_block_more_is_read(whole, tmp_path):
+    path = tmp_path / "a.ogg"
+    path.write_bytes(whole)
+    plain = read(path)
+    *pages, last = pages_of(whole)
+    path.write_bytes(b"".join([*pages, promising(last, 100)]))
+    found = read(path)
+    # The last block goes on a little after the end that the page had named.
+    assert plain.n_samples <= found.n_samples < probe(path).n_samples == plain.n_samples + 100
+    assert np.array_equal(found.samples[:, : plain.n_samples], plain.samples)
+    assert sum(len(block) for block in blocks(path)) == found.n_samples
+    check(path)
+
+
+@pytest.mark.parametrize("harm", ["far more promised", "a page lost", "a page damaged"])
+def test_a_stream_with_a_hole_is_refused(whole, tmp_path, harm):
+    pages = pages_of(whole)
+    pages[-1] = promising(pages[-1], 20_000 if harm == "far more promised" else 0)
+    if harm == "a page lost":
+        del pages[-2]
+    if harm == "a page damaged":
+        pages[-2] = pages[-2][:-40] + bytes(40)
+    path = tmp_path / "a.ogg"
+    path.write_bytes(b"".join(pages))
+    with pytest.raises(AudioError, match="truncated"):
+        read(path)

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import stat
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,11 @@ _CHANNEL_MAP = (
     *("SL", "SR", "TC", "TFL", "TFR", "TFC", "TBL", "TBR", "TBC"),
 )
 """libsndfile's numbers for loudspeakers (SF_CHANNEL_MAP in sndfile.h)."""
+
+_OGG_BLOCK = 8192
+"""Samples of Vorbis' longest block (Vorbis I specification, 4.2.2)."""
+
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 _MP3_IN_WAV = b"\x55\0"
 _LONGEST_S = 24 * 3600
@@ -285,6 +291,50 @@ def _ogg_is_chained(path: Path) -> bool:
             begun = begun or not begins
             handle.seek(sum(handle.read(page[26])), os.SEEK_CUR)
     return False
+
+
+def _ogg_is_sound(path: Path) -> bool:
+    """Tell whether no page is lost or damaged, by their numbers and checksums (RFC 3533, 6)."""
+    last: dict[bytes, int] = {}
+    with open(path, "rb") as handle:
+        while (page := handle.read(27)) and page[:4] == b"OggS" and len(page) == 27:
+            stream, number = page[14:18], int.from_bytes(page[18:22], "little")
+            sizes = handle.read(page[26])
+            whole = page[:22] + bytes(4) + page[26:] + sizes + handle.read(sum(sizes))
+            if number > last.get(stream, number) + 1 or ogg_checksum(whole) != page[22:26]:
+                return False
+            last[stream] = number
+    return True
+
+
+def ogg_checksum(page: bytes) -> bytes:
+    """Return the checksum of an Ogg page whose own four bytes of it are zero.
+
+    The polynomial is that of zlib, whose bits run the other way.
+    """
+    mirrored = zlib.crc32(page.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return mirrored.to_bytes(4, "big").translate(_MIRRORED)
+
+
+def whole_length(path: Path, file: soundfile.SoundFile, found: int) -> int:
+    """Return how many samples a recording has that was read to its end.
+
+    Some encoders of Ogg promise a part of a block more than they wrote: nothing is missing then.
+
+    Args:
+        path: its name.
+        file: the recording.
+        found: samples that could be read.
+
+    Raises:
+        AudioError: its header promises more.
+    """
+    lacking = file.frames - found
+    if lacking <= 0 or (
+        file.format == "OGG" and lacking <= _OGG_BLOCK and _ogg_is_sound(on_disk(path))
+    ):
+        return found
+    raise truncated(path, f"its header promises {file.frames} samples, it holds {found}")
 
 
 def truncated(path: Path, detail: str) -> AudioError:
