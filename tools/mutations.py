@@ -610,6 +610,16 @@ MUTATIONS: tuple[Mutation, ...] = (
         ),
     ),
     *_faults(
+        "analysis/checks/remarks.py",
+        "tests/analysis/checks/test_remarks.py",
+        (
+            "noise-passes-for-music",
+            "if music and clip.seconds >= _NO_MUSIC_S:",
+            "if False:",
+            "A model that writes noise where music was asked for has made a good take.",
+        ),
+    ),
+    *_faults(
         "analysis/checks/loops.py",
         "tests/analysis/checks/test_loops.py",
         (

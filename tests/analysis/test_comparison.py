@@ -11,6 +11,7 @@ from milonga.analysis.comparing.conditions import conditions
 from milonga.analysis.comparison import compare, compare_clips, measure_baseline
 from milonga.analysis.differences import differences, similarity, summarised
 from milonga.analysis.features import features
+from milonga.analysis.text import comparison_text
 from milonga.audio import Clip
 from milonga.errors import AudioError, Cancelled, ComparisonError
 from milonga.runtime.files import dump_json
@@ -80,7 +81,7 @@ def test_document(files):
     (candidate,) = document["candidates"]
     assert list(candidate) == [
         *("path", "sha256", "features", "tempo", "tuning_cents", "image", "findings"),
-        *("differences", "common", "verdicts", "sentence", "borrowed", "warnings"),
+        *("remarks", "differences", "common", "verdicts", "sentence", "borrowed", "warnings"),
     ]
     digest = hashlib.sha256(files["loop_amen"].read_bytes()).hexdigest()
     assert candidate["sha256"] == digest
@@ -166,7 +167,7 @@ def test_without_a_baseline_there_are_features_alone(sample):
     document = compare_clips(None, {"amen": sample("loop_amen")}).to_dict()
     assert document["baseline"] is None
     assert document["yardsticks"] is None
-    measured = {"tempo", "tuning_cents", "image", "findings"}
+    measured = {"tempo", "tuning_cents", "image", "findings", "remarks"}
     assert set(document["candidates"][0]) == {"path", "features"} | measured
 
 
@@ -249,3 +250,27 @@ def test_takes_of_one_condition_are_those_that_differ_in_their_seed(sample):
     compared = compare_clips(sample("loop_garzul"), clips)
     groups = conditions(compared.candidates)
     assert {name: len(found) for name, found in groups.items()} == {"guide": 3}
+
+
+def test_what_the_checks_found_stands_beside_the_sentences_and_in_no_mean(sample):
+    loop = sample("loop_garzul").between(0, 4)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, loop.n_samples))
+    left = loop.mono
+    takes = {
+        "hiss.wav": Clip(noise, loop.sample_rate),
+        "silent.wav": Clip(np.zeros_like(left), loop.sample_rate),
+        "dead.wav": Clip(np.stack([left, 0 * left]), loop.sample_rate),
+    }
+    found = compare_clips(loop, takes)
+    text = comparison_text(found)
+    lines = text.splitlines()
+    after = {name: lines.index(line) + 1 for line in lines for name in takes if f"{name}: " in line}
+    assert "May be meant: It is steady noise." in lines[after["hiss.wav"]]
+    assert "silent while 1 of 2 play" in lines[after["dead.wav"]]
+    rows = [line for line in lines if line.startswith(("silent.wav ", "dead.wav "))]
+    assert len(rows) == 2
+    assert all(row.startswith("dead.wav *") for row in rows)
+    assert "* Broken" in text
+    hiss, *broken = found.candidates
+    assert [one.broken for one in (hiss, *broken)] == [False, True, True]
+    assert hiss.to_dict()["remarks"][0]["code"] == "noise"

@@ -58,7 +58,7 @@ def test_the_page_never_scrolls_sideways(visit, song):
 
 def test_tables_of_figures_fit_and_other_wide_ones_can_be_reached(visit, song):
     page = visit(song, width=390, height=800)
-    for width in (390, 1280):
+    for width in (390, 768, 1024, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         boxes = page.locator("#s1 .figures-box, .glance .scroller").all()
         assert boxes

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import milonga
+from milonga.analysis.shown.vector import comparison_svg
 from milonga.errors import AudioError, ComparisonError, OutputError
 
 
@@ -87,6 +88,20 @@ def test_many_baselines_from_a_list_of_pairs(tone, tmp_path):
     for name in ("one.svg", "two.svg"):
         picture = ElementTree.parse(tmp_path / "out" / name).getroot()
         assert picture.tag.endswith("svg")
+
+
+def test_words_stay_within_the_picture_and_marks_can_be_told_apart():
+    takes = [
+        {"path": f"{n}.wav", "common": {"sound_similarity": 0.1 * n}, "sentence": "alike " * 60}
+        for n in range(10)
+    ]
+    picture = ElementTree.fromstring(comparison_svg({"candidates": takes}))
+    lines = [one.text for one in picture.findall("{*}text")]
+    # 92 characters of 13 px, of which a middling one is half as wide as high.
+    assert max(map(len, lines)) <= 92
+    assert sum(line.count("alike") for line in lines) == 600
+    marks = [one for one in picture if one.tag.endswith(("circle", "rect"))][-10:]
+    assert len({(one.tag, one.get("fill")) for one in marks}) == 10
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,8 @@ def _against(known: Reference | None, path: str, sound: Clip | Recording) -> Can
     held, verdicts, sentence = known.worth.judged(recording.sketch)
     taken = known.worth.borrowed(recording.sketch)
     # A recording that is alike from end to end has its sentence already.
-    if taken is not None and taken.seconds < _WHOLE * recording.sketch.seconds:
+    whole = (held.sound_similarity or 0.0) >= _WHOLE
+    if taken is not None and not whole and taken.seconds < _WHOLE * recording.sketch.seconds:
         sentence = f"{sentence} {taken.text}"
     return replace(found, common=held, verdicts=verdicts, sentence=sentence, borrowed=taken)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from milonga.analysis.checks.defects import Defect, defects
+from milonga.analysis.checks.defects import Defect
+from milonga.analysis.checks.remarks import examined
 from milonga.analysis.features import Features, features
 from milonga.analysis.pairs.beat import Tempo, tempo
 from milonga.analysis.pairs.ground import onset_strength
@@ -24,12 +25,14 @@ class Measured:
         tuning_cents: deviation from A440.
         image: width, correlation and balance of its channels; None for silence.
         findings: what the take checks found.
+        remarks: what they name without calling it a defect, because it may be meant.
     """
 
     tempo: Tempo
     tuning_cents: float
     image: Image | None
     findings: tuple[Defect, ...] = ()
+    remarks: tuple[Defect, ...] = ()
 
     @property
     def broken(self) -> str:
@@ -44,6 +47,7 @@ class Measured:
             "tuning_cents": self.tuning_cents,
             "image": self.image and asdict(self.image),
             "findings": [asdict(found) for found in self.findings],
+            "remarks": [asdict(remark) for remark in self.remarks],
         }
 
 
@@ -64,10 +68,12 @@ def measure(clip: Clip) -> Recording:
     """
     known = features(clip)
     kept = sketch(clip)
+    findings, noted = examined(clip, loudness=known.loudness_lufs)
     found = Measured(
         tempo=tempo(onset_strength(kept)),
         tuning_cents=100 * tuning(kept.pitch),
         image=image(kept.channels),
-        findings=defects(clip, loudness=known.loudness_lufs),
+        findings=findings,
+        remarks=noted,
     )
     return Recording(known, found, kept)

@@ -4,6 +4,7 @@ the pictures drawn from them."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -21,6 +22,8 @@ from milonga.analysis.filters import (
 from milonga.analysis.tuning import TuningEstimate
 from milonga.audio.clip import Clip
 from milonga.audio.mel.filters import band_edges
+
+F = TypeVar("F", bound=np.floating)
 
 BLOCK = 128
 """Frames worked on at a time: their spectra stay in the processor's cache."""
@@ -90,6 +93,20 @@ def decibels(power: NDArray[np.float32], floor: float = 1e-10) -> NDArray[np.flo
     raised = np.log10(np.maximum(power, np.float32(floor)))
     raised *= np.float32(10.0)
     return raised
+
+
+def quantile(values: NDArray[F], share: float, axis: int = -1) -> NDArray[F]:
+    """Take a quantile along an axis, between two values where it lies so.
+
+    ``np.quantile`` and ``np.median`` are several times as slow along the first axis, and load
+    ``numpy.ma``, a twentieth of the time of a short comparison.
+    """
+    ordered = np.sort(values, axis=axis)
+    last = values.shape[axis] - 1
+    whole, part = divmod(share * last, 1)
+    below = np.take(ordered, int(whole), axis=axis)
+    above = np.take(ordered, min(int(whole) + 1, last), axis=axis)
+    return np.asarray(below + (above - below) * values.dtype.type(part))
 
 
 def picture_hertz() -> NDArray[np.float64]:

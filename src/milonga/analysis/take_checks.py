@@ -7,7 +7,7 @@ from dataclasses import asdict
 from numpy.typing import ArrayLike
 
 from milonga.analysis.checks.defects import defects
-from milonga.analysis.checks.remarks import remarks
+from milonga.analysis.checks.remarks import examined, remarks
 from milonga.audio.clip import Clip
 from milonga.runtime.record import Record
 
@@ -81,6 +81,34 @@ def check_take(
     """
     found = defects(sound, sample_rate, expected_s=expected_s, exact=exact)
     return tuple(TakeDefect(**asdict(defect)) for defect in found)
+
+
+def examine_take(
+    clip: Clip, *, expected_s: float | None = None, exact: bool = False, music: bool = False
+) -> tuple[tuple[TakeDefect, ...], tuple[TakeDefect, ...]]:
+    """Find the defects of a take and what may be meant, each thing once.
+
+    Args:
+        clip: the take.
+        expected_s: the length asked for, in seconds.
+        exact: whether the generator promises that length.
+        music: whether music was asked for, and no noise and no drone. From 3 s on, steady
+            noise is a defect then if it has a fifth of the energy, a tone at one level if it has
+            three tenths.
+
+    Examples:
+        >>> import numpy as np
+        >>> import milonga
+        >>> from milonga.analysis.take_checks import examine_take
+        >>> noise = milonga.Clip(np.random.default_rng(0).uniform(-0.5, 0.5, 4 * 44100), 44100)
+        >>> [[one.code for one in kind] for kind in examine_take(noise, music=True)]
+        [['noise'], ['cut_off']]
+    """
+    found, noted = examined(clip, expected_s=expected_s, exact=exact, music=music)
+    return (
+        tuple(TakeDefect(**asdict(defect)) for defect in found),
+        tuple(TakeDefect(**asdict(remark)) for remark in noted),
+    )
 
 
 def take_remarks(clip: Clip) -> tuple[TakeDefect, ...]:

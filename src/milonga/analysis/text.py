@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from milonga.analysis.comparing.conditions import conditions
@@ -16,6 +16,8 @@ _DETAILED = 3
 """Up to as many candidates are shown figure by figure."""
 
 _WIDEST_NAME = 40
+_BROKEN = "*"
+"""Stands behind the name of what the take checks found broken."""
 
 _COMMON = (
     ("sound", "sound_similarity", 3, False),
@@ -52,7 +54,7 @@ def comparison_text(comparison: Comparison) -> str:
         return ""
     read = [c for c in comparison.candidates if c.features is not None]
     names = _names([baseline.path, *(c.path for c in read)])
-    parts = [_sentences(read, names[1:]), _on_common_ground(baseline, read, names)]
+    parts = [_sentences(baseline, read, names), _on_common_ground(baseline, read, names)]
     if len(read) <= _DETAILED:
         parts += [
             _detail(baseline, candidate, names[0], name)
@@ -62,24 +64,34 @@ def comparison_text(comparison: Comparison) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _sentences(read: Sequence[Candidate], names: Sequence[str]) -> str:
+def _sentences(baseline: Reference, read: Sequence[Candidate], names: Sequence[str]) -> str:
     lines = []
-    for candidate, name in zip(read, names, strict=True):
+    said = {remark.code for remark in baseline.measured.remarks} if baseline.measured else set()
+    for candidate, name in zip(read, names[1:], strict=True):
         lines.append(f"{name}: {candidate.sentence}")
-        measured = candidate.measured
-        found = measured.findings if measured and not measured.broken else ()
-        lines += [f"  {finding.message}" for finding in found]
+        lines += _checked(candidate.measured, said)
         if candidate.common is not None and candidate.common.matched_s is not None:
             start, stop = candidate.common.matched_s
             lines.append(f"  Compared with {start:.1f} to {stop:.1f} s of the baseline.")
-    return "\n".join(lines)
+    own = _checked(baseline.measured)
+    return "\n".join([*lines, f"{names[0]}, the baseline:", *own] if own else lines)
+
+
+def _checked(measured: Measured | None, said: Collection[str] = ()) -> list[str]:
+    """List what the take checks found, and what may be meant but for what was said before."""
+    if measured is None:
+        return []
+    found = () if measured.broken else measured.findings
+    lines = [f"  {finding.message}" for finding in found]
+    noted = [remark.message for remark in measured.remarks if remark.code not in said]
+    return [*lines, f"  May be meant: {' '.join(noted)}"] if noted else lines
 
 
 def _on_common_ground(baseline: Reference, read: Sequence[Candidate], names: Sequence[str]) -> str:
     lines = [["on common ground", *(heading for heading, *_ in _COMMON), "tempo"]]
     lines.append([names[0], *([""] * len(_COMMON)), _tempo(baseline.measured)])
     lines += [
-        [*_figures(name, candidate.common, _COMMON), _tempo(candidate.measured)]
+        [*_figures(_marked(candidate, name), candidate.common, _COMMON), _tempo(candidate.measured)]
         for candidate, name in zip(read, names[1:], strict=True)
         if candidate.common is not None
     ]
@@ -152,8 +164,9 @@ def _change(column: Column, differences: Differences | None) -> str:
 def _published(baseline: Reference, read: Sequence[Candidate], names: Sequence[str]) -> str:
     lines = [["as published elsewhere", *(heading for heading, *_ in _PUBLISHED)]]
     lines += [
-        _figures(name, candidate.differences, _PUBLISHED)
+        _figures(_marked(candidate, name), candidate.differences, _PUBLISHED)
         for candidate, name in zip(read, names[1:], strict=True)
+        if candidate.common is not None
     ]
     lines.append([])
     for name, known in YARDSTICKS.items():
@@ -177,9 +190,17 @@ def _remarks(baseline: Reference, read: Sequence[Candidate], names: Sequence[str
     ]
     for candidate, name in zip(read, names[1:], strict=True):
         remarks += [f"{name}: {warning}" for warning in candidate.warnings]
+    if any(candidate.broken for candidate in read):
+        remarks.append(
+            f"{_BROKEN} Broken, as said above: its figures enter no mean. What is silent has none."
+        )
     decoders = [baseline.decoder, *(candidate.decoder for candidate in read)]
     remarks += [f"{n} was decoded by {by}." for n, by in zip(names, decoders, strict=True) if by]
     return "\n".join(remarks)
+
+
+def _marked(candidate: Candidate, name: str) -> str:
+    return f"{name} {_BROKEN}" if candidate.broken else name
 
 
 def _figures(name: str, found: Differences | Common | None, columns: _Columns) -> list[str]:

@@ -106,7 +106,6 @@ def compare_pairs(
         Cancelled: the user stopped it.
     """
     from milonga.analysis.comparison import compare as compared
-    from milonga.analysis.report import check_report_folder, write_comparison_report
 
     asked = pairs if isinstance(pairs, Mapping) else read_pairs(pairs)
     named = {
@@ -114,6 +113,8 @@ def compare_pairs(
         for baseline, candidates in asked.items()
     }
     if report is not None:
+        from milonga.analysis.report import check_report_folder, write_comparison_report
+
         check_report_folder(Path(report))
     for folder in (pictures, Path(csv).parent if csv is not None else None):
         if folder is not None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from milonga import audio
 from milonga.analysis.checks.noise import noise_share, steady_tones
-from milonga.analysis.checks.remarks import remarks
+from milonga.analysis.checks.remarks import examined, remarks
 from milonga.audio import Clip
 
 RATE = 22_050
@@ -115,3 +115,17 @@ def test_any_clip_has_an_answer(frames, channels, rate, level):
     for remark in remarks(Clip(samples.astype(np.float32), rate)):
         assert remark.message
         assert np.isfinite(remark.value)
+
+
+@pytest.mark.parametrize("db", [0, 20])
+def test_noise_in_place_of_music_is_a_defect_where_music_was_asked_for(music, db):
+    rng = np.random.default_rng(0)
+    noisy = with_level(music, rng.standard_normal(music.n_samples), db)
+    plain, asked = examined(noisy), examined(noisy, music=True)
+    assert [one.code for one in asked[0]] == ["noise"]
+    assert {one.code for one in plain[1]} - {one.code for one in asked[1]} == {"noise"}
+    assert plain[0] == ()
+
+
+def test_music_stays_music_where_it_was_asked_for(music):
+    assert examined(music, music=True) == examined(music)

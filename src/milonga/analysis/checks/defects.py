@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from milonga.analysis.checks.glitches import click_count, gap_count, longest_still
 from milonga.analysis.checks.levels import dbfs, framed, level_db, mean_square
 from milonga.analysis.checks.loops import has_gaps, is_steady, stuck_loop
-from milonga.analysis.checks.returns import Return, longest_return
+from milonga.analysis.checks.returns import Heard, Return
 from milonga.analysis.checks.runs import runs
+from milonga.analysis.spectra import quantile
 from milonga.audio.clip import Clip, all_finite, check_rate
 from milonga.audio.loudness import loudness_lufs
 from milonga.errors import AudioError
@@ -59,8 +60,10 @@ def defects(
     expected_s: float | None = None,
     exact: bool = False,
     loudness: float | None = None,
+    heard: Heard | None = None,
 ) -> tuple[Defect, ...]:
-    """Find defects; ``check_take`` says which. A loudness in LUFS is known, or measured here."""
+    """Find defects; ``check_take`` says which. What is known of the clip isn't measured again: its
+    loudness in LUFS, and what other checks look at, too."""
     clip = sound if isinstance(sound, Clip) else _clip(sound, sample_rate)
     if isinstance(clip, Defect):
         return (clip,)
@@ -69,12 +72,12 @@ def defects(
     silent = _silence(clip, loudness)
     found = [silent, _length(clip, expected_s) if exact else None]
     if silent is None or silent.code != "silent":
-        again = longest_return(clip.mono, clip.sample_rate)
-        loop = _loop(clip, again)
+        heard = heard or Heard(clip)
+        loop = _loop(heard)
         found += [_clipping(clip), _offset(clip), _dead_channel(clip), loop]
-        found += [_channel_that_dies(clip), _antiphase(clip), _clicks(clip), _dropouts(clip)]
+        found += [_channel_that_dies(clip), _antiphase(clip), _clicks(heard), _dropouts(clip)]
         if loop is None:
-            found.append(_frozen(clip, again))
+            found.append(_frozen(heard))
     return tuple(finding for finding in found if finding is not None)
 
 
@@ -190,7 +193,7 @@ def _offset(clip: Clip) -> Defect | None:
     size = min(clip.n_samples, round(_OFFSET_FRAME_S * clip.sample_rate))
     means = framed(clip.samples, size).mean(axis=2, dtype=np.float64)
     # The median: a low note's own asymmetry doesn't last.
-    offsets = np.median(means, axis=1)
+    offsets = quantile(means, 0.5)
     worst = float(offsets[np.argmax(np.abs(offsets))])
     # A slow wave may lie to one side more often, but not farther.
     whole = clip.samples[np.argmax(np.abs(offsets))].mean(dtype=np.float64)
@@ -248,9 +251,9 @@ def _antiphase(clip: Clip) -> Defect | None:
     return Defect(code="antiphase", message=message, value=correlation)
 
 
-def _clicks(clip: Clip) -> Defect | None:
-    count = click_count(clip.mono)
-    if count < max(_CLICKS, _CLICKS_PER_S * clip.seconds):
+def _clicks(heard: Heard) -> Defect | None:
+    count = click_count(heard.mono)
+    if count < max(_CLICKS, _CLICKS_PER_S * heard.clip.seconds):
         return None
     return Defect(code="clicks", message=f"It has {count} clicks.", value=float(count))
 
@@ -264,25 +267,26 @@ def _dropouts(clip: Clip) -> Defect | None:
     return Defect(code="dropouts", message=message, value=float(count))
 
 
-def _frozen(clip: Clip, again: Return | None) -> Defect | None:
-    if clip.seconds < _STILL_S:
+def _frozen(heard: Heard) -> Defect | None:
+    seconds, again = heard.clip.seconds, heard.again
+    if seconds < _STILL_S:
         return None
-    start, length = longest_still(clip.mono, clip.sample_rate)
-    if again is not None and again.length_s > length and not _breaks(clip, again):
+    start, length = longest_still(heard.mono, heard.clip.sample_rate)
+    if again is not None and again.length_s > length and not _breaks(heard, again):
         start, length = again.start_s, again.length_s
     # A tone that is steady from the first moment is meant to be.
-    if start < _STILL_FROM_S or length < max(_STILL_S, _STILL_SHARE * clip.seconds):
+    if start < _STILL_FROM_S or length < max(_STILL_S, _STILL_SHARE * seconds):
         return None
     message = f"From {start:.1f} s on, {length:.1f} s of it don't change at all."
     return Defect(code="frozen", message=message, value=start)
 
 
-def _loop(clip: Clip, again: Return | None) -> Defect | None:
+def _loop(heard: Heard) -> Defect | None:
     found: tuple[float, int, float] | None = None
-    loop = stuck_loop(clip.mono, clip.sample_rate)
+    loop, again = stuck_loop(heard.mono, heard.clip.sample_rate), heard.again
     if loop is not None:
         found = loop.period_s, loop.copies, loop.start_s
-    elif again is not None and _is_loop(clip, again):
+    elif again is not None and _is_loop(heard, again):
         found = again.period_s, again.copies, again.start_s
     if found is None:
         return None
@@ -291,13 +295,15 @@ def _loop(clip: Clip, again: Return | None) -> Defect | None:
     return Defect(code="loop", message=message, value=period)
 
 
-def _is_loop(clip: Clip, again: Return) -> bool:
+def _is_loop(heard: Heard, again: Return) -> bool:
+    rate = heard.clip.sample_rate
     return (
-        again.fills(clip.seconds)
-        and not _breaks(clip, again)
-        and not is_steady(again.two_periods(clip.mono, clip.sample_rate), clip.sample_rate)
+        again.fills(heard.clip.seconds)
+        and not _breaks(heard, again)
+        and not is_steady(again.two_periods(heard.mono, rate), rate)
     )
 
 
-def _breaks(clip: Clip, again: Return) -> bool:
-    return has_gaps(again.two_periods(clip.mono, clip.sample_rate), clip.sample_rate)
+def _breaks(heard: Heard, again: Return) -> bool:
+    rate = heard.clip.sample_rate
+    return has_gaps(again.two_periods(heard.mono, rate), rate)

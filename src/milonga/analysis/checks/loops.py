@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.analysis.checks.runs import runs
-from milonga.analysis.filters import mel_bank
+from milonga.analysis.filters import fast_length, mel_bank
 from milonga.analysis.spectra import decibels, magnitudes
 
 _SHORTEST_S, _LONGEST_S = 0.05, 1.5
@@ -67,12 +67,13 @@ def stuck_loop(mono: NDArray[np.float32], sample_rate: int) -> Loop | None:
         return None
     found = []
     tried: set[int] = set()
+    energy = _energy(mono)
     for lag in _candidate_lags(mono, sample_rate):
         lag = _exact_lag(mono, lag, sample_rate)
         if lag in tried:
             continue
         tried.add(lag)
-        loop = _identical_stretch(mono, lag, sample_rate)
+        loop = _identical_stretch(mono, lag, sample_rate, energy)
         if loop is not None and _is_passage(mono, loop, sample_rate):
             found.append(loop)
     return max(found, key=lambda loop: (loop.length_s, -loop.period_s), default=None)
@@ -104,7 +105,7 @@ def _candidate_lags(mono: NDArray[np.float32], sample_rate: int) -> list[int]:
 
 def _likeness(window: NDArray[np.float64], lags: int) -> NDArray[np.float64]:
     """Correlate a window with itself at each lag, 1 for identity, ``[lags]``."""
-    size = 1 << (2 * len(window) - 1).bit_length()
+    size = fast_length(len(window) + lags)
     spectrum = np.fft.rfft(window, size)
     raw = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[:lags]
     energy = np.concatenate(([0.0], np.cumsum(window**2)))
@@ -129,25 +130,35 @@ def _energy(signal: NDArray[np.float32]) -> float:
     return float(np.einsum("i,i->", signal, signal))
 
 
-def _identical_stretch(mono: NDArray[np.float32], lag: int, sample_rate: int) -> Loop | None:
+def _identical_stretch(
+    mono: NDArray[np.float32], lag: int, sample_rate: int, energy: float
+) -> Loop | None:
     size = max(1, round(_BLOCK_S * sample_rate))
     blocks = (len(mono) - lag) // size
     if blocks < 1:
         return None
     now = mono[: blocks * size].reshape(blocks, size)
     later = mono[lag : lag + blocks * size].reshape(blocks, size)
+    wanted = min(_LEAST_STRETCH_S, _LEAST_SHARE * len(mono) / sample_rate)
+    # A stretch that is long enough holds one of these blocks; most lags end here.
+    every = max(1, int((wanted * sample_rate - lag) / size) // 2)
+    if not _same(now[::every], later[::every], 2 * energy / blocks).any():
+        return None
+    level = float(np.einsum("ij,ij->", now, now) + np.einsum("ij,ij->", later, later)) / blocks
+    same = _same(now, later, level)
+    start, stop = max(runs(same).tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
+    length_s = ((stop - start) * size + lag) / sample_rate
+    loop = Loop(lag / sample_rate, start * size / sample_rate, length_s)
+    return loop if length_s >= wanted and loop.copies >= _LEAST_COPIES else None
+
+
+def _same(now: NDArray[np.float32], later: NDArray[np.float32], usual: float) -> NDArray[np.bool_]:
+    """Tell which blocks are alike, as far as one hears beside the usual level."""
     apart = now - later
     difference = np.einsum("ij,ij->i", apart, apart)
     level = np.einsum("ij,ij->i", now, now) + np.einsum("ij,ij->i", later, later)
-    allowed = np.maximum(
-        level * 10 ** (_IDENTICAL_DB / 10), level.mean() * 10 ** (_UNHEARD_DB / 10)
-    )
-    same = difference <= allowed
-    start, stop = max(runs(same).tolist(), key=lambda run: run[1] - run[0], default=(0, 0))
-    length_s = ((stop - start) * size + lag) / sample_rate
-    wanted = min(_LEAST_STRETCH_S, _LEAST_SHARE * len(mono) / sample_rate)
-    loop = Loop(lag / sample_rate, start * size / sample_rate, length_s)
-    return loop if length_s >= wanted and loop.copies >= _LEAST_COPIES else None
+    allowed = np.maximum(level * 10 ** (_IDENTICAL_DB / 10), usual * 10 ** (_UNHEARD_DB / 10))
+    return np.asarray(difference <= allowed)
 
 
 def _is_passage(mono: NDArray[np.float32], loop: Loop, sample_rate: int) -> bool:

@@ -9,9 +9,11 @@ minimum statistics", IEEE TSAP 9, 2001, with a percentile in place of the minimu
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from milonga.analysis.filters import hann
+from milonga.analysis.filters import fast_length, hann
+from milonga.analysis.spectra import quantile
 
 Floats = NDArray[np.float32]
 
@@ -49,7 +51,7 @@ def noise_share(mono: Floats, sample_rate: int) -> float:
     logs = np.log(np.maximum(power[:, : bands * _BAND], 1e-9 * total / power.size))
     logs = logs.reshape(len(power), bands, _BAND)
     level = logs.mean(axis=2)
-    floor = np.quantile(level, _QUIET, axis=0)
+    floor = quantile(level, _QUIET, axis=0)
     # Frames that are as loud as noise is by chance.
     quiet = level < floor + 2 * _QUIET_NATS
     count = quiet.sum(axis=0)
@@ -84,10 +86,8 @@ def steady_tones(mono: Floats, sample_rate: int) -> tuple[float, NDArray[np.floa
     if len(power) < _LINE_FRAMES:
         return 0.0, np.zeros(0)
     total = float(power.sum())
-    floor, middle = np.quantile(power, (0.1, 0.5), axis=0)
-    around = np.array(
-        [np.median(floor[max(0, at - _OUTER) : at + _OUTER]) for at in range(len(floor))]
-    )
+    floor, middle = (quantile(power, share, axis=0) for share in (0.1, 0.5))
+    around = _medians(floor)
     inner = np.pad(floor, 1, mode="edge")
     top = (floor >= inner[:-2]) & (floor >= inner[2:]) & (floor > 0)
     steady = middle < _STEADY * floor
@@ -102,9 +102,21 @@ def steady_tones(mono: Floats, sample_rate: int) -> tuple[float, NDArray[np.floa
     return float(share.sum()), hertz.astype(np.float64)
 
 
+def _medians(floor: Floats) -> Floats:
+    """Take the median of the 60 bins around each bin, of those that there are at the ends."""
+    if len(floor) < 2 * _OUTER:
+        return np.full_like(floor, quantile(floor, 0.5))
+    within = quantile(sliding_window_view(floor, 2 * _OUTER), 0.5)
+    low = [quantile(floor[: at + _OUTER], 0.5) for at in range(_OUTER)]
+    high = [
+        quantile(floor[at - _OUTER :], 0.5) for at in range(len(floor) - _OUTER + 1, len(floor))
+    ]
+    return np.concatenate((low, within, high))
+
+
 def _power(mono: Floats, sample_rate: int, frame_s: float) -> NDArray[np.float32]:
     """Compute the power spectra of frames side by side, ``[frames, bins]``."""
-    size = 2 * round(frame_s * sample_rate / 2)
+    size = fast_length(2 * round(frame_s * sample_rate / 2))
     frames = mono[: len(mono) // size * size].reshape(-1, size)
     spectra = np.fft.rfft(frames * hann(size).astype(np.float32))
     return np.asarray(spectra.real**2 + spectra.imag**2, dtype=np.float32)

@@ -8,6 +8,7 @@ suspicious there is held against itself sample by sample.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from milonga.analysis.checks.loops import Loop
 from milonga.analysis.checks.runs import runs
 from milonga.analysis.filters import fast_length
+from milonga.analysis.spectra import quantile
+from milonga.audio.clip import Clip
 
 Floats = NDArray[np.float32]
 
@@ -27,6 +30,11 @@ _BLOCK_S, _STRAY_S, _SAME_DB, _UNHEARD_DB = 0.025, 0.0025, -30.0, -45.0
 _FAINT_DB = -30.0
 _LOOP_S, _LOOP_SHARE, _LOOP_COPIES = 6.0, 0.6, 4
 _PASSAGE_S = 0.1
+_TOGETHER = 32
+"""Windows worked on at a time: they stay in the processor's cache."""
+_PROBED = 10
+"""Every such block is looked at first: a quarter of a second apart, and stretches of a second
+count."""
 _BRIDGED = 3
 """Blocks that a seam may spoil."""
 
@@ -45,6 +53,23 @@ class Return(Loop):
         """Return the first two copies."""
         start = round(self.start_s * sample_rate)
         return mono[start : start + round(2 * self.period_s * sample_rate)]
+
+
+class Heard:
+    """A clip with what several checks look at, each computed once."""
+
+    def __init__(self, clip: Clip) -> None:
+        self.clip = clip
+
+    @cached_property
+    def mono(self) -> Floats:
+        """The mono mix."""
+        return self.clip.mono
+
+    @cached_property
+    def again(self) -> Return | None:
+        """What ``longest_return`` finds."""
+        return longest_return(self.mono, self.clip.sample_rate)
 
 
 def longest_return(mono: Floats, sample_rate: int) -> Return | None:
@@ -76,27 +101,17 @@ def _usual_lags(mono: Floats, sample_rate: int) -> list[float]:
     if len(starts) < 5:
         return []
     padded = np.pad(coarse, (0, longest))
-    windows = sliding_window_view(padded, longest)[starts]
-    size = fast_length(longest)
-    templates = windows[:, :width]
-    products = np.fft.irfft(
-        np.fft.rfft(windows, size) * np.conj(np.fft.rfft(templates, size)), size
-    )[:, : longest - width]
-    squares = np.cumsum(np.pad(windows**2, ((0, 0), (1, 0))), axis=1)
-    energy = squares[:, width:-1] - squares[:, : -width - 1]
-    own = energy[:, :1]
-    likeness = products / np.sqrt(np.maximum(energy * own, 1e-20))
-    # As loud, too.
-    likeness[(energy < 0.7 * own) | (energy > 1.4 * own)] = 0
-    likeness[:, : round(_SHORTEST_S * rate)] = 0
-    sounding = own[:, 0] > 1e-4 * own.mean()
-    top = likeness.max(axis=1)
-    again = (top > _COARSELY) & sounding
-    near = round(_STRAY_S * rate)
-    # The first of equals, which multiples of the period are, and its own top.
-    first = (likeness >= top[:, np.newaxis] - _EQUALLY).argmax(axis=1)
-    beside = np.minimum(first[:, np.newaxis] + np.arange(near + 1), likeness.shape[1] - 1)
-    best = first + np.take_along_axis(likeness, beside, axis=1).argmax(axis=1)
+    squares = np.cumsum(np.concatenate(([0.0], padded**2)))
+    windows = sliding_window_view(padded, longest)
+    energies = sliding_window_view(squares[width:] - squares[:-width], longest - width)
+    least, near = round(_SHORTEST_S * rate), round(_STRAY_S * rate)
+    parts = [
+        _best_lags(windows[some], energies[some], least, near)
+        for some in np.split(starts, range(_TOGETHER, len(starts), _TOGETHER))
+    ]
+    own = energies[starts, 0]
+    best, top = (np.concatenate(part) for part in zip(*parts, strict=True))
+    again = (top > _COARSELY) & (own > 1e-4 * own.mean())
     if np.count_nonzero(again) < 5:
         return []
     lags = best[again]
@@ -104,13 +119,41 @@ def _usual_lags(mono: Floats, sample_rate: int) -> list[float]:
     total = np.convolve(votes, np.ones(2 * near + 1), "same")
     found = []
     for _ in range(2):
-        top = int(total.argmax())
+        most = int(total.argmax())
         # In a stretch of a fifth of all.
-        if total[top] < max(5, 0.1 * len(starts)):
+        if total[most] < max(5, 0.1 * len(starts)):
             break
-        found.append(float(np.median(lags[np.abs(lags - top) <= near])) / rate)
-        total[max(0, top - 2 * near) : top + 2 * near + 1] = 0
+        found.append(float(quantile(lags[np.abs(lags - most) <= near].astype(float), 0.5)) / rate)
+        total[max(0, most - 2 * near) : most + 2 * near + 1] = 0
     return found
+
+
+def _best_lags(
+    windows: NDArray[np.float64], energies: NDArray[np.float64], least: int, near: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Find where the beginning of each window comes again within it, and how alike that is.
+
+    Args:
+        windows: ``[windows, time]``.
+        energies: of what is as long as the beginning, at each lag, ``[windows, lags]``.
+        least: the shortest lag.
+        near: a later top so near is the same one.
+    """
+    count = energies.shape[1]
+    size = fast_length(windows.shape[1])
+    spectra = np.fft.rfft(windows, size)
+    spectra *= np.conj(np.fft.rfft(windows[:, : windows.shape[1] - count], size))
+    likeness = np.fft.irfft(spectra, size)[:, :count]
+    own = energies[:, :1]
+    likeness /= np.sqrt(np.maximum(energies * own, 1e-20))
+    # As loud, too.
+    likeness[(energies < 0.7 * own) | (energies > 1.4 * own)] = 0
+    likeness[:, :least] = 0
+    top = likeness.max(axis=1)
+    # The first of equals, which multiples of the period are, and its own top.
+    first = (likeness >= top[:, np.newaxis] - _EQUALLY).argmax(axis=1)
+    beside = np.minimum(first[:, np.newaxis] + np.arange(near + 1), count - 1)
+    return first + np.take_along_axis(likeness, beside, axis=1).argmax(axis=1), top
 
 
 def _stretch(mono: Floats, sample_rate: int, lag_s: float) -> Return | None:
@@ -120,19 +163,25 @@ def _stretch(mono: Floats, sample_rate: int, lag_s: float) -> Return | None:
     count = (len(mono) - lag - stray) // size
     if count < 4:
         return None
-    usual = float(np.mean(np.square(mono, dtype=np.float64)))
-    same = np.zeros(count, dtype=bool)
-    for index in range(count):
+    usual = float(np.einsum("i,i->", mono, mono, dtype=np.float64)) / len(mono)
+    unheard = usual * size * 10 ** (_UNHEARD_DB / 10)
+
+    def comes_again(index: int) -> bool:
         at = index * size
         block = mono[at : at + size]
         area = mono[at + lag - stray : at + lag + stray + size]
-        windows = sliding_window_view(area, size)
-        both = windows @ block
-        energy = np.einsum("i,i->", block, block)
-        total = np.convolve(area**2, np.ones(size, dtype=np.float32), "valid")
-        apart = float((total - 2 * both).min() + energy)
-        allowed = max(2 * energy * 10 ** (_SAME_DB / 10), usual * size * 10 ** (_UNHEARD_DB / 10))
-        same[index] = apart <= allowed
+        both = np.correlate(area, block, "valid")
+        energy = float(np.einsum("i,i->", block, block))
+        squares = np.cumsum(np.square(area, dtype=np.float64))
+        total = squares[size - 1 :].copy()
+        total[1:] -= squares[:-size]
+        apart = float((total - 2 * both).min()) + energy
+        return apart <= max(2 * energy * 10 ** (_SAME_DB / 10), unheard)
+
+    # Few blocks tell whether a stretch can be there at all.
+    if not any(map(comes_again, range(0, count, _PROBED))):
+        return None
+    same = np.fromiter(map(comes_again, range(count)), bool, count)
     for start, stop in runs(~same).tolist():
         if start > 0 and stop < count and stop - start <= _BRIDGED:
             same[start:stop] = True

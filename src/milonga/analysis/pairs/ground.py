@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from milonga.analysis.filters import N_MFCC
 from milonga.analysis.pairs.pitch import chroma, tuning
 from milonga.analysis.pairs.sketch import GROUP, HOP_S, Sketch, edges_hz
+from milonga.analysis.spectra import quantile
 
 Floats = NDArray[np.float32]
 
@@ -90,7 +91,7 @@ def _view(sketch: Sketch, groups: int) -> View:
     power = 10.0 ** (bands.astype(np.float64) / 10)
     energy = power @ widths_hz(count)
     levels = 10 * np.log10(np.maximum(energy, 1e-20))
-    loud = float(np.quantile(levels, 0.95))
+    loud = float(quantile(levels, 0.95))
     sounding = (levels > loud - _SOUNDING_DB) & (levels > _SILENT_DB)
     level = 10 * np.log10(energy[sounding].mean()) if sounding.any() else 0.0
     floor = float(bands.max() - level - _RANGE_DB)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from milonga.analysis.filters import product
 from milonga.analysis.pairs.ground import View, view
 from milonga.analysis.pairs.sketch import HOP_S, Sketch
+from milonga.analysis.spectra import quantile
 
 Floats = NDArray[np.float32]
 
@@ -53,7 +54,7 @@ def shared_passage(baseline: Sketch, candidate: Sketch) -> Passage | None:
     if min(len(first), len(second)) <= _WINDOW:
         return None
     energies = [_energy(part) for part in (first, second)]
-    lively = [energy > _LIVELY * max(float(np.median(energy)), 1e-6) for energy in energies]
+    lively = [energy > _LIVELY * max(float(quantile(energy, 0.5)), 1e-6) for energy in energies]
     scales = [
         np.where(alive, 1 / np.sqrt(np.maximum(energy, 1e-9)), 0).astype(np.float32)
         for alive, energy in zip(lively, energies, strict=True)

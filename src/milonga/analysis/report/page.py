@@ -164,7 +164,8 @@ def _comparison_section(document: Mapping[str, Any]) -> tuple[ReportSection, str
 
 
 def _note(entry: Mapping[str, Any]) -> str:
-    notes = list(entry.get("warnings", ()))
+    notes = [f"May be meant: {remark['message']}" for remark in entry.get("remarks", ())]
+    notes += entry.get("warnings", ())
     matched = (entry.get("common") or {}).get("matched_s")
     if matched:
         notes.append(f"Compared with {matched[0]:.1f} to {matched[1]:.1f} s of the baseline.")

@@ -7,15 +7,15 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-_FIRST = ("baseline", "candidate", "sentence", "findings", "error")
+_FIRST = ("baseline", "candidate", "sentence", "findings", "remarks", "error")
 
 
 def comparisons_csv(documents: Iterable[Mapping[str, Any]]) -> str:
     """Write documents of ``milonga compare --json`` as CSV.
 
-    Columns: the two paths, the sentence, findings, an error; then every figure of the candidate,
-    its difference from the baseline, the figures on common ground (``common.``), and whether
-    each similarity counts with the impostor it is held against (``verdicts.``). What isn't
+    Columns: the two paths, the sentence, findings and remarks, an error; then every figure of the
+    candidate, its difference from the baseline, the figures on common ground (``common.``), and
+    whether each similarity counts with the impostor it is held against (``verdicts.``). What isn't
     defined is empty.
     """
     rows = [row for document in documents for row in _rows(document)]
@@ -36,6 +36,7 @@ def _rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
             "candidate": candidate["path"],
             "sentence": candidate.get("sentence", ""),
             "findings": " ".join(found["code"] for found in candidate.get("findings", ())),
+            "remarks": " ".join(remark["code"] for remark in candidate.get("remarks", ())),
             "error": candidate.get("error", ""),
         }
         for part in ("features", "tempo", "image", "differences", "common", "borrowed"):

@@ -3,6 +3,7 @@ the baseline."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -10,22 +11,27 @@ from typing import Any
 
 from milonga.analysis.shown.scales import MEASURES
 
-_ROW, _TOP, _BOTTOM, _WIDTH, _LEFT, _KEY = 34, 56, 40, 520, 110, 22
+_ROW, _TOP, _BOTTOM, _WIDTH, _LEFT = 34, 56, 62, 520, 110
+_LINE_PX, _CHARACTERS, _GAP = 17, 92, 6
+"""Of the key under the picture: height and length of a line, and the gap between two takes."""
 _LOWEST = -0.2
 _COLOURS = ("#8f1d3f", "#1d5f8f", "#3f7d2a", "#b3640a", "#5b3a8f", "#12807a", "#6b5a17", "#333333")
+_READING = "Grey: what scores best and isn't the baseline. Filled: the figure says something."
 _INK, _SOFT, _LINE = "#1f1a1b", "#685d5f", "#e2dbd7"
 
 
 def comparison_svg(document: Mapping[str, Any]) -> str:
     """Draw a document of ``milonga compare --json`` as SVG, text as text.
 
-    A row for each similarity; a grey band up to the best impostor, a dot for each candidate, full
-    where the figure counts. Values under -0.2 stand at the left edge.
+    A row for each similarity; a grey band up to the best impostor, a mark for each candidate, full
+    where the figure counts; colours, then shapes tell them apart. Values under -0.2 stand at the
+    left edge. Under it stands what each candidate is worth, in words.
     """
     takes = [one for one in document["candidates"] if one.get("common")]
     rows = [name for name in MEASURES if any(one["common"].get(name) is not None for one in takes)]
     bottom = _TOP + _ROW * len(rows)
-    height = bottom + _BOTTOM + _KEY * len(takes)
+    keys = [_key_lines(take) for take in takes]
+    height = bottom + _BOTTOM + sum(_LINE_PX * len(lines) + _GAP for lines in keys)
     baseline = Path((document.get("baseline") or {}).get("path", "")).name
     title = f"Likeness to {baseline}"
     parts = [
@@ -56,14 +62,37 @@ def comparison_svg(document: Mapping[str, Any]) -> str:
             )
         for number, take in enumerate(takes):
             parts.append(_dot(take, name, number, len(takes), y))
-    for number, take in enumerate(takes):
-        y = bottom + _BOTTOM + _KEY * (number + 0.3)
-        parts.append(
-            f'<circle cx="24" cy="{y}" r="5" fill="{_COLOURS[number % len(_COLOURS)]}"/>'
-            f'<text x="38" y="{y + 4}" fill="{_INK}">{escape(Path(take["path"]).name)}'
-            f'<tspan fill="{_SOFT}">  {escape(take.get("sentence") or "")}</tspan></text>'
-        )
+    parts.append(
+        f'<text x="{_LEFT}" y="{bottom + 38}" font-size="12" fill="{_SOFT}">{_READING}</text>'
+    )
+    y = float(bottom + _BOTTOM)
+    for number, lines in enumerate(keys):
+        colour = _COLOURS[number % len(_COLOURS)]
+        parts.append(_mark(number, 24, y, f'fill="{colour}"'))
+        for index, line in enumerate(lines):
+            ink = _SOFT if index else _INK
+            parts.append(f'<text x="38" y="{y + 4:g}" fill="{ink}">{escape(line)}</text>')
+            y += _LINE_PX
+        y += _GAP
     return "\n".join([*filter(None, parts), "</svg>\n"])
+
+
+def _key_lines(take: Mapping[str, Any]) -> list[str]:
+    """Return the name of a take, and what it is worth in lines that fit."""
+    found = " ".join(one["message"] for one in take.get("findings", ()))
+    words = " ".join(filter(None, (take.get("sentence"), found)))
+    return [Path(take["path"]).name, *textwrap.wrap(words, _CHARACTERS)]
+
+
+def _mark(number: int, x: float, y: float, style: str, content: str = "") -> str:
+    """Draw a circle, from the ninth take on a square, from the 17th on a square on its tip."""
+    kind = number // len(_COLOURS)
+    if not kind:
+        return f'<circle cx="{x}" cy="{y:g}" r="4.5" {style}>{content}</circle>'
+    turned = f' transform="rotate(45 {x} {y:g})"' if kind > 1 else ""
+    return (
+        f'<rect x="{x - 4:g}" y="{y - 4:g}" width="8" height="8"{turned} {style}>{content}</rect>'
+    )
 
 
 def _x(value: float) -> float:
@@ -86,7 +115,5 @@ def _dot(take: Mapping[str, Any], name: str, number: int, count: int, y: float) 
     counts = take.get("verdicts", {}).get(name, {}).get("counts", False)
     # Equal values would hide each other.
     at = y + (0 if count == 1 else 16 * (number / (count - 1) - 0.5))
-    return (
-        f'<circle cx="{_x(value)}" cy="{at:.1f}" r="4.5" stroke="{colour}" stroke-width="1.5" '
-        f'fill="{colour if counts else "#ffffff"}"><title>{value:.3f}</title></circle>'
-    )
+    style = f'stroke="{colour}" stroke-width="1.5" fill="{colour if counts else "#ffffff"}"'
+    return _mark(number, _x(value), round(at, 1), style, f"<title>{value:.3f}</title>")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from milonga import audio
 from milonga.analysis.filters import fast_length, hann
+from milonga.analysis.spectra import quantile
 from milonga.audio.clip import Clip
 
 Floats = NDArray[np.float32]
@@ -80,7 +81,7 @@ def _mp3(wave: Floats, kbits: float) -> Floats:
 
 
 def _clip(wave: Floats, percent: float) -> Floats:
-    limit = float(np.quantile(np.abs(wave), 1 - percent / 100))
+    limit = float(quantile(np.abs(wave), 1 - percent / 100))
     return np.clip(wave, -limit, limit) if limit > 0 else wave
 
 
