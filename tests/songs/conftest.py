@@ -17,6 +17,7 @@ class Tone(Generator):
     name = "tone"
     roles = frozenset({"vocals", "backing", "instrumental"})
     length = "exact"
+    any_sound = True  # A tone is what it is for.
 
     class Options(Generator.Options):
         level: float = 0.3
@@ -52,6 +53,8 @@ class Tone(Generator):
             2 * np.pi * rng.uniform(200, 400) * np.arange(frames) / 24000
         )
         wave += 0.02 * rng.standard_normal(frames)
+        if "rubbish" in request.style:
+            wave = 0.1 * rng.standard_normal(frames)
         if "silent" in request.style or ("first-bad" in request.style and request.seed == 0):
             wave[:] = 0
         if "nan" in request.style:

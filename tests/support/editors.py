@@ -18,6 +18,7 @@ class Editor(Generator):
     length = "exact"
     tasks = frozenset({"repaint", "extend", "cover", "extract", "lego", "complete"})
     tracks = ("vocals", "drums")
+    any_sound = True  # Noise is what it is for.
 
     class Options(Generator.Options):
         rate: int = 24000

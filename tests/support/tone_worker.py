@@ -26,6 +26,7 @@ class Tone(Generator):
     name: ClassVar[str] = "tone"
     roles: ClassVar = frozenset(("vocals", "backing", "instrumental", "texture", "song"))
     length: ClassVar[str] = "exact"
+    any_sound: ClassVar[bool] = True
 
     class Options(Generator.Options):
         folder: str = ""

@@ -195,6 +195,8 @@ class Generator(ABC):
     """The edits that it can make; each checkpoint may have fewer, which an assessment says."""
     follows: ClassVar[frozenset[Followed]] = frozenset()
     """What it can use of a request's musical time; a plan says of the rest that it is ignored."""
+    any_sound: ClassVar[bool] = False
+    """True where it plays what the user taught it, which may be noise or one tone."""
     tracks: ClassVar[tuple[str, ...]] = ()
     """The instruments that ``extract`` tells apart."""
 

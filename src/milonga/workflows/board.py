@@ -32,6 +32,7 @@ class BoardTake:
         state: ``current``, or ``stale`` where the sheet asks for something else now.
         changes: what a stale take was not made for.
         findings: of the take checks, each with its code and a sentence.
+        remarks: what they name because it may be meant or not, as findings.
         in_mix: the mix uses it.
         by_name: it was chosen by name.
         edit: what an edit does, as in "repaint 12 to 15.5 s"; empty for other takes.
@@ -53,6 +54,7 @@ class BoardTake:
     edit: str = ""
     source: str = ""
     new: tuple[float, float] | None = None
+    remarks: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +345,7 @@ def _take(
         edit_words(edit) if edit else "",
         _source(edit, sources) if edit else "",
         new_range(edit, receipt.sound.seconds) if edit else None,
+        tuple((remark.code, remark.message) for remark in receipt.remarks),
     )
 
 

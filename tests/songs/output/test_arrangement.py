@@ -24,6 +24,9 @@ EITHER = WORDS | {
 }
 WHOLE = {"whole": {"generators": ["songster"]}}
 
+TONE = "may be meant: A tone of 329 Hz keeps one level from beginning to end."
+"""Said of takes of three seconds, which this generator makes."""
+
 
 @pytest.fixture
 def song(sheet, make_generator, tmp_path):
@@ -108,7 +111,7 @@ def test_the_whole_take_plays_uncut_at_its_full_length(song):
     mixed = OutputFolder.load(folder.out).mix()
     assert mixed.chosen == {"whole": "songster-s0"}
     assert mixed.complete
-    assert mixed.contents == ["In the mix:", "  The whole song: songster-s0 (chosen)"]
+    assert mixed.contents == ["In the mix:", f"  The whole song: songster-s0 (chosen; {TONE})"]
     # No crossfade takes a sample: 1 + 2 + 1.5 s at 44.1 kHz.
     assert audio.read(mixed.path).n_samples == round(4.5 * 44100)
     assert mixed.loudness_lufs == pytest.approx(-14.0, abs=0.2)
@@ -161,7 +164,7 @@ def test_a_piece_of_the_whole_fills_a_segment_without_takes(song):
     folder = song({}, WORDS, only=(1,))
     mixed = folder.mix()
     assert mixed.chosen == {"1/instrumental": "tone-s0", "2/whole": "songster-s0"}
-    assert "  2 Part 2, whole: songster-s0" in mixed.contents
+    assert f"  2 Part 2, whole: songster-s0 ({TONE})" in mixed.contents
     assert mixed.complete
 
 

@@ -211,6 +211,37 @@ def test_what_stays_bad_is_marked_and_bounded(sheet, run, tone_class):
     assert read_receipt(outcome.planned.receipt_path).findings == outcome.receipt.findings
 
 
+@pytest.mark.parametrize(
+    ("style", "role", "any_sound", "refused"),
+    [
+        ("rubbish", "instrumental", False, True),
+        ("", "vocals", False, True),
+        ("rubbish, wind over the pampa", "instrumental", False, False),
+        ("rubbish", "instrumental", True, False),
+    ],
+)
+def test_noise_or_a_tone_is_no_music_unless_it_was_asked_for(
+    sheet, run, tone_class, monkeypatch, style, role, any_sound, refused
+):
+    monkeypatch.setattr(tone_class, "any_sound", any_sound)
+    messages = []
+    progress = Progress()
+    progress.message = messages.append
+    layers = [{"role": role, "generators": ["tone"]}]
+    (outcome,) = run(sheet({"style": style, "seconds": 3.5, "layers": layers}), progress)
+    assert tone_class.rendered == (3 if refused else 1)
+    assert outcome.good is not refused
+    code = "noise" if style else "steady_tone"
+    found, noted = ({one.code for one in kind} for kind in _checked(outcome))
+    assert code in (found if refused else noted)
+    assert code not in (noted if refused else found)
+    assert outcome.findings or f"may be meant: {outcome.receipt.doubts[0].message}" in messages[0]
+
+
+def _checked(outcome):
+    return outcome.receipt.findings, outcome.receipt.remarks
+
+
 def test_a_wrong_length_is_found_where_length_is_exact(sheet, run):
     (outcome,) = run(sheet({"style": "short"}))
     assert "length" in " ".join(f.code + f.message for f in outcome.receipt.findings).lower()

@@ -65,6 +65,7 @@ class SoundGenerator(Generator):
     name: ClassVar[str] = "sound"
     roles: ClassVar[frozenset[Role]] = frozenset(("texture", "instrumental", "backing"))
     length: ClassVar[Literal["exact", "natural"]] = "exact"
+    any_sound: ClassVar[bool] = True
 
     class Options(Generator.Options):
         """Settings of a sound model."""

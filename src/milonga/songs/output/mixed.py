@@ -22,6 +22,7 @@ class MixedLayer:
         chosen: the take was chosen by name.
         changes: what the sheet asks for now and a stale take was not made for.
         findings: of the take, in words.
+        remarks: what the take checks say of it that may be meant, in words.
         left_out: why the layer is left out.
         lost: the layer is left out although it has takes.
         instead: the layer is left out because another part plays instead.
@@ -35,6 +36,7 @@ class MixedLayer:
     chosen: bool = False
     changes: tuple[str, ...] = ()
     findings: str = ""
+    remarks: str = ""
     left_out: str = ""
     lost: bool = False
     instead: bool = False
@@ -48,6 +50,7 @@ class MixedLayer:
             self.best,
             stale_words(self.changes) if self.changes else "",
             f"has findings: {self.findings}" if self.findings else "",
+            f"may be meant: {self.remarks}" if self.remarks else "",
         ]
         marked = "; ".join(mark for mark in marks if mark)
         take = f"left out, {self.left_out}" if self.take is None else self.take

@@ -183,7 +183,14 @@ class _Mixing:
             return None
         findings = findings_text(take.receipt.findings)
         self.mixed.append(
-            replace(entry, take=take.name, chosen=by_name, changes=take.changes, findings=findings)
+            replace(
+                entry,
+                take=take.name,
+                chosen=by_name,
+                changes=take.changes,
+                findings=findings,
+                remarks=findings_text(take.receipt.doubts),
+            )
         )
         self.chosen[key] = take
         if take.changes:

@@ -272,7 +272,7 @@ class _Writer:
             notes += [f"Stale: {stale_words(take.changes)}."] if take.stale else []
             chosen = take is found.chosen
             notes += [found.best] if chosen else []
-            notes += [remark.message for remark in take.receipt.remarks]
+            notes += [f"May be meant: {remark.message}" for remark in take.receipt.remarks]
             note = " ".join(filter(None, notes))
             ranges = ranges_of(take.receipt.sound.sha256, found.takes)
             recordings.append(_Recording(label, take.path, clip, take, chosen, note, ranges))

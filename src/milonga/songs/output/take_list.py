@@ -16,7 +16,7 @@ from milonga.songs.output.folder import OutputFolder
 from milonga.songs.output.found_takes import FoundTakes
 from milonga.songs.output.mixed import stale_words
 from milonga.songs.rendering.cuts import find_cuts
-from milonga.songs.rendering.receipts import Receipt, intact_clip, read_receipt
+from milonga.songs.rendering.receipts import Receipt, checked_marks, intact_clip, read_receipt
 from milonga.songs.rendering.sources import edit_words
 from milonga.songs.rendering.takes import DAMAGED
 
@@ -45,6 +45,7 @@ class ListedTake:
         depth: number of edits that led to it, one after another.
         needed: a take that stays was made from it.
         cuts: where a take of the whole song is cut into its segments, and how sure that is.
+        checked: what the take checks found, and what may be meant, in words.
     """
 
     path: str
@@ -59,6 +60,7 @@ class ListedTake:
     depth: int = 0
     needed: bool = False
     cuts: tuple[dict[str, Any], ...] = ()
+    checked: str = ""
 
     @property
     def removable(self) -> bool:
@@ -70,7 +72,7 @@ class ListedTake:
         """The take as a row of texts, as ``HEADINGS`` names them."""
         known = (("in the mix", self.in_mix), ("chosen", self.chosen), ("source", self.needed))
         state = ", ".join([self.state, *(mark for mark, here in known if here)])
-        about = "; ".join(text for text in (self.made_for, self.detail) if text)
+        about = "; ".join(text for text in (self.made_for, self.detail, self.checked) if text)
         return "  " * self.depth + self.path, state, size_text(self.size), about
 
     @property
@@ -231,7 +233,10 @@ def _listed(
     in_mix = in_mix and state != "damaged"
     cuts = find_cuts(clip, receipt) if clip is not None else ()
     listed = tuple(cut.to_dict() for cut in cuts)
-    found = ListedTake(path, state, detail, made_for, size, in_mix, chosen, cuts=listed)
+    checked = "; ".join(checked_marks(receipt))
+    found = ListedTake(
+        path, state, detail, made_for, size, in_mix, chosen, cuts=listed, checked=checked
+    )
     return found, receipt
 
 

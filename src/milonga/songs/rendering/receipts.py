@@ -121,6 +121,12 @@ class Receipt(FiniteRecord):
         return self.edited.answers if self.edited else self.request
 
     @property
+    def doubts(self) -> tuple[TakeDefect, ...]:
+        """The remarks that matter in a song, whose segments go on in the next: any but an end
+        amid sound."""
+        return tuple(remark for remark in self.remarks if remark.code != "cut_off")
+
+    @property
     def good(self) -> bool:
         """True where the take checks found nothing."""
         return not self.findings
@@ -208,6 +214,12 @@ def intact_clip(receipt: Receipt, folder: Path) -> Clip | None:
     except AudioError:
         return None
     return clip if samples_sha256(clip) == receipt.sound.sha256 else None
+
+
+def checked_marks(receipt: Receipt) -> list[str]:
+    """Say what the take checks found, and what may be meant; nothing for nothing."""
+    said = (("has findings", receipt.findings), ("may be meant", receipt.doubts))
+    return [f"{mark}: {findings_text(found)}" for mark, found in said if found]
 
 
 def findings_text(findings: Sequence[TakeDefect]) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from milonga import audio
-from milonga.analysis.take_checks import TakeDefect, check_take, take_remarks
+from milonga.analysis.take_checks import TakeDefect, examine_take
 from milonga.audio.digest import samples_sha256
 from milonga.errors import AudioError, GeneratorError, MilongaError, OutputError
 from milonga.generators.base import Model
@@ -18,6 +18,7 @@ from milonga.runtime.files import atomic_paths, locked_folder, sweep_parts
 from milonga.runtime.logs import details_hint, log_failure
 from milonga.runtime.memory import SHORT_OF_MEMORY, is_out_of_memory
 from milonga.runtime.progress import Progress
+from milonga.songs.rendering.meant import music_wanted
 from milonga.songs.rendering.planned import Plan, PlannedTake
 from milonga.songs.rendering.receipts import (
     Made,
@@ -127,11 +128,14 @@ def render_take(planned: PlannedTake, progress: Progress, *, attempts: int = ATT
 
 
 def tell_faults(outcome: Outcome, progress: Progress) -> None:
-    """Show what is wrong with a take."""
+    """Show what is wrong with a take, and of a new one what may be."""
     if not outcome.good:
         failed = "failed. " if outcome.status == "failed" else ""
         details = f"\n  {outcome.details}" if outcome.details else ""
         progress.message(f"{outcome.planned.label}: {failed}{outcome.fault}{details}")
+    if outcome.status == "rendered" and outcome.receipt and outcome.receipt.doubts:
+        noted = findings_text(outcome.receipt.doubts)
+        progress.message(f"{outcome.planned.label}: may be meant: {noted}")
 
 
 def place_take(planned: PlannedTake, receipt: Receipt, sound: bytes) -> Outcome:
@@ -209,7 +213,7 @@ def _rendered(planned: PlannedTake, progress: Progress, attempts: int) -> Outcom
                 error, details = f"{type(failure).__name__}: {failure}", details_hint()
             break
         attempt.duration_s = time.perf_counter() - begun
-        attempt.findings = _findings(planned, made)
+        attempt.findings, attempt.remarks = _examined(planned, made)
         if best is None or len(attempt.findings) < len(best[1].findings):
             best = made, attempt
         if not attempt.findings:
@@ -234,14 +238,18 @@ class _Attempt:
     started: datetime
     duration_s: float = 0.0
     findings: tuple[TakeDefect, ...] = ()
+    remarks: tuple[TakeDefect, ...] = ()
 
 
-def _findings(planned: PlannedTake, made: Made) -> tuple[TakeDefect, ...]:
+def _examined(
+    planned: PlannedTake, made: Made
+) -> tuple[tuple[TakeDefect, ...], tuple[TakeDefect, ...]]:
+    music = not planned.generator.any_sound and music_wanted(planned.request)
     if made.new is not None:
         # The rest is as the user had it.
-        return check_take(made.new)
+        return examine_take(made.new, music=music)
     exact = planned.generator.length == "exact"
-    return check_take(made.clip, expected_s=planned.request.seconds, exact=exact)
+    return examine_take(made.clip, expected_s=planned.request.seconds, exact=exact, music=music)
 
 
 def _written(planned: PlannedTake, made: Made, attempt: _Attempt) -> Outcome:
@@ -276,7 +284,7 @@ def _written(planned: PlannedTake, made: Made, attempt: _Attempt) -> Outcome:
                 duration_s=round(attempt.duration_s, 3),
                 sound=sound.model_copy(update={"file": planned.sound_path.name}),
                 findings=attempt.findings,
-                remarks=take_remarks(made.clip if made.new is None else made.new),
+                remarks=attempt.remarks,
                 notes=planned.notes,
                 edited=made.edited,
                 threads=thread_count(),

@@ -188,7 +188,7 @@ function takeRow(segment, layer, take, deck, letter, span) {
     take.findings.length ? badge(plural(take.findings.length, "finding"), "warn") : "",
     take.edit ? badge(take.edit, "ink", `Made from ${take.source}`) : "",
   ];
-  const facts = [take.generator, `seed ${take.seed}`, `${take.seconds.toFixed(1)} s`, take.findings.length ? "" : "checks passed"].filter(Boolean).join(" · ");
+  const facts = [take.generator, `seed ${take.seed}`, `${take.seconds.toFixed(1)} s`, take.findings.length ? "" : take.remarks.length ? plural(take.remarks.length, "remark") : "checks passed"].filter(Boolean).join(" · ");
   const named = take.in_mix && take.by_name;
   const use = el("button", { type: "button", class: "button quiet-button small-button use", "aria-pressed": String(take.in_mix), text: take.in_mix ? "In the mix" : "Use in the mix", "aria-label": `Use ${label} in the mix`,
     title: named ? "Chosen by name. Press to let milonga choose again." : take.in_mix ? "Picked by itself. Press to keep this take by name." : null,
@@ -200,6 +200,7 @@ function takeRow(segment, layer, take, deck, letter, span) {
   const notes = [
     take.state === "stale" ? el("p", { class: "note", text: `Made for an earlier state of the sheet: ${take.changes.join(", ")}` }) : "",
     take.findings.length ? el("ul", { class: "findings" }, ...take.findings.map(([code, message]) => el("li", {}, el("code", { text: code }), ` ${message}`))) : "",
+    take.remarks.length ? el("p", { class: "note", text: `May be meant: ${take.remarks.map(([, message]) => message).join(" ")}` }) : "",
   ];
   row.append(
     el("div", { class: "take-head" }, button, el("div", {}, el("h4", {}, letter ? el("span", { class: "letter", "aria-hidden": "true", text: letter }) : "", el("span", { class: "label", text: take.name }), ...marks), el("p", { class: "facts", text: facts }))),
