@@ -17,7 +17,8 @@ from milonga.analysis.verdicts.damages import DAMAGES, RATE, working
 from milonga.audio import Clip
 
 LEAST_S, LONGEST_S = 4.0, 12.0
-A_PACKAGE = 12
+_NEUTRAL = ("Nothing", "It needs", "The baseline", "All parts", "No figure")
+A_PACKAGE = 8
 """Recordings of each package of Debian, the longest first."""
 
 ALIKE = {"noise": 30, "bit_rate": 64, "low_pass": 8, "pitch": 50, "stretch": 4, "reverb": 0.5}
@@ -31,6 +32,7 @@ def run(quick: bool = False) -> str:
     asked: Counter[str] = Counter()
     favoured: Counter[str] = Counter()
     figures: Counter[str] = Counter()
+    cases: list[str] = []
     for name, clip in clips.items():
         known = measure_baseline(clip)
         worth = known.worth
@@ -41,8 +43,11 @@ def run(quick: bool = False) -> str:
             counting = [figure for figure, verdict in verdicts.items() if verdict.counts]
             figures[kind] += len(counting)
             taken = worth.borrowed(one) is not None
-            neutral = sentence.startswith(("Nothing", "It needs", "The baseline"))
-            favoured[kind] += bool(counting) or taken or not neutral
+            neutral = sentence.startswith(_NEUTRAL)
+            if bool(counting) or taken or not neutral:
+                favoured[kind] += 1
+                if "itself" not in kind:
+                    cases.append(f"{name}, {kind}{_which(one, sketches)}: {sentence}")
         (silent,) = compare_clips(known, {"silence": _silence()}).candidates
         asked["silence"] += 1
         favoured["silence"] += not silent.measured.broken or silent.sentence[:9] != "It is sil"
@@ -64,7 +69,14 @@ says that anything is alike.
 {chr(10).join(rows)}
 
 Favourable words for what isn't the baseline: {wrong} of {of} ({wrong / of:.2%}).
+
+{chr(10).join(f"- {case}" for case in cases)}
 """
+
+
+def _which(one: Sketch, sketches: dict[str, Sketch]) -> str:
+    """Name the recording that a sketch is of; empty for what was made."""
+    return next((f" ({name})" for name, other in sketches.items() if other.bands is one.bands), "")
 
 
 def chosen(most: int) -> dict[str, Clip]:

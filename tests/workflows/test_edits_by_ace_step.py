@@ -22,7 +22,8 @@ def out(tmp_path_factory, make_ace_step):
         folder = tmp_path_factory.mktemp("song")
         model = make_ace_step("base")
         segment = {"number": 1, "name": "Uno", "section": "verse", "seconds": 10, "lyrics": LYRICS,
-                   "layers": [{"role": "song"}]}  # fmt: skip
+                   # Random weights make noise, which must be meant.
+                   "style": "noise", "layers": [{"role": "song"}]}  # fmt: skip
         sheet = Sheet(
             title="Song", generators=["ace-step"], segments=[segment],
             options={"ace-step": {"model": str(model), "steps": 2}},

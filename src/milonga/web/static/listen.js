@@ -200,7 +200,7 @@ function takeRow(segment, layer, take, deck, letter, span) {
   const notes = [
     take.state === "stale" ? el("p", { class: "note", text: `Made for an earlier state of the sheet: ${take.changes.join(", ")}` }) : "",
     take.findings.length ? el("ul", { class: "findings" }, ...take.findings.map(([code, message]) => el("li", {}, el("code", { text: code }), ` ${message}`))) : "",
-    take.remarks.length ? el("p", { class: "note", text: `May be meant: ${take.remarks.map(([, message]) => message).join(" ")}` }) : "",
+    take.remarks.length ? el("p", { class: "meant", text: `May be meant: ${take.remarks.map(([, message]) => message).join(" ")}` }) : "",
   ];
   row.append(
     el("div", { class: "take-head" }, button, el("div", {}, el("h4", {}, letter ? el("span", { class: "letter", "aria-hidden": "true", text: letter }) : "", el("span", { class: "label", text: take.name }), ...marks), el("p", { class: "facts", text: facts }))),
