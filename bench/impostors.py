@@ -18,7 +18,7 @@ from milonga.audio import Clip
 
 LEAST_S, LONGEST_S = 4.0, 12.0
 _NEUTRAL = ("Nothing", "It needs", "The baseline", "All parts", "No figure")
-A_PACKAGE = 8
+A_PACKAGE = 12
 """Recordings of each package of Debian, the longest first."""
 
 ALIKE = {"noise": 30, "bit_rate": 64, "low_pass": 8, "pitch": 50, "stretch": 4, "reverb": 0.5}
@@ -61,7 +61,8 @@ def run(quick: bool = False) -> str:
 
 {len(clips)} recordings of Debian's packages ({LEAST_S:g} to {LONGEST_S:g} s: loops, drones,
 instruments, songs, speech, signals), each the baseline of all others and of noise, hum, silence and
-itself backwards. In favour: any figure counts, a passage is called the baseline's, or the sentence
+itself backwards; of prompts and signals one of each family, whose others share passages with it. \
+In favour: any figure counts, a passage is called the baseline's, or the sentence
 says that anything is alike.
 
 | candidate | pairs | in favour | figures that count |
@@ -87,11 +88,15 @@ def chosen(most: int) -> dict[str, Clip]:
             start = max(0.0, (clip.seconds - LONGEST_S) / 2)
             part = clip.between(start, min(clip.seconds, start + LONGEST_S))
             found.setdefault(kind, []).append((clip.seconds, name, part))
-    return {
-        name: clip
-        for each in found.values()
-        for _, name, clip in sorted(each, key=lambda one: (-one[0], one[1]))[:most]
-    }
+    kept: dict[str, Clip] = {}
+    for kind, each in found.items():
+        families: dict[str, tuple[str, Clip]] = {}
+        for _, name, clip in sorted(each, key=lambda one: (-one[0], one[1])):
+            # Prompts and signals of one name share words and tunes: there they are alike.
+            alone = kind.startswith(("speech", "signals"))
+            families.setdefault(name.partition("-")[0] if alone else name, (name, clip))
+        kept |= dict(list(families.values())[:most])
+    return kept
 
 
 def _takes(

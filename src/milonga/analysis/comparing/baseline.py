@@ -33,17 +33,26 @@ class Begun:
         against = self._pool.map(lambda other: common(own, other), others().values())
         nothing = yardsticks.silence(clip).between(0, _SILENCE_S)
         waiting = {"silence": self._pool.submit(_yardstick, nothing, clip, known)}
-        for name, made in self._made.result().items():
+        noises = self._made.result()
+        shaped = noises["shaped"]
+        # What it shares with the baseline is chance.
+        kept = self._pool.submit(sketch, shaped) if isinstance(shaped, Clip) else None
+        for name, made in noises.items():
             # The other kinds of noise have only a course.
             published = name == "noise"
-            waiting[name] = self._pool.submit(_yardstick, made, clip, known, published)
+            if name != "shaped" or kept is None:
+                waiting[name] = self._pool.submit(_yardstick, made, clip, known, published)
         waiting["shuffled"] = self._pool.submit(_shuffled, clip, known)
         itself = differences(known.features, known.features)
         found = {"self": Yardstick(known.features, itself, None, common(own, own))}
         found |= {name: future.result() for name, future in waiting.items()}
+        chance = kept.result() if kept is not None else None
+        if chance is not None:
+            found["shaped"] = Yardstick(common=_held(own, chance))
+            found["shuffled"] = found.pop("shuffled")
         measured = {name: y.common for name, y in found.items() if y.common is not None}
         held = dict(zip(others(), against, strict=True))
-        worth = Worth(clip, own, measured, held, self._workers)
+        worth = Worth(clip, own, measured, held, chance, self._workers)
         return Reference(path, known.features, found, decoder, known.measured, worth, sha256)
 
 

@@ -7,7 +7,7 @@ from the baseline: the other recordings, and the baseline backwards.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,18 +53,23 @@ class Borrowed:
         return {name: getattr(self, name) for name in self.__slots__} | {"text": self.text}
 
 
-def borrowed(baseline: Sketch, take: Sketch, innocent: Mapping[str, Sketch]) -> Borrowed | None:
+def borrowed(
+    baseline: Sketch, take: Sketch, innocent: Callable[[], Mapping[str, Sketch]]
+) -> Borrowed | None:
     """Find a passage of the baseline in a take; None where chance gives as much.
 
     Args:
         baseline: the baseline.
         take: the take.
-        innocent: what can have taken nothing from it, in words.
+        innocent: gives what can have taken nothing from it, by its name in words; asked only where
+            there is a passage.
     """
     found = shared_passage(baseline, take)
     if found is None or found.similarity < LEAST:
         return None
-    chances = {who: _similarity(shared_passage(baseline, other)) for who, other in innocent.items()}
+    chances = {
+        who: _similarity(shared_passage(baseline, other)) for who, other in innocent().items()
+    }
     best = max(chances, key=lambda who: chances[who])
     if 1 - found.similarity > SHARE * (1 - chances[best]):
         return None

@@ -33,6 +33,7 @@ class Worth:
         own: its sketch.
         yardsticks: figures of its yardsticks on common ground, by their names.
         others: figures of other recordings, by their styles.
+        shaped: noise in the baseline's shape, where there is any.
         workers: threads; None for one per processor.
 
     Attributes:
@@ -45,6 +46,7 @@ class Worth:
         own: Sketch,
         yardsticks: Mapping[str, Common],
         others: Mapping[str, Common],
+        shaped: Sketch | None = None,
         workers: int | None = None,
     ) -> None:
         self.impostors = {
@@ -52,6 +54,7 @@ class Worth:
         }
         self.impostors |= {f"another recording ({style})": found for style, found in others.items()}
         self._sketch = own
+        self._shaped = shaped
         self._excerpt = excerpt(clip)
         self._ladder: tuple[Rung, ...] | None = None
         self._workers = workers
@@ -75,9 +78,15 @@ class Worth:
 
     def borrowed(self, candidate: Sketch) -> Borrowed | None:
         """Find a passage of the baseline in a candidate, beyond what chance gives."""
-        innocent = {f"another recording ({style})": one for style, one in others().items()}
-        innocent["the baseline backwards"] = backwards(self._sketch)
-        return borrowed(self._sketch, candidate, innocent)
+        return borrowed(self._sketch, candidate, self._innocent)
+
+    def _innocent(self) -> dict[str, Sketch]:
+        """Return what can have taken nothing from the baseline, by name in words."""
+        found = {f"another recording ({style})": one for style, one in others().items()}
+        found["the baseline backwards"] = backwards(self._sketch)
+        if self._shaped is not None:
+            found[IMPOSTORS["shaped"]] = self._shaped
+        return found
 
     def _climbed(self) -> tuple[Rung, ...]:
         with self._lock:
