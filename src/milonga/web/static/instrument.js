@@ -6,17 +6,19 @@ const base = `/api/sounds/${encodeURIComponent(model.name)}`;
 const form = byId("sliders"), sound = byId("sound"), state = byId("state");
 const key = `sliders:${model.name}`;
 
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 function slider(name, label, { min = -3, max = 3, step = 0.1, value = 0, term = "", note = "", off = "" } = {}) {
   const output = el("output", { for: `c-${name}`, text: String(value) });
   const input = el("input", { type: "range", id: `c-${name}`, min, max, step, value, disabled: Boolean(off), data: { name } });
   const write = () => { output.textContent = input.value; };
   input.addEventListener("input", write);
   input.addEventListener("fill", write);
-  return el("div", { class: "slider" }, el("label", { for: `c-${name}` }, label, term ? el("span", { class: "quiet small", text: ` ${term}` }) : ""), input, output, note || off ? el("p", { class: "quiet small", text: off || note }) : "");
+  return el("div", { class: "slider" }, el("label", { for: `c-${name}` }, label, term ? el("span", { class: "quiet small", text: ` ${term}` }) : ""), input, output, note || off ? el("p", { class: "quiet small", text: capital(off || note) }) : "");
 }
 
 form.append(
-  el("div", { class: "sliders" }, ...model.controls.map((one) => slider(one.name, one.name.charAt(0).toUpperCase() + one.name.slice(1), { term: one.term, note: one.weak, off: one.enabled ? "" : one.reason || "This model can't do that." }))),
+  el("div", { class: "sliders" }, ...model.controls.map((one) => slider(one.name, capital(one.name), { term: one.term, note: one.weak, off: one.enabled ? "" : one.reason || "This model can't do that." }))),
   el("div", { class: "sliders" },
     slider("pace", "Pace", { min: 0, max: 4, value: 1 }), slider("tempo", "Tempo of the pulse", { min: 40, max: 240, step: 1, value: 120 }),
     slider("seconds", "Seconds while playing", { min: 1, max: 10, step: 0.5, value: 2 })),

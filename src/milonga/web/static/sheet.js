@@ -260,7 +260,7 @@ function send(id, entry, task) {
     } catch (error) {
       const gone = error.status === 0;
       byId("state").textContent = gone ? "Not saved, trying again" : "Not saved";
-      if (!(gone && away)) notice(error.message);
+      if (!(gone && away) && byId("conflict").hidden) notice(error.message);
       away = gone;
       // Nothing is lost while the server is away: it waits, also over a reload.
       if (gone) entry.timer = setTimeout(() => send(id, entry, task), 1000);
