@@ -177,7 +177,7 @@ def test_training_goes_on_with_other_recordings(store, sounds, tiny, trained, tm
 
 
 def test_training_stops_when_nothing_gets_better(store, tiny, tmp_path):
-    settings = tiny(steps=400, evaluate_every=1, patience=3, learning_rate=1e-12)
+    settings = tiny(steps=400, evaluate_every=1, patience=2, learning_rate=1e-12)
     record = train(store, tmp_path, settings).record
     assert record.stopped_early
     assert record.steps < 400
