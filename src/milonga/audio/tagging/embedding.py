@@ -21,6 +21,8 @@ LONGEST = 4 << 20
 _HEAD = 16 << 20
 """Bytes of a file in which its tags are looked for."""
 _CHUNKS = (b"id3 ", b"ID3 ")
+_MOST_CHUNKS = 4096
+"""A WAV has a dozen; a damaged one may seem to have millions."""
 
 
 def embed_text(path: str | os.PathLike[str], text: str) -> bool:
@@ -96,8 +98,9 @@ def _wave_text(descriptor: int) -> str | None:
 
 def _chunks(descriptor: int) -> list[tuple[bytes, int, int]]:
     """The chunks of a WAV: name, where its content lies, and its size."""
-    found, at = [], 12
-    while len(head := _read(descriptor, at, 8)) == 8:
+    found: list[tuple[bytes, int, int]] = []
+    at = 12
+    while len(head := _read(descriptor, at, 8)) == 8 and len(found) < _MOST_CHUNKS:
         (size,) = struct.unpack_from("<I", head, 4)
         found.append((head[:4], at + 8, size))
         at += 8 + size + size % 2

@@ -101,8 +101,11 @@ def _texts(body: bytes) -> dict[str, str]:
         return {}
     encoding, width = _ENCODINGS[body[0]]
     rest, end = body[1:], bytes(width)
-    cut = next((at for at in range(0, len(rest), width) if rest[at : at + width] == end), None)
-    if cut is None:
+    cut = rest.find(end)
+    while cut % width and cut >= 0:
+        # Half of one letter and half of the next.
+        cut = rest.find(end, cut + 1)
+    if cut < 0:
         return {}
     texts = [raw.decode(encoding, "replace") for raw in (rest[:cut], rest[cut + width :])]
     return {texts[0]: texts[1].rstrip("\0")}

@@ -146,15 +146,17 @@ def _pages(data: bytes) -> Iterator[tuple[_Page, int]]:
 
 def _header(data: bytes) -> tuple[list[bytes], int, int]:
     """The packets of the header, the serial number of its stream, and where the sound begins."""
-    packets, part, wanted, serial = [], b"", 2, 0
+    packets: list[bytes] = []
+    part: list[bytes] = []
+    wanted, serial = 2, 0
     for page, after in _pages(data):
         serial, at = page.serial, 0
         for size in page.sizes:
-            part += page.body[at : at + size]
+            part.append(page.body[at : at + size])
             at += size
             if size < 255:
-                packets.append(part)
-                part = b""
+                packets.append(b"".join(part))
+                part = []
         if len(packets) > 1:
             wanted = next(n for head, n in _HEADS.items() if packets[1].startswith(head))
         if len(packets) >= wanted:
