@@ -69,6 +69,30 @@ def test_chords_share_a_bar_between_bar_lines():
         parse_chords("| % | Am |")
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("| Am | F |: C | G :| E7 |]", "Am F C G C G E7"),
+        ("|: Am | F :| C | G |", "Am F Am F C G"),
+        ("|: Am :||: F :|", "Am Am F F"),
+        # Two lines of a chart.
+        ("| Am | F | | C | % ||", "Am F C C"),
+        ("N.C. Am:2 n.c. NC:1/2", "N.C. Am:2 N.C. N.C.:1/2"),
+        ("Am - F – C:2 - G", "Am F C:2 G"),
+        ("| Am N.C. | N. C. |", "Am:1/2 N.C.:1/2 N.C."),
+    ],
+)
+def test_repeats_and_bars_without_a_chord(text, written):
+    changes = parse_chords(text)
+    assert chords_text(changes) == written
+    assert parse_chords(written) == changes
+    assert all(change.chord.silent == (change.chord.name == "N.C.") for change in changes)
+    with pytest.raises(ValueError, match=r"no chord in it but N\.C\."):
+        parse_chords("N.C.")
+    with pytest.raises(ValueError, match="H is written B"):
+        parse_chords("C Hm7")
+
+
 def test_a_metre_counts_the_beats_of_its_tempo():
     assert {name: (m.beats, m.quarters) for name, m in METRES.items()} == {
         "4/4": (4, 4), "3/4": (3, 3), "6/8": (2, 3), "2/4": (2, 2), "12/8": (4, 6),

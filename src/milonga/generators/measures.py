@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 DEFAULT_TIME = "4/4"
@@ -81,6 +81,9 @@ _QUALITIES: dict[str, tuple[int, ...]] = {
 }  # fmt: skip
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SOLFEGE = {"do": "C", "re": "D", "ré": "D", "mi": "E", "fa": "F", "sol": "G", "la": "A", "si": "B"}
+_SILENT = "N.C."
+_NO_CHORD = re.compile(r"(?<![^\s|,:])(?:N\.\s?C\.?|NC|no chord)(?![^\s|,:])", re.IGNORECASE)
+_DASHES = ("-", "–", "—")
 _NOTE = r"[A-G](?:#|b)?"
 _CHORD = re.compile(rf"(?P<root>{_NOTE})(?P<quality>[^/\s]*)(?:/(?P<bass>{_NOTE}))?")
 _SPELLED = re.compile(r"(?<![A-Za-z])(Do|R[eé]|Mi|Fa|Sol|La|Si)(?=$|[^a-z]|b|m|sus|dim|aug|add)")
@@ -88,12 +91,16 @@ _SPELLED = re.compile(r"(?<![A-Za-z])(Do|R[eé]|Mi|Fa|Sol|La|Si)(?=$|[^a-z]|b|m|
 
 @dataclass(frozen=True, slots=True)
 class ChordSymbol:
-    """A chord as it is written: pitch classes of root and bass (0 is C), intervals in semitones."""
+    """A chord as it is written: pitch classes of root and bass (0 is C), intervals in semitones.
+
+    ``silent`` where it is ``N.C.``: nothing plays it, and a tune goes on in the chord before.
+    """
 
     name: str
     root: int
     intervals: tuple[int, ...]
     bass: int
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,8 @@ def parse_chord(text: str) -> ChordSymbol:
     Raises:
         ValueError: it isn't one.
     """
+    if text == _SILENT:
+        return ChordSymbol(_SILENT, 0, (), 0, silent=True)
     name = text.strip().replace("♯", "#").replace("♭", "b")
     name = _SPELLED.sub(lambda match: _SOLFEGE[match[1].lower()], name)
     match = _CHORD.fullmatch(name)
@@ -118,7 +127,7 @@ def parse_chord(text: str) -> ChordSymbol:
     if match is None or intervals is None:
         german = " H is written B here, and the German B is Bb." if name[:1] in "Hh" else ""
         raise ValueError(
-            f"{text!r} is no chord that is known here, such as Am, F#m7, Bb, C/E, G7.{german}"
+            f"{text!r} is no chord that is known here, such as Am, F#m7, Bb, C/E, G7, N.C.{german}"
         )
     root = _pitch_class(match["root"])
     bass = _pitch_class(match["bass"]) if match["bass"] else root
@@ -129,28 +138,67 @@ def _pitch_class(note: str) -> int:
     return (_LETTERS[note[0]] + {"#": 1, "b": -1}.get(note[1:], 0)) % 12
 
 
-def parse_chords(text: str) -> tuple[Change, ...]:
+def parse_chords(text: str, before: ChordSymbol | None = None) -> tuple[Change, ...]:
     """Read chords, one a bar: ``Am Dm E7 Am``; ``Am:2`` lasts two bars, ``C:1/2`` half of one.
 
     Between bar lines chords share the bar: ``| Am F | C | % |``, where ``%`` is the bar before.
+    Dashes may part chords, where there are no bar lines.
+    What stands between ``|:`` and ``:|`` is played twice, but where that is all: chords begin anew
+    anyway. ``N.C.`` is no chord.
+
+    Args:
+        text: the chords.
+        before: the one before them, in whose harmony ``N.C.`` at their beginning is.
 
     Raises:
         ValueError: something in it is no chord or no length.
     """
-    if "|" not in text:
-        return tuple(_change(word) for word in re.split(r"[\s,]+", text.strip()) if word)
-    changes: list[Change] = []
-    before: Sequence[Change] = ()
-    for bar in (part for part in re.split(r"\|+:?|:\|", text) if part.strip(" :")):
-        words = [word for word in re.split(r"[\s,]+", bar.strip(" :")) if word]
-        bar_changes = (
-            list(before) if words[0] in "%/" and set(words) <= {"%", "/"} else _shared(words)
-        )
-        if not bar_changes:
-            raise ValueError("It begins with %, which repeats the bar before.")
-        changes += bar_changes
-        before = bar_changes
-    return tuple(changes)
+    text = _NO_CHORD.sub(_SILENT, text).replace("|]", "|")
+    if "|" in text:
+        changes = [change for bar in _bars(text) for change in bar]
+    else:
+        changes = [_change(word) for word in _words(text) if word not in _DASHES]
+    return tuple(_with_silence(changes, before))
+
+
+def _bars(text: str) -> list[Sequence[Change]]:
+    """The bars between bar lines, with their repeats."""
+    bars: list[Sequence[Change]] = []
+    start = 0
+    # Bars, and between them bar lines.
+    bar, *rest = re.split(r"(:?\|+:?)", text.strip())
+    for line, after in zip(["", *rest[::2]], [bar, *rest[1::2]], strict=True):
+        if line.startswith(":") and (start or after.strip()):
+            bars += bars[start:]
+        if ":" in line:
+            start = len(bars)
+        words = _words(after)
+        if words and set(words) <= {"%", "/"}:
+            if not bars:
+                raise ValueError("It begins with %, which repeats the bar before.")
+            bars.append(bars[-1])
+        elif words:
+            bars.append(_shared(words))
+    return bars
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.split(r"[\s,]+", text) if word]
+
+
+def _with_silence(changes: Sequence[Change], before: ChordSymbol | None) -> Iterator[Change]:
+    """Yield chords; where there is none, silent in the harmony of the one before, or else of the
+    first."""
+    if before is None:
+        before = next((change.chord for change in changes if not change.chord.silent), None)
+    for change in changes:
+        if not change.chord.silent:
+            before = change.chord
+        elif before is None:
+            raise ValueError("There is no chord in it but N.C.")
+        else:
+            change = Change(replace(before, name=_SILENT, silent=True), change.bars)
+        yield change
 
 
 def _shared(words: Sequence[str]) -> list[Change]:

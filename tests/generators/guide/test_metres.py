@@ -138,6 +138,23 @@ def test_given_chords_are_played_as_they_stand():
         assert played <= set(bar.chord.pitch_classes)
 
 
+def test_bars_without_a_chord_are_left_to_the_drums_and_the_tune():
+    score = arrange(request(style="pop", chords="Am N.C. F:1/2 N.C.:1/2 C", seconds=16.0))
+    silent = [(bar.start_s, bar.end_s) for bar in score.bars if bar.chord.silent]
+    assert silent == [(2, 4), (5, 6), (10, 12), (13, 14)]
+
+    def sounds(name, start_s, end_s):
+        notes = score.parts[name].notes
+        return any(n.start_s < end_s - 1e-6 and n.end_s > start_s + 1e-6 for n in notes)
+
+    for start_s, end_s in silent:
+        for name in ("bass", "chords", "pad"):
+            assert name not in score.parts or not sounds(name, start_s, end_s)
+        assert any(sounds(name, start_s, end_s) for name in score.parts)
+    assert all(sounds(name, 0, 2) for name in ("bass", "chords"))
+    assert any(2 <= note.start_s < 4 for line in score.melody for note in line.notes)
+
+
 def test_a_line_without_a_stress_begins_in_the_pickup():
     lines = (LyricLine(text="The river is wide and deep"), LyricLine(text="Carry me over the sea"))
     asked = request(role="vocals", lyrics=lines, time="3/4", pickup=1.0, seconds=12.5)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,3 +69,40 @@ def test_beats_left_over_are_a_shorter_bar_and_a_pickup_comes_first():
     assert [(p.bar, p.numerator, round(p.bpm)) for p in tempo.points] == [
         (0, 4, 120), (5, 2, 120), (6, 1, 120), (7, 4, 120),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "points"),
+    [
+        # Eight bars less a beat, and a pickup of one: the song is in 3/4 throughout.
+        ((11.5, 120.0, "3/4"), (6.5, 120.0, "3/4", 1.0), [(0, 3, 4, 120)]),
+        # The pickup has the tempo of what follows, within the bar.
+        (
+            (11.5, 120.0, "3/4"), (3.25, 240.0, "3/4", 1.0),
+            [(0, 3, 4, 120), (7 + 2 / 3, 3, 4, 240)],
+        ),
+        ((11.25, 120.0, "3/4"), (6.75, 120.0, "3/4", 1.5), [(0, 3, 4, 120)]),
+        # A dotted quarter in the end of a bar of 4/4.
+        (
+            (2 * 2.0 - 0.75, 120.0, "4/4"), (5 * 0.75, 80.0, "6/8", 1.0),
+            [(0, 4, 4, 120), (2, 6, 8, 120)],
+        ),
+        # More than a bar of it.
+        ((1.5, 120.0, "4/4"), (8.0 + 2.5, 120.0, "4/4", 5.0), [(0, 4, 4, 120)]),
+    ],
+)  # fmt: skip
+def test_a_pickup_completes_the_bar_before_it(before, after, points):
+    tempo = tempo_map(places_of([(*before, 0.0), after], 0.0))
+    assert [(p.bar, p.numerator, p.denominator, p.bpm) for p in tempo.points] == [
+        pytest.approx(point, abs=1e-9) for point in points
+    ]
+
+
+def test_segments_that_start_on_samples_keep_one_tempo_and_begin_on_bars():
+    # A bar at 122 beats a minute is no whole number of samples.
+    bar, rate = 240 / 122, 44_100
+    starts = [round(n * 3 * bar * rate) / rate for n in range(9)]
+    places = [Place(n, "x", "verse", a, b, 122.0) for n, (a, b) in enumerate(pairwise(starts), 1)]
+    tempo = tempo_map(places)
+    assert tempo.steady
+    assert [tempo.on_grid(place.start_s) for place in places] == [12.0 * n for n in range(8)]

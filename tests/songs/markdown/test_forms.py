@@ -66,7 +66,7 @@ class TestChordPro:
         ]  # fmt: skip
         sheet = import_markdown(text).sheet
         assert sheet.time == "3/4"
-        assert [s.chords for s in sheet.segments] == ["Am", "G", None, None, None]
+        assert [s.chords for s in sheet.segments] == ["Am", "G", None, None, "G"]
 
     def test_a_grid_has_chords_between_bar_lines(self):
         grid = "{sog}\n|: Am . | C . | % . :|\n{eog}\n"

@@ -314,7 +314,7 @@ class TestMarks:
         ]
         assert [line for line, _ in left(text)] == [2, 3, 4]
         assert [s.chords for s in import_markdown(text).sheet.segments] == [
-            None, "G D Em Em G D G D/F#", None,
+            None, "G D Em Em G D G D/F# N.C.", None,
         ]  # fmt: skip
         text = "[Verse]\n[tab][ch]C[/ch]  [ch]G[/ch]\nla[/tab]\nC*  G  Am7add9  (let ring)\nlo\n"
         assert parts(text) == [("verse", "la\nlo")]
@@ -445,3 +445,37 @@ def test_what_only_looks_like_a_label_is_sung_in_a_sheet(line):
 def test_text_behind_the_label_is_sung_in_a_sheet():
     (line,) = parse_lyrics("Chorus: la la [softly]")
     assert (line.text, line.directions) == ("la la", ("Chorus", "softly"))
+
+
+def test_a_plain_song_with_lengths_and_a_chart_over_the_words():
+    text = """Paper Boats
+Tempo: 96
+Time: 6/8
+
+[Intro - 4 bars]
+| G | D/F# | | N.C. |
+
+[Verse 1 - 15 s]
+We folded the morning in boats
+
+[Chorus]
+(8 bars)
+G     D
+Float, float
+(to the sea)
+
+[Chorus]
+
+[Outro]
+"""
+    imported = import_markdown(text)
+    assert imported.sheet.title == "Paper Boats"
+    assert not imported.unplaced
+    intro, verse, chorus, again, outro = imported.sheet.segments
+    assert (intro.bars, intro.chords, intro.lyrics) == (4, "G D/F# D/F# N.C.", None)
+    assert (verse.seconds, verse.bars, verse.lyrics) == (15, None, "We folded the morning in boats")
+    # The chorus that comes again has its length and chords, too.
+    for segment in (chorus, again):
+        assert (segment.bars, segment.chords) == (8, "G D")
+        assert segment.lyrics == "Float, float\n(to the sea)"
+    assert outro.lyrics is None

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from milonga.errors import SheetError
-from milonga.generators.measures import parse_chords
+from milonga.generators.measures import chords_text, parse_chords
 from milonga.songs.sheet.load import load_sheet, parse_sheet
 from milonga.songs.sheet.model import Layer, Segment, Sheet
+from milonga.songs.sheet.overview import overview
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs" / "song-sheet.md"
@@ -560,6 +561,7 @@ class TestMusicalTime:
             ("bars: 8\n    seconds: 15", "bars", "8 bars are 16 s at 90 BPM in 3/4, not 15"),
             ("bars: 900", "bars", "a segment has 0.5 to 600"),
             ("bars: 0", "bars", "out of range"),
+            ("bars: eight", "bars", "'eight' is not a number"),
             ("time: 7/4\n    bars: 8", "time", "no metre"),
             ("chords: Am Hm\n    bars: 8", "chords", "'Hm' is no chord"),
             ("chords: Am:x\n    bars: 8", "chords", "how many bars"),
@@ -578,10 +580,15 @@ class TestMusicalTime:
             Segment(number=1, name="A", section="verse")
 
     def test_chords_reach_the_request_in_one_form(self):
-        for text in ("Am:2 F C/E:1/2 G7:1/2", "| Am | % | F | C/E G7 |"):
-            sheet = self.sheet(f"bars: 8\n    chords: '{text}'")
+        text = "Am:2 F C/E:1/2 G7:1/2"
+        for chords in (
+            text, "'| Am | % | F | C/E G7 |'", "[Am:2, F, C/E:1/2, G7:1/2]",
+            "|\n      | Am | % |\n      | F | C/E G7 |",
+        ):  # fmt: skip
+            sheet = self.sheet(f"bars: 8\n    chords: {chords}")
             request = sheet.request(sheet.segments[0], sheet.segments[0].layers[0], seed=0)
-            assert parse_chords(request.chords) == parse_chords(text)
+            written = chords_text(parse_chords(request.chords))
+            assert written.replace("Am Am", "Am:2") == text
 
     def test_a_whole_song_has_the_tempo_key_and_metre_of_each_part(self):
         sheet = self.sheet("bars: 4\n    tempo: 100\n    key: E minor\n    time: 6/8")
@@ -589,3 +596,34 @@ class TestMusicalTime:
         assert (part.tempo, part.key, part.time) == (100, "E minor", "6/8")
         (same,) = self.sheet("bars: 4\n    tempo: 90").whole_request(seed=0).parts
         assert (same.tempo, same.key, same.time) == (None, "", "")
+
+    @pytest.mark.parametrize(
+        ("fields", "left", "bars"),
+        [
+            ("bars: 8", 8 * 3 - 1, 8),
+            ("bars: 1", 2, 1),
+            ("bars: 8\n    seconds: 16", 8 * 3 - 1, 8),  # as sheets were kept before
+            ("seconds: 16", 8 * 3, 8),
+            # A dotted quarter has one quarter and a half.
+            ("bars: 8\n    time: 6/8", 8 * 2 - 1 / 1.5, 8),
+            ("bars: 8\n    time: 4/4", 8 * 4 - 1, 8),
+        ],
+    )
+    def test_a_pickup_takes_the_last_beat_of_the_bars_before_it(self, fields, left, bars):
+        sheet = self.sheet(
+            f"{fields}\n  - {{number: 2, name: B, section: verse, bars: 4, pickup: 1}}"
+        )
+        first, second = sheet.segments
+        assert first.seconds == pytest.approx(left * 60 / 90, abs=1e-9)
+        assert second.seconds == pytest.approx(13 * 60 / 90, abs=1e-9)
+        assert [sheet.bars_of(s) for s in sheet.segments] == pytest.approx([bars, 4])
+        notes = overview(sheet, ["guide"])["notes"]
+        assert any("pickup of segment 2 comes after" in note for note in notes) == (
+            fields == "seconds: 16"
+        )
+        assert not any("off the grid" in note for note in notes)
+        assert Sheet.restore(sheet.to_dict(), Path("song.yaml")) == sheet
+
+    def test_a_pickup_longer_than_the_bars_before_it_is_refused(self):
+        with pytest.raises(SheetError, match="1 bars without the next segment's pickup of 3 beats"):
+            self.sheet("bars: 1\n  - {number: 2, name: B, section: verse, bars: 4, pickup: 3}")

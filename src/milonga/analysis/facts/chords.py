@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,16 +72,18 @@ def _held(
     rows: list[NDArray[np.float64]] = []
     asked: list[AskedChord] = []
     at = start_s
-    while at < seconds and bar_s > 0:
-        chord = chords[len(asked) % len(chords)]
+    for chord in cycle(chords):
+        if at >= seconds or bar_s <= 0:
+            break
         end = at + chord.bars * bar_s
         # One that is cut by more than half tells little.
         if end > seconds + 0.5 * chord.bars * bar_s:
             break
         first, last = (max(0, round(place / frame_s)) for place in (at, end))
         part = chroma[first:last].mean(axis=0) if last > first else np.zeros(12)
-        rows.append(part / max(float(np.linalg.norm(part)), 1e-9))
-        asked.append(chord)
+        if chord.classes:
+            rows.append(part / max(float(np.linalg.norm(part)), 1e-9))
+            asked.append(chord)
         at = end
     if len(rows) < 2 or not np.any(rows):
         return None

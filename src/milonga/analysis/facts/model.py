@@ -11,7 +11,10 @@ Verdict = Literal["met", "not met", "can't tell"]
 
 @dataclass(frozen=True, slots=True)
 class AskedChord:
-    """A chord and how many bars it lasts: its name, and its pitch classes (0 is C), root first."""
+    """A chord and how many bars it lasts: its name, and its pitch classes (0 is C), root first.
+
+    There are none where nothing is to be played.
+    """
 
     name: str
     classes: tuple[int, ...]

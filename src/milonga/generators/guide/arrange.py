@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from milonga.generators.base import Request
 from milonga.generators.guide.band.drums import Grid, drum_parts
 from milonga.generators.guide.band.harmony import bars_of, parse_key
 from milonga.generators.guide.band.harmony_parts import bass_part, chords_part, pad_part
 from milonga.generators.guide.band.styles import band_for
-from milonga.generators.guide.score import Score, ScorePart
+from milonga.generators.guide.score import Bar, Score, ScorePart
 from milonga.generators.guide.tune.lead import (
     answer_part,
     lead_part,
@@ -17,6 +20,8 @@ from milonga.generators.guide.tune.lead import (
 )
 from milonga.generators.guide.tune.melody import compose_melody
 from milonga.generators.words.sections import section_kind
+
+_SLIVER_S = 1e-6
 
 
 def arrange(
@@ -66,9 +71,23 @@ def arrange(
             if players.drums:
                 parts += drum_parts(players, bars, grid, kind, request.seed)
             parts += [
-                bass_part(players, bars, grid, kind, request.seed),
-                chords_part(players, bars, key, grid, kind, request.seed),
-                pad_part(players, bars, key, kind, request.seed),
+                _resting(bass_part(players, bars, grid, kind, request.seed), bars),
+                _resting(chords_part(players, bars, key, grid, kind, request.seed), bars),
+                _resting(pad_part(players, bars, key, kind, request.seed), bars),
             ]
     written = {part.name: part for part in parts if part is not None and part.notes}
     return Score(request.tempo, key.name, request.seconds, bars, melody, written)
+
+
+def _resting(part: ScorePart | None, bars: Sequence[Bar]) -> ScorePart | None:
+    """A part without notes where a bar has no chord, and without those that ring into it."""
+    for bar in bars:
+        if part is not None and bar.chord.silent:
+            notes = (
+                replace(note, end_s=min(note.end_s, bar.start_s))
+                if note.start_s < bar.start_s else note
+                for note in part.notes
+                if not bar.start_s <= note.start_s < bar.end_s - _SLIVER_S
+            )  # fmt: skip
+            part = replace(part, notes=tuple(notes))
+    return part

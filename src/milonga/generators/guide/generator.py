@@ -333,8 +333,9 @@ def _language_problems(request: Request) -> Iterable[Problem]:
 def _too_fast(request: Request, needed_s: float) -> Problem:
     count = sum(breath.syllables for line in request.sung for breath in breaths_of(line))
     needed = int(10 * needed_s + 1) / 10
+    lines = "1 line" if len(request.sung) == 1 else f"{len(request.sung)} lines"
     return Problem(
-        f"{count} syllables in {len(request.sung)} lines don't fit into {request.seconds:g} s at "
+        f"{count} syllables in {lines} don't fit into {request.seconds:g} s at "
         f"{request.tempo:g} BPM: sung at {FASTEST:g} syllables a second, with a breath after each "
         f"phrase and each line on a bar, they take {needed:g} s.",
         "seconds",

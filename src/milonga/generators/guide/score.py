@@ -18,7 +18,7 @@ class Chord:
     """A chord by its root's pitch class (0 is C) and its intervals in semitones.
 
     ``bass`` is the pitch class below it, where not the root; one that is ``given`` by the sheet is
-    played as it stands there.
+    played as it stands there. A ``silent`` one is ``N.C.``: only the tune and the drums go on.
     """
 
     root: int
@@ -26,6 +26,7 @@ class Chord:
     name: str
     bass: int | None = None
     given: bool = False
+    silent: bool = False
 
     @property
     def pitch_classes(self) -> tuple[int, ...]:

@@ -73,7 +73,7 @@ def project_xml(project: Project) -> Element:
     if score.places:
         markers = _element(arrangement, "Markers", id="markers", timeUnit="beats")
         for place in score.places:
-            time = _number(score.tempo.quarters(place.start_s))
+            time = _number(score.tempo.on_grid(place.start_s))
             _element(markers, "Marker", name=place.label, time=time)
     _automation(arrangement, score.tempo)
     return root
@@ -112,7 +112,7 @@ def _audio(lanes: Element, key: str, track: AudioTrack, tempo: TempoMap) -> None
     own = _element(lanes, "Lanes", id=f"{key}-lanes", track=key)
     clips = _element(own, "Clips", id=f"{key}-clips")
     for number, piece in enumerate(track.pieces):
-        begin, end = tempo.quarters(piece.start_s), tempo.quarters(piece.end_s)
+        begin, end = tempo.on_grid(piece.start_s), tempo.on_grid(piece.end_s)
         clip = _element(
             clips, "Clip", name=piece.name, time=_number(begin), duration=_number(end - begin),
             contentTimeUnit="seconds", playStart=_number(piece.start_s),

@@ -124,11 +124,13 @@ def _channels(parts: Sequence[WrittenPart]) -> list[int]:
 
 def key_name(place: Place) -> str:
     """Return a key as MIDI names it, ``Am`` for "A minor"; empty for one that can't be read."""
-    words = place.key.replace("♭", "b").replace("♯", "#").split()
+    words = place.key.replace("♭", "b").replace("♯", "#").replace("-", " ").split()
     if not words or words[0][:1].upper() not in _PITCHES:
         return ""
     tonic, rest = words[0][0].upper(), words[0][1:]
-    minor = rest.endswith("m") or any(word.casefold().startswith("min") for word in words[1:])
+    minor = rest.endswith("m") or any(
+        word.casefold().startswith(("min", "men", "mol")) for word in words[1:]
+    )
     pitch = _PITCHES[tonic] + rest.count("#") - rest.count("b")
     return (_MINORS if minor else _NATURALS)[pitch % 12]
 

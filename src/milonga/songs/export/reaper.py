@@ -49,7 +49,8 @@ def _tempo(tempo: TempoMap) -> Iterator[str]:
     yield "  VIS 1 0 1"
     yield f"  DEFSHAPE {_SQUARE} -1 -1"
     for point in tempo.points:
-        signature = point.denominator << 16 | point.numerator
+        # A time signature begins a bar anew; 0 is none.
+        signature = point.denominator << 16 | point.numerator if point.begins_bar else 0
         yield f"  PT {_number(point.at_s)} {_number(point.bpm)} {_SQUARE} {signature} 0 1"
     yield ">"
 

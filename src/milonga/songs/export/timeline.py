@@ -2,19 +2,21 @@
 
 A workstation counts quarter notes, a sheet gives seconds. Where a segment is no whole number of
 bars its last bar is stretched a little, or one of fewer beats follows, so that what comes after
-stands on a bar line.
+stands on a bar line. A pickup stands on the last beats of the bar before it, where that lacks them.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from milonga.generators.measures import DEFAULT_TIME, METRES, Metre
 
 _SLOWEST, _FASTEST = 5.0, 960.0
 """Quarter notes a minute that workstations take."""
+_SAMPLE_S = 1.2e-5
+"""Segments start on samples, half a sample of 44.1 kHz beside their bar at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,20 @@ class Place:
 class TempoPoint:
     """From here on: ``bpm`` quarter notes a minute, bars of ``numerator``/``denominator``.
 
-    ``quarters`` counts from the start of the song, ``bar`` from 0.
+    ``quarters`` counts from the start of the song, ``bar`` from 0; only a tempo changes within one.
     """
 
     at_s: float
     quarters: float
-    bar: int
+    bar: float
     bpm: float
     numerator: int
     denominator: int
+
+    @property
+    def begins_bar(self) -> bool:
+        """False where only the tempo changes, within a bar."""
+        return float(self.bar).is_integer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,12 @@ class TempoMap:
         point = self.points[max(0, bisect_right([p.at_s for p in self.points], at_s) - 1)]
         return point.quarters + (at_s - point.at_s) * point.bpm / 60
 
+    def on_grid(self, at_s: float) -> float:
+        """Return the same, moved to the half beat that lies within half a sample."""
+        quarters = self.quarters(at_s)
+        near = round(2 * quarters) / 2
+        return near if abs(self.seconds(near) - at_s) <= _SAMPLE_S else quarters
+
     def seconds(self, quarters: float) -> float:
         """Return the time that lies so many quarter notes after the start of the song."""
         found = bisect_right([p.quarters for p in self.points], quarters + 1e-9) - 1
@@ -76,6 +89,16 @@ class TempoMap:
         return len(self.points) == 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Bars alike, or a part of one: their number, quarter notes, seconds, time signature."""
+
+    bars: float
+    quarters: float
+    seconds: float
+    signature: tuple[int, int]
+
+
 def tempo_map(places: Sequence[Place]) -> TempoMap:
     """Make the tempo map of segments that follow one another.
 
@@ -83,16 +106,21 @@ def tempo_map(places: Sequence[Place]) -> TempoMap:
         places: in order of time; the first starts the song.
     """
     points: list[TempoPoint] = []
-    at_s, quarters, bar = 0.0, 0.0, 0
+    at_s, quarters, bar = 0.0, 0.0, 0.0
+    begun: Metre | None = None
     for place, after in zip(places, [*places[1:], None], strict=True):
         ends = place.end_s if after is None else after.start_s
-        for bars, size, seconds in _bars(ends - at_s, place):
-            bpm = min(max(60 * bars * size / seconds, _SLOWEST), _FASTEST)
-            new = TempoPoint(at_s, quarters, bar, bpm, *_signature(size, place.metre))
+        runs = _runs(ends - at_s, place, _lent(place, after), begun)
+        begun = None if runs[-1].bars.is_integer() else place.metre
+        for run in runs:
+            bpm = min(max(60 * run.quarters / run.seconds, _SLOWEST), _FASTEST)
+            new = TempoPoint(at_s, quarters, bar, bpm, *run.signature)
             if not points or not _same(points[-1], new):
                 points.append(new)
-            at_s, quarters, bar = at_s + seconds, quarters + bars * size, bar + bars
-    return TempoMap(tuple(points) or (TempoPoint(0.0, 0.0, 0, 120.0, 4, 4),))
+            at_s, quarters, bar = at_s + run.seconds, quarters + run.quarters, bar + run.bars
+            # Parts of a bar sum to it, but for rounding.
+            bar = float(round(bar)) if abs(bar - round(bar)) < 1e-6 else bar
+    return TempoMap(tuple(points) or (TempoPoint(0.0, 0.0, 0.0, 120.0, 4, 4),))
 
 
 def _same(before: TempoPoint, new: TempoPoint) -> bool:
@@ -110,24 +138,53 @@ def _signature(quarters: float, metre: Metre) -> tuple[int, int]:
     return max(1, round(quarters * under / 4)), under
 
 
-def _bars(seconds: float, place: Place) -> list[tuple[int, float, float]]:
-    """Divide a segment into runs of bars: their number, the quarter notes of each, the seconds of
-    all. Those of the pickup come first, then those in the sheet's tempo, then what leads on."""
-    beat_s = 60 / place.tempo
-    metre = place.metre
-    pickup_s = place.pickup * beat_s
-    if 0 < pickup_s < seconds - beat_s / 2:
-        first = (1, place.pickup * metre.beat_quarters, pickup_s)
-        return [first, *_bars(seconds - pickup_s, replace(place, pickup=0.0))]
+def _pickup_s(place: Place) -> float:
+    """The seconds of a segment's pickup; 0 where it has none, or hardly more."""
+    pickup_s = place.pickup * 60 / place.tempo
+    longest = place.end_s - place.start_s - 30 / place.tempo
+    return pickup_s if 0 < pickup_s < longest else 0.0
+
+
+def _lent(place: Place, after: Place | None) -> float:
+    """The beats that a segment's last bar leaves to the pickup behind it."""
+    if after is None or not _pickup_s(after):
+        return 0.0
+    return after.pickup * after.metre.beat_quarters / place.metre.beat_quarters % place.metre.beats
+
+
+def _runs(seconds: float, place: Place, lent: float, begun: Metre | None) -> list[_Run]:
+    """Divide a segment: its pickup, the bars in the sheet's tempo, then what leads on.
+
+    Args:
+        seconds: of the segment.
+        place: where it lies.
+        lent: beats that the next pickup takes of its last bar.
+        begun: the metre of the bar that its pickup completes; None where that is one of its own.
+    """
+    beat_s, metre = 60 / place.tempo, place.metre
+    runs = []
+    if pickup_s := _pickup_s(place):
+        quarters = place.pickup * metre.beat_quarters
+        bars = quarters / begun.quarters if begun else 1.0
+        signature = _signature(begun.quarters, begun) if begun else _signature(quarters, metre)
+        runs.append(_Run(bars, quarters, pickup_s, signature))
+        seconds -= pickup_s
     bar_s = metre.beats * beat_s
-    full = int(seconds / bar_s + 1e-6)
+    full = int((seconds + _SAMPLE_S) / bar_s)
     rest = seconds - full * bar_s
-    left = round(rest / beat_s)
-    if full and abs(rest) < 1e-6 * bar_s:
-        return [(full, metre.quarters, seconds)]
-    if full and left == 0:
+    whole = _signature(metre.quarters, metre)
+    beats = max(1, round(rest / beat_s))
+    last = _Run(
+        1.0, beats * metre.beat_quarters, rest, _signature(beats * metre.beat_quarters, metre)
+    )
+    left = metre.beats - lent
+    if lent and abs(rest - left * beat_s) <= _SAMPLE_S:
+        last = _Run(left / metre.beats, left * metre.beat_quarters, left * beat_s, whole)
+    elif full and abs(rest) <= _SAMPLE_S:
+        return [*runs, _Run(float(full), full * metre.quarters, full * bar_s, whole)]
+    elif full and rest < beat_s / 2:
         # Too little for a beat: the last bar takes it.
-        last = (1, metre.quarters, bar_s + rest)
-        return [(full - 1, metre.quarters, (full - 1) * bar_s), last] if full > 1 else [last]
-    last = (1, max(1, left) * metre.beat_quarters, rest)
-    return [(full, metre.quarters, full * bar_s), last] if full else [last]
+        full, last = full - 1, _Run(1.0, metre.quarters, bar_s + rest, whole)
+    if full:
+        runs.append(_Run(float(full), full * metre.quarters, full * bar_s, whole))
+    return [*runs, last]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from itertools import takewhile
@@ -47,6 +48,7 @@ class _Gatherer:
         self._level = 0
         self._begun = self._closed = False  # the song's lyrics without a label
         self._ruled: list[Line] | None = None  # the lines behind the last rule
+        self._first_label = math.inf  # its line
 
     def take(self, part: Part) -> None:
         if isinstance(part, Rule):
@@ -85,6 +87,7 @@ class _Gatherer:
             self._target = None
 
     def _labelled(self, part: Labelled) -> None:
+        self._first_label = min(self._first_label, part.label.number)
         if part.level and self.drafts and part.level <= self._level:
             self._target = self.song
         target = self._target
@@ -201,10 +204,11 @@ class _Gatherer:
         return bool(drafts)
 
     def _untagged_title(self, above: Sequence[Line]) -> None:
-        """Take the one line above the first section of plain lyrics as the title."""
+        """Take the one line above the first section of plain lyrics, and above all labels, as the
+        title."""
         song = self.song
         filled = [line for line in above if line.text]
-        if len(filled) == 1 and "name" not in song.values and not song.labelled:
+        if len(filled) == 1 and "name" not in song.values and filled[0].number < self._first_label:
             (line,) = filled
             if (
                 field_of(line.text) is None

@@ -307,9 +307,12 @@ def _chords(draft: Draft) -> tuple[Change, ...]:
     """Join the chords of a segment: those between bar lines share a bar, else each has one."""
     found: list[Change] = []
     for line in draft.chords:
-        text = re.sub(r"\(.*?\)|\bN\.\s?C\.?|[x×]\s?\d+|\*", " ", line.text)
+        text = re.sub(r"\(.*?\)|[x×]\s?\d+|\*", " ", line.text)
+        # An empty bar goes on with the one before.
+        text = re.sub(r"(?<=\|)\s+(?=\|)", " % ", text)
         try:
-            found += parse_chords(text if "|" in text else text.replace("-", " "))
+            text = text if "|" in text else text.replace("-", " ")
+            found += parse_chords(text, found[-1].chord if found else None)
         except ValueError:
             draft.leave(line, "chords")
     if found:

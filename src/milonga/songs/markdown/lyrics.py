@@ -24,6 +24,7 @@ from milonga.songs.markdown.tags import (
 from milonga.songs.sheet.fields import TEXTS
 from milonga.songs.sheet.labels import field_of
 from milonga.songs.sheet.lyrics import has_words, unbalanced
+from milonga.songs.sheet.quantities import is_length
 from milonga.songs.sheet.text import lyrics_text
 
 _NO_LYRICS = re.compile(
@@ -43,10 +44,11 @@ _CHORD = rf"{_ROOT}(?:min|maj|dim|aug|sus|add|m|M|\+|°|ø|\d{{1,2}}|[#b♯♭]\
 _SUNG_CHORDS = re.compile(r"(?:(?:Do|R[eé]|Mi|Fa|Sol|La|Si|Dom|Rem|Mim|Sim)(?:[\s,-]+|$))+")
 """Names of notes that may be words: "La La La". Where they stand apart, they are chords."""
 _CHORD_TAG = re.compile(rf"\[({_CHORD})\]")
+_PLAYED = rf"(?:{_CHORD}|N\.\s?C\.?)"
 _CHORDS = re.compile(
-    rf"(?:\|:?\s*)?{_CHORD}(?:\*?[\s|/%:-]+{_CHORD})+\*?[\s|/%:]*(?:\s*\([^()]*\))?"
+    rf"(?:\|:?\s*)?{_PLAYED}(?:\*?[\s|/%:-]+{_PLAYED})+\*?[\s|/%:]*(?:\s*\([^()]*\))?"
 )
-_CHART = re.compile(rf"{_CHORD}|N\.\s?C\.?")
+_CHART = re.compile(_PLAYED)
 """A chord alone, which beside lines of chords is played."""
 _CHART_MARKS = re.compile(r"\[/?(?:ch|tab)\]")
 _TABLATURE = re.compile(r"[A-Ga-g][#b]?\s?\|.*--.*")
@@ -102,22 +104,26 @@ def take_lyrics(draft: Draft, *, bilingual: bool = False) -> str | None:
 
 
 def sing_again(drafts: Sequence[Draft], lyrics: Sequence[str | None]) -> list[str | None]:
-    """Return the lyrics with repeats sung out; an empty chorus has those of an earlier one."""
+    """Return the lyrics with repeats sung out; an empty chorus has those of an earlier one, and its
+    length and chords where it gives none."""
     found: list[str | None] = []
-    earlier: dict[str, str] = {}  # by section, with its number and without
+    earlier: dict[str, tuple[str, Draft]] = {}  # by section, with its number and without
     for draft, words in zip(drafts, lyrics, strict=True):
         section = draft.values.get("section", "")
         base = section.split(" ")[0]
         if not has_words(words) and not draft.instrumental and (base in _AGAIN or draft.again):
-            again = earlier.get(section, earlier.get(base))
+            again, first = earlier.get(section, earlier.get(base, ("", draft)))
             if again:
+                if draft.bars is None and "seconds" not in draft.numbers:
+                    draft.bars = first.bars
+                draft.chords = draft.chords or first.chords
                 # Its own directions first; those that come again with the words are not said twice.
                 said = ("", *again.split("\n"))
                 own = [line for line in (words or "").split("\n") if line not in said]
                 words = "\n".join([*own, again])
                 draft.guess("lyrics", f"the {base} again", draft.line)
         if words and has_words(words):
-            earlier[section] = earlier[base] = words
+            earlier[section] = earlier[base] = words, draft
             if draft.times > 1:
                 words = "\n\n".join([words] * draft.times)
                 draft.guess("lyrics", f"sung {draft.times} times", draft.line)
@@ -138,8 +144,11 @@ class _Taker:
         tag = section_tag(line.text, gap=self._gap)
         self._gap = not line.text.strip()
         opening = re.fullmatch(r"\[([^\[\]]+)\]:?", line.text.strip())
+        aside = opening or re.fullmatch(r"\(([^()]+)\)", line.text.strip())
         if tag is not None:
             self._section(tag, line)
+        elif aside is not None and not self._sung and self._length(aside[1], line):
+            pass
         elif self._sung or opening is None or not _opening_tag(self._draft, line, opening[1]):
             self._words(line)
 
@@ -150,7 +159,7 @@ class _Taker:
         else:
             self._marked = True
             _set_section(draft, tag, line)
-            self.kept += [f"[{text}]" for text in tag.directions]
+            self.kept += [f"[{text}]" for text in tag.directions if not self._length(text, line)]
             draft.times, draft.again = max(draft.times, tag.times), tag.again
         for text in tag.behind:
             draft.guess("lyrics", f"a direction, from {text!r} behind [{tag.written}]", line.number)
@@ -158,6 +167,13 @@ class _Taker:
             draft.leave(Line(line.number, text), f"more than {MOST_TIMES} times")
         if tag.sung:
             self._words(Line(line.number, tag.sung))
+
+    def _length(self, text: str, line: Line) -> bool:
+        """Take a text that only says how long the segment is: "8 bars"."""
+        if not is_length(text):
+            return False
+        put(self._draft, "seconds", Line(line.number, text))
+        return True
 
     def _words(self, line: Line) -> None:
         draft = self._draft

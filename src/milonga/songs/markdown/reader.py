@@ -29,7 +29,7 @@ _BOLD = re.compile(
     r"(?:\s*[:：]\s*(?P=b)|(?P=b)\s*[:：])(?P<value>.*)$"
 )
 _BOLD_ALONE = re.compile(r"^(?:\*\*|__)([^*_]+)(?:\*\*|__)$")
-_CHORDS = re.compile(r"(?:[A-G][#b]?[\w#/°ø+]*(?:\s+|$))+|[x×]\s?\d+")
+_CHORDS = re.compile(r"(?:(?:[A-G][#b]?[\w#/°ø+]*|N\.\s?C\.?|%)(?:\s+|$))+|[x×]\s?\d+")
 _SLANTED = re.compile(r"^([*_])(?![*_\s])([^*_]+)\1$")
 _NEXT_BOLD = re.compile(r"\s?[|•·;,]?\s(?=\*\*[^*\n:：]{1,60}(?:[:：]\s?\*\*|\*\*\s?[:：]))")
 _PLAIN = re.compile(
@@ -278,7 +278,9 @@ class _Reader:
         elif len(cells) == 2 and field_of(name := plain_text(cells[0].text).rstrip(":： ")):
             yield Labelled(Line(cells[0].number, name), field_of(name), (cells[1],))
         elif cells and all(_CHORDS.fullmatch(cell.text) for cell in cells):
-            chart = " | ".join(cell.text for cell in cells if cell.text[0] not in "x×")
+            # An empty bar goes on with the one before.
+            bars = row[row.index(cells[0]) : row.index(cells[-1]) + 1]
+            chart = " | ".join(bar.text or "%" for bar in bars if bar.text[:1] not in ("x", "×"))
             yield Prose(Line(cells[0].number, f"| {chart} |"))
         elif cells and not all(re.fullmatch(r"[:\s-]*", cell.text) for cell in cells):
             yield Left(

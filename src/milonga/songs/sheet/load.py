@@ -127,6 +127,8 @@ def _explained(error: ValidationError, document: Document) -> Iterable[Fault]:
             message = f"There is no role {found['input']!r}."
             step = f"Did you mean {near!r}?" if near else f"Known: {', '.join(known)}."
         elif found["type"] == "missing_length":
+            if any(fault.loc == (*loc, "bars") for fault in document.faults):
+                continue  # there are bars, with a problem of their own
             loc, step = (*loc, "seconds"), _MISSING["seconds"]
             message = "It is empty." if loc in document.lines else message
         elif found["type"] == "lengths":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self, get_args
 
@@ -91,7 +92,8 @@ class Segment(_Part):
     """0 where only ``bars`` are given, until the segment is in a sheet."""
     bars: Bars | None = None
     pickup: Pickup = 0.0
-    """Beats before the first bar, which ``bars`` doesn't count."""
+    """Beats before the first bar, which ``bars`` doesn't count: the segment before leaves them the
+    end of its last bar, if it is given in bars, too."""
     tempo: Tempo | None = None
     time: Time | None = None
     key: OneLine = None
@@ -210,11 +212,19 @@ class Sheet(_Part):
         for index, segment in enumerate(self.segments):
             seconds, given = self._seconds_of(segment), segment.seconds
             low, high = map(number_text, SECONDS)
-            meant = f"{_amount(segment)} are {seconds:.4g} s at {self.tempo_of(segment):g} BPM"
+            lent = self._lent(segment)
+            meant = (
+                f"{_amount(segment, lent)} are {seconds:.4g} s at {self.tempo_of(segment):g} BPM"
+            )
             meant += f" in {self.time_of(segment)}"
             if not SECONDS[0] <= seconds <= SECONDS[1]:
                 wrong[index] = f"{meant}; a segment has {low} to {high}."
-            elif segment.bars and given and abs(seconds - given) > _ROUNDED_S:
+            elif (
+                segment.bars
+                and given
+                and min(abs(seconds - given), abs(self._in_seconds(segment, 0.0) - given))
+                > _ROUNDED_S
+            ):
                 wrong[index] = f"{meant}, not {given:g}. Give one of the two."
         if wrong:
             first = self.segments[min(wrong)]
@@ -224,8 +234,21 @@ class Sheet(_Part):
     def _seconds_of(self, segment: Segment) -> float:
         if segment.bars is None:
             return segment.seconds
-        beats = segment.bars * self.metre_of(segment).beats + segment.pickup
+        return self._in_seconds(segment, self._lent(segment))
+
+    def _in_seconds(self, segment: Segment, lent: float) -> float:
+        """Return how long the bars of a segment are, with its pickup and without ``lent`` beats."""
+        beats = (segment.bars or 0.0) * self.metre_of(segment).beats + segment.pickup - lent
         return beats * 60.0 / self.tempo_of(segment)
+
+    def _lent(self, segment: Segment) -> float:
+        """Return the beats of its last bar that a segment given in bars leaves to the pickup
+        behind it."""
+        behind = self._behind(segment) if segment.bars is not None else None
+        if behind is None or not behind.pickup:
+            return 0.0
+        quarters = behind.pickup * self.metre_of(behind).beat_quarters
+        return quarters / self.metre_of(segment).beat_quarters
 
     def __eq__(self, other: object) -> bool:
         # Where a sheet was read from is no part of what it says.
@@ -307,16 +330,23 @@ class Sheet(_Part):
         return metre_of(self.time_of(segment))
 
     def bars_of(self, segment: Segment) -> float:
-        """Return the segment's length in bars, its pickup left out."""
+        """Return the segment's length in bars: without its pickup, with that of the next segment
+        where it has left beats to it."""
         beats = segment.seconds * self.tempo_of(segment) / 60.0 - segment.pickup
-        return beats / self.metre_of(segment).beats
+        return (beats + self._lent(segment)) / self.metre_of(segment).beats
+
+    def _behind(self, segment: Segment) -> Segment | None:
+        pairs = pairwise((*self.segments, None))
+        return next(
+            (after for each, after in pairs if each and each.number == segment.number), None
+        )
 
     def _next_tempo(self, segment: Segment) -> float | None:
         """Return the tempo of the segment behind one, where it is another."""
-        tempo = self.tempo_of(segment)
-        numbers = [each.number for each in self.segments]
-        behind = self.segments[numbers.index(segment.number) + 1 :][:1]
-        return next((self.tempo_of(each) for each in behind if self.tempo_of(each) != tempo), None)
+        behind = self._behind(segment)
+        if behind is None or self.tempo_of(behind) == self.tempo_of(segment):
+            return None
+        return self.tempo_of(behind)
 
     def key_of(self, segment: Segment) -> str:
         """Return the segment's key."""
@@ -411,9 +441,10 @@ class Sheet(_Part):
             return self.folder / segment.baseline
 
 
-def _amount(segment: Segment) -> str:
+def _amount(segment: Segment, lent: float) -> str:
     pickup = f" and {number_text(segment.pickup)} beats" if segment.pickup else ""
-    return f"{number_text(segment.bars or 0.0)} bars{pickup}"
+    less = f" without the next segment's pickup of {number_text(lent)} beats" if lent else ""
+    return f"{number_text(segment.bars or 0.0)} bars{pickup}{less}"
 
 
 def _chords(segment: Segment) -> str:

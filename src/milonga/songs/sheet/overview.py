@@ -132,8 +132,14 @@ def _notes(sheet: Sheet) -> Iterator[str]:
 def _bar_notes(segment: Segment, following: Segment | None, sheet: Sheet) -> Iterator[str]:
     bars, metre, tempo = sheet.bars_of(segment), sheet.metre_of(segment), sheet.tempo_of(segment)
     near = max(1, round(bars))
-    # The pickup of the next segment may fill the last bar.
-    filled = bars + (following.pickup if following else 0.0) / metre.beats
+    # Where seconds are given, the pickup of the next segment may fill the last bar.
+    after = following.pickup if following and segment.bars is None else 0.0
+    filled = bars + after / metre.beats
+    if following and after and abs(bars - round(bars)) <= OFF_GRID:
+        yield (
+            f"the pickup of segment {following.number} comes after its last bar. To have it on the "
+            f"last beats of that bar write bars: {near} instead of seconds."
+        )
     if all(abs(each - round(each)) > OFF_GRID for each in (bars, filled)):
         seconds = (near * metre.beats + segment.pickup) * 60.0 / tempo
         yield (

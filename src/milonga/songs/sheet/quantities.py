@@ -85,6 +85,18 @@ def find_duration(text: str) -> Found | None:
     return Found(value, match.start(), match.end(), kind, match["low"] is not None)
 
 
+def is_length(text: str) -> bool:
+    """Tell if a text is nothing but a length with its unit: "8 bars", "15 s".
+
+    >>> is_length("8 bars"), is_length("soft, 8 bars"), is_length("2")
+    (True, False, False)
+    """
+    found = find_duration(text)
+    if found is None or re.search(r"\w", text[: found.start] + text[found.end :]):
+        return False
+    return found.unit == "bars" or re.search(r"\d\s*[a-z:\"″]", plain(text)) is not None
+
+
 def find_tempo(text: str, *, need_unit: bool = False) -> Found | None:
     """Find the first tempo in a text, in BPM; of a range the middle.
 

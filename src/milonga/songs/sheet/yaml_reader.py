@@ -26,7 +26,7 @@ TEXT_LIMIT = 4 << 20
 
 _SCALAR_TAGS = ("str", "int", "float", "bool", "null", "timestamp", "merge", "value")
 _NUMBERS = {
-    "number": (number, "a number", "Write for example -6 or 1.5."),
+    "number": (number, "a number", "Write for example 8, 1.5 or -6."),
     "seconds": (exact_seconds, "a number of seconds", "Write for example 12.5 or 1:30."),
     "tempo": (exact_tempo, "a tempo", "Write beats per minute, for example 122."),
 }
@@ -196,6 +196,10 @@ class _Reader:
             return None if None in names else names
         if kind == "options":
             return self.options(node, loc)
+        if kind == "chords" and isinstance(node, yaml.SequenceNode):
+            self._count(node)
+            chords = [self.scalar(child, loc) for child in node.value]
+            return None if None in chords else " ".join(map(str, chords))
         text = self.scalar(node, loc)
         if text is None or kind in ("text", "time", "chords"):
             return text

@@ -230,7 +230,9 @@ def _chords(text: str) -> tuple[AskedChord, ...]:
     return tuple(
         AskedChord(
             change.chord.name,
-            tuple((change.chord.root + step) % 12 for step in change.chord.intervals),
+            ()
+            if change.chord.silent
+            else tuple((change.chord.root + step) % 12 for step in change.chord.intervals),
             float(change.bars),
         )
         for change in changes

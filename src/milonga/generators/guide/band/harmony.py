@@ -42,6 +42,7 @@ _KEY = re.compile(
     r"(?P<accidental>##|#|bb|b|sharp|flat|sostenido|bemol)?"
     r"(?P<mode>(?:[\s-]*(?:m|min|maj|minor|major|menor|mayor|dur|moll)|[\s-]+.*)?)"
 )
+_GERMAN = re.compile(r"(?P<note>[a-h])(?P<accidental>is|e?s)?[\s-]*(?P<mode>dur|moll)")
 _ACCIDENTALS = {"#": 1, "sharp": 1, "sostenido": 1, "b": -1, "flat": -1, "bemol": -1}
 
 KEY_FORMS = "Write it like 'A minor', 'F# major', 'Bb', 'Am', 'D dorian', 'la menor' or '8A'."
@@ -76,7 +77,8 @@ class Key:
 
 
 def parse_key(text: str) -> Key:
-    """A key from how musicians write it, English or Spanish, note name first; also Camelot.
+    """A key from how musicians write it, English, Spanish or German, note name first; also
+    Camelot.
 
     Raises:
         GeneratorError: it isn't one; the step names forms that are.
@@ -91,6 +93,11 @@ def parse_key(text: str) -> Key:
         # The wheel goes by fifths: 8B is C major, 8A its relative minor.
         tonic = (int(camelot[1]) - 8) * 7 % 12
         return Key(tonic, "major") if camelot[2] == "b" else Key((tonic + 9) % 12, "minor")
+    if german := _GERMAN.fullmatch(given):
+        # B is what others call B flat, and H what they call B.
+        note = {**_NOTES, "b": 10, "h": 11}[german["note"]]
+        shift = {None: 0, "is": 1}.get(german["accidental"], -1)
+        return Key((note + shift) % 12, "major" if german["mode"] == "dur" else "minor")
     match = _KEY.fullmatch(given)
     mode = None if match is None else _mode(match["mode"].strip())
     if match is None or mode is None:
@@ -204,7 +211,9 @@ def _given(chords: str, count: int) -> list[tuple[float, Chord]]:
     for change in cycle(parse_chords(chords)):
         symbol, end = change.chord, min(at + change.bars, Fraction(count))
         bass = symbol.bass if symbol.bass != symbol.root else None
-        one = Chord(symbol.root, symbol.intervals, symbol.name, bass, given=True)
+        one = Chord(
+            symbol.root, symbol.intervals, symbol.name, bass, given=True, silent=symbol.silent
+        )
         while at < end:
             found.append((float(at), one))
             at = min(Fraction(int(at) + 1), end)
