@@ -1052,9 +1052,19 @@ MUTATIONS: tuple[Mutation, ...] = (
         "tests/songs/export/test_timeline.py",
         (
             "pickup-is-no-bar",
-            "if 0 < pickup_s < seconds - beat_s / 2:",
-            "if False:",
+            "return pickup_s if 0 < pickup_s < longest else 0.0",
+            "return 0.0",
             "After a pickup everything stands beside the bar lines of the workstation.",
+        ),
+    ),
+    *_faults(
+        "songs/sheet/model.py",
+        "tests/songs/sheet/test_load.py",
+        (
+            "pickup-on-top",
+            "return self._in_seconds(segment, self._lent(segment))",
+            "return self._in_seconds(segment, 0.0)",
+            "Every pickup makes the song a beat longer than its bars.",
         ),
     ),
     *_faults(
