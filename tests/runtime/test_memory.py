@@ -2,9 +2,6 @@
 
 import errno
 import platform
-import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -16,7 +13,6 @@ from milonga.runtime.memory import (
     is_out_of_memory,
     raise_if_short,
     total_memory,
-    unmap_read,
 )
 
 LEFT = """
@@ -134,24 +130,3 @@ def test_lack_of_memory_behind_another_error():
 def test_other_failures_are_no_lack_of_memory(error):
     assert not is_out_of_memory(error)
     raise_if_short(error)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the system leaves pages where they are")
-def test_pages_of_a_mapped_file_leave_the_process_and_nothing_is_lost(tmp_path):
-    path = tmp_path / "numbers"
-    expected = np.arange(1 << 20, dtype=np.int32)
-    expected.tofile(path)
-    mapped = np.memmap(path, np.int32, "c")
-    own = expected.copy()
-
-    def resident() -> int:
-        line = re.search(r"RssFile:\s+(\d+)", Path("/proc/self/status").read_text())
-        return int(line[1]) * 1024 if line else 0
-
-    assert int(mapped.sum()) == int(expected.sum())
-    before = resident()
-    for array in (mapped, own):
-        unmap_read(array.ctypes.data + 4, array.nbytes - 8)
-    assert resident() < before - 3 * (1 << 20)
-    assert np.array_equal(mapped, expected)
-    assert np.array_equal(own, expected)

@@ -27,16 +27,17 @@ def test_pages_of_a_file_are_given_back_and_read_again(tmp_path):
     assert mapped.sum() == numbers.sum()
     address, size = mapped.ctypes.data, mapped.nbytes
     assert resident(address, size) == size
-    let_go([(address + 1, size - 1)])
+    let_go(address + 1, size - 1)
     assert resident(address, size) <= mmap.PAGESIZE
     assert np.array_equal(mapped, numbers)
     # A page of its own now: it would be lost.
     mapped[1000] = -1
-    let_go([(address, size)])
+    let_go(address, size)
     assert mapped[1000] == -1
 
 
 def test_memory_that_is_no_files_stays():
     numbers = np.arange(1 << 18, dtype=np.float64)
-    let_go([(numbers.ctypes.data, numbers.nbytes), (0, 0)])
+    let_go(numbers.ctypes.data, numbers.nbytes)
+    let_go(0, 0)
     assert np.array_equal(numbers, np.arange(1 << 18))

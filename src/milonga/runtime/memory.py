@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import re
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from milonga.errors import MilongaError
@@ -50,45 +49,58 @@ def peak_memory() -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
 
 
-def let_go(ranges: Iterable[tuple[int, int]]) -> None:
-    """Give back the memory of what is mapped from files and isn't needed for now; reading it
-    again takes it from the file. Does nothing to memory that isn't mapped or was written to, and
-    on systems other than Linux.
+def resident_memory() -> int | None:
+    """Return the bytes that this process holds now; None where the system doesn't say."""
+    import psutil
+
+    try:
+        return int(psutil.Process().memory_info().rss)
+    except psutil.Error:
+        return None
+
+
+def let_go(address: int, size: int) -> None:
+    """Give back memory that is mapped from a file and was read; reading it again takes it from the
+    file. Pages that were written to, or are no file's, stay, as does everything on systems other
+    than Linux.
 
     Args:
-        ranges: address of the first byte, and size in bytes.
+        address: of the first byte.
+        size: in bytes.
+
+    Source: man 2 madvise (MADV_DONTNEED), man 5 proc_pid_pagemap.
     """
     if sys.platform != "linux":
         return
     import ctypes
     import mmap
 
-    page, advise = mmap.PAGESIZE, ctypes.CDLL(None).madvise
-    mappings = _untouched()
-    for address, size in ranges:
-        first, last = -(-address // page) * page, (address + size) // page * page
-        if first < last and any(begin <= first and last <= end for begin, end in mappings):
-            advise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), mmap.MADV_DONTNEED)
+    # Whole pages alone: what lies beside them is another's.
+    first, last = -(-address // mmap.PAGESIZE), (address + size) // mmap.PAGESIZE
+    if first < last and _is_in_files(first, last - first):
+        start, length = first * mmap.PAGESIZE, (last - first) * mmap.PAGESIZE
+        ctypes.CDLL(None).madvise(
+            ctypes.c_void_p(start), ctypes.c_size_t(length), mmap.MADV_DONTNEED
+        )
 
 
-def _untouched() -> list[tuple[int, int]]:
-    """List what is mapped from files and was never written to, which would be lost."""
-    found: list[tuple[int, int]] = []
+_THERE, _OF_A_FILE = 0b11 << 62, 1 << 61
+"""Of an entry in the table of pages: in memory or swapped out; a file's."""
+
+
+def _is_in_files(first: int, count: int) -> bool:
+    """Check that nothing would be lost: each page is a file's, or was never used."""
+    import numpy as np
+
     try:
-        lines = Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace").splitlines()
+        with open("/proc/self/pagemap", "rb", buffering=0) as table:
+            table.seek(8 * first)
+            entries = np.frombuffer(table.read(8 * count), np.uint64)
     except OSError:
-        return found
-    head: tuple[int, int] | None = None
-    for line in lines:
-        if (match := _MAPPING.match(line)) is not None:
-            head = (int(match[1], 16), int(match[2], 16)) if match[3] != "0" else None
-        elif head is not None and line.startswith("Anonymous:") and line.split()[1] == "0":
-            found.append(head)
-    return found
+        return False
+    own = (entries & np.uint64(_THERE) != 0) & (entries & np.uint64(_OF_A_FILE) == 0)
+    return len(entries) == count and not own.any()
 
-
-_MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ (\d+)")
-"""A line of a mapping: from, to, and the number of its file, 0 for none."""
 
 SHORT_OF_MEMORY = "Memory ran out. Close other programs, or use fewer seconds at a time."
 """The message where nothing better is known."""
@@ -144,44 +156,6 @@ def return_freed() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
-
-
-def unmap_read(address: int, size: int) -> None:
-    """Take pages of a file that was mapped into memory and read out of this process's memory; they
-    stay in the system's cache, and reading them again is allowed. Other memory is left alone, and
-    so is all where the system isn't Linux.
-
-    Args:
-        address: of the first byte; nothing there may have been written.
-        size: bytes.
-
-    Source: man 2 madvise (MADV_DONTNEED), man 5 proc_pid_maps.
-    """
-    if sys.platform != "linux":
-        return
-    import ctypes
-    import mmap
-
-    # Whole pages alone: what lies beside them is another's.
-    first = -(-address // mmap.PAGESIZE) * mmap.PAGESIZE
-    length = (address + size) // mmap.PAGESIZE * mmap.PAGESIZE - first
-    if length > 0 and _is_mapped_file(first, first + length):
-        ctypes.CDLL(None).madvise(
-            ctypes.c_void_p(first), ctypes.c_size_t(length), mmap.MADV_DONTNEED
-        )
-
-
-def _is_mapped_file(first: int, stop: int) -> bool:
-    try:
-        lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return False
-    for line in lines:
-        span, _, _, _, inode, *_ = line.split(maxsplit=5)
-        low, high = (int(end, 16) for end in span.split("-"))
-        if low <= first and stop <= high:
-            return inode != "0"
-    return False
 
 
 def _container_number(name: str) -> int | None:

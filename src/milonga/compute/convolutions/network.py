@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from milonga.runtime.memory import unmap_read
+from milonga.runtime.memory import let_go
 
 Padding = Literal["zeros", "reflect"]
 
@@ -124,10 +124,10 @@ def plain_weight(conv: Any) -> Tensor:
         direction, size = conv.weight_v.detach().float(), conv.weight_g.detach().float()
         axes = tuple(range(1, direction.ndim))
         found: Tensor = direction * (size / direction.norm(dim=axes, keepdim=True))
-        unmap_read(direction.data_ptr(), direction.nbytes)
+        let_go(direction.data_ptr(), direction.nbytes)
         return found
     plain: Tensor = conv.weight.detach().float()
     if hasattr(conv, "parametrizations"):
         for given in conv.parametrizations.weight.parameters():
-            unmap_read(given.data_ptr(), given.nbytes)
+            let_go(given.data_ptr(), given.nbytes)
     return plain

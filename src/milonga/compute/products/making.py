@@ -8,7 +8,7 @@ import torch
 
 from milonga.compute.products.linear import Product, Rows, make_linear
 from milonga.compute.products.precision import Precision
-from milonga.runtime.memory import return_freed, unmap_read
+from milonga.runtime.memory import let_go, return_freed
 from milonga.runtime.progress import Progress
 
 _FREED_EVERY = 100_000_000
@@ -90,6 +90,6 @@ def joined(
         )
     for layer in layers:
         if weights:
-            unmap_read(layer.weight.data_ptr(), layer.weight.nbytes)
+            let_go(layer.weight.data_ptr(), layer.weight.nbytes)
         layer.weight = torch.nn.Parameter(torch.empty(0), requires_grad=False)
     return weight, bias

@@ -23,7 +23,7 @@ from milonga.compute.products.making import LayerMaker, joined
 from milonga.compute.products.quantise import quantise_weight
 from milonga.errors import OutputError
 from milonga.runtime.files import atomic_path
-from milonga.runtime.memory import unmap_read
+from milonga.runtime.memory import let_go
 from milonga.runtime.places import copies_folder, copy_stem
 from milonga.runtime.progress import Progress
 from milonga.runtime.tensor_file import TensorFormat
@@ -104,7 +104,7 @@ class StoredLayerMaker(LayerMaker):
         made = make_integer(known, self.tensors[f"{name}.scale"].clone(), bias, rows)
         if rows == "many":
             # It was packed; for few rows the file's own numbers are used.
-            unmap_read(known.data_ptr(), known.nbytes)
+            let_go(known.data_ptr(), known.nbytes)
         return made
 
 

@@ -112,11 +112,9 @@ def copy_of(
 def let_go_of(weights: Iterable[torch.Tensor]) -> None:
     """Give back the memory of weights that aren't needed for now, as far as it is a file's, and
     what copying them left with the C library."""
-    let_go(
-        (weight.data_ptr(), weight.numel() * weight.element_size())
-        for weight in weights
-        if weight.device.type == "cpu"
-    )
+    for weight in weights:
+        if weight.device.type == "cpu":
+            let_go(weight.data_ptr(), weight.nbytes)
     return_freed()
 
 
