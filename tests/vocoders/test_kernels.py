@@ -91,9 +91,10 @@ def test_activation_equals_the_plain_one(engine, length, width, level, seed):
     filtering=st.sampled_from(FILTERINGS),
     add=st.booleans(),
     accumulate=st.booleans(),
+    transform=st.booleans(),
 )
 def test_convolution_equals_the_plain_one(
-    engine, length, width, dilation, filtering, add, accumulate
+    engine, length, width, dilation, filtering, add, accumulate, transform
 ):
     torch.manual_seed(length)
     taps = filtering.taps
@@ -108,7 +109,8 @@ def test_convolution_equals_the_plain_one(
         expected = expected + before
     kernels = KERNELS[width]
     found = before.numpy().copy()
-    packed = pack_conv(conv, filtering, kernels.tiling)
+    packed = pack_conv(conv, filtering, kernels.tiling, transform=transform)
+    assert packed.transformed == transform
     engine._conv(kernels, packed, x.numpy(), found, residual.numpy() if add else None, accumulate)
     # 3e-6 of the signal on average, see test_minimal; the largest of some thousand is tenfold.
     assert np.abs(found - expected.numpy()).max() < 3e-5

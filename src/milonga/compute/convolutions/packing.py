@@ -30,7 +30,8 @@ class PackedConv:
 
     Attributes:
         filtering: how it is computed.
-        factors: ``[products, panels, channels in, columns]``.
+        factors: ``[products, panels, channels in, columns]``; or the taps themselves,
+            ``[taps, panels, channels in, columns]``.
         bias: ``[channels]``.
         dilation: samples between taps.
     """
@@ -39,6 +40,11 @@ class PackedConv:
     factors: Floats
     bias: Floats
     dilation: int
+
+    @property
+    def transformed(self) -> bool:
+        """Whether the factors are those of the products."""
+        return len(self.factors) == self.filtering.products
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +72,18 @@ class PackedActivation:
     gain: Floats
 
 
-def pack_conv(conv: nn.Conv1d, filtering: Filtering, tiling: Tiling) -> PackedConv:
-    """Transform the taps. Their rounding adds 3e-7 to an error of some 1e-6."""
+def pack_conv(
+    conv: nn.Conv1d, filtering: Filtering, tiling: Tiling, *, transform: bool = True
+) -> PackedConv:
+    """Transform the taps, or leave that for later. Their rounding adds 3e-7 to an error of some
+    1e-6."""
     width = padded(conv.in_channels)
     weight = widened(conv.weight, (width, width, filtering.taps))
     taps = weight.permute(2, 1, 0).reshape(filtering.taps, width, -1, tiling.columns)
     flat = taps.transpose(1, 2).reshape(filtering.taps, -1)
-    factors = torch.from_numpy(filtering.kernel_matrix).float() @ flat
-    return PackedConv(filtering, floats(factors), _bias(conv.bias, width), conv.dilation[0])
+    if transform:
+        flat = torch.from_numpy(filtering.kernel_matrix).float() @ flat
+    return PackedConv(filtering, floats(flat), _bias(conv.bias, width), conv.dilation[0])
 
 
 def pack_product(conv: nn.Conv1d, tiling: Tiling, *, inputs: int, gain: float) -> PackedProduct:

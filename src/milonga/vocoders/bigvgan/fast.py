@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from milonga.compute import processor
+from milonga.compute.convolutions.kernels import factors
 from milonga.compute.convolutions.kernels.compile import Kernels, has_wide_vectors
 from milonga.compute.convolutions.kernels.gemm import Tiling
 from milonga.compute.convolutions.kernels.minimal import LARGE, MEDIUM, SMALL, Filtering
@@ -30,6 +31,7 @@ from milonga.compute.convolutions.packing import (
 )
 from milonga.compute.convolutions.spans import Span
 from milonga.compute.convolutions.workers import Workers
+from milonga.runtime.memory import let_go
 from milonga.vocoders.bigvgan.chunks import ChunkPlan
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.generator import Activation, BigVGANGenerator
@@ -41,6 +43,10 @@ _MOST_TAPS = 15
 _LARGE_FROM = 192
 _MOST_TILES = 1024
 _FEWEST_TILES = 64
+_KEPT_BYTES = 18_000_000
+"""Factors of convolutions that need more are made anew for each chunk: those of 768 channels."""
+_PAGE = 1024
+"""Floats of the taps that a thread transforms at once, a multiple of a vector."""
 _CACHE_FLOATS = 300_000
 """Floats of transformed tiles that a thread works on at a time, so that they stay in its cache."""
 
@@ -203,7 +209,8 @@ class FastEngine:
         plane = filtering.products * block * width
         zeros = self._zeros.ctypes.data
         run = kernels.convs[filtering]
-        before = (x.ctypes.data, length, width, conv.dilation, conv.factors.ctypes.data,
+        held = conv.factors if conv.transformed else self._transformed(conv, kernels)
+        before = (x.ctypes.data, length, width, conv.dilation, held.ctypes.data,
                   conv.bias.ctypes.data,
                   zeros if add is None else add.ctypes.data, 0 if add is None else width,
                   y.ctypes.data if accumulate else zeros, width if accumulate else 0,
@@ -215,6 +222,15 @@ class FastEngine:
             run(*before, at, at + 4 * plane, zeros, at + 8 * plane, block, first, last)
 
         self._workers.run(tiles, rows, work)
+
+    def _transformed(self, conv: PackedConv, kernels: Kernels) -> Floats:
+        taps, lanes = conv.factors, kernels.tiling.width
+        plane = taps.shape[1]
+        found = self._buffer("factors", conv.filtering.products, plane)
+        run = factors.kernel(conv.filtering, lanes)
+        places = taps.ctypes.data, found.ctypes.data
+        self._workers.run(plane, _PAGE, lambda first, last, _: run(*places, plane, first, last))
+        return found
 
     def _product(
         self,
@@ -276,13 +292,15 @@ def _pack_stage(
 
     def pack(pair: tuple[Activation, nn.Conv1d]) -> tuple[PackedActivation, PackedConv]:
         activation, conv = pair
-        return pack_activation(activation), pack_conv(conv, _of(conv, width), tiling)
+        filtering = _of(conv, width)
+        kept = 4 * filtering.products * width**2 <= _KEPT_BYTES
+        return pack_activation(activation), pack_conv(conv, filtering, tiling, transform=kept)
 
     layers = [block.layers() for block in blocks]
     packed = pool.map(pack, [pair for block in layers for layer in block for pair in layer])
     # The stage before gives a sum over its blocks.
     gain = 1.0 / len(blocks) if index else 1.0
-    return _Stage(
+    stage = _Stage(
         kernels,
         width,
         rate,
@@ -290,6 +308,10 @@ def _pack_stage(
         pack_upsampler(up, tiling, gain),
         [[[next(packed) for _ in layer] for layer in block] for block in layers],
     )
+    plain = [up.weight, *(conv.weight for block in layers for layer in block for _, conv in layer)]
+    for weight in plain:
+        let_go(weight.data_ptr(), weight.nbytes)
+    return stage
 
 
 def pack_activation(activation: Activation, scale: float = 1.0) -> PackedActivation:
