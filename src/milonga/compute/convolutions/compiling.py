@@ -70,7 +70,12 @@ class _Ahead:
 
 
 def _steps(
-    layers: _Ahead, width: int, *, final: bool = False, adds: bool = False
+    layers: _Ahead,
+    width: int,
+    *,
+    final: bool = False,
+    adds: bool = False,
+    shortcut: Conv | None = None,
 ) -> Iterator[Step]:
     """The steps of layers.
 
@@ -79,22 +84,40 @@ def _steps(
         width: floats of a row of their input.
         final: the output is that of the network.
         adds: another signal is added to the output.
+        shortcut: what that signal goes through before.
     """
     while layers.look():
         layer = layers.take()
         if isinstance(layer, Residual):
-            body = _Ahead(layer.body)
+            body, joined = _Ahead(layer.body), _joined_shortcut(layer)
             step: Step = ResidualStep(
-                tuple(_steps(body, width, adds=True)), tuple(_steps(_Ahead(layer.shortcut), width))
+                tuple(_steps(body, width, adds=True, shortcut=joined)),
+                () if joined else tuple(_steps(_Ahead(layer.shortcut), width)),
             )
             layers.outputs = body.outputs
         else:
-            step = _unit(layer, layers, width, final=final, adds=adds)
+            step = _unit(layer, layers, width, final=final, adds=adds, shortcut=shortcut)
         width = step.width
         yield step
 
 
-def _unit(layer: Layer, layers: _Ahead, width: int, *, final: bool, adds: bool) -> UnitStep:
+def _joined_shortcut(layer: Residual) -> Conv | None:
+    """The shortcut where it is computed together with the body: that is one unit."""
+    match layer.shortcut, layer.body:
+        case (Conv() as through,), (Snake() | Elu(), Conv(), Snake() | Elu(), Conv() as last):
+            return through if _is_pointwise(through) and _is_pointwise(last) else None
+    return None
+
+
+def _unit(
+    layer: Layer,
+    layers: _Ahead,
+    width: int,
+    *,
+    final: bool,
+    adds: bool,
+    shortcut: Conv | None,
+) -> UnitStep:
     before: Activation | None = None
     if isinstance(layer, Snake | Elu):
         before, layer = layer, layers.take()
@@ -110,6 +133,7 @@ def _unit(layer: Layer, layers: _Ahead, width: int, *, final: bool, adds: bool) 
     return _unit_step(
         before, layer, after, second, width,
         final=final and last and second is None, adds=adds and last,
+        shortcut=shortcut if last else None,
     )  # fmt: skip
 
 
@@ -126,6 +150,7 @@ def _unit_step(
     *,
     final: bool,
     adds: bool,
+    shortcut: Conv | None,
 ) -> UnitStep:
     if not packed.can_pack(layer):
         raise NotImplementedError("no kernels for convolutions this long")
@@ -138,21 +163,22 @@ def _unit_step(
         packed.pack_factors(packed.taps_of(layer, shape, width), filtering, tiling),
         packed.pack_bias(layer.bias, inner, shape.written),
     ]
-    out, outputs, second_tiling = inner, middle, None
-    if second is not None:
-        pointwise = packed.shape_of(second)
-        out = outputs = packed.out_width(second, pointwise)
-        second_tiling = packed.tiling_for(out)
-        taps = packed.taps_of(second, pointwise, inner)
-        weights += [
-            packed.pack_factors(taps, None, second_tiling),
-            packed.pack_bias(second.bias, out),
-        ]
-    one, other = _coefficients(before, width, shape.read), _coefficients(after, inner, 1)
+    out, outputs, tilings = inner, middle, [tiling]
+    for one, read in ((second, inner), (shortcut, width)):
+        if one is not None:
+            pointwise = packed.shape_of(one)
+            out = outputs = packed.out_width(one, pointwise)
+            tilings.append(packed.tiling_for(out))
+            taps = packed.taps_of(one, pointwise, read)
+            weights += [
+                packed.pack_factors(taps, None, tilings[-1]),
+                packed.pack_bias(one.bias, out),
+            ]
+    first, last = _coefficients(before, width, shape.read), _coefficients(after, inner, 1)
     unit = Unit(shape.taps, filtering, _kind(before), _kind(after), adds,
-                packed.lanes_for(inputs), tiling, second_tiling)  # fmt: skip
+                packed.lanes_for(inputs), *tilings, *[None] * (2 - len(tilings)))  # fmt: skip
     return UnitStep(shape, unit, kernel(unit), out, inputs, middle, outputs,
-                    tuple(weights), (*one, *other))  # fmt: skip
+                    tuple(weights), (*first, *last))  # fmt: skip
 
 
 def _kind(activation: Activation | None) -> Kind:

@@ -85,7 +85,7 @@ class Engine:
                     yield piece.start, piece.stop, rows[:, : self.outputs]
                     self._machine.memory.give(y)
             finally:
-                self._machine.memory.clear()
+                self._machine.memory.trim()
 
     def _spread(
         self, index: int, x: Floats, before: Signal | None, want: Span

@@ -203,7 +203,7 @@ def filtering_for(taps: int, inputs: int, outputs: int, dilation: int) -> Filter
     if taps == 2:
         # The smaller of these holds twice the weights, the larger four times.
         points = SMALL if inputs * outputs <= 1 << 18 else TINY
-        return Filtering(points, taps) if inputs * outputs <= 1 << 20 else None
+        return Filtering(points, taps) if inputs * outputs <= 1 << 22 else None
     if taps <= 5:
         return Filtering(SMALL, taps)
     if taps <= 9 or (taps <= 11 and inputs < _LARGE_FROM):

@@ -2,7 +2,8 @@
 
 Each step reads all recurrent weights once, and that is what it costs. They are 16-bit integers
 with a scale for 64 of them, where that is as good as floats for what follows: half the bytes, so
-that a layer stays in the cache. The products with the inputs are one large product beforehand.
+that a layer stays in the cache. The products with the inputs are one large product beforehand, in
+which each thread computes what its own units need.
 
 Reference:
     Hochreiter, Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997); gates as in
@@ -19,9 +20,10 @@ import torch
 from numpy.typing import NDArray
 
 from milonga.compute.convolutions.kernels import lstm as kernels
+from milonga.compute.convolutions.packed import tiling_for
+from milonga.compute.convolutions.packing import panels
 from milonga.compute.convolutions.workers import Workers
-from milonga.compute.products.linear import Product, make_linear
-from milonga.runtime.memory import unmap_read
+from milonga.runtime.memory import let_go
 
 Floats = NDArray[np.float32]
 State = list[tuple[Floats, Floats]]
@@ -39,7 +41,9 @@ _LARGEST = 32767
 class _Layer:
     """Weights in the order of the kernel; the arrays that ``places`` points to are ``held``."""
 
-    inputs: Product
+    width: int
+    inputs: Floats
+    bias: Floats
     kinds: NDArray[np.int64]
     places: NDArray[np.int64]
     scales: Floats
@@ -67,10 +71,11 @@ class Lstm:
         self.size = int(lstm.hidden_size)
         self._padded = -(-self.size // kernels.GROUP) * kernels.GROUP
         self._workers = Workers(min(threads, self._padded // kernels.UNITS))
+        self._tiling = tiling_for(kernels.GATES * kernels.UNITS)
         self._layers = [self._of(lstm, index, error) for index in range(lstm.num_layers)]
-        self._kernel = kernels.kernel()
+        self._run, self._product = kernels.kernels(self._tiling)
         for given in lstm.parameters():
-            unmap_read(given.data_ptr(), given.nbytes)
+            let_go(given.data_ptr(), given.nbytes)
 
     def _of(self, lstm: Any, index: int, error: float) -> _Layer:
         blocks = self._padded // kernels.UNITS
@@ -88,7 +93,7 @@ class Lstm:
         width = self.size if index else int(lstm.input_size)
         inputs = ordered("weight_ih", width).transpose(0, 2, 1, 3).reshape(-1, width)
         bias = (ordered("bias_ih", 1) + ordered("bias_hh", 1)).transpose(0, 2, 1, 3).ravel()
-        product = make_linear(torch.from_numpy(inputs), torch.from_numpy(bias), "float32")
+        factors = panels(torch.from_numpy(inputs).t(), self._tiling)
         held, kinds, scales = [], [], []
         for block in ordered("weight_hh", self._padded):
             numbers, scale = rounded(block, error)
@@ -99,7 +104,9 @@ class Lstm:
             scales.append(scale.transpose(2, 1, 0))
         places = np.array([array.ctypes.data for array in held], np.int64)
         all_scales = np.ascontiguousarray(np.stack(scales))
-        return _Layer(product, np.array(kinds, np.int64), places, all_scales, tuple(held))
+        return _Layer(
+            width, factors, bias, np.array(kinds, np.int64), places, all_scales, tuple(held)
+        )
 
     def start(self, batch: int) -> State:
         """The state before the first step."""
@@ -114,17 +121,25 @@ class Lstm:
 
     def _layer(self, layer: _Layer, x: Floats, h: Floats, c: Floats) -> Floats:
         steps, batch, _ = x.shape
-        gates = layer.inputs(torch.from_numpy(x)).numpy()
+        rows, width, of_block = steps * batch, layer.width, kernels.GATES * kernels.UNITS
+        x = np.ascontiguousarray(x[..., :width])
+        gates = np.empty((rows, kernels.GATES * self._padded), np.float32)
         found = np.empty((steps, batch, self._padded), np.float32)
         counter = np.zeros(1, np.int64)
         blocks, count = len(layer.kinds), self._workers.count
 
         def work(part: int, _last: int, _worker: int) -> None:
-            self._kernel(
+            first, last = blocks * part // count, blocks * (part + 1) // count
+            column = 4 * first * of_block
+            self._product(
+                x.ctypes.data, width, 0, layer.inputs.ctypes.data + column * width, 0,
+                gates.ctypes.data + column, gates.shape[1], 0, layer.bias.ctypes.data + column,
+                rows, width, (last - first) * of_block // self._tiling.columns, 1,
+            )  # fmt: skip
+            self._run(
                 gates.ctypes.data, layer.kinds.ctypes.data, layer.places.ctypes.data,
                 layer.scales.ctypes.data, h.ctypes.data, c.ctypes.data, found.ctypes.data, steps,
-                batch, self._padded, blocks * part // count, blocks * (part + 1) // count,
-                counter.ctypes.data, count,
+                batch, self._padded, first, last, counter.ctypes.data, count,
             )  # fmt: skip
 
         self._workers.run(count, 1, work)

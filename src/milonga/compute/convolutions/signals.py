@@ -14,6 +14,11 @@ from milonga.compute.convolutions.spans import Span
 Floats = NDArray[np.float32]
 
 
+_KEPT_BYTES = 64_000_000
+"""Free memory that an engine keeps from one call to the next; fresh pages would take a tenth of the
+time of a short one."""
+
+
 @dataclass(slots=True)
 class Signal:
     """The rows of a span, ``width`` floats each.
@@ -113,8 +118,9 @@ class Memory:
             held = self._own[name] = np.zeros(size, np.float32)
         return held
 
-    def clear(self) -> None:
-        """Let go of all memory that is free."""
+    def trim(self) -> None:
+        """Let go of memory that is free, but for what the next call may well need."""
         with self._lock:
-            self._free.clear()
-            self._own.clear()
+            self._free.sort(key=lambda held: held.size)
+            while sum(held.nbytes for held in self._free) > _KEPT_BYTES:
+                self._free.pop()

@@ -67,7 +67,8 @@ class UnitStep:
         width: floats of a row of output.
         inputs: floats of a row of the product's input.
         middle: floats of a row of the product's output.
-        weights: factors, bias, and those of the convolution of one tap if there is one.
+        weights: factors, bias, those of the convolution of one tap if there is one, and those of
+            the shortcut.
         activations: alpha and gain before, alpha and gain after.
     """
 
@@ -99,8 +100,8 @@ class UnitStep:
         sizes = self._scratch(block)
         row = max(self.inputs, self.middle, self.outputs) + SPACING
         zeros = machine.memory.own("zeros", row).ctypes.data
-        factors, bias, *more = (w.ctypes.data for w in self.weights)
-        factors2, bias2 = more or (0, 0)
+        places = [w.ctypes.data for w in self.weights]
+        factors, bias, factors2, bias2, *shortcut = places + [0] * (6 - len(places))
         alpha1, gain1, alpha2, gain2 = (a.ctypes.data for a in self.activations)
         before = (
             x.address(first), rows + (shape.taps - 1) * shape.dilation, self.inputs,
@@ -111,8 +112,8 @@ class UnitStep:
 
         def work(begin: int, end: int, worker: int) -> None:
             space = machine.memory.own(f"scratch {worker}", sum(sizes) + row).ctypes.data
-            places = [space + 4 * sum(sizes[:index]) for index in range(len(sizes) + 1)]
-            self.kernel(*before, *places[:4], zeros, places[4], block, begin, end)
+            own = [space + 4 * sum(sizes[:index]) for index in range(len(sizes) + 1)]
+            self.kernel(*before, *own[:4], zeros, own[4], block, begin, end, *shortcut)
 
         machine.workers.run(tiles, grain, work)
         return y
@@ -125,8 +126,10 @@ class UnitStep:
         block = max(1, max(fits, FEWEST_TILES) // least) * least
         grain = least
         if self.weights[0].nbytes > _HEAVY_BYTES:
+            # As many pieces for each thread, however they are cut.
             share = -(-tiles // threads)
-            grain = max(1, min(share, 2 * block) // least) * least
+            share = -(-share // max(1, round(share / (2 * block))))
+            grain = -(-share // least) * least
         return grain, block
 
     def _scratch(self, block: int) -> tuple[int, int, int, int]:

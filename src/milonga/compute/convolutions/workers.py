@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-_PIECES = 6
-"""Pieces a thread gets on average."""
+_SHARE, _SMALLEST = 2, 16
+"""A piece is half of what would be left for each thread, down to a 16th of its whole share: so all
+threads end at about the same time."""
 
 
 class Workers:
@@ -33,21 +34,22 @@ class Workers:
             grain: pieces are a multiple of it, except the last.
             work: does a piece; ``worker`` is below ``count`` and never runs twice at once.
         """
-        piece = -(-total // (self.count * _PIECES))
-        piece = max(1, -(-piece // grain)) * grain
-        if self.count == 1 or piece >= total:
+        if self.count == 1 or grain >= total:
             work(0, total, 0)
             return
-        starts = iter(range(0, total, piece))
-        lock = threading.Lock()
+        smallest = -(-total // (self.count * _SMALLEST))
+        done, lock = 0, threading.Lock()
 
         def loop(worker: int) -> None:
+            nonlocal done
             while True:
                 with lock:
-                    first = next(starts, None)
-                if first is None:
+                    first = done
+                    piece = max(smallest, -(-(total - first) // (self.count * _SHARE)))
+                    done = last = min(total, first + -(-piece // grain) * grain)
+                if first == last:
                     return
-                work(first, min(first + piece, total), worker)
+                work(first, last, worker)
 
         futures: list[Future[None]] = [
             self._pool.submit(loop, worker) for worker in range(1, self.count)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from milonga.runtime.devices import device_of, in_chunks
@@ -20,8 +19,7 @@ from milonga.runtime.progress import Progress
 if TYPE_CHECKING:
     import torch
 
-    from milonga.compute.convolutions.engine import Engine
-    from milonga.compute.convolutions.recurrent import Lstm
+    from milonga.compute.convolutions.encodec import EncodecDecoder
 
 PIECE = 250
 """Frames at a time: 5 s at 50 frames a second."""
@@ -34,7 +32,7 @@ MARGIN = 8
 less with every stage; together they stay under three."""
 
 
-_ENGINES: weakref.WeakKeyDictionary[Any, _Fast | None] = weakref.WeakKeyDictionary()
+_ENGINES: weakref.WeakKeyDictionary[Any, EncodecDecoder | None] = weakref.WeakKeyDictionary()
 _MAKING = threading.Lock()
 
 
@@ -81,19 +79,16 @@ def decode(
             audio: torch.Tensor = codec.decode(there[None], [None]).audio_values
             return audio
         hidden: torch.Tensor = layers[0](codec.quantizer.decode(there.transpose(0, 1)))
-        if fast is not None:
-            return _fast_recurrent(fast.lstm, hidden, progress)
         return _recurrent(layers[1].lstm, hidden, progress)
 
     with torch.inference_mode():
-        fast = None
         if known and engine == "auto" and device_of(codec) == "cpu":
             fast = _engine_of(codec)
+            if fast is not None:
+                return torch.from_numpy(fast.run(codes.cpu().numpy(), progress.check))
         hidden = on_device(1, 1, whole)
         if not known:
             return hidden
-        if fast is not None:
-            return _through(fast.stages, hidden, progress)
 
         def convolved(start: int, stop: int) -> torch.Tensor:
             low, high = max(0, start - MARGIN), min(hidden.shape[-1], stop + MARGIN)
@@ -112,13 +107,7 @@ def engine_of(codec: Any) -> Literal["fast", "torch"]:
     return "fast" if device_of(codec) == "cpu" and _engine_of(codec) else "torch"
 
 
-@dataclass(frozen=True, slots=True)
-class _Fast:
-    lstm: Lstm
-    stages: Engine
-
-
-def _engine_of(codec: Any) -> _Fast | None:
+def _engine_of(codec: Any) -> EncodecDecoder | None:
     """The kernels for a codec, made once; None if they can't be used."""
     from milonga.compute.convolutions.kernels.available import why_no_kernels
 
@@ -128,46 +117,18 @@ def _engine_of(codec: Any) -> _Fast | None:
         return _ENGINES[codec]
 
 
-def _make_engine(codec: Any) -> _Fast | None:
+def _make_engine(codec: Any) -> EncodecDecoder | None:
     import torch
 
-    from milonga.compute.convolutions.encodec import describe_stages
-    from milonga.compute.convolutions.engine import Engine
-    from milonga.compute.convolutions.recurrent import Lstm
+    from milonga.compute.convolutions.encodec import EncodecDecoder
 
-    layers = list(codec.decoder.layers)
-    if len(layers) < 3 or not hasattr(layers[1], "lstm"):
+    if len(codec.decoder.layers) < 3:
         return None
     try:
         with torch.inference_mode():
-            lstm = Lstm(layers[1].lstm, torch.get_num_threads())
-            return _Fast(
-                lstm, Engine(describe_stages(layers[2:]), lstm.size, torch.get_num_threads())
-            )
+            return EncodecDecoder(codec, torch.get_num_threads())
     except NotImplementedError:
         return None
-
-
-def _through(engine: Engine, hidden: torch.Tensor, progress: Progress) -> torch.Tensor:
-    """The stages of ``[batch, channels, frames]`` through the kernels."""
-    import torch
-
-    rows = hidden.permute(0, 2, 1).float().contiguous().numpy()
-    found = torch.empty(len(rows), engine.outputs, engine.length(rows.shape[1]))
-    for one, values in zip(found, rows, strict=True):
-        for start, stop, piece in engine.run(values, check=progress.check):
-            one[:, start:stop] = torch.from_numpy(piece).t()
-    return found
-
-
-def _fast_recurrent(lstm: Lstm, hidden: torch.Tensor, progress: Progress) -> torch.Tensor:
-    import torch
-
-    pieces, state = [], lstm.start(len(hidden))
-    for piece in torch.split(hidden.permute(2, 0, 1).float(), PIECE):
-        progress.check()
-        pieces.append(torch.from_numpy(lstm.run(piece.contiguous().numpy(), state)) + piece)
-    return torch.cat(pieces).permute(1, 2, 0)
 
 
 def _recurrent(lstm: Any, hidden: torch.Tensor, progress: Progress) -> torch.Tensor:

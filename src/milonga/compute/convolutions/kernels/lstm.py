@@ -16,6 +16,8 @@ from milonga.compute import processor
 from milonga.compute.convolutions.kernels.compile import Kernel, compile_module, kernel_of
 from milonga.compute.convolutions.kernels.elementwise import hyperbolic_tangent, sigmoid
 from milonga.compute.convolutions.kernels.emit import INT, POINTER, Emitter, Value
+from milonga.compute.convolutions.kernels.gemm import ARGS as GEMM_ARGS
+from milonga.compute.convolutions.kernels.gemm import Tiling, emit_gemm, gemm_name
 from milonga.compute.convolutions.kernels.waiting import emit_wait, provide_yield
 
 UNITS = 16
@@ -51,17 +53,23 @@ _SUMS = (
 )  # fmt: skip
 
 
-def kernel() -> Kernel:
-    """The machine code, compiled at the first call; it takes ``ARGS``."""
-    return _compiled(processor.target())
+def kernels(tiling: Tiling) -> tuple[Kernel, Kernel]:
+    """The machine code, compiled at the first call: of the steps, which takes ``ARGS``, and of the
+    product before them, which takes those of ``gemm``."""
+    return _compiled(tiling, processor.target())
 
 
 @lru_cache(maxsize=4)
-def _compiled(target: str) -> Kernel:
+def _compiled(tiling: Tiling, target: str) -> tuple[Kernel, Kernel]:
     module = ir.Module("milonga")
     emit_lstm(module)
+    emit_gemm(module, tiling)
     provide_yield()
-    return kernel_of(compile_module(str(module)), "lstm", ARGS)
+    engine = compile_module(str(module))
+    return (
+        kernel_of(engine, "lstm", ARGS),
+        kernel_of(engine, gemm_name(tiling), GEMM_ARGS),
+    )
 
 
 def emit_lstm(module: ir.Module) -> None:
@@ -83,7 +91,12 @@ def emit_lstm(module: ir.Module) -> None:
         # The output of the step before is where that step wrote it.
         h = b.select(b.icmp_signed("==", t, e.index(0)), a["before"], e.at(out, b.neg(state)))
 
+        # Every other step goes the other way: what it read last is still in the cache.
+        backwards = b.icmp_signed("!=", b.and_(t, e.index(1)), e.index(0))
+        ends = b.add(a["first"], b.sub(a["last"], e.index(1)))
+
         def block(index: Value, _: list[Value]) -> None:
+            index = b.select(backwards, b.sub(ends, index), index)
             weights = b.inttoptr(word("places", index), POINTER)
             scales = e.at(a["scales"], b.mul(b.mul(index, groups), e.index(GATES * UNITS)))
             first = b.mul(index, e.index(UNITS))

@@ -39,6 +39,8 @@ class Unit:
         before: activation of the input.
         after: activation of the convolution's output, if a convolution of one tap follows.
         adds: a signal is added to the output.
+        shortcut: of the products of a convolution of one tap of the signal that is added, if it is
+            not added as it is; only together with ``second``.
         lanes: floats in a vector of input channels.
         tiling: of the convolution's products.
         second: of the products of the convolution of one tap.
@@ -52,6 +54,7 @@ class Unit:
     lanes: int
     tiling: Tiling
     second: Tiling | None
+    shortcut: Tiling | None = None
 
     @property
     def outputs(self) -> int:
@@ -67,7 +70,7 @@ class Unit:
 _NAMES = (
     "x", "x_rows", "inputs", "dilation", "alpha1", "gain1", "factors", "bias", "middle",
     "alpha2", "gain2", "factors2", "bias2", "outputs", "add", "add_row", "y", "y_rows",
-    "active", "v", "m", "second", "zeros", "scratch", "block", "first", "last",
+    "active", "v", "m", "second", "zeros", "scratch", "block", "first", "last", "factors3", "bias3",
 )  # fmt: skip
 _NUMBERS = {
     "x_rows", "inputs", "dilation", "middle", "outputs", "add_row", "y_rows", "block", "first",
@@ -113,7 +116,7 @@ def _emit_filtered(module: ir.Module, unit: Unit, filtering: Filtering) -> None:
     out = emit_output(
         module, filtering, unit.tiling.width, adds=int(single and unit.adds), after=unit.after
     )
-    gemm2 = emit_gemm(module, unit.second, adds=unit.adds) if unit.second else None
+    more_gemms = _emit_more(module, unit)
     e = Emitter(module, "unit", ARGS, unit.tiling.width)
     a = e.args
     dilation, block = a["dilation"], a["block"]
@@ -151,9 +154,9 @@ def _emit_filtered(module: ir.Module, unit: Unit, filtering: Filtering) -> None:
         more = [a["add"], a["add_row"]] if single and unit.adds else []
         more += [a["alpha2"], a["gain2"]] if unit.after == "snake" else []
         e.b.call(out, [a["m"], m_row, m_plane, *to, a["zeros"], a["scratch"], first, last, *more])
-        if gemm2 is not None:
+        if not single:
             count = e.min(e.b.sub(a["y_rows"], base), covered)
-            _second(e, unit, gemm2, second_row, base, count)
+            _second(e, unit, more_gemms, second_row, base, count)
 
     e.loop(a["first"], a["last"], block, blocks)
     e.finish()
@@ -162,7 +165,7 @@ def _emit_filtered(module: ir.Module, unit: Unit, filtering: Filtering) -> None:
 def _emit_direct(module: ir.Module, unit: Unit) -> None:
     single = unit.second is None
     gemm = emit_gemm(module, unit.tiling, adds=single and unit.adds)
-    gemm2 = emit_gemm(module, unit.second, adds=unit.adds) if unit.second else None
+    more_gemms = _emit_more(module, unit)
     inner_activation = None
     if unit.after != "none":
         inner_activation = emit_elementwise(module, unit.after, unit.tiling.width)
@@ -189,8 +192,8 @@ def _emit_direct(module: ir.Module, unit: Unit) -> None:
         if inner_activation is not None:
             e.b.call(inner_activation, [a["second"], a["second"], a["middle"], a["alpha2"],
                                         a["gain2"], count])  # fmt: skip
-        if gemm2 is not None:
-            _second(e, unit, gemm2, a["middle"], first, count)
+        if not single:
+            _second(e, unit, more_gemms, a["middle"], first, count)
 
     e.loop(a["first"], a["last"], a["block"], blocks)
     e.finish()
@@ -205,19 +208,30 @@ def _activate(e: Emitter, module: ir.Module, unit: Unit, first: Value, rows: Val
     )
 
 
+def _emit_more(module: ir.Module, unit: Unit) -> list[ir.Function]:
+    """The products of the convolution of one tap, and of the shortcut."""
+    found = [emit_gemm(module, unit.second, adds=unit.adds)] if unit.second else []
+    return found + ([emit_gemm(module, unit.shortcut)] if unit.shortcut else [])
+
+
 def _second(
-    e: Emitter, unit: Unit, gemm: ir.Function, row: Value, first: Value, count: Value
+    e: Emitter, unit: Unit, gemms: list[ir.Function], row: Value, first: Value, count: Value
 ) -> None:
     a = e.args
     assert unit.second is not None
-    panels = e.b.sdiv(a["outputs"], e.index(unit.second.columns))
-    more = []
-    if unit.adds:
-        more = [e.at(a["add"], e.b.mul(first, a["add_row"])), a["add_row"]]
-    zero = e.index(0)
-    e.b.call(gemm, [a["second"], row, zero, a["factors2"], zero,
-                    e.at(a["y"], e.b.mul(first, a["outputs"])), a["outputs"], zero, a["bias2"],
-                    count, a["middle"], panels, e.index(1), *more])  # fmt: skip
+    zero, one = e.index(0), e.index(1)
+    y, y_row = e.at(a["y"], e.b.mul(first, a["outputs"])), a["outputs"]
+    added, added_row = e.at(a["add"], e.b.mul(first, a["add_row"])), a["add_row"]
+    if unit.shortcut is not None:
+        # Its rows are still in the cache when they are added.
+        panels = e.b.sdiv(y_row, e.index(unit.shortcut.columns))
+        e.b.call(gemms[1], [added, added_row, zero, a["factors3"], zero, y, y_row, zero,
+                            a["bias3"], count, added_row, panels, one])  # fmt: skip
+        added, added_row = y, y_row
+    panels = e.b.sdiv(y_row, e.index(unit.second.columns))
+    e.b.call(gemms[0], [a["second"], row, zero, a["factors2"], zero, y, y_row, zero, a["bias2"],
+                        count, a["middle"], panels, one,
+                        *([added, added_row] if unit.adds else [])])  # fmt: skip
 
 
 def _spaced(e: Emitter, channels: Value) -> Value:
