@@ -59,6 +59,8 @@ SIDES = """
 import json, sys, time, warnings
 from pathlib import Path
 import torch
+from milonga.compute.tokens.divergence import Witness
+from milonga.generators.bark import stages
 from milonga.generators.bark.engine import BarkEngine, Sampling
 from milonga.generators.bark.voices import read_voice
 from milonga.runtime.progress import Progress
@@ -103,11 +105,44 @@ for prompt in prompts[:plain_parts]:
     plains.append(timed(lambda: plain(prompt)))
     single.append(timed(lambda: ours([prompt], 1)))
     few.append(timed(lambda: ours([prompt], 1, narrow)))
+first = engine._tried([Witness() for _ in range(3)], Progress())
+heard = narrow._tried([Witness(one) for one in first], Progress())
+
+def best(work, times=8):
+    def once():
+        begun = time.perf_counter()
+        work()
+        return time.perf_counter() - begun
+    return min(once() for _ in range(times))
+
+# What one part can't do without: reading the weights once a token, and the products of what is read
+# or filled at once.
+numbers, width = engine.numbers, 768
+weights, frames = 12 * 12 * width**2, engine.numbers.frames(tokens)
+coarse = numbers.coarse
+windows = -(-2 * frames // int(coarse.sliding_window_len))
+window = int(coarse.max_coarse_input_length) + 1 + int(coarse.max_coarse_history)
+filled = 6 * len(stages.fine_windows(numbers, frames, 512)) * 1024
+places = 257 + windows * window + filled
+steps = tokens + 2 * frames
+memory = torch.ones(1 << 27)
+bandwidth = memory.nbytes / best(memory.sum)
+del memory
+
+def limit(kind, size, rows):
+    x, w = torch.ones(1024, width, dtype=kind), torch.ones(width, 4 * width, dtype=kind)
+    speed = 2 * 1024 * width * 4 * width / best(lambda: x @ w, 40)
+    return (steps * weights * size / bandwidth / rows + 2 * weights * places / speed) / (
+        frames / float(coarse.coarse_rate_hz))
+
 (length,) = lengths
 middle = lambda found: sorted(found)[len(found) // 2]
 result.write_text(json.dumps({
     "loading": loading, "seconds": length / 24_000, "plain": middle(plains),
-    "single": middle(single), "few": middle(few), "batched": batched}))
+    "single": middle(single), "few": middle(few), "batched": batched,
+    "bandwidth": bandwidth, "divergence": max(one.divergence() for one in heard),
+    "limits": {"single": limit(torch.float32, 4, 1), "few": limit(torch.bfloat16, 1, 1),
+               "batched": limit(torch.bfloat16, 1, parts)}}))
 """
 
 ALONE = """
@@ -154,25 +189,29 @@ def run(quick: bool = False) -> str:
         run_process([sys.executable, "-c", SIDES, str(folder), *sizes, str(result)])
         found = json.loads(result.read_text())
         rows = [
-            ("`BarkModel.generate`, one call a part", found["plain"],
-             _peak(folder, "library", tokens)),
-            ("milonga, float32, one part alone", found["single"],
-             _peak(folder, "float32", tokens, 1)),
-            ("milonga, int8, one part alone", found["few"], _peak(folder, "int8", tokens, 1)),
-            (f"milonga, int8, {parts} parts in a batch", found["batched"],
+            ("`BarkModel.generate`, one call a part", "plain", _peak(folder, "library", tokens)),
+            ("milonga, float32, one part alone", "single", _peak(folder, "float32", tokens, 1)),
+            ("milonga, int8, one part alone", "few", _peak(folder, "int8", tokens, 1)),
+            (f"milonga, int8, {parts} parts in a batch", "batched",
              _peak(folder, "int8", tokens, parts)),
         ]  # fmt: skip
     wall, used = found["plain"]
-    lines = "\n".join(
-        f"| {name} | {a:.1f} s | {wall / a:.1f} | {b:.1f} s | {used / b:.1f} | {memory} |"
-        for name, (a, b), memory in rows
-    )
+    lines = []
+    for name, kind, memory in rows:
+        a, b = found[kind]
+        share = f"{found['limits'][kind] / a:.0%}" if kind in found["limits"] else ""
+        error = f"{found['divergence']:.1g} nats" if "int8" in name else ""
+        lines.append(
+            f"| {name} | {a:.1f} s | {wall / a:.1f} | {b:.1f} s | {used / b:.1f} | {share} | "
+            f"{error} | {memory} |"
+        )
+    table = "\n".join(lines)
     return f"""## `bark`, the size of bark-small
 
-| a second of audio | time | times as fast | of processors | times as little | peak memory \
-| without mapped files |
-| --- | --- | --- | --- | --- | --- | --- |
-{lines}
+| a second of audio | time | times as fast | of processors | times as little | of the limit \
+| error | peak memory | without mapped files |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+{table}
 
 Files {size / 1e9:.1f} GB, loaded in {found["loading"]:.1f} s; memory is that of processes of
 their own that load, make the parts and decode them, without a voice. Random weights of the real
@@ -180,4 +219,8 @@ sizes, in the history of a voice, {parts} parts of {found["seconds"]:.1f} s. Ran
 say when a part has ended, so both sides were held to {tokens} semantic tokens a part, and made as
 many samples. One process, one
 run: the calls of the library ({plain_parts} of the parts, all alike) and single parts took turns.
+The limit is reading the weights once a token, for all parts of a batch together, at
+{found["bandwidth"] / 1e9:.0f} GB/s, and the products of what is read or filled at once, at the
+speed of one such product alone, in bfloat16 where the weights are int8. The error is the
+Kullback-Leibler divergence of the odds from float32's, of the stage where it is largest.
 """

@@ -127,7 +127,7 @@ def test_parts_go_on_from_the_tokens_before(engine, voice):
     assert past.fine.shape[1] == 70 + first.tokens.fine.shape[1]
     with Progress().task("") as task:
         from milonga.generators.bark.drawing import generator_for
-        from milonga.generators.bark.engine import Work
+        from milonga.generators.bark.work import Work
 
         work = Work(task, engine.numbers, [1.0])
         (again,) = engine._call([PROMPTS[1]], past, FREE, [generator_for(0, 1)], Progress(), work)

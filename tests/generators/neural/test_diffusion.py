@@ -5,7 +5,7 @@ import pytest
 from milonga.compute import processor
 from milonga.compute.products.precision import why_slow
 from milonga.generators.base import Request
-from milonga.generators.neural.calibration import known_speed, learn_speed
+from milonga.generators.neural.calibration import keep_figure, known_speed, learn_speed
 from milonga.generators.neural.takes import Take, foresee
 from milonga.generators.registry import make_generator
 from milonga.runtime.progress import Progress
@@ -76,3 +76,22 @@ def test_the_largest_part_decides_on_the_memory(device, precision, least, gigaby
 
     seen = foresee("ace-step", None, device, precision, replace(TAKE, least=least))
     assert seen.memory == pytest.approx(gigabytes * 1e9)
+
+
+def test_what_a_take_needed_is_announced_for_the_next(make_stable_audio):
+    options = {"model": str(make_stable_audio()), "device": "cpu", "steps": 3}
+    generator = make_generator("stable-audio", options)
+    asked = Request(role="backing", section="verse", style="trap", seconds=1.0, tempo=120, seed=0)
+    generator.assess(asked)
+    keep_figure(f"stable-audio memory, {options['model']}, float32", 7.5e9)
+    assert generator.assess(asked).memory == 7_500_000_000
+    # One step or a hundred: what comes beside them is learnt apart.
+    generator.render(asked)
+    name = options["model"]
+    step, decoding, beside = (
+        known_speed(f"stable-audio {what}, cpu")
+        for what in (f"steps, {name}, float32", f"decoding, {name}", f"beside, {name}")
+    )
+    shape = generator._engine.shape
+    tera = shape.step_operations(shape.frames, True) / 1e12
+    assert generator.assess(asked).estimate_s == pytest.approx(3 * step * tera + decoding + beside)

@@ -151,11 +151,10 @@ class AceStepEngine(DiffusionEngine[AceStepParts]):
 
         generator = torch.Generator().manual_seed(fold(seed))
         noise = torch.randn((1, settings.frames, self.shape.channels), generator=generator)
-        label = f"ACE-Step, {settings.steps} steps"
+        kinds = (torch.nn.Linear,)
         with (
             torch.inference_mode(),
-            cancellable(model, progress, (torch.nn.Linear,)),
-            progress.task(label, settings.steps, "steps") as task,
+            self.sampling(model, "ACE-Step", settings.steps, progress, kinds) as task,
         ):
             guide = Guidance(settings, self.conditions.fixed().nothing) if settings.guided else None
             device, kind = model.device, model.dtype

@@ -262,8 +262,8 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
     ) -> Clip:
         shape, name = engine.shape, self.options.model
         take = self._take(self._local, shape, request)
-        with self.learning(take.step_work(name, engine.dtype), take.steps * take.tera):
-            latents = engine.latents(phases, request.seed, settings, progress)
+        latents = engine.latents(phases, request.seed, settings, progress)
+        self.learn(take.step_work(name, engine.dtype), take.steps * take.tera, engine.sampling_s)
         with self.learning(take.decoding_work(name), take.decoding):
             sound = engine.audio(latents, round(request.seconds * shape.rate), progress)
         clip = self.exactly(sound, shape.rate, request.seconds)
@@ -317,7 +317,10 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
 
     def _take(self, local: LocalWeights | None, shape: AceStepShape, request: Request) -> Take:
         settings = self._settings(_computed(request), shape)
-        return outlook.take_of(local, shape, self.options.precision, settings, request.seconds)
+        chosen = self.options
+        return outlook.take_of(
+            local, shape, chosen.device, chosen.precision, settings, request.seconds
+        )
 
     def _settings(self, request: Request, shape: AceStepShape) -> Settings:
         steps, guidance, shift = shape.usual

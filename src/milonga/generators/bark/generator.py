@@ -19,7 +19,6 @@ from milonga.generators.bark.script import Script, script_of
 from milonga.generators.bark.stages import Tokens
 from milonga.generators.base import Model, Request, Role, problem_of
 from milonga.generators.neural.bits import bits_option, key_of_files, source_of_files
-from milonga.generators.neural.calibration import learn_speed
 from milonga.generators.neural.checkpoint import (
     CheckpointGenerator,
     checkpoint_option,
@@ -193,10 +192,7 @@ class Bark(CheckpointGenerator[BarkEngine]):
         took = time.perf_counter() - begun
         _check(spoken, script, progress)
         seconds = sum(len(part.samples) for part in spoken) / engine.rate
-        device = self.model().device
-        learn_speed(
-            f"{outlook.work_of(options.model, rows, engine.dtype)}, {device}", seconds, took
-        )
+        self.learn(outlook.work_of(options.model, rows, engine.dtype), seconds, took)
         self._describe(script, voice_hashes, rows)
         return Clip(join([part.samples for part in spoken], engine.rate)[np.newaxis], engine.rate)
 

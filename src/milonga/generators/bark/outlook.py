@@ -101,16 +101,16 @@ def foresee(
     usual: Precision = "float32" if device in ("auto", "cpu") else "float16"
     chosen = foreseen_bits(precision, usual, local, device)
     share = BITS[chosen.precision] / 32
-    numbers = words_of(precision, chosen)
+    numbers, kind = words_of(precision, chosen), chosen.precision
     memory = None
     if size is not None:
         # Files hold float32.
         memory = share * size + rows * shape.row_bytes + _ASIDE
     speeds = (speed_on(device, work_of(name, rows, one)) for one in likely(chosen))
     if (speed := next(filter(None, speeds), None)) is not None:
-        return RenderOutlook(speed * seconds, memory, numbers)
+        return RenderOutlook(speed * seconds, memory, numbers, precision=kind)
     if device not in ("auto", "cpu"):
-        return RenderOutlook(None, memory, numbers)
+        return RenderOutlook(None, memory, numbers, precision=kind)
     work = 2.0 * shape.parameters
     tokens = (_SEMANTIC_PER_S + _COARSE_PER_S) * seconds
     read = tokens * share * (2 * work / rows + shape.row_bytes) / memory_speed()
@@ -119,4 +119,4 @@ def foresee(
     # Long reads in fewer bits are as quick as in 16: twice as quick as in 32.
     speed = compute_speed() * (1 if chosen.precision == "float32" else 2)
     estimate = _OVERHEAD * (read + work * (anew + tokens) / speed)
-    return RenderOutlook(estimate, memory, numbers)
+    return RenderOutlook(estimate, memory, numbers, precision=kind)

@@ -50,4 +50,4 @@ def foresee(
             estimate = steps * _OVERHEAD * read * BITS[kind] / 32 / memory_speed()
         cache = size * _CACHE_SHARE * (1 if kind == "float32" else 0.5)
         needs = size - read + read * BITS[kind] / 32 + cache + _DECODING
-    return RenderOutlook(estimate, needs, words_of(precision, chosen))
+    return RenderOutlook(estimate, needs, words_of(precision, chosen), precision=kind)

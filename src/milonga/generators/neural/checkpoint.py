@@ -7,6 +7,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +21,7 @@ from milonga import weights
 from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Problem
 from milonga.generators.base import Assessment, Generator, Model, Request, problem_of, refuse
-from milonga.generators.neural.calibration import learn_speed
+from milonga.generators.neural.calibration import keep_figure, known_figure, learn_speed
 from milonga.generators.neural.loading import (
     hashes_of,
     licences_of,
@@ -33,12 +34,19 @@ from milonga.generators.neural.outlook import (
     access_problem,
     notes_of,
     offline_problem,
+    speed_on,
     weights_size,
 )
 from milonga.generators.neural.reading import unread, unread_note
 from milonga.runtime.devices import pick_device
+from milonga.runtime.memory import peak_memory, resident_memory
 from milonga.runtime.progress import Progress
 from milonga.weights import LocalWeights
+
+_BESIDE_SPEED = 1e9
+"""Bytes of a model's files that are loaded in a second, before that was measured."""
+_LITTLE = 1.2e9
+"""Bytes of a process that holds libraries, but no other model."""
 
 
 class LoadedEngine(Protocol):
@@ -115,6 +123,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
         self._model: Model | None = None
         self._hashes: dict[str, str] = {}
         self._dropped: tuple[str, ...] = ()
+        self._learnt_s = 0.0
         self._access: tuple[Problem | None, str | None] | None = None
 
     # What a subclass says.
@@ -227,7 +236,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
             general += [note] if note else []
         if problems:
             return Assessment(problems=tuple(problems))
-        seen = self.outlook(request, local)
+        seen = self._with_learnt(self.outlook(request, local), local)
         licences = licences_of(local, name, self.like)
         return Assessment(
             notes=(*self.notes(request, local), *self._unread(request, local)),
@@ -264,6 +273,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
         elsewhere = f"Set {self.name}.device=cpu."
         with machine_explained(self.options.model, self.less_memory, elsewhere):
             engine = self._engine
+            alone = engine is None and (resident_memory() or _LITTLE) < _LITTLE
             if engine is None:
                 refuse(self.problems(request, self.find()))
                 engine = self._load(progress)
@@ -271,7 +281,10 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
             self._dropped = self._unread(request, self._local)
             for note in self._dropped:
                 progress.message(note)
-            return make(engine, request, progress)
+            self._learnt_s, begun = 0.0, time.perf_counter()
+            clip = make(engine, request, progress)
+            self._learn_rest(time.perf_counter() - begun, alone)
+            return clip
 
     def model(self) -> Model:
         model = self._model or Model(name=self.options.model)
@@ -292,12 +305,49 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
         ]
         return hashlib.sha256("\n".join(files).encode()).hexdigest()
 
+    def learn(self, work: str, units: float, seconds: float) -> None:
+        """Keep how long ``units`` of ``work`` took on this device."""
+        learn_speed(f"{work}, {self.model().device}", units, seconds)
+        self._learnt_s += seconds
+
     @contextmanager
     def learning(self, work: str, units: float) -> Iterator[None]:
         """Keep how long the block took for ``units`` of ``work`` on this device."""
         begun = time.perf_counter()
         yield
-        learn_speed(f"{work}, {self.model().device}", units, time.perf_counter() - begun)
+        self.learn(work, units, time.perf_counter() - begun)
+
+    def _learn_rest(self, seconds: float, alone: bool) -> None:
+        """Keep what a take took beside the work that has a name, and what memory it needed.
+
+        Args:
+            seconds: of all of the take.
+            alone: whether the process held nothing large before, whose memory would count.
+        """
+        device = self.model().device
+        learn_speed(f"{self._beside()}, {device}", 1, seconds - self._learnt_s)
+        if alone and device == "cpu" and (peak := peak_memory()) is not None:
+            figure = self._memory(self.model().dtype)
+            keep_figure(figure, max(peak, known_figure(figure) or 0))
+
+    def _beside(self) -> str:
+        """Name what a take does beside its steps for the calibration: loading, reading texts."""
+        return f"{self.name} beside, {self.options.model}"
+
+    def _memory(self, precision: str) -> str:
+        """Name the memory of a take on a processor for the calibration."""
+        return f"{self.name} memory, {self.options.model}, {precision}"
+
+    def _with_learnt(self, seen: RenderOutlook, local: LocalWeights | None) -> RenderOutlook:
+        """Add what earlier takes on this machine have shown: time beside the steps, memory."""
+        device, size = self.options.device, weights_size(self.options.model, local) or 0
+        estimate, memory = seen.estimate_s, seen.memory
+        if estimate is not None:
+            rest = speed_on(device, self._beside())
+            estimate += size / _BESIDE_SPEED if rest is None else rest
+        if memory is not None and device in ("auto", "cpu"):
+            memory = max(memory, known_figure(self._memory(seen.precision)) or 0)
+        return replace(seen, estimate_s=estimate, memory=memory)
 
     def exactly(self, samples: NDArray[np.float32], rate: int, seconds: float) -> Clip:
         """Cut ``[channels, samples]`` to the length that was asked for.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -11,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.compute.products.precision import Precision
+from milonga.generators.neural.cancelling import cancellable
 from milonga.generators.neural.parts import TakingTurns
 from milonga.generators.neural.precision import LoadedPrecision, PrecisionChoice
 from milonga.generators.neural.trials import Trial, recording
-from milonga.runtime.progress import Progress
+from milonga.runtime.progress import Progress, Task
 
 if TYPE_CHECKING:
     import torch
@@ -54,10 +57,12 @@ class DiffusionEngine(Generic[PartsT]):
         parts: where they come from.
         engine: ``fast`` on a processor: its own layers.
         precision: of the transformer there.
+        sampling_s: seconds that the steps of the last take took.
     """
 
     def __init__(self, parts: PartsT, weights: Path, wanted: PrecisionChoice, key: str) -> None:
         self.parts = parts
+        self.sampling_s = 0.0
         self.engine = "fast" if parts.device == "cpu" else "torch"
         self.precision = LoadedPrecision(wanted, weights, key, parts.device)
         parts.precision = self.precision.chosen.precision
@@ -73,6 +78,36 @@ class DiffusionEngine(Generic[PartsT]):
     def notes(self) -> tuple[str, ...]:
         """What a receipt says of the precision."""
         return self.precision.notes
+
+    @contextmanager
+    def sampling(
+        self,
+        model: torch.nn.Module,
+        title: str,
+        steps: int,
+        progress: Progress,
+        also: tuple[type[torch.nn.Module], ...],
+    ) -> Iterator[Task]:
+        """Show the steps of a sampler within the block, stop it where the user wants, and take its
+        time.
+
+        Args:
+            model: the transformer.
+            title: of the work, for people.
+            steps: how many there are.
+            progress: shows them.
+            also: kinds of modules that ask whether to stop; see ``cancellable``.
+
+        Raises:
+            Cancelled: the user stopped it.
+        """
+        begun = time.perf_counter()
+        with (
+            cancellable(model, progress, also),
+            progress.task(f"{title}, {steps} steps", steps, "steps") as task,
+        ):
+            yield task
+        self.sampling_s = time.perf_counter() - begun
 
     def settle(
         self,

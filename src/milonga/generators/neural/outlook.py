@@ -35,6 +35,7 @@ class RenderOutlook:
         numbers: the precision, in words.
         notes: more lines for the plan.
         download: bytes that the first take downloads beside the model.
+        precision: as the calibration calls it, on a processor.
     """
 
     estimate_s: float | None
@@ -42,6 +43,7 @@ class RenderOutlook:
     numbers: str = "float32"
     notes: tuple[str, ...] = ()
     download: int = 0
+    precision: str = "float32"
 
 
 def offline_problem(name: str) -> Problem | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from milonga.compute.products.precision import BYTES, Precision
+from milonga.generators.neural import oobleck
 from milonga.generators.neural.calibration import compute_speed
+from milonga.generators.neural.diffusion import Settings
 from milonga.generators.neural.outlook import RenderOutlook, speed_on, weights_size
 from milonga.generators.neural.precision import PrecisionChoice, foreseen, speed_of
 from milonga.runtime.words import time_text
@@ -13,6 +16,11 @@ from milonga.weights import LocalWeights
 
 _FEWEST = 10
 """Steps below which fewer aren't proposed."""
+_OVERHEAD = 1.3
+"""Time of a step of a transformer with its autoencoder Oobleck, relative to its products."""
+_BY_KERNELS, _BY_TORCH = 0.35, 3.0
+"""Time of decoding relative to products of its direct form: kernels multiply less, torch's
+convolutions are narrow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,56 @@ class Take:
         return f"{self.generator} decoding, {name}"
 
 
+class Shape(Protocol):
+    """The size of a diffusion transformer."""
+
+    @property
+    def parameters(self) -> float:
+        """Numbers in it."""
+
+    def step_operations(self, frames: int, guided: bool) -> float:
+        """Floating-point operations of a step."""
+
+
+def take_with_oobleck(
+    generator: str,
+    shape: Shape,
+    settings: Settings,
+    seconds: float,
+    device: str,
+    direct: float,
+    *,
+    beside: float,
+    published: Precision,
+    elsewhere: str,
+) -> Take:
+    """Tell what a take computes whose latents Oobleck decodes.
+
+    Args:
+        generator: its name.
+        shape: of the transformer.
+        settings: steps, guidance, frames.
+        seconds: of audio.
+        device: as asked for.
+        direct: operations of the decoder for a second of audio.
+        beside, published, elsewhere: see ``Take``.
+    """
+    kernels = oobleck.engine_on("cpu" if device == "auto" else device) == "fast"
+    return Take(
+        generator=generator,
+        steps=settings.steps,
+        guided=settings.guided,
+        tera=shape.step_operations(settings.frames, settings.guided) / 1e12,
+        overhead=_OVERHEAD,
+        parameters=shape.parameters,
+        decoding=seconds,
+        unit=direct * (_BY_KERNELS if kernels else _BY_TORCH),
+        beside=beside,
+        published=published,
+        elsewhere=elsewhere,
+    )
+
+
 def foresee(
     name: str, local: LocalWeights | None, device: str, precision: PrecisionChoice, take: Take
 ) -> RenderOutlook:
@@ -91,7 +149,7 @@ def foresee(
         each_number = BYTES[chosen.precision] if on_processor else _bytes(take.elsewhere)
         memory = max(take.parameters * each_number, take.least) + take.beside
     notes = () if step_s is None else (_steps(name, take, step_s),)
-    return RenderOutlook(estimate, memory, numbers, notes)
+    return RenderOutlook(estimate, memory, numbers, notes, precision=chosen.precision)
 
 
 def _bytes(precision: str) -> float:

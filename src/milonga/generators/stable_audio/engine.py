@@ -185,11 +185,8 @@ class StableAudioEngine(DiffusionEngine[ModelParts]):
         )
         rotary = tuple(part.to(latents.device) for part in rotary)
         crossed, whole = crossed.to(dtype), whole.to(dtype)
-        label = f"Stable Audio, {settings.steps} steps"
-        with (
-            cancellable(model, progress, (torch.nn.Linear,)),
-            progress.task(label, settings.steps, "steps") as task,
-        ):
+        kinds = (torch.nn.Linear,)
+        with self.sampling(model, "Stable Audio", settings.steps, progress, kinds) as task:
             for level in sampler.timesteps:
                 noisy = torch.cat([latents] * 2) if settings.guided else latents
                 noisy = sampler.scale_model_input(noisy, level).to(dtype)

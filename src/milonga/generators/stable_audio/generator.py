@@ -122,17 +122,18 @@ class StableAudio(CheckpointGenerator[StableAudioEngine]):
     def make(self, engine: StableAudioEngine, request: Request, progress: Progress) -> Clip:
         shape, name = engine.shape, self.options.model
         settings, take = self._settings(request, shape), self._take(self._local, shape, request)
-        with self.learning(take.step_work(name, engine.dtype), take.steps * take.tera):
-            latents = engine.latents(
-                tags_of(request), request.negative, request.seconds, request.seed, settings,
-                progress,
-            )  # fmt: skip
+        latents = engine.latents(
+            tags_of(request), request.negative, request.seconds, request.seed, settings,
+            progress,
+        )  # fmt: skip
+        self.learn(take.step_work(name, engine.dtype), take.steps * take.tera, engine.sampling_s)
         with self.learning(take.decoding_work(name), take.decoding):
             sound = engine.audio(latents, round(request.seconds * shape.rate), progress)
         return self.exactly(sound, shape.rate, request.seconds)
 
     def _take(self, local: LocalWeights | None, shape: StableAudioShape, request: Request) -> Take:
-        return outlook.take_of(local, shape, self._settings(request, shape), request.seconds)
+        settings = self._settings(request, shape)
+        return outlook.take_of(local, shape, self.options.device, settings, request.seconds)
 
     def _settings(self, request: Request, shape: StableAudioShape) -> Settings:
         short = self.options.window == "short"

@@ -211,11 +211,8 @@ class StableAudio3Engine(DiffusionEngine[ModelParts]):
         rows = len(told.crossed)
         crossed, whole = told.crossed.to(dtype), told.whole.to(dtype)
         local = local.to(dtype).expand(rows, -1, -1)
-        label = f"Stable Audio 3, {settings.steps} steps"
-        with (
-            cancellable(model, progress, (torch.nn.Linear, Product)),
-            progress.task(label, settings.steps, "steps") as task,
-        ):
+        kinds = (torch.nn.Linear, Product)
+        with self.sampling(model, "Stable Audio 3", settings.steps, progress, kinds) as task:
 
             def velocity(noisy: torch.Tensor, now: float) -> torch.Tensor:
                 found: torch.Tensor = model(

@@ -220,11 +220,11 @@ class StableAudio3(CheckpointGenerator[StableAudio3Engine]):
     ) -> Clip:
         layout, name = engine.layout, self.options.model
         settings, take = self._settings(request, layout), self._take(self._local, layout, request)
-        with self.learning(take.step_work(name, engine.dtype), take.steps * take.tera):
-            latents = engine.latents(
-                tags_of(request), request.negative, request.seconds, request.seed, settings,
-                progress, source,
-            )  # fmt: skip
+        latents = engine.latents(
+            tags_of(request), request.negative, request.seconds, request.seed, settings,
+            progress, source,
+        )  # fmt: skip
+        self.learn(take.step_work(name, engine.dtype), take.steps * take.tera, engine.sampling_s)
         samples = round(request.seconds * layout.rate)
         with self.learning(take.decoding_work(name), take.decoding):
             sound = engine.audio(latents, samples, progress)
