@@ -164,7 +164,7 @@ def make_ours(weights: Path, engine: str) -> Callable[[np.ndarray], np.ndarray]:
     generator.load_state_dict(
         fold_weight_norm(torch.load(weights, weights_only=True, mmap=True)), strict=True
     )
-    return BigVGAN(generator, "cpu", engine=engine).mel_to_waveform
+    return BigVGAN(generator, "cpu", engine=engine, give_up=True).mel_to_waveform
 
 
 def make_mel(seconds: float) -> np.ndarray:

@@ -1,5 +1,7 @@
 """The compiled kernels against plain torch, for any length, dilation, width and split."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from milonga.compute.convolutions.packing import pack_conv
 from milonga.compute.convolutions.workers import Workers
 from milonga.runtime.health import HealthContext
 from milonga.vocoders.bigvgan import fast
+from milonga.vocoders.bigvgan.chunks import plan_chunk
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.generator import Activation, BigVGANGenerator
 from milonga.vocoders.health import vocoder_kernels
@@ -114,6 +117,18 @@ def test_convolution_equals_the_plain_one(
     engine._conv(kernels, packed, x.numpy(), found, residual.numpy() if add else None, accumulate)
     # 3e-6 of the signal on average, see test_minimal; the largest of some thousand is tenfold.
     assert np.abs(found - expected.numpy()).max() < 3e-5
+
+
+def test_an_engine_may_take_the_weights_of_its_generator():
+    torch.manual_seed(0)
+    kept = BigVGANGenerator(CONFIG)
+    given_up = copy.deepcopy(kept)
+    mel, plan = np.ones((1, 8, 6), np.float32), plan_chunk(CONFIG, 0, 6, 6)
+    expected = fast.FastEngine(kept).chunk(mel, plan)
+    found = fast.FastEngine(given_up, give_up=True).chunk(mel, plan)
+    np.testing.assert_array_equal(found, expected)
+    assert kept.ups[0][0].weight.numel()
+    assert not given_up.ups[0][0].weight.numel()
 
 
 @given(total=st.integers(0, 1000), grain=st.integers(1, 70), count=st.integers(1, 4))

@@ -81,8 +81,8 @@ def test_the_largest_part_decides_on_the_memory(device, precision, least, gigaby
 def test_what_a_take_needed_is_announced_for_the_next(make_stable_audio):
     options = {"model": str(make_stable_audio()), "device": "cpu", "steps": 3}
     generator = make_generator("stable-audio", options)
-    asked = Request(role="backing", section="verse", style="trap", seconds=1.0, tempo=120, seed=0)
-    generator.assess(asked)
+    asked = Request(role="backing", section="verse", style="trap", seconds=1.0, tempo=120,
+                    key="A minor", seed=0)  # fmt: skip
     keep_figure(f"stable-audio memory, {options['model']}, float32", 7.5e9)
     assert generator.assess(asked).memory == 7_500_000_000
     # One step or a hundred: what comes beside them is learnt apart.

@@ -14,6 +14,8 @@ _OVERHEAD = 1.4
 """Time of a step, relative to reading its weights from memory."""
 _CACHE_SHARE = 0.25
 """Keys and values of a whole window in float32, as a share of the weights."""
+_WINDOW_S, _GOING_ON = 30.0, 0.75e9
+"""Seconds of a window, and bytes in use while one reads the end of the window before."""
 _DECODING = 0.3e9
 """Bytes in use while a piece is decoded, and by the libraries."""
 
@@ -50,4 +52,5 @@ def foresee(
             estimate = steps * _OVERHEAD * read * BITS[kind] / 32 / memory_speed()
         cache = size * _CACHE_SHARE * (1 if kind == "float32" else 0.5)
         needs = size - read + read * BITS[kind] / 32 + cache + _DECODING
+        needs += _GOING_ON if seconds > _WINDOW_S else 0.0
     return RenderOutlook(estimate, needs, words_of(precision, chosen), precision=kind)

@@ -15,7 +15,8 @@ _TEXT_ENCODER = 1.15e9
 """Bytes of the text encoder in float32."""
 _TILE = 0.5e9
 """Bytes of what a tile of the decoder passes on."""
-_ASIDE = 0.9e9
+_ASIDE = 1.0e9
+"""Bytes of the libraries, and of what a step passes on."""
 
 
 def step_tera(layout: Layout, frames: int, guided: bool) -> float:
@@ -80,8 +81,8 @@ def take_of(
         parameters=transformer_size(layout),
         decoding=decoding_tera(layout, seconds),
         unit=_OVERHEAD * 1e12,
-        beside=_ASIDE,
-        least=max(_TEXT_ENCODER, coder_size(layout) * 4 + _TILE),
+        # The parts stay where memory is free.
+        beside=_ASIDE + _TEXT_ENCODER + coder_size(layout) * 4 + _TILE,
         published="float32"
         if local is None
         else published_precision(layout.weights_in(local.folder)),

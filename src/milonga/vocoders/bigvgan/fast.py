@@ -73,11 +73,12 @@ class FastEngine:
 
     Args:
         generator: its weights are copied into the kernels' own form.
+        give_up: take them away from it meanwhile, stage by stage.
     """
 
     name = "fast"
 
-    def __init__(self, generator: BigVGANGenerator) -> None:
+    def __init__(self, generator: BigVGANGenerator, *, give_up: bool = False) -> None:
         config = generator.config
         self._config = config
         self._tanh = config.final_tanh
@@ -94,7 +95,8 @@ class FastEngine:
         count = len(config.kernels)
         with ThreadPoolExecutor(self._workers.count) as pool:
             self._stages = [
-                _pack_stage(pool, generator, index, taps) for index in range(len(generator.ups))
+                _pack_stage(pool, generator, index, taps, give_up=give_up)
+                for index in range(len(generator.ups))
             ]
         last = self._stages[-1]
         self._post_activation = pack_activation(generator.activation_post, float(count))
@@ -282,7 +284,12 @@ def _kernels(width: int, taps: tuple[int, ...]) -> Kernels:
 
 
 def _pack_stage(
-    pool: ThreadPoolExecutor, generator: BigVGANGenerator, index: int, taps: tuple[int, ...]
+    pool: ThreadPoolExecutor,
+    generator: BigVGANGenerator,
+    index: int,
+    taps: tuple[int, ...],
+    *,
+    give_up: bool,
 ) -> _Stage:
     config = generator.config
     up, blocks = generator.stage(index)
@@ -311,6 +318,8 @@ def _pack_stage(
     plain = [up.weight, *(conv.weight for block in layers for layer in block for _, conv in layer)]
     for weight in plain:
         let_go(weight.data_ptr(), weight.nbytes)
+        if give_up:
+            weight.data = torch.empty(0)
     return stage
 
 

@@ -63,6 +63,7 @@ class BigVGAN(VocoderBase):
         engine: "fast" (compiled kernels, CPU only), "torch", or "auto" for the first that
             works.
         half: compute in half precision on an accelerator.
+        give_up: the generator is not used elsewhere; the engine may take its weights.
 
     Raises:
         DeviceError: the device isn't there.
@@ -78,7 +79,9 @@ class BigVGAN(VocoderBase):
         *,
         engine: EngineName = "auto",
         half: bool = False,
+        give_up: bool = False,
     ) -> None:
+        self._give_up = give_up
         self.config = generator.config
         self._device = pick_device(device)
         if half and self._device == "cpu":
@@ -99,7 +102,7 @@ class BigVGAN(VocoderBase):
             return TorchEngine(self._generator, self._device)
         from milonga.vocoders.bigvgan.fast import FastEngine
 
-        return FastEngine(self._generator)
+        return FastEngine(self._generator, give_up=self._give_up)
 
     def _why_not_fast(self) -> str | None:
         if self._device != "cpu":
@@ -187,7 +190,8 @@ def load_bigvgan(
         WeightsError: they can't be had.
         DeviceError: the device isn't there.
     """
-    return BigVGAN(load_generator(_folder(model, progress)), device, engine=engine, half=half)
+    generator = load_generator(_folder(model, progress))
+    return BigVGAN(generator, device, engine=engine, half=half, give_up=True)
 
 
 def _folder(model: str | os.PathLike[str] | None, progress: Progress | None) -> Path:

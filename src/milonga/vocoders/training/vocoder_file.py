@@ -149,7 +149,7 @@ def load_trained(
     """
     with needs_extra("A trained vocoder", "sounds"):
         from milonga.vocoders.bigvgan.vocoder import BigVGAN
-    vocoder = BigVGAN(load_generator(path)[1], device, engine=engine)
+    vocoder = BigVGAN(load_generator(path)[1], device, engine=engine, give_up=True)
     vocoder.name = name
     return vocoder
 
