@@ -122,6 +122,8 @@ def _started(cores: int) -> Cluster:
             # Its name tells half of it: without, Ray takes the loopback, on any system.
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
             "RAY_ADDRESS": None,
+            # As local workers: Ray's own stand behind whatever else the machine does.
+            "RAY_worker_niceness": "0",
         }
     )
     cluster: Cluster | None = None
