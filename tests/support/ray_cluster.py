@@ -34,6 +34,8 @@ class TwoNodes:
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
             "RAY_TMPDIR": self._folder,
             "HF_HUB_OFFLINE": "1",
+            # What serves a client is forked, and gRPC's own handlers of that end it now and then.
+            "GRPC_ENABLE_FORK_SUPPORT": "0",
             # As local workers: Ray's own stand behind whatever else the machine does.
             "RAY_worker_niceness": "0",
             # A node that was killed is given up in seconds.

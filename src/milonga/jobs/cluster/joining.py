@@ -185,7 +185,7 @@ def _joined(on: str, trusting: bool) -> Cluster:
             try:
                 ray.init(f"ray://{host}:{port}", namespace=NAMESPACE, log_to_driver=False)
             except ConnectionError as error:
-                # A head that is busy may not have started what serves us in Ray's time.
+                # What the head forks to serve us may be ended by gRPC's handlers (Ray 2.60).
                 if _SLOW not in str(error):
                     raise
                 ray.init(f"ray://{host}:{port}", namespace=NAMESPACE, log_to_driver=False)
