@@ -23,6 +23,7 @@ from milonga.jobs.takes.packets import Done, Packet
 from milonga.jobs.takes.sounds import SoundDealer
 from milonga.runtime.devices import thread_count
 from milonga.runtime.progress import Progress, Update
+from milonga.runtime.words import counted
 from milonga.songs.rendering.planned import PlannedTake
 from milonga.songs.rendering.render import TakeRunner
 from milonga.sounds.instrument.batch import Job, Outcome, RunJobs
@@ -273,7 +274,8 @@ def _crew(
         raise
     size = max(1, min(held, count, workers or held))
     where = "on this machine" if on == "ray" else f"on {on}"
-    return RayCrew(cluster, size, needs, folder), f"{size} workers {where}, {len(nodes)} nodes."
+    note = f"{counted(size, 'worker')} {where}, {counted(len(nodes), 'node')}."
+    return RayCrew(cluster, size, needs, folder), note
 
 
 def _event(hand: Hand, packet: Packet, told: dict[str, Any]) -> Event:
