@@ -181,7 +181,7 @@ def _step(job: Job) -> str:
 def _cost(job: Job) -> str:
     cost = job.cost
     parts = [
-        counted(cost.takes, "take") if cost.takes else "",
+        counted(cost.takes, "sound" if job.kind == "play" else "take") if cost.takes else "",
         "" if cost.estimate_s is None else f"about {time_text(max(1.0, cost.estimate_s))}",
         "" if cost.memory is None else size_text(cost.memory),
         f"download {size_text(cost.download)}" if cost.download else "",
