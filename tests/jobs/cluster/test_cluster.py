@@ -47,6 +47,23 @@ def on_nodes(nodes, tones, monkeypatch):
     return render
 
 
+@pytest.fixture
+def together(monkeypatch):
+    """No worker begins before two have started, so that both get something."""
+    news = crew.RayCrew.news
+
+    def when_two(self, seconds):
+        events, held = news(self, seconds), vars(self).setdefault("held", [])
+        held.extend(event for event in events if event.ready)
+        others = [event for event in events if not event.ready]
+        if len({event.hand.number for event in held}) < 2:
+            return others
+        ready = [event for event in held if not event.hand.ready]
+        return [*others, *ready]
+
+    monkeypatch.setattr(crew.RayCrew, "news", when_two)
+
+
 def study_file(folder):
     (folder / "song.yaml").write_text(
         "{title: T, tempo: 240, segments: ["
@@ -64,7 +81,7 @@ def takes_of(folder):
     }
 
 
-def test_a_study_of_forty_takes_over_two_nodes(nodes, tmp_path):
+def test_a_study_of_forty_takes_over_two_nodes(nodes, together, tmp_path):
     from milonga.workflows.judging.study import plan_study, run_study
 
     plan = plan_study(study_file(tmp_path), tmp_path / "far")
@@ -84,7 +101,7 @@ def test_a_study_of_forty_takes_over_two_nodes(nodes, tmp_path):
 
 
 def test_a_folder_that_only_we_see_gets_its_takes_as_bytes(
-    on_nodes, tones, hashes, tmp_path, monkeypatch
+    on_nodes, together, tones, hashes, tmp_path, monkeypatch
 ):
     @contextlib.contextmanager
     def unseen(folder):
@@ -105,7 +122,7 @@ def test_a_folder_that_only_we_see_gets_its_takes_as_bytes(
     assert hashes("out") == hashes("near")
 
 
-def test_a_node_gets_weights_from_the_head_once(nodes, on_nodes, tones, hub, messages):
+def test_a_node_gets_weights_from_the_head_once(nodes, on_nodes, together, tones, hub, messages):
     hub.add("owner/tiny", {"config.json": b"{}", "model.safetensors": bytes(3_000_000)})
     ensure_weights("owner/tiny", cache_dir=nodes.cache("head"))
     asked = len(hub.requests)
