@@ -8,10 +8,12 @@ import tempfile
 import time
 from collections import Counter
 
+import numpy as np
 import pytest
 import ray_cluster
 from sound_models import small_model
 
+from milonga.audio import read
 from milonga.errors import ClusterError
 from milonga.jobs.cluster import crew
 from milonga.jobs.placing import Place
@@ -141,7 +143,6 @@ def test_a_node_gets_weights_from_the_head_once(nodes, on_nodes, together, tones
 
 
 def test_a_batch_of_sounds_over_two_nodes(nodes, tmp_path, monkeypatch):
-    from milonga.audio.export.receipt import read_export_receipt
     from milonga.sounds.library.library import Library
     from milonga.workflows.batches import play_batch
 
@@ -155,7 +156,9 @@ def test_a_batch_of_sounds_over_two_nodes(nodes, tmp_path, monkeypatch):
         far = play_batch("tiny", tmp_path / out, on=Place(on=nodes.address).sounds(), **batch)
         assert far.count("made") == 4, far.outcomes
         for one, other in zip(far.outcomes, near.outcomes, strict=True):
-            assert read_export_receipt(one.path).sound == read_export_receipt(other.path).sound
+            # Rounding of float32, grown by 32 rounds of Griffin-Lim: under -60 dB.
+            there, here = read(one.path), read(other.path)
+            assert np.abs(there.samples - here.samples).max() < 1e-3
     again = play_batch("tiny", tmp_path / "bytes", **batch)
     assert again.count("kept") == 4
 
