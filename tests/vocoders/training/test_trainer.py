@@ -150,7 +150,12 @@ def test_a_damaged_checkpoint_is_refused(begin, tmp_path, fault):
         state.save(tmp_path, values, tensors)
         if fault == "version":
             path.write_bytes(path.read_bytes().replace(b'\\"version\\": 1', b'\\"version\\": 9'))
-    words = {"version": "format version 9", "pickle": "could run code"}.get(fault, "can't be used")
+    told = {
+        "version": "format version 9",
+        "pickle": "could run code",
+        "noise": "no checkpoint, or one whose beginning is damaged",
+    }
+    words = told.get(fault, "can't be used")
     with pytest.raises(VocoderError, match=words) as error:
         begin(tmp_path)
     assert error.value.where == str(path)
