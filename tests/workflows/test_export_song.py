@@ -205,11 +205,17 @@ def test_reaper_s_form_is_read_by_another_parser(exported):
     assert events[-1][1:] == ["b0", "7b", "00"]
 
 
-def test_a_dawproject_is_valid_and_holds_the_stems(exported):
+def check_dawproject(path):
+    """Hold what an archive describes against the rules of its form."""
     schema = xmlschema.XMLSchema(XSD)
-    with zipfile.ZipFile(exported.folder / f"{BASE}.dawproject") as archive:
+    with zipfile.ZipFile(path) as archive:
         for name in ("project.xml", "metadata.xml"):
             schema.validate(io.BytesIO(archive.read(name)))
+
+
+def test_a_dawproject_is_valid_and_holds_the_stems(exported):
+    check_dawproject(exported.folder / f"{BASE}.dawproject")
+    with zipfile.ZipFile(exported.folder / f"{BASE}.dawproject") as archive:
         root = ElementTree.fromstring(archive.read("project.xml"))
         for clip in root.iter("Clip"):
             for file in clip.iter("File"):
@@ -283,7 +289,7 @@ def test_words_of_such_a_take_are_timed_by_a_recogniser_and_marked(
     other_singer, exported, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("milonga.workflows.studio.music.RECOGNISER", str(TINY))
-    found = export_song(other_singer, tmp_path / "studio", what=["lrc", "midi"])
+    found = export_song(other_singer, tmp_path / "studio", what=["lrc", "midi", "dawproject"])
     heard, written = found.score.lines, exported.score.lines
     assert heard[0].text == written[0].text
     assert {line.source for line in heard} == {str(TINY)}
@@ -295,6 +301,7 @@ def test_words_of_such_a_take_are_timed_by_a_recogniser_and_marked(
     assert "melody of vocals (estimated)" in [track.name for track in read.tracks]
     assert "times heard by" in (tmp_path / "studio" / f"{BASE}.lrc").read_text()
     assert json.loads((tmp_path / "studio" / "export.json").read_text())["lines"][0]["source"]
+    check_dawproject(tmp_path / "studio" / f"{BASE}.dawproject")
 
 
 def test_a_song_in_one_take_is_split_and_written_at_its_segments(song, tmp_path, exported):
