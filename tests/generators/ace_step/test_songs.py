@@ -13,7 +13,7 @@ from milonga.workflows.songs import render_song, replay
 REPO = "Runware/acestep-v15-turbo-diffusers"
 SHEET = """
 title: Uno
-style: latin trap
+style: noise
 key: A minor
 whole: {generators: [ace-step], options: {ace-step: {steps: 2}}}
 segments:

@@ -282,7 +282,7 @@ def _event(hand: Hand, packet: Packet, told: dict[str, Any]) -> Event:
     """Read what an actor says of a packet, and hold its hash against what was made."""
     if "error" in told:
         done = Done(error=told["error"], details=told.get("details", ""), fatal=told.get("fatal"))
-        return Event(hand, done=done)
+        return Event(hand, done=done, number=packet.number)
     done = Done(told["status"], told["name"], notes=told["notes"],
                 receipt=told.get("receipt"), sound=told.get("sound"))  # fmt: skip
     if done.sound is not None:
@@ -293,7 +293,7 @@ def _event(hand: Hand, packet: Packet, told: dict[str, Any]) -> Event:
         return Event(
             hand, lost="what it sent arrived damaged" if found else "its files aren't seen"
         )
-    return Event(hand, done=done)
+    return Event(hand, done=done, number=packet.number)
 
 
 def _seen(packet: Packet, done: Done) -> str:

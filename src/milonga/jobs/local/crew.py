@@ -146,7 +146,8 @@ def _event(hand: Hand, told: dict[str, Any]) -> Event:
     if "done" in told:
         done = told["done"]
         fatal = done["fatal"] and tuple(done["fatal"])
-        return Event(hand, done=Done(**{**done, "fatal": fatal, "notes": tuple(done["notes"])}))
+        found = Done(**{**done, "fatal": fatal, "notes": tuple(done["notes"])})
+        return Event(hand, done=found, number=told["number"])
     return Event(hand, ready="ready" in told, message=told.get("message", ""))
 
 

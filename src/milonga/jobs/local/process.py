@@ -102,7 +102,8 @@ def main() -> int:
     try:
         while (packet := packets.get()) is not None:
             progress.signs += 1
-            progress.tell(done=asdict(make_packet(packet, bench, progress)))
+            done = make_packet(packet, bench, progress)
+            progress.tell(done=asdict(done), number=packet.number)
     except Cancelled:
         pass
     # Without the end of libraries, which may take as long as their start.

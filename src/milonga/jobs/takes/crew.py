@@ -35,13 +35,18 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """News of a hand: it is ready, shows progress, says something, is done, or is lost."""
+    """News of a hand: it is ready, shows progress, says something, is done, or is lost.
+
+    Attributes:
+        number: of the packet that is done; of those that a hand has, any may be done first.
+    """
 
     hand: Hand
     ready: bool = False
     update: Update | None = None
     message: str = ""
     done: Done | None = None
+    number: int | None = None
     lost: str = ""
 
 

@@ -127,15 +127,22 @@ class Deal(Generic[P, Outcome]):
             self._progress.message(event.message)
         elif event.lost:
             yield from self._gone(hand, event.lost)
-        elif event.done is not None and hand.packets:
-            packet = self._given[hand.number].popleft()
-            hand.packets.popleft()
+        elif event.done is not None and (packet := self._back(hand, event.number)) is not None:
             self._false_starts = 0
             self._end_tasks(hand)
             if event.done.fatal is None:
                 # It works on while this one's files are looked at and written.
                 self._next(hand)
             yield from self._accepted(packet, event.done, hand)
+
+    def _back(self, hand: Hand, number: int | None) -> P | None:
+        """Take the packet of a number back from a hand; None where it has no such."""
+        given = self._given[hand.number]
+        for at, packet in enumerate(given):
+            if packet.number == number:
+                del given[at], hand.packets[at]
+                return packet
+        return None
 
     def _accepted(self, packet: P, done: Done, hand: Hand) -> Iterator[Outcome]:
         outcome = self._accept(packet, done, hand)
