@@ -94,12 +94,19 @@ def run(quick: bool = False) -> str:
     }
     if not quick:
         write(found)
+    return show(found)
+
+
+def show(found: dict[str, dict[str, float]]) -> str:
+    """Write the section of the page for what was measured."""
     rows = [
         f"| {series.name}{f' ({series.note})' if series.note else ''} "
         f"| {found[series.name]['workers']:.2f} | {found[series.name]['threads']:.2f} |"
         for series in GENERATORS
         if series.name in found
     ]
+    rest = [series.name for series in GENERATORS if series.name not in found]
+    lacking = f" Not measured, 1.8 and 1.4 are taken: {', '.join(rest)}." if rest else ""
     return "\n".join(
         [
             "## Jobs: two workers, or two threads",
@@ -112,7 +119,7 @@ def run(quick: bool = False) -> str:
             *rows,
             "",
             "Plans choose by this (`jobs/local/threads.toml`), until the takes made on a machine "
-            "show otherwise.",
+            f"show otherwise.{lacking}",
         ]
     )
 
