@@ -15,7 +15,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,17 @@ try:
 except ModuleNotFoundError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+
 _PART = re.compile(r"\.part-[0-9a-f]{8}-.+", re.DOTALL)
 _STALE_S = 3600.0
 """Where files can't be locked, a part that nobody wrote to for so long is a dead one's."""
 _swept: set[Path] = set()
 """Folders that this process has looked through: a folder of thousands is listed once."""
+
+
+def paths_of(places: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Return one path, or several, as a list."""
+    return [Path(places)] if isinstance(places, (str, os.PathLike)) else list(map(Path, places))
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from milonga.analysis.listening.picture import result_svg
 from milonga.analysis.listening.results import ListeningResult, evaluate
 from milonga.audio.clip import Clip
 from milonga.errors import MilongaError
-from milonga.runtime.files import is_there, write_text
+from milonga.runtime.files import is_there, paths_of, write_text
 from milonga.runtime.progress import Progress
 from milonga.songs.output.folder import OLD_RECORD, RECORD, OutputFolder
 
@@ -79,8 +79,7 @@ def make_listening_test(
         MilongaError: too few recordings, one that can't be read or has no loudness.
         OutputError: ``out`` holds a test already, or can't be written.
     """
-    places = [recordings] if isinstance(recordings, (str, os.PathLike)) else list(recordings)
-    items = _items([Path(place) for place in places])
+    items = _items(paths_of(recordings))
     out = Path(out)
     check_place(out)
     if kind == "mushra" and not reference:
@@ -117,14 +116,14 @@ def read_listening_test(
     Raises:
         MilongaError: a file is missing, damaged or of another test.
     """
-    places = [answers] if isinstance(answers, (str, os.PathLike)) else list(answers)
+    places = paths_of(answers)
     paths: list[Path] = []
-    for place in map(Path, places):
+    for place in places:
         paths += sorted(place.glob("answers-*.json")) if place.is_dir() else [place]
     if not paths:
         raise MilongaError(
             "There are no answers here.",
-            where=Path(places[0]) if places else None,
+            where=places[0] if places else None,
             step="Give the files that listeners saved (answers-TEST-NAME.json), or their folder.",
         )
     found = read_key(find_key(paths, None if key is None else Path(key)))

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 from milonga import weights
 from milonga.errors import Cancelled, MilongaError, MissingExtraError, ReceiptError
 from milonga.generators.base import Request
+from milonga.runtime.files import paths_of
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
 from milonga.workflows.scoring.facts import HeldRecordings, check_facts
@@ -94,8 +95,7 @@ def score(
         ('met', None)
     """
     progress = progress or Progress()
-    many = [recordings] if isinstance(recordings, (str, os.PathLike)) else list(recordings)
-    paths = [path for place in many for path in sung_takes(Path(place))]
+    paths = [path for place in paths_of(recordings) for path in sung_takes(place)]
     models = models or {}
     wanted: set[Part] = set(parts or PARTS)
     named: set[Part] = {*parts, *models}

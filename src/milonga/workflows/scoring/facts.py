@@ -19,6 +19,7 @@ from milonga.generators.base import Request
 from milonga.generators.guide.band.harmony import parse_key
 from milonga.generators.measures import metre_of, parse_chords
 from milonga.generators.words.directions import FEMALE_WORDS, MALE_WORDS, says
+from milonga.runtime.files import paths_of
 from milonga.runtime.progress import Progress
 from milonga.runtime.words import plain
 from milonga.songs.rendering.receipts import Receipt, read_receipt
@@ -79,8 +80,7 @@ def check_facts(
         >>> [(fact.name, fact.verdict) for fact in facts if fact.verdict]
         [('length', 'met'), ('key', 'met')]
     """
-    many = [recordings] if isinstance(recordings, (str, os.PathLike)) else list(recordings)
-    paths = [Path(place) for place in many]
+    paths = paths_of(recordings)
     given = {
         "seconds": seconds, "tempo": tempo, "time": time, "key": key, "chords": chords,
         "voice": voice,

@@ -17,6 +17,7 @@ from milonga.generators.neural.loading import (
     loading_explained,
     quiet_transformers,
 )
+from milonga.runtime.files import paths_of
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
 from milonga.workflows.scoring.models import described
@@ -64,8 +65,7 @@ def match_texts(
         Cancelled: the user stopped it.
     """
     progress = progress or Progress()
-    many = [recordings] if isinstance(recordings, (str, os.PathLike)) else list(recordings)
-    paths = [Path(place) for place in many]
+    paths = paths_of(recordings)
     texts = [_description(path, text) for path in paths]
     for path in paths:
         audio.probe(path)

@@ -13,6 +13,7 @@ from milonga.analysis.scores.aesthetics import Aesthetics, AestheticsListener
 from milonga.analysis.scores.wavlm_heads import WavLMHeads
 from milonga.errors import needs_extra
 from milonga.generators.neural.loading import loading_explained, quiet_transformers
+from milonga.runtime.files import paths_of
 from milonga.runtime.progress import Progress
 from milonga.workflows.scoring.models import described
 
@@ -57,8 +58,7 @@ def rate_recordings(
         Cancelled: the user stopped it.
     """
     progress = progress or Progress()
-    many = [recordings] if isinstance(recordings, (str, os.PathLike)) else list(recordings)
-    paths = [Path(place) for place in many]
+    paths = paths_of(recordings)
     for path in paths:
         audio.probe(path)
     with needs_extra("Rating", "models"):

@@ -18,7 +18,7 @@ from milonga.errors import MilongaError, OutputError, ReceiptError, needs_extra
 from milonga.generators.base import LyricLine, Request
 from milonga.generators.registry import generator
 from milonga.generators.words.language import line_languages
-from milonga.runtime.files import write_text
+from milonga.runtime.files import paths_of, write_text
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
 from milonga.songs.sheet.lyrics import parse_lyrics
@@ -117,8 +117,7 @@ def score_recordings(
         Cancelled: the user stopped it.
     """
     progress = progress or Progress()
-    many = [recordings] if isinstance(recordings, (str, os.PathLike)) else list(recordings)
-    paths = [path for place in many for path in sung_takes(Path(place))]
+    paths = [path for place in paths_of(recordings) for path in sung_takes(place)]
     asked = [_asked(path, lyrics, language) for path in paths]
     for path in paths:
         audio.probe(path)
