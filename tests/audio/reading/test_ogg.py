@@ -89,15 +89,39 @@ def test_a_header_that_promises_a_part_of_a_block_more_is_read(whole, tmp_path):
     check(path)
 
 
-@pytest.mark.parametrize("harm", ["far more promised", "a page lost", "a page damaged"])
-def test_a_stream_with_a_hole_is_refused(whole, tmp_path, harm):
-    pages = pages_of(whole)
-    pages[-1] = promising(pages[-1], 20_000 if harm == "far more promised" else 0)
-    if harm == "a page lost":
-        del pages[-2]
-    if harm == "a page damaged":
-        pages[-2] = pages[-2][:-40] + bytes(40)
+def test_far_more_promised_than_there_is_is_refused(whole, tmp_path):
+    *pages, last = pages_of(whole)
     path = tmp_path / "a.ogg"
-    path.write_bytes(b"".join(pages))
+    path.write_bytes(b"".join([*pages, promising(last, 20_000)]))
     with pytest.raises(AudioError, match="truncated"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        ("lost", "it lacks 1 of its pages before page"),
+        ("its mark", "it lacks 1 of its pages before page"),
+        ("its sound", "isn't what was written"),
+    ],
+)
+@pytest.mark.parametrize("before_end", [1, 2, 3])
+def test_a_stream_with_a_hole_is_refused_though_it_decodes(whole, tmp_path, harm, said, before_end):
+    pages = pages_of(whole)
+    page = pages[-1 - before_end]
+    harmed = {"lost": b"", "its mark": b"oggs" + page[4:], "its sound": page[:-40] + bytes(40)}
+    pages[-1 - before_end] = harmed[harm]
+    path = tmp_path / "field recording.ogg"
+    path.write_bytes(b"".join(pages))
+    for way in (read, probe, check):
+        with pytest.raises(AudioError, match=f"damaged: .*{said}") as caught:
+            way(path)
+        assert f"ffmpeg -i '{path}'" in caught.value.step
+
+
+def test_what_lies_between_and_behind_pages_is_passed_over(whole, tmp_path):
+    path = tmp_path / "a.ogg"
+    pages = pages_of(whole)
+    junk = b"Ogg" + bytes(70_000) + b"OggOg"
+    path.write_bytes(b"".join([*pages[:3], junk, *pages[3:], b"TAG", bytes(125)]))
+    assert read(path).n_samples == 3 * 44100

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
 """File names that ``read`` and ``write`` understand."""
+RECORDINGS = (*SUFFIXES, *foreign.FOREIGN_SUFFIXES)
+"""File names of recordings, whoever decodes them."""
 
 _MAGIC = (b"RIFF", b"RF64", b"BW64", b"FORM", b"fLaC", b"OggS")
 _UNKNOWN = 1 << 62
@@ -256,15 +258,33 @@ def _check_ogg(path: Path) -> None:
         if handle.read(4) != b"OggS":
             return
     if not _ogg_ends(path):
-        error = truncated(path, "its last page is missing")
-        error.step = f"{error.step} To keep what is there: {foreign.conversion(path)}"
-        raise error
-    if _ogg_is_chained(path):
-        raise AudioError(
-            "Several Ogg streams are joined in this file.",
-            where=path,
-            step=f"Convert it: {foreign.conversion(path)}",
-        )
+        raise _to_be_kept(path, truncated(path, "its last page is missing"))
+    begun, last = False, dict[bytes, int]()
+    for number, page in enumerate(_ogg_pages(path), 1):
+        begins, stream = bool(page[5] & 0x02), page[14:18]
+        if begins and begun:
+            raise AudioError(
+                "Several Ogg streams are joined in this file.",
+                where=path,
+                step=f"Convert it: {foreign.conversion(path)}",
+            )
+        begun = begun or not begins
+        fault = ""
+        if ogg_checksum(page[:22] + bytes(4) + page[26:]) != page[22:26]:
+            fault = f"page {number:,} isn't what was written"
+        place = int.from_bytes(page[18:22], "little")
+        if (lost := place - last.get(stream, place) - 1) > 0:
+            fault = f"it lacks {lost:,} of its pages before page {number:,}"
+        if fault:
+            raise _to_be_kept(path, AudioError(f"The file is damaged: {fault}.", where=path))
+        last[stream] = place
+
+
+def _to_be_kept(path: Path, error: AudioError) -> AudioError:
+    """Add how to fix an Ogg file, or to keep what is there: decoders pass over the fault."""
+    step = "Copy or download it again. To keep what is there:"
+    error.step = f"{step} {foreign.conversion(path)}"
+    return error
 
 
 def _ogg_ends(path: Path) -> bool:
@@ -280,31 +300,17 @@ def _ogg_ends(path: Path) -> bool:
     return len(page) >= 27 + len(lengths) + sum(lengths)
 
 
-def _ogg_is_chained(path: Path) -> bool:
-    """Tell whether another stream begins after the first one's sound (RFC 3533, 4)."""
-    begun = False
+def _ogg_pages(path: Path) -> Iterator[bytes]:
+    """Read the pages (RFC 3533, 6); what lies between or behind them is passed over."""
     with open(path, "rb") as handle:
-        while (page := handle.read(27)) and page[:4] == b"OggS" and len(page) == 27:
-            begins = bool(page[5] & 0x02)
-            if begins and begun:
-                return True
-            begun = begun or not begins
-            handle.seek(sum(handle.read(page[26])), os.SEEK_CUR)
-    return False
-
-
-def _ogg_is_sound(path: Path) -> bool:
-    """Tell whether no page is lost or damaged, by their numbers and checksums (RFC 3533, 6)."""
-    last: dict[bytes, int] = {}
-    with open(path, "rb") as handle:
-        while (page := handle.read(27)) and page[:4] == b"OggS" and len(page) == 27:
-            stream, number = page[14:18], int.from_bytes(page[18:22], "little")
-            sizes = handle.read(page[26])
-            whole = page[:22] + bytes(4) + page[26:] + sizes + handle.read(sum(sizes))
-            if number > last.get(stream, number) + 1 or ogg_checksum(whole) != page[22:26]:
-                return False
-            last[stream] = number
-    return True
+        while len(page := handle.read(27)) == 27:
+            if page[:4] == b"OggS":
+                sizes = handle.read(page[26])
+                yield page + sizes + handle.read(sum(sizes))
+            else:
+                more = page[1:] + handle.read(1 << 16)
+                found = more.find(b"OggS")
+                handle.seek((found if found >= 0 else len(more) - 3) - len(more), os.SEEK_CUR)
 
 
 def ogg_checksum(page: bytes) -> bytes:
@@ -330,9 +336,7 @@ def whole_length(path: Path, file: soundfile.SoundFile, found: int) -> int:
         AudioError: its header promises more.
     """
     lacking = file.frames - found
-    if lacking <= 0 or (
-        file.format == "OGG" and lacking <= _OGG_BLOCK and _ogg_is_sound(on_disk(path))
-    ):
+    if lacking <= 0 or (file.format == "OGG" and lacking <= _OGG_BLOCK):
         return found
     raise truncated(path, f"its header promises {file.frames} samples, it holds {found}")
 
