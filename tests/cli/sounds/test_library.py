@@ -1,7 +1,11 @@
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 from sound_models import small_model
+
+from milonga.audio import Clip, write
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +107,11 @@ def test_adding_renaming_and_deleting(milonga, home, file):
 
 
 def test_errors_say_what_to_do(milonga, home, tmp_path):
+    for name in ("hit.wav", "./hit.M4A"):
+        mistaken = milonga("sound", "play", name)
+        assert mistaken.status == 1
+        assert f"sound play MODEL --like {Path(name)}" in mistaken.err
+        assert "sound train" in mistaken.err
     unknown = milonga("sound", "info", "rio grande")
     assert unknown.status == 1
     assert "sound list" in unknown.err
@@ -139,10 +148,13 @@ def test_playing_leaves_sound_and_receipt(milonga, home, tmp_path):
         (["--set", "pulse=9"], 1, "-4 to 4"),
         (["--set", "pulse"], 2, "CONTROL=VALUE"),
         (["--like", "nothing.wav"], 1, "no recording 'nothing.wav'"),
+        (["--like", "click.wav"], 1, "click.wav: The recording lasts 0.023 ms, too short"),
         (["-o", "a.xyz"], 1, "suffix"),
     ],
 )
-def test_what_cannot_be_played_is_explained(milonga, home, args, status, word):
+def test_what_cannot_be_played_is_explained(milonga, home, tmp_path, args, status, word):
+    write(tmp_path / "click.wav", Clip(np.ones(1), 44_100))
     done = milonga("sound", "play", "río", "--vocoder", "griffin-lim", *args)
     assert done.status == status
     assert word in done.err
+    assert not list(tmp_path.glob("*-s0.wav"))

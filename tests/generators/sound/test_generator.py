@@ -79,8 +79,13 @@ def test_a_recording_is_played_again(library, tmp_path):
     for like in ("ambient.wav", str(tmp_path / "mine.wav")):
         clip = render(sound(like=like), seconds=1.0)
         assert clip.seconds == 1.0
-    (problem,) = sound(like="nothing.wav").assess(request()).problems
-    assert problem.where == "sound.like"
+    write(tmp_path / "click.wav", Clip(np.ones(2047), 44_100))
+    for like in ("nothing.wav", str(tmp_path / "click.wav")):
+        (problem,) = sound(like=like).assess(request()).problems
+        assert problem.where == "sound.like"
+    write(tmp_path / "click.wav", Clip(np.ones(2048), 44_100))
+    assert sound(like=like).assess(request()).problems == ()
+    assert render(sound(like=like), seconds=1.0).seconds == 1.0
 
 
 def test_a_recording_that_was_held_out_is_read_from_where_it_lay(library, tmp_path):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import BaseModel, Field
 
 from milonga import weights
+from milonga.audio import probe
 from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Problem
 from milonga.generators.base import (
@@ -30,7 +31,7 @@ from milonga.runtime.progress import Progress
 from milonga.sounds.library.library import Library
 from milonga.sounds.model.file import read_header
 from milonga.sounds.model.header import ModelHeader
-from milonga.sounds.model.play_settings import PlaySettings, recording_file
+from milonga.sounds.model.play_settings import PlaySettings, check_seconds, recording_file
 
 if TYPE_CHECKING:
     from milonga.sounds.instrument.instrument import Instrument
@@ -199,12 +200,18 @@ class SoundGenerator(Generator):
         held_out = {file.name for file in header.corpus.files if file.held_out}
         if like is None or like in set(header.corpus.names) - held_out:
             return
-        if not recording_file(like, self._path()).is_file():
+        path = recording_file(like, self._path())
+        if not path.is_file():
             yield Problem(
                 f"There is no recording {like!r}.",
                 "sound.like",
                 step="Give a file, or the name of one that the model learnt from.",
             )
+            return
+        try:
+            check_seconds(path, probe(path).seconds)
+        except MilongaError as error:
+            yield problem_of(error, "sound.like")
 
     def _settings(
         self, request: Request, header: ModelHeader

@@ -7,13 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from milonga.audio import SUFFIXES
-from milonga.audio.reading.foreign import FOREIGN_SUFFIXES
+from milonga.audio.reading.opening import RECORDINGS
 from milonga.audio.reading.standard_input import DASH
 from milonga.errors import CorpusError
 from milonga.runtime.words import readable
-
-_RECORDINGS = (*SUFFIXES, *FOREIGN_SUFFIXES)
 
 
 @dataclass(slots=True)
@@ -46,7 +43,7 @@ def find_recordings(folder: Path) -> Found:
             "A model is not trained on standard input: it goes back to its recordings later.",
             step="Give the folder that holds your recordings.",
         )
-    if folder.is_file() and folder.suffix.lower() in _RECORDINGS:
+    if folder.is_file() and folder.suffix.lower() in RECORDINGS:
         found.recordings[readable(folder.name)] = folder
         return found
     if not folder.is_dir():
@@ -73,7 +70,7 @@ def _walk(top: Path, folder: Path, found: Found, seen: set[tuple[int, int]]) -> 
     for entry in entries:
         path = Path(entry.path)
         name = _name(top, path)
-        recording = path.suffix.lower() in _RECORDINGS
+        recording = path.suffix.lower() in RECORDINGS
         try:
             is_folder = entry.is_dir()
         except OSError as error:

@@ -19,8 +19,10 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
+from milonga.audio.reading.opening import RECORDINGS
 from milonga.errors import ModelFileError, SoundError
 from milonga.runtime.files import (
     check_writable,
@@ -101,9 +103,17 @@ class Library:
         """Find the file of a model, given its name in the library or a path.
 
         Raises:
-            SoundError: there is neither such a model nor such a file.
+            SoundError: there is neither such a model nor such a file, or it is a recording.
         """
         path = Path(name_or_file)
+        if path.suffix.lower() in RECORDINGS and self._named(str(name_or_file)) is None:
+            raise SoundError(
+                "This is the name of a recording, not of a sound model.",
+                where=path,
+                step="To play it again by a model: milonga sound play MODEL --like "
+                f"{quote(str(path))}\nTo make a model of recordings: milonga sound train FOLDER "
+                "--name NAME",
+            )
         if path.suffix == ".safetensors" or len(path.parts) > 1:
             if path.is_file():
                 return path

@@ -23,6 +23,7 @@ from milonga.runtime.files import named_path
 from milonga.runtime.words import readable
 from milonga.sounds.corpus.inspection import Corpus
 from milonga.sounds.folder import ModelFolder
+from milonga.sounds.mel_spec import MEL_SPEC
 from milonga.sounds.model.resolved_play import ResolvedPlay
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 Setting = Annotated[float, Field(ge=-4, le=4)]
 """In spreads of the corpus."""
+SHORTEST_S = MEL_SPEC.n_fft / MEL_SPEC.sample_rate
+"""Length of a recording to play again; in a shorter one, a window would hold its mirror images."""
 VocoderName = Literal["auto", "own", "bigvgan", "griffin-lim"]
 
 
@@ -162,11 +165,26 @@ def recording_file(text: str, model: Path | None) -> Path:
     return next((Path(f.path) for f in known.files if f.name == text), path) if known else path
 
 
+def check_seconds(path: Path, seconds: float) -> None:
+    """Check that a recording says anything: one window of the mel must be its own sound.
+
+    Raises:
+        SoundError: it is shorter.
+    """
+    if seconds < SHORTEST_S:
+        raise SoundError(
+            f"The recording lasts {1000 * seconds:.2g} ms, too short to play it again: what it "
+            f"sounds like is heard in stretches of {1000 * SHORTEST_S:.0f} ms.",
+            where=LABEL if path == DASH else path,
+            step="Give a longer one.",
+        )
+
+
 def _recording(text: str, player: SoundPlayer) -> tuple[str | NDArray[np.float32], dict[str, Any]]:
     """A recording by its path, or one that the model learnt from; and what a receipt says of it.
 
     Raises:
-        SoundError: there is neither.
+        SoundError: there is neither, or the recording is too short.
         AudioError: the recording can't be read.
     """
     path, text = named_path(text), readable(text)
@@ -189,9 +207,8 @@ def _recording(text: str, player: SoundPlayer) -> tuple[str | NDArray[np.float32
             step=f"It learnt from: {some}.",
         )
     whole = read(path)
+    check_seconds(path, whole.seconds)
     clip = resample(Clip(whole.mono, whole.sample_rate), player.spec.sample_rate)
-    if clip.n_samples < player.spec.hop:
-        clip = clip.fitted(player.spec.hop)
     mel = player.spec.analyse(clip)
     said = {
         "recording": LABEL if path == DASH else path.name,

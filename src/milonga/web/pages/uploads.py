@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from milonga import audio
-from milonga.audio.reading.foreign import FOREIGN_SUFFIXES
+from milonga.audio.reading.opening import RECORDINGS
 from milonga.audio.tagging.embedding import embedded_text
 from milonga.errors import MilongaError, OutputError
 from milonga.runtime.files import atomic_path, free_space, make_folder
@@ -30,7 +30,6 @@ _MOST = 5_000
 """Files of a drop."""
 _BATCH = re.compile(r"[0-9a-f]{16,32}")
 _UNSAFE = re.compile(r"[^\w .()+-]+")
-RECORDINGS = (*audio.SUFFIXES, *FOREIGN_SUFFIXES)
 
 
 def batch_folder(root: Path, batch: object) -> Path:
