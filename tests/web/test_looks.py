@@ -1,6 +1,11 @@
 """Pages that no other test looks at, and what all of them have."""
 
+import re
+from pathlib import Path
+
 from playwright.sync_api import expect
+
+import milonga
 
 
 def test_pages_fit_and_are_open_to_everybody(visit, song, check_access):
@@ -10,6 +15,20 @@ def test_pages_fit_and_are_open_to_everybody(visit, song, check_access):
     page.goto(page.url + "songs/nothing-of-this-name")
     expect(page.locator("main h1")).to_be_visible()
     check_access(page)
+
+
+def test_fields_stand_for_options_that_the_command_line_has():
+    def text(folder, kind):
+        root = Path(milonga.__file__).parent / folder
+        return "".join(path.read_text() for path in root.rglob(kind))
+
+    page = text("web", "*.j2") + text("web", "*.js")
+    named = " ".join(re.findall(r'data-option="([^"]+)"', page))
+    assert (
+        {"with", "no-report"}
+        <= set(named.split())
+        <= set(re.findall(r'"(?:--[a-z-]+/)?--([a-z-]+)"', text("cli", "*.py")))
+    )
 
 
 def test_the_keyboard_alone_reaches_everything(visit, song):

@@ -56,7 +56,7 @@ def test_from_an_empty_page_to_a_song_in_the_mix(visit, shelf):
 
 
 def test_generators_say_what_they_cost_here(visit, song, check_access):
-    page = visit("/songs/noise/render")
+    page = visit("/songs/noise/render", expected=["400"])
     guide = page.locator(".offer", has_text="scratch version")
     expect(guide).to_contain_text("Makesevery layer")
     expect(guide).to_contain_text("for a take of each")
@@ -65,6 +65,20 @@ def test_generators_say_what_they_cost_here(visit, song, check_access):
     expect(ace).to_contain_text("Download6.3 GB first")
     expect(ace).to_contain_text("LicenceMIT, Apache-2.0; commercial use is allowed")
     expect(page.locator(".offer", has_text="editor")).to_contain_text("in the sheet")
+    # What is refused is said in the words of this page.
+    (song / "first.aiff").unlink()
+    page.get_by_role("button", name="What will be made?").click()
+    refused = page.locator("#notice")
+    expect(refused).to_contain_text("leave the report out (“compare with baselines”)")
+    spoken = page.evaluate(
+        "async (texts) => texts.map((await import('/static/common.js')).inPageWords)",
+        ["By --with, --takes or --force.", "Run: milonga x --with y\nor --seed.", "a--with"],
+    )
+    assert spoken == [
+        "By “Generators”, “Takes of each” or --force (on the command line).",
+        "Run: milonga x --with y\nor “First seed”.",
+        "a--with",
+    ]
     check_access(page)
 
 

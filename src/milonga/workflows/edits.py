@@ -294,7 +294,7 @@ def _able_generator(target: Target, begin: Start, task: Task) -> str:
         if name in able:
             return name
     step = (
-        f"Choose one that can: --with {' or --with '.join(able)}."
+        f"Choose one that can (--with): {' or '.join(able)}."
         if able
         else ("Install one that can: see 'milonga render --list-options'.")
     )

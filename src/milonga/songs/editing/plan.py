@@ -248,4 +248,4 @@ class _Planner:
         self.problems.append(Problem(message, where, step=step))
 
 
-_OTHER = "Choose another by --with, such as ace-step."
+_OTHER = "Choose another generator (--with), such as ace-step."

@@ -266,7 +266,7 @@ class _Planner:
             if by := decoder(path):
                 self.notes.append(f"{where}: its baseline is decoded by {by}.")
         elif needed:
-            step = "Put it there, take the line out of the sheet, or pass --no-report."
+            step = "Put it there, take the line out of the sheet, or leave the report out (--no-report)."
             step = f"{error.step} Or: {step}" if error.step else step
             self.problems.append(
                 Problem(f"{path}: {error.message}", f"{where}, baseline", step=step)
@@ -297,13 +297,13 @@ class _Planner:
                 Problem(
                     f"The output needs about {size_text(self.bytes_needed)}, "
                     f"there are {size_text(free)} free on the disk of {self.out}.",
-                    step="Free some space or choose another --out.",
+                    step="Free some space, or choose another folder (--out).",
                 )
             )
 
 
 def _nobody(names: Sequence[str], role: Role, where: str) -> Problem:
-    step = "Add one that can, as in --with guide, or choose other segments."
+    step = "Add one that can, such as guide (--with), or choose other segments."
     return Problem(f"None of {', '.join(names)} can make {role}.", where, step=step)
 
 

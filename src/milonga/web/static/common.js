@@ -28,9 +28,22 @@ export function svg(name, attributes = {}, ...children) {
   return made;
 }
 
+// Messages are written for every face. What they call an option of the command line is, where this page
+// has it, the words of the element with that data-option, or the label of the field with that name.
+// Commands stay as they are.
+const COMMAND = /\b(milonga|pip|hf|ffmpeg|ray) [a-z]/, OPTION = /(?<![\w-])--([a-z][a-z-]*)/g;
+function wordsOf(option) {
+  const named = document.querySelector(`form [name="${option.replaceAll("-", "_")}"]`);
+  const words = document.querySelector(`[data-option~="${option}"]`) || (named && named.labels[0]);
+  return words ? `“${words.textContent.trim()}”` : `--${option} (on the command line)`;
+}
+export function inPageWords(text) {
+  return (text || "").split("\n").map((line) => line.replace(OPTION, (given, option, at) => (COMMAND.test(line.slice(0, at)) ? given : wordsOf(option)))).join("\n");
+}
+
 export class Fault extends Error {
   constructor(said, status) {
-    super([said.message, said.step].filter(Boolean).join(" "));
+    super([said.message, said.step].filter(Boolean).map(inPageWords).join(" "));
     Object.assign(this, { said, status });
   }
 }
@@ -77,7 +90,7 @@ export async function doing(button, task) {
     return await task();
   } catch (error) {
     const problems = (error.said && error.said.problems) || [];
-    notice([error.message, ...problems.map((p) => `${p.where ? `${p.where}: ` : ""}${p.message} ${p.step}`)].join("\n"));
+    notice([error.message, ...problems.map((p) => `${p.where ? `${p.where}: ` : ""}${inPageWords(`${p.message} ${p.step}`)}`)].join("\n"));
     if (!(error instanceof Fault)) throw error;
     return undefined;
   } finally {

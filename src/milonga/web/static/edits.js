@@ -5,11 +5,14 @@ const TASKS = {
   repaint: "Repaint: make a range anew", extend: "Extend: add to the end or the start", cover: "Cover: another style, the same song",
 };
 
+// What the command line calls a field that has another name here.
+const OPTIONS = { generator: "with", start: "from", end: "to" };
+
 export function editForm({ song, base, layer, take, range, begun }) {
   const tasks = Object.keys(TASKS).filter((task) => Object.values(song.editors).some((able) => able.includes(task)));
-  const input = (name, label, attributes = {}) => el("div", { class: `field ${attributes.wide ? "wide" : ""}`, data: { for: attributes.for || "" } }, el("label", { for: `e-${name}`, text: label }),
+  const input = (name, label, attributes = {}) => el("div", { class: `field ${attributes.wide ? "wide" : ""}`, data: { for: attributes.for || "" } }, el("label", { for: `e-${name}`, text: label, data: { option: OPTIONS[name] || name } }),
     attributes.rows ? el("textarea", { id: `e-${name}`, name, rows: attributes.rows, dir: "auto" }) : el("input", { id: `e-${name}`, name, type: attributes.type || "text", step: "any", min: attributes.min, max: attributes.max, value: attributes.value, dir: "auto", placeholder: attributes.placeholder }));
-  const choice = (name, label, options) => el("div", { class: "field span-6" }, el("label", { for: `e-${name}`, text: label }), el("select", { id: `e-${name}`, name }, ...options));
+  const choice = (name, label, options) => el("div", { class: "field span-6" }, el("label", { for: `e-${name}`, text: label, data: { option: OPTIONS[name] || name } }), el("select", { id: `e-${name}`, name }, ...options));
   const task = choice("task", "What", tasks.map((each) => el("option", { value: each, text: TASKS[each] })));
   const generator = choice("generator", "With", []);
   const rounded = (value) => value.toFixed(2);

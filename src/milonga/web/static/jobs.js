@@ -1,5 +1,5 @@
 // Jobs, live: asked for once a second while the page is seen, so a restart of the server is no matter.
-import { api, byId, doing, el, notice } from "./common.js";
+import { api, byId, doing, el, inPageWords, notice } from "./common.js";
 
 const STATES = { waiting: "waits", running: "running", cancelling: "stopping", done: "done", failed: "failed", cancelled: "cancelled" };
 
@@ -33,10 +33,10 @@ function fill(made, job, links) {
   about.textContent = [
     job.stalled ? "no sign of life" : "", bar.hidden ? "" : step.label, bar.hidden ? "" : count,
     job.seconds === null ? "" : `${job.state === "running" ? "for" : "took"} ${span(job.seconds)}`,
-    job.left_s === null ? "" : `about ${span(job.left_s)} left`, bar.hidden ? "" : step.message,
+    job.left_s === null ? "" : `about ${span(job.left_s)} left`, bar.hidden ? "" : inPageWords(step.message),
   ].filter(Boolean).join(" · ");
   error.hidden = !job.error;
-  error.textContent = job.error;
+  error.textContent = inPageWords(job.error);
   if (made.shown === job.state) return;
   made.shown = job.state;
   const button = (text, action) => el("button", { type: "button", class: "button quiet-button small-button", text, "aria-label": `${text} job ${job.id}`,

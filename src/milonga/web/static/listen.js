@@ -190,7 +190,7 @@ function takeRow(segment, layer, take, deck, letter, span) {
   ];
   const facts = [take.generator, `seed ${take.seed}`, `${take.seconds.toFixed(1)} s`, take.findings.length ? "" : take.remarks.length ? plural(take.remarks.length, "remark") : "checks passed"].filter(Boolean).join(" · ");
   const named = take.in_mix && take.by_name;
-  const use = el("button", { type: "button", class: "button quiet-button small-button use", "aria-pressed": String(take.in_mix), text: take.in_mix ? "In the mix" : "Use in the mix", "aria-label": `Use ${label} in the mix`,
+  const use = el("button", { type: "button", class: "button quiet-button small-button use", "aria-pressed": String(take.in_mix), data: { option: "choose" }, text: take.in_mix ? "In the mix" : "Use in the mix", "aria-label": `Use ${label} in the mix`,
     title: named ? "Chosen by name. Press to let milonga choose again." : take.in_mix ? "Picked by itself. Press to keep this take by name." : null,
     onclick: () => choose(use, { [layer.key]: named ? "none" : take.name }) });
   const alone = segment.layers.reduce((sum, each) => sum + each.takes.length, 0) < 2;
@@ -322,7 +322,7 @@ async function reload() {
 // New takes appear by themselves, as a job makes them; one that was chosen is mixed.
 function onstate(job, before) {
   if (before === undefined || !["done", "failed", "cancelled"].includes(job.state)) return;
-  if (job.state === "failed") notice(job.error);
+  if (job.state === "failed") notice(inPageWords(job.error));
   else if (job.kind === "edit" && job.state === "done") choose(null, {});
   else reload();
 }

@@ -1,4 +1,4 @@
-import { api, byId, doing, el } from "./common.js";
+import { api, byId, doing, el, inPageWords } from "./common.js";
 
 const STATES = { ready: "on this machine", partial: "partly here", damaged: "damaged", found: "here, by another tool", folder: "a folder of yours", missing: "not here" };
 const ASK = { remove: (key) => `Remove ${key} from this machine? It can be downloaded again.` };
@@ -66,7 +66,7 @@ function fill(made, model, task) {
     el("h3", {}, model.title || model.key, " ", el("span", { class: `badge ${here ? "accent" : model.state === "missing" ? "ink" : "warn"}`, text: STATES[model.state] || model.state }), model.gated ? el("span", { class: "badge ink", text: "gated" }) : ""),
     el("p", { class: "quiet small", text: facts.join(" · ") }), bar,
     el("p", { class: "small", role: running ? null : "status", text: running ? [task.label, count].filter(Boolean).join(" · ") : task && task.state === "cancelled" ? "Stopped. It goes on where it was." : said }),
-    error ? el("div", { class: "trouble" }, el("p", { dir: "auto", text: error.message }), error.step ? el("p", { class: "step", dir: "auto", text: error.step }) : "") : "",
+    error ? el("div", { class: "trouble" }, el("p", { dir: "auto", text: inPageWords(error.message) }), error.step ? el("p", { class: "step", dir: "auto", text: inPageWords(error.step) }) : "") : "",
     el("div", { class: "row" },
       running ? button("Stop", "cancel") : "",
       !running && !here ? button(model.state === "partial" ? "Go on" : "Download", "get") : "",

@@ -1,4 +1,4 @@
-import { all, api, byId, data, doing, el, plural } from "./common.js";
+import { all, api, byId, data, doing, el, inPageWords, plural } from "./common.js";
 import { look, watch } from "./jobs.js";
 
 const song = data();
@@ -30,7 +30,7 @@ function offer(one, layers) {
     ["Licence", licences(one)],
   ].filter(([, text]) => text);
   const able = canMake(one);
-  const more = [...one.facts, ...one.problems];
+  const more = [...one.facts, ...one.problems].map(inPageWords);
   return el("li", { class: `card offer${able ? "" : " unable"}` },
     el("label", { class: "check" }, el("input", { type: "checkbox", name: "generators", value: one.name, disabled: !able }), el("b", { text: one.name }),
       one.chosen ? el("span", { class: "badge accent", text: "in the sheet" }) : "", one.available ? "" : el("span", { class: "badge ink", text: "not installed" })),
@@ -65,7 +65,7 @@ async function plan(button) {
   box.replaceChildren(el("h2", { text: `${plural(found.plan.length, "take")} to make` }), el("p", { text: `${found.summary}. Memory: ${found.memory || "unknown"}.` }),
     el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Planned takes" }, el("table", {}, el("thead", {}, el("tr", {}, ...["Segment", "Role", "Take", "Seconds", "Time"].map((text) => el("th", { scope: "col", text })))),
       el("tbody", {}, ...found.plan.map((take) => el("tr", {}, el("th", { scope: "row", dir: "auto", text: take.segment ? `${take.segment} ${take.name}` : take.name }), el("td", { text: take.role }), el("td", { text: take.take }), el("td", { text: take.seconds }), el("td", { text: take.estimate_s === null ? "unknown" : `${take.estimate_s.toFixed(1)} s` })))))),
-    found.notes.length ? el("ul", { class: "quiet small notes" }, ...found.notes.map((note) => el("li", { dir: "auto", text: note }))) : "");
+    found.notes.length ? el("ul", { class: "quiet small notes" }, ...found.notes.map((note) => el("li", { dir: "auto", text: inPageWords(note) }))) : "");
 }
 
 if (form) {
