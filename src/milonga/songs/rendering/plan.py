@@ -266,7 +266,10 @@ class _Planner:
             if by := decoder(path):
                 self.notes.append(f"{where}: its baseline is decoded by {by}.")
         elif needed:
-            step = "Put it there, take the line out of the sheet, or leave the report out (--no-report)."
+            step = (
+                "Put it there, take the line out of the sheet, or leave the report out "
+                "(--no-report)."
+            )
             step = f"{error.step} Or: {step}" if error.step else step
             self.problems.append(
                 Problem(f"{path}: {error.message}", f"{where}, baseline", step=step)
