@@ -4,12 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_decoders import described, divergence, nothing
 
 from milonga.compute import processor
 from milonga.compute.tokens.decoder import decoder_of
-from milonga.compute.tokens.description import Block, Cross, Description, Norm
 from milonga.compute.tokens.fast import FastDecoder, unfit
-from milonga.compute.tokens.matrix import stored
 from milonga.compute.tokens.plain import PlainDecoder, by_blocks
 from milonga.errors import Cancelled
 from milonga.generators.musicgen.network import Network
@@ -18,41 +17,6 @@ needs_kernels = pytest.mark.skipif(
     "fma" not in str(processor.features()) and processor.machine() != "arm64",
     reason="no kernels for this processor",
 )
-
-
-def nothing():
-    pass
-
-
-def described(
-    width=32, heads=4, layers=2, tokens=50, *, cross=True, bias=False, precision="float32", seed=0,
-    tails=0.0,
-):  # fmt: skip
-    """A decoder of random weights; ``tails``: share of weights that are ten times as large."""
-    source = torch.Generator().manual_seed(seed)
-
-    def drawn(*shape):
-        found = torch.randn(*shape, generator=source) / shape[-1] ** 0.5
-        far = torch.rand(*shape, generator=source) < tails
-        return torch.where(far, 10 * found, found)
-
-    def matrix(outer, inner):
-        weight = drawn(outer, inner)
-        return stored([weight], torch.randn(outer, generator=source) if bias else None, precision)
-
-    def norm():
-        return Norm(1 + drawn(width), drawn(width) if bias else None)
-
-    blocks = []
-    for _ in range(layers):
-        text = None
-        if cross:
-            text = Cross(norm(), matrix(width, width), matrix(2 * width, width),
-                         matrix(width, width))  # fmt: skip
-        blocks.append(Block(norm(), matrix(3 * width, width), matrix(width, width), text, norm(),
-                            matrix(4 * width, width), matrix(width, 4 * width)))  # fmt: skip
-    odds = stored([drawn(tokens, width)], None, precision)
-    return Description(heads, tuple(blocks), norm(), odds, places=200)
 
 
 def in_steps(decoder, embedded, text, seen, keep, begin, stop):
@@ -132,12 +96,6 @@ def test_odds_are_those_of_the_library(plain, rows, places, words, channels, cod
             ours = decoder.odds(embedded, memory).view(rows, books, 20)
             # Float32 in another order of sums; the odds are about 5.
             torch.testing.assert_close(ours, theirs[:, :, last - 1], rtol=0, atol=2e-4)
-
-
-def divergence(true, other):
-    """Kullback-Leibler divergence in nats, on average over rows."""
-    a, b = torch.log_softmax(true, -1), torch.log_softmax(other, -1)
-    return float((a.exp() * (a - b)).sum(-1).mean())
 
 
 @pytest.mark.parametrize("tails", [0.0, 0.01])

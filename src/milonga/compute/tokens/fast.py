@@ -1,7 +1,7 @@
 """A decoder whose steps are compiled for this processor.
 
 A step of one token runs as one compiled function on all threads (``program``). What is read at
-once, a prompt or a window, goes through plain torch, which is quick at many rows.
+once, a prompt or a window, has kernels of its own (``many``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 
 from milonga.compute import processor
 from milonga.compute.convolutions.workers import Workers
-from milonga.compute.tokens.plain import Memory, normed, read, text_memory
+from milonga.compute.tokens.many import ManyRows
+from milonga.compute.tokens.plain import Memory, normed, text_memory
 
 if TYPE_CHECKING:
     import torch
@@ -51,16 +52,19 @@ class FastMemory(Memory):
         self.text_values: torch.Tensor | None = None
         self.step: _Step | None = None
 
+    def store(self, block: int, key: torch.Tensor, value: torch.Tensor) -> None:
+        if self.length:
+            raise ValueError("Several places at once go only into an empty memory.")
+        pack(key, self.keys[block])
+        self.values[block, :, :, : key.shape[2]] = value
+
     def add(
         self, block: int, key: torch.Tensor, value: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         import torch
 
         places = key.shape[2]
-        if self.length:
-            raise ValueError("Several places at once go only into an empty memory.")
-        pack(key, self.keys[block])
-        self.values[block, :, :, :places] = value
+        self.store(block, key, value)
         if self.values.dtype != torch.float32 and places > 1:
             return key.to(self.values.dtype), value.to(self.values.dtype)
         return key, value
@@ -97,6 +101,7 @@ class FastDecoder:
 
         self.description = description
         self._workers = Workers(threads or torch.get_num_threads())
+        self._many = ManyRows(description, self._workers)
         kinds = list(dict.fromkeys(kind_of(matrix) for matrix in description.matrices()))
         self._kinds: list[Kind] = kinds
         self._memory_kind: Kind = "float32" if kinds[0] == "float32" else "bfloat16"
@@ -141,7 +146,7 @@ class FastDecoder:
         known = self.description
         last = known.odds.outer if last is None else last
         if embedded.shape[1] > 1:
-            hidden = read(known, embedded, memory)
+            hidden = self._many.read(embedded, memory)
             hidden = normed(hidden[:, -1], known.norm, known.eps)
             return known.odds.times(hidden, first, last).float()
         if not isinstance(memory, FastMemory):

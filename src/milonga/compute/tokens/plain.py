@@ -43,15 +43,19 @@ class Memory:
         self.text: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.seen: torch.Tensor | None = None
 
+    def store(self, block: int, key: torch.Tensor, value: torch.Tensor) -> None:
+        """Keep what is new of a block, ``[rows, heads, places, width of a head]``."""
+        stop = self.length + key.shape[2]
+        self._keys[block][:, :, self.length : stop] = key
+        self._values[block][:, :, self.length : stop] = value
+
     def add(
         self, block: int, key: torch.Tensor, value: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Keep what is new of a block and give all of it so far."""
+        self.store(block, key, value)
         stop = self.length + key.shape[2]
-        keys, values = self._keys[block], self._values[block]
-        keys[:, :, self.length : stop] = key
-        values[:, :, self.length : stop] = value
-        return keys[:, :, :stop], values[:, :, :stop]
+        return self._keys[block][:, :, :stop], self._values[block][:, :, :stop]
 
     def keep(self, rows: torch.Tensor) -> None:
         """Forget the other rows."""
@@ -162,7 +166,7 @@ def read(known: Description, embedded: torch.Tensor, memory: Memory) -> torch.Te
             query, hidden = query[:, :, -1:], hidden[:, -1:]
         hidden = hidden + _attended(block.out, query, keys, values, causal=query.shape[2] > 1)
         if block.cross is not None and memory.seen is not None:
-            hidden = _text(known, block.cross, hidden, *memory.text[index], memory.seen)
+            hidden = texted(known, block.cross, hidden, *memory.text[index], memory.seen)
         hidden = mixed(known, block, hidden, None if alone else memory.check)
     memory.length += embedded.shape[1]
     return hidden
@@ -238,10 +242,19 @@ def text_memory(
     return keys, values
 
 
-def _text(
+def texted(
     known: Description, cross: Cross, hidden: torch.Tensor, keys: torch.Tensor,
     values: torch.Tensor, seen: torch.Tensor,
 ) -> torch.Tensor:  # fmt: skip
+    """Hidden values after the attention to a text, ``[rows, places, width]``.
+
+    Args:
+        known: the decoder.
+        cross: of the block.
+        hidden: ``[rows, places, width]``.
+        keys, values: from ``text_memory``.
+        seen: how many of the words each row sees.
+    """
     import torch
 
     rows, places, _ = hidden.shape

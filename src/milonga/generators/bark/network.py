@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from milonga.compute.convolutions.workers import Workers
 from milonga.compute.tokens.decoder import decoder_of
 from milonga.compute.tokens.description import Block, Description, Norm
+from milonga.compute.tokens.many import ManyRows
 from milonga.compute.tokens.matrix import Precision, let_go_of, stored
-from milonga.compute.tokens.plain import Memory, seen_whole
+from milonga.compute.tokens.plain import Memory
 
 if TYPE_CHECKING:
     import torch
@@ -93,6 +95,8 @@ class Fine:
         self, model: Any, precision: Precision, name: str = "",
         copy: StoredLayerMaker | None = None,
     ) -> None:  # fmt: skip
+        import torch
+
         self._tables = [_table(one, precision) for one in model.input_embeds_layers]
         self._positions = _table(model.position_embeds_layer, precision)
         self._heads = [
@@ -100,7 +104,8 @@ class Fine:
             for index, head in enumerate(model.lm_heads)
         ]
         self._given = int(model.config.n_codes_given)
-        self._known = _described(model, self._heads[0], precision, name, copy)
+        known = _described(model, self._heads[0], precision, name, copy)
+        self._many = ManyRows(known, Workers(torch.get_num_threads()))
 
     @property
     def device(self) -> torch.device:
@@ -127,7 +132,7 @@ class Fine:
         hidden = self._positions[: codes.shape[1]].float()
         for index in range(codebook + 1):
             hidden = hidden + self._tables[index][codes[..., index]].float()
-        hidden = seen_whole(self._known, hidden, check, begin)
+        hidden = self._many.seen_whole(hidden, check, begin)
         return self._heads[codebook - self._given].times(hidden, 0, size)
 
 

@@ -1,0 +1,268 @@
+"""Many places read at once, a prompt or a window, by compiled kernels.
+
+Products with weights in int8 round activations to 8 bits, each 64 with a scale of their own;
+others go through torch. Attention is compiled in both cases. What a processor has no kernels for,
+``plain`` computes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from milonga.compute import processor
+from milonga.compute.convolutions.workers import Workers
+from milonga.compute.products.precision import why_slow
+from milonga.compute.tokens.plain import Memory, normed, read, seen_whole, texted
+
+if TYPE_CHECKING:
+    import torch
+
+    from milonga.compute.tokens.description import Block, Description, Norm
+    from milonga.compute.tokens.matrix import Matrix
+    from milonga.compute.tokens.vectors import Kind
+
+_ROWS = 1024
+"""Places of all rows that go through the wide middle of a block between two looks at the user's
+wish."""
+_GRAIN = 16
+"""Rows that one thread rounds at a time, at least."""
+
+
+class ManyRows:
+    """Reads many places of a decoder at once.
+
+    Args:
+        description: its weights.
+        workers: threads to compute with.
+    """
+
+    def __init__(self, description: Description, workers: Workers) -> None:
+        self._known, self._workers = description, workers
+        kind = description.odds.weight.dtype.itemsize
+        self._kernels: dict[str, Callable[..., None]] | None = None
+        if fits(description):
+            short = kind < 4 and why_slow("bfloat16") is None
+            self._pair = 2 if short else 1
+            self._kernels = _compiled(
+                description.head_width, "bfloat16" if short else "float32", description.eps,
+                _rounds(description), _there(),
+            )  # fmt: skip
+
+    def read(self, embedded: torch.Tensor, memory: Memory) -> torch.Tensor:
+        """Hidden values of the last place, ``[rows, 1, width]``, before the last norm.
+
+        Args:
+            embedded: ``[rows, places, width]``, the first places of an empty memory.
+            memory: it grows.
+
+        Raises:
+            Cancelled: the user stopped it.
+        """
+        if self._kernels is None:
+            return read(self._known, embedded, memory)
+        places = embedded.shape[1]
+        hidden = self._blocks(embedded, memory.check, places - 1, memory)
+        memory.length += places
+        return hidden
+
+    def seen_whole(
+        self, embedded: torch.Tensor, check: Callable[[], None], begin: int = 0
+    ) -> torch.Tensor:
+        """Hidden values where every place sees all others; see ``plain.seen_whole``."""
+        known = self._known
+        if self._kernels is None:
+            return seen_whole(known, embedded, check, begin)
+        hidden = self._blocks(embedded, check, begin, None)
+        return normed(hidden, known.norm, known.eps)
+
+    def _blocks(
+        self, embedded: torch.Tensor, check: Callable[[], None], begin: int, memory: Memory | None
+    ) -> torch.Tensor:
+        """All blocks; of the last one, the places from ``begin`` on."""
+        import torch
+
+        known = self._known
+        hidden = embedded.clone(memory_format=torch.contiguous_format)
+        rows, places, width = hidden.shape
+        joined = torch.empty(rows, places, 3 * width)
+        for index, block in enumerate(known.blocks):
+            check()
+            self.multiply(block.joined, hidden, joined, norm=block.norm)
+            if memory is not None:
+                parts = joined.view(rows, places, 3, known.heads, known.head_width)
+                _, key, value = parts.permute(2, 0, 3, 1, 4)
+                memory.store(index, key, value)
+            first = 0
+            if index == len(known.blocks) - 1:
+                first, hidden = begin, hidden[:, begin:].contiguous()
+            seen = self._attended(joined, first, causal=memory is not None)
+            self.multiply(block.out, seen, hidden, onto=True)
+            if block.cross is not None and memory is not None and memory.seen is not None:
+                hidden = texted(known, block.cross, hidden, *memory.text[index], memory.seen)
+            self._mix(block, hidden, check)
+        return hidden
+
+    def _mix(self, block: Block, hidden: torch.Tensor, check: Callable[[], None]) -> None:
+        import torch
+
+        flat = hidden.view(-1, hidden.shape[-1])
+        inner = torch.empty(min(_ROWS, len(flat)), block.up.outer)
+        for rows in torch.split(flat, _ROWS):
+            check()
+            some = inner[: len(rows)]
+            self.multiply(block.up, rows, some, norm=block.second_norm)
+            self.multiply(block.down, some, rows, activate=True, onto=True)
+
+    def multiply(
+        self, matrix: Matrix, x: torch.Tensor, out: torch.Tensor, *, norm: Norm | None = None,
+        activate: bool = False, onto: bool = False,
+    ) -> None:  # fmt: skip
+        """Multiply rows, after a norm or the activation, and write it to ``out`` or add it there.
+
+        Args:
+            matrix: with ``inner`` inputs and ``outer`` outputs.
+            x: ``[..., inner]``, contiguous, in float32.
+            out: ``[..., outer]``, too.
+            norm: of the rows before.
+            activate: whether the decoder's activation comes before.
+            onto: whether to add.
+        """
+        import torch
+
+        known = self._known
+        if matrix.scale is None or not _rounds(known):
+            x = x if norm is None else normed(x, norm, known.eps)
+            x = getattr(torch.nn.functional, known.activation)(x) if activate else x
+            found = matrix.times(x)
+            if onto:
+                out.add_(found)
+            else:
+                out.copy_(found)
+            return
+        from milonga.compute.tokens.many_products import GROUP, ROOM, STRIP
+
+        kernels, inner, rows = self._kernels or {}, matrix.inner, x.numel() // matrix.inner
+        rounded = torch.empty(rows, inner, dtype=torch.uint8)
+        scales = torch.empty(rows, inner // GROUP)
+        scratch = torch.empty(self._workers.count, inner)
+
+        def rounding(first: int, last: int, worker: int) -> None:
+            kernels["round"](
+                _at(x) + 4 * inner * first, last - first, inner, _at(norm.weight if norm else None),
+                _at(norm.bias if norm else None), int(activate), _at(scratch[worker]),
+                _at(rounded) + inner * first, _at(scales) + 4 * (inner // GROUP) * first,
+            )  # fmt: skip
+
+        self._workers.run(rows, _GRAIN, rounding)
+        packed = torch.empty(self._workers.count, ROOM, dtype=torch.int8)
+
+        def strips(first: int, last: int, worker: int) -> None:
+            kernels["many_product"](
+                _at(rounded), _at(scales), rows, inner, _at(matrix.weight), _at(matrix.scale),
+                _at(matrix.bias), STRIP * first, STRIP * last, _at(out), matrix.outer,
+                _at(out) if onto else 0, _at(packed[worker]),
+            )  # fmt: skip
+
+        self._workers.run(matrix.outer // STRIP, 1, strips)
+
+    def _attended(self, joined: torch.Tensor, begin: int, *, causal: bool) -> torch.Tensor:
+        """Attention of the places from ``begin`` on, ``[rows, places - begin, width]``."""
+        import torch
+
+        from milonga.compute.tokens.many_attention import KEYS, ROWS
+
+        known, kernels = self._known, self._kernels or {}
+        rows, places, row = joined.shape
+        width, head = known.width, known.head_width
+        padded = -(-places // KEYS) * KEYS
+        out = torch.empty(rows, places - begin, width)
+        count = self._workers.count
+        packed = torch.empty(count, 2, padded * head // self._pair)
+        queries = torch.empty(count, ROWS * head)
+        scores = torch.empty(count, 2, ROWS * padded)
+
+        def attend(first: int, last: int, worker: int) -> None:
+            keys, values = packed[worker]
+            found, shares = scores[worker]
+            for index in range(first, last):
+                number, lane = divmod(index, known.heads)
+                query = _at(joined) + 4 * (number * places * row + lane * head)
+                kernels["pack_head"](
+                    query + 4 * width, query + 8 * width, row, places, _at(keys), _at(values)
+                )
+                kernels["attend"](
+                    query + 4 * begin * row, row, 0, places - begin, begin, places, int(causal),
+                    _at(keys), _at(values), _at(queries[worker]), _at(found), _at(shares),
+                    _at(out) + 4 * (number * (places - begin) * width + lane * head), width,
+                )  # fmt: skip
+
+        self._workers.run(rows * known.heads, 1, attend)
+        return out
+
+
+def fits(description: Description) -> bool:
+    """Tell if there are kernels here for many places of a decoder."""
+    from milonga.compute.convolutions.kernels.available import why_no_kernels
+
+    device = description.norm.weight.device.type
+    if device != "cpu" or why_no_kernels() is not None:
+        return False
+    # With fewer registers the sums of a tile don't stay in them.
+    return processor.has("avx512f") and description.head_width % 16 == 0
+
+
+def _rounds(description: Description) -> bool:
+    """Whether products of many rows round their activations to 8 bits."""
+    from milonga.compute.tokens.many_products import GROUP, STRIP
+
+    return (
+        processor.has("avx512vnni")
+        and description.activation == "gelu"
+        and all(
+            matrix.scale is not None and matrix.inner % GROUP == 0 and matrix.outer % STRIP == 0
+            for block in description.blocks
+            for matrix in (block.joined, block.out, block.up, block.down)
+        )
+    )
+
+
+def _at(tensor: torch.Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
+
+
+def _there() -> frozenset[str]:
+    return frozenset(name for name, on in processor.features().items() if on)
+
+
+@functools.lru_cache(16)
+def _compiled(
+    head: int, kind: Kind, eps: float, rounds: bool, there: frozenset[str]
+) -> dict[str, Callable[..., None]]:
+    from llvmlite import ir
+
+    from milonga.compute.convolutions.kernels.compile import compile_module, kernel_of
+    from milonga.compute.tokens.kernels import emit_norm
+    from milonga.compute.tokens.many_attention import (
+        ATTEND,
+        PACK,
+        ManyHeads,
+        emit_many_attention,
+    )
+    from milonga.compute.tokens.many_products import (
+        MANY,
+        ROUND,
+        emit_many_product,
+        emit_round,
+    )
+
+    module = ir.Module("milonga")
+    emit_many_attention(module, ManyHeads(head, kind))
+    wanted: dict[str, Any] = {"pack_head": PACK, "attend": ATTEND}
+    if rounds:
+        emit_round(module, emit_norm(module, eps))
+        emit_many_product(module)
+        wanted |= {"round": ROUND, "many_product": MANY}
+    engine = compile_module(str(module))
+    return {name: kernel_of(engine, name, args) for name, args in wanted.items()}

@@ -1,0 +1,112 @@
+"""Many places at once: compiled kernels against plain torch."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_decoders import described, divergence, nothing
+
+from milonga.compute import processor
+from milonga.compute.convolutions.workers import Workers
+from milonga.compute.tokens.description import Norm
+from milonga.compute.tokens.many import ManyRows, fits
+from milonga.compute.tokens.matrix import stored
+from milonga.compute.tokens.plain import normed, seen_whole
+from milonga.errors import Cancelled
+
+SHAPE = (64, 4)
+needs_kernels = pytest.mark.skipif(
+    not fits(described(*SHAPE, cross=False)), reason="no kernels for this processor"
+)
+needs_integers = pytest.mark.skipif(
+    not processor.has("avx512vnni"), reason="the processor has no products of 8 bits"
+)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def whole(known, embedded, begin=0, threads=2):
+    with torch.inference_mode():
+        return ManyRows(known, Workers(threads)).seen_whole(embedded, nothing, begin)
+
+
+@needs_kernels
+@given(rows=st.integers(1, 3), places=st.integers(1, 70), threads=st.integers(1, 3),
+       head=st.sampled_from([16, 32, 80]), bias=st.booleans(), data=st.data())  # fmt: skip
+@settings(max_examples=15, deadline=None)
+def test_where_all_see_all_it_is_the_plain_one(rows, places, threads, head, bias, data):
+    known = described(2 * head, 2, cross=False, bias=bias)
+    embedded = torch.randn(rows, places, 2 * head, generator=seeded(places))
+    begin = data.draw(st.integers(0, places - 1))
+    ours = whole(known, embedded, begin, threads)
+    # Float32 in another order of sums.
+    torch.testing.assert_close(ours, seen_whole(known, embedded, nothing, begin), rtol=0, atol=3e-5)
+
+
+@needs_integers
+@needs_kernels
+@given(rows=st.integers(1, 20), inner=st.sampled_from([64, 192, 1088]),
+       outer=st.sampled_from([32, 96]), normed_first=st.booleans(), active=st.booleans(),
+       bias=st.booleans(), onto=st.booleans(), threads=st.integers(1, 3),
+       far=st.sampled_from([1.0, 1e3]))  # fmt: skip
+@settings(max_examples=25, deadline=None)
+def test_products_in_int8_are_exact_but_for_rounding_the_activations(
+    rows, inner, outer, normed_first, active, bias, onto, threads, far
+):
+    source = seeded(rows)
+    x, before = (torch.randn(rows, size, generator=source) for size in (inner, outer))
+    x[:, 3] *= far
+    drawn = torch.randn(outer, inner, generator=source)
+    matrix = stored([drawn], torch.randn(outer, generator=source) if bias else None, "int8")
+    norm = Norm(1 + torch.rand(inner, generator=source), None) if normed_first else None
+    many = ManyRows(described(*SHAPE, cross=False, precision="int8"), Workers(threads))
+    out = before.clone()
+    many.multiply(matrix, x, out, norm=norm, activate=active and norm is None, onto=onto)
+
+    true = x if norm is None else normed(x, norm, 1e-5)
+    true = torch.nn.functional.gelu(true) if active and norm is None else true
+    groups = true.view(rows, -1, 64)
+    scale = groups.abs().amax(-1, keepdim=True).clamp_min(1e-30) / 127
+    rounded = ((groups / scale).round() * scale).view(rows, inner).double()
+    found = rounded @ (matrix.weight.double() * matrix.scale.double()[:, None]).T
+    found = found + (0 if matrix.bias is None else matrix.bias) + (before if onto else 0)
+    # What lies between two steps may be rounded up by one and down by the other: one step of 64
+    # activations' scale, times a weight of at most 5, for a few of them.
+    slack = 5 * float(scale.max()) * 3 + 1e-4
+    assert float((out - found).abs().max()) < slack
+    assert float((out - found).norm()) < 1e-3 * float(found.norm()) + 1e-4
+
+
+@needs_kernels
+@pytest.mark.parametrize("tails", [0.0, 0.01])
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_windows_in_fewer_bits_change_the_odds_little(precision, tails):
+    embedded = torch.randn(2, 90, 128, generator=seeded())
+    embedded[:, :, 5] *= 30  # as trained models have some channels that are far from the others
+    size = {"width": 128, "heads": 2, "layers": 4, "tokens": 200, "tails": tails, "cross": False}
+    found = []
+    for kind in ("float32", precision):
+        known = described(precision=kind, **size)
+        found.append(known.odds.times(whole(known, embedded)))
+    assert 0 < divergence(*found) < 0.01
+
+
+@needs_kernels
+def test_a_long_read_can_be_cancelled_between_its_blocks():
+    calls = []
+
+    def check():
+        calls.append(None)
+        if len(calls) == 3:
+            raise Cancelled
+
+    known = described(*SHAPE, cross=False)
+    many = ManyRows(known, Workers(1))
+    embedded = torch.randn(1, 20, 64, generator=seeded())
+    with torch.inference_mode():
+        again = embedded.clone()
+        with pytest.raises(Cancelled):
+            many.seen_whole(embedded, check)
+    assert torch.equal(embedded, again)
