@@ -1,10 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from milonga.audio import Clip, loudness_lufs, read, true_peak_dbtp
-from milonga.audio.limiter import level_to, limit
+from milonga.audio import Clip, limiter, loudness, loudness_lufs, read, true_peak_dbtp
+from milonga.audio.limiter import level_to, levelled, limit
 
 MUSIC = "/usr/share/asterisk/moh/reno_project-system.wav"
 
@@ -22,6 +24,40 @@ def test_no_true_peak_over_the_ceiling(frames, channels, level, ceiling):
     out = limit(clip, ceiling)
     assert out.samples.shape == clip.samples.shape
     assert true_peak_dbtp(out) <= ceiling
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    frames=st.integers(1, 9_000),
+    chunk=st.integers(1, 4_000),
+    channels=st.integers(1, 2),
+    rate=st.sampled_from([1_000, 8_000, 48_000]),
+)
+def test_in_chunks_it_is_the_same(frames, chunk, channels, rate):
+    clip = Clip(np.random.default_rng(frames).standard_normal((channels, frames)), rate)
+    whole = levelled(clip, -14.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limiter, "_CHUNK", chunk)
+        parts = levelled(clip, -14.0)
+    # Where a running sum begins decides its last digits: 1e-6 of full scale is -120 dB.
+    assert parts.gain_db == pytest.approx(whole.gain_db, abs=1e-6)
+    assert np.abs(parts.clip.samples - whole.clip.samples).max() < 1e-6
+    assert (parts.limiting is None) == (whole.limiting is None)
+    if whole.limiting is not None:
+        assert np.abs(parts.limiting - whole.limiting).max() < 1e-6
+
+
+def test_levelling_takes_little_more_than_two_clips_and_the_gains(monkeypatch):
+    clip = Clip(np.random.default_rng(1).standard_normal((2, 1 << 20), np.float32), 48_000)
+    for module in (limiter, loudness):
+        monkeypatch.setattr(module, "_CHUNK", 1 << 14)
+    levelled(clip[:48_000], -8.0)
+    tracemalloc.start()
+    assert levelled(clip, -8.0).limiting is not None
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Two clips, the gains of one channel, and a quarter for chunks of filters and of soxr.
+    assert most < 2.75 * clip.samples.nbytes
 
 
 def test_what_needs_nothing_is_untouched():

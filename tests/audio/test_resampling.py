@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from milonga.audio import Clip, resample
+from milonga.audio import Clip, resample, resampling
 from milonga.errors import AudioError
 
 RATES = [8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000]
@@ -22,6 +23,23 @@ def test_length_is_the_rounded_one(frames, channels, source, target):
     assert (out.sample_rate, out.channels) == (target, channels)
     if frames:
         assert out.n_samples == round(frames * target / source)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    frames=st.integers(1, 3_000),
+    chunk=st.integers(1, 1_000),
+    source=st.sampled_from(RATES),
+    target=st.sampled_from(RATES),
+)
+def test_in_chunks_it_is_what_soxr_gives_in_one_piece(frames, chunk, source, target):
+    samples = np.random.default_rng(frames).uniform(-0.5, 0.5, frames).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resampling, "_CHUNK", chunk)
+        out = resample(Clip(samples, source), target).samples[0]
+    whole = soxr.resample(samples, source, target, quality="VHQ") if source != target else samples
+    assert np.array_equal(out[: len(whole)], whole[: len(out)])
+    assert abs(len(out) - len(whole)) <= 1
 
 
 # Each rate from and to 44.1 kHz; the other pairs repeat it.

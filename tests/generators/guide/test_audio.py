@@ -1,5 +1,7 @@
 """What is heard: rendered audio at 44.1 kHz, measured."""
 
+import tracemalloc
+
 import librosa
 import numpy as np
 import pytest
@@ -7,12 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga.analysis.take_checks import check_take
-from milonga.audio import Clip, loudness_lufs, resample, true_peak_dbtp
+from milonga.audio import Clip, limiter, loudness, loudness_lufs, resample, true_peak_dbtp
 from milonga.errors import Cancelled
 from milonga.generators.base import LyricLine, Request
 from milonga.generators.guide import Guide
 from milonga.generators.guide.playing import midi
+from milonga.generators.guide.playing import render as playing
 from milonga.generators.guide.playing.render import stem
+from milonga.generators.guide.playing.synth import synthesise
+from milonga.generators.guide.score import Note, ScorePart
 from milonga.runtime.progress import Progress
 
 RATE = 44_100
@@ -220,6 +225,51 @@ def test_a_ten_minute_segment():
     assert clip.n_samples == 600 * RATE
     minutes = np.sqrt((clip.mono.reshape(10, -1) ** 2).mean(axis=1))
     assert minutes.min() > 0.01
+
+
+def noise(part, seconds, progress):
+    """In place of the soundfont, which takes its time."""
+    count = round(seconds * midi.RATE)
+    return np.random.default_rng(count).standard_normal((2, count), dtype=np.float32)
+
+
+@settings(max_examples=6, deadline=None)
+@given(seconds=st.floats(0.2, 2.0), blocks=st.integers(1, 9))
+def test_in_blocks_a_part_is_the_same(seconds, blocks):
+    score = Guide().score(request(seconds=seconds, style="house, pad", section="chorus"))
+    parts = [part for part in score.parts.values() if part.duck or part.pan or part.drums]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(midi, "play", noise)
+        whole = [stem(part, score, Progress()) for part in parts]
+        patch.setattr(playing, "_CHUNK", blocks * 2048)
+        for part, expected in zip(parts, whole, strict=True):
+            assert np.array_equal(stem(part, score, Progress()), expected)
+
+
+def test_a_song_takes_little_more_than_a_part_and_the_sum_of_the_parts(monkeypatch):
+    monkeypatch.setattr(midi, "play", noise)
+    for module in (playing, limiter, loudness):
+        monkeypatch.setattr(module, "_CHUNK", 1 << 14)
+    asked = request(seconds=20.0, style="house, pad, 808")
+    score = Guide().score(asked)
+    render(request(seconds=2.0))
+    tracemalloc.start()
+    clip = playing.render_score(score, -14.0, Progress())
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # At 48 kHz the two are 2.2 clips; levelling takes two clips and a row of gains.
+    assert most < 2.7 * clip.samples.nbytes
+
+
+def test_notes_that_overlap_are_summed():
+    notes = [Note(0.3 * (n % 3), 0.3 * (n % 3) + 0.2 * n, 50 + n, 90) for n in range(6)]
+    many = synthesise(ScorePart("lead", 0, tuple(notes), synth="pluck"), 70_000, midi.RATE)
+    one_by_one = sum(
+        synthesise(ScorePart("lead", 0, (note,), synth="pluck"), 70_000, midi.RATE)
+        for note in notes
+    )  # fmt: skip
+    # Rounding of float32.
+    assert np.abs(many - one_by_one).max() < 1e-6
 
 
 def test_a_cancelled_render_stops():

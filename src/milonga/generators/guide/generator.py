@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
 from hashlib import sha256
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 SLOWEST_BPM, FASTEST_BPM = 20.0, 400.0
 SHORTEST_S, LONGEST_S = 0.1, 1200.0
 
-_MEMORY, _MEMORY_A_SECOND = 330_000_000, 5_000_000
-"""Bytes of a process that renders: measured with songs of 10 and 60 s."""
+_MEMORY, _MEMORY_A_SECOND = 420_000_000, 800_000
+"""Bytes of a process that renders: measured with songs of 10 to 600 s."""
 
 _LEADS = tuple(sorted(name for name, i in INSTRUMENTS.items() if "lead" in i.jobs))
 
@@ -165,24 +165,26 @@ class Guide(Generator):
         parts = segments_of(request)
         if len(parts) == 1:
             return self._play(parts[0], progress)
-        clips = []
-        with progress.task("playing", len(parts), "segments") as task:
-            for part in parts:
-                clips.append(self._play(part, progress))
-                task.advance()
-        return joined_clips(clips, [part.seconds for part in parts])
+
+        def clips() -> Iterator[Clip]:
+            with progress.task("playing", len(parts), "segments") as task:
+                for part in parts:
+                    yield self._play(part, progress)
+                    task.advance()
+
+        return joined_clips(clips(), [part.seconds for part in parts], RATE)
 
     def _play(self, request: Request, progress: Progress) -> Clip:
         return render_score(*self._played(request, progress))
 
     def _played(
         self, request: Request, progress: Progress
-    ) -> tuple[Score, float, Progress, Clip | None]:
+    ) -> tuple[Score, float, Progress, Callable[[], Clip] | None]:
         """What ``render_score`` needs of a segment."""
         score = self.score(request)
         lufs = SHAPES[section_kind(request.section)].lufs
-        voice = self._sing(request, progress) if self._sings(request) else None
-        return score, lufs, progress, voice
+        sing = partial(self._sing, request, progress) if self._sings(request) else None
+        return score, lufs, progress, sing
 
     def groups(self, request: Request, progress: Progress | None = None) -> dict[str, Clip]:
         progress = progress or Progress()
@@ -192,11 +194,9 @@ class Guide(Generator):
         if len(parts) == 1:
             return found[0]
         lengths = [part.seconds for part in parts]
-        silent = [Clip(np.zeros((2, 1), np.float32), RATE)] * len(parts)
+        silent = Clip(np.zeros((2, 1), np.float32), RATE)
         return {
-            name: joined_clips(
-                [group.get(name, none) for group, none in zip(found, silent, strict=True)], lengths
-            )
+            name: joined_clips((group.get(name, silent) for group in found), lengths, RATE)
             for name in dict.fromkeys(name for group in found for name in group)
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
@@ -69,15 +69,15 @@ def joined(assessments: Sequence[Assessment]) -> Assessment:
     )
 
 
-def joined_clips(clips: Sequence[Clip], lengths_s: Sequence[float]) -> Clip:
-    """Join the segments of a song, each at its own time: ``round(sum * rate)`` samples.
+def joined_clips(clips: Iterable[Clip], lengths_s: Sequence[float], rate: int) -> Clip:
+    """Join the segments of a song, stereo, each at its own time: ``round(sum * rate)`` samples.
+    Clips are taken one by one.
 
     Each segment ends in silence (``playing.render`` fades its end), so that nothing clicks.
     """
-    rate = clips[0].sample_rate
     places = [round(at * rate) for at in accumulate(lengths_s, initial=0.0)]
-    parts = [
-        clip.fitted(end - start).samples
-        for clip, start, end in zip(clips, places[:-1], places[1:], strict=True)
-    ]
-    return Clip(np.concatenate(parts, axis=1), rate)
+    joined = np.zeros((2, places[-1]), np.float32)
+    for clip, start, end in zip(clips, places[:-1], places[1:], strict=True):
+        part = clip.samples[:, : end - start]
+        joined[:, start : start + part.shape[1]] = part
+    return Clip(joined, rate, copy=False)

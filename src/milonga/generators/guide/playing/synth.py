@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,24 +20,36 @@ _FADE_S = 0.008
 def synthesise(part: ScorePart, frames: int, rate: int) -> Samples:
     """The samples of a part whose ``synth`` is set, ``[2, frames]``."""
     make = {"808": _eight_oh_eight, "pluck": _plucks}[part.synth]
-    mono = make(part.notes, frames, rate)
-    return np.stack([mono, mono]).astype(np.float32)
+    out = np.zeros((2, frames), np.float32)
+    # Summed in float64, of which no more is kept than what still rings.
+    ringing, at = np.zeros(0), 0
+    for start, tone in make(sorted(part.notes, key=lambda n: n.start_s), frames, rate):
+        ended = ringing[: start - at]
+        out[:, at : at + len(ended)] = ended
+        ringing, at = ringing[start - at :], start
+        if len(tone) > len(ringing):
+            ringing = np.pad(ringing, (0, len(tone) - len(ringing)))
+        ringing[: len(tone)] += tone
+    out[:, at : at + len(ringing)] = ringing
+    return out
 
 
 def _hertz(pitch: float) -> float:
     return float(440.0 * 2.0 ** ((pitch - 69) / 12))
 
 
-def _eight_oh_eight(notes: Sequence[Note], frames: int, rate: int) -> NDArray[np.float64]:
+_Tones = Iterator[tuple[int, NDArray[np.float64]]]
+"""The first frame of each note, in their order, and its samples."""
+
+
+def _eight_oh_eight(notes: Sequence[Note], frames: int, rate: int) -> _Tones:
     """A sine that starts with a short fall in pitch, dies slowly and is driven into saturation.
 
     One voice: a new note cuts the old one and slides from its pitch where they touch.
     """
-    out = np.zeros(frames)
     before: Note | None = None
-    ordered = sorted(notes, key=lambda n: n.start_s)
-    for index, note in enumerate(ordered):
-        following = ordered[index + 1].start_s if index + 1 < len(ordered) else note.end_s + 0.6
+    for index, note in enumerate(notes):
+        following = notes[index + 1].start_s if index + 1 < len(notes) else note.end_s + 0.6
         start = round(note.start_s * rate)
         length = min(
             round((min(following, note.end_s + 0.6) - note.start_s) * rate), frames - start
@@ -53,14 +65,12 @@ def _eight_oh_eight(notes: Sequence[Note], frames: int, rate: int) -> NDArray[np
         phase = 2 * np.pi * np.cumsum(slide * knock) / rate
         envelope = np.exp(-t / _DECAY_808_S) * (note.velocity / 127)
         tone = np.tanh(2.2 * np.sin(phase) * envelope) / np.tanh(2.2)
-        out[start : start + length] += tone * _edges(length, rate, round(_FADE_S * rate))
+        yield start, tone * _edges(length, rate, round(_FADE_S * rate))
         before = note
-    return out
 
 
-def _plucks(notes: Sequence[Note], frames: int, rate: int) -> NDArray[np.float64]:
+def _plucks(notes: Sequence[Note], frames: int, rate: int) -> _Tones:
     """A saw whose higher partials die sooner, as if a filter closed over it."""
-    out = np.zeros(frames)
     for note in notes:
         start = round(note.start_s * rate)
         sounding = max(note.end_s - note.start_s, 0.12) + 0.15
@@ -78,8 +88,7 @@ def _plucks(notes: Sequence[Note], frames: int, rate: int) -> NDArray[np.float64
             tone += np.sin(2 * np.pi * base * n * t) * beat * np.exp(-t * (3.0 + 2.2 * n)) / n
         release = np.clip((sounding - t) / 0.15, 0.0, 1.0)
         envelope = release * _edges(length, rate, round(0.003 * rate)) * (note.velocity / 127)
-        out[start : start + length] += tone * envelope
-    return out
+        yield start, tone * envelope
 
 
 def _edges(length: int, rate: int, fade: int) -> NDArray[np.float64]:

@@ -28,20 +28,20 @@ def placed(mono: Samples, pan: float) -> Samples:
     return np.asarray(gains * mono[np.newaxis], dtype=np.float32)
 
 
-def in_room(stereo: Samples) -> Samples:
-    """The voice with its tone set and the room added; ``[2, time]`` at 44.1 kHz, same length."""
+def in_room(stereo: Samples) -> None:
+    """Set the tone of a voice and add the room, in place; ``[2, time]`` at 44.1 kHz."""
     from scipy.signal import oaconvolve, sosfilt
 
     response, tone = _response(), _tone()
-    out = np.zeros((2, stereo.shape[1] + response.shape[1]), np.float32)
     state = np.zeros((len(tone), 2, 2))
+    ringing = np.zeros((2, 0), np.float32)
     for at in range(0, stereo.shape[1], _BLOCK):
-        block = stereo[:, at : at + _BLOCK].astype(np.float64)
+        block = stereo[:, at : at + _BLOCK]
         toned, state = sosfilt(tone, block, axis=1, zi=state)
-        wet = oaconvolve(toned, response, axes=1)
-        out[:, at : at + wet.shape[1]] += (10 ** (_WET_DB / 20) * wet).astype(np.float32)
-        out[:, at : at + toned.shape[1]] += toned.astype(np.float32)
-    return out[:, : stereo.shape[1]]
+        wet = (10 ** (_WET_DB / 20) * oaconvolve(toned, response, axes=1)).astype(np.float32)
+        wet[:, : ringing.shape[1]] += ringing
+        ringing = wet[:, block.shape[1] :].copy()
+        block[:] = wet[:, : block.shape[1]] + toned.astype(np.float32)
 
 
 @lru_cache(maxsize=1)

@@ -92,7 +92,8 @@ class Vocals:
                 for sung, pan in self._line(request, cast, number, line, language, manner, until_s):
                     _add(total, sung, pan)
                 task.advance()
-        return Clip(in_room(total), RATE)
+        in_room(total)
+        return Clip(total, RATE, copy=False)
 
     def _line(
         self,
