@@ -19,6 +19,11 @@ device_option = click.option(
 )
 yes_option = click.option("--yes", is_flag=True, help="Don't ask.")
 force_option = click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+replace_option = click.option("--force", is_flag=True, help="Replace files that are there.")
+folder_option = click.option(
+    "-o", "--folder", required=True, type=click.Path(path_type=Path, file_okay=False),
+    help="For the files.",
+)  # fmt: skip
 
 
 def seed_option(text: str | None = None) -> Callable[[F], F]:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
-F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
 
 
-def cluster_options(function: F) -> F:
-    """Add ``--on`` and its permission to a command, which gets ``on`` and ``trusting``."""
+def cluster_options(function: Callable[..., R]) -> Callable[..., R]:
+    """Add ``--on`` and its permission to a command, which gets both, and the workers that
+    ``place_options`` asks for, as ``place``: the fields of ``jobs.placing.Place``."""
+
+    @functools.wraps(function)
+    def placed(*args: Any, on: str, trusting: bool, workers: int | None = None, **values: Any) -> R:
+        place = {"workers": workers, "on": on, "trusting": trusting}
+        return function(*args, place=place, **values)
+
     for option in (
         click.option(
             "--unauthenticated-cluster", "trusting", is_flag=True,
@@ -22,12 +30,12 @@ def cluster_options(function: F) -> F:
             help="Render on a Ray cluster: one that is started on this machine, or another.",
         ),
     ):  # fmt: skip
-        function = option(function)
-    return function
+        placed = option(placed)
+    return placed
 
 
-def place_options(function: F) -> F:
-    """Add the options to a command, which gets ``workers``, ``on`` and ``trusting``."""
+def place_options(function: Callable[..., R]) -> Callable[..., R]:
+    """Add ``--workers`` and the ``cluster_options`` to a command."""
     return click.option(
         "--workers", type=click.IntRange(1), metavar="N",
         help="Render in N processes; by default as many as cores, memory and graphics cards "

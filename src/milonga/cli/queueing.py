@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,11 +14,38 @@ from milonga.cli.common import put, say, show
 if TYPE_CHECKING:
     from milonga.jobs.kinds import Work
 
-F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
 
 
-def queue_options(function: F) -> F:
-    """Add the options to a command, which gets ``queue``, ``priority`` and ``after``."""
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """A wish to put work into the queue.
+
+    Attributes:
+        priority: higher ones go first.
+        after: jobs that must be done before.
+    """
+
+    priority: int
+    after: tuple[int, ...]
+
+    def put(self, work: Work, as_json: bool) -> int:
+        """Queue work and print its number; returns the exit status."""
+        from milonga.jobs.submitting import submit
+
+        job = submit(work, priority=self.priority, after=self.after)
+        show(job, as_json, lambda: put(job.id))
+        say(f"Job {job.id} waits: {job.title}. To work on the queue: milonga jobs run")
+        return 0
+
+
+def queue_options(function: Callable[..., R]) -> Callable[..., R]:
+    """Add the options to a command, which gets them as ``queue``, None where it isn't asked for."""
+
+    @functools.wraps(function)
+    def queued(*args: Any, queue: bool, priority: int, after: tuple[int, ...], **values: Any) -> R:
+        return function(*args, queue=Waits(priority, after) if queue else None, **values)
+
     for option in (
         click.option(
             "--after", type=int, multiple=True, metavar="JOB",
@@ -31,15 +60,5 @@ def queue_options(function: F) -> F:
             help="Put this into the queue and return; milonga jobs run works on it.",
         ),
     ):  # fmt: skip
-        function = option(function)
-    return function
-
-
-def put_in_queue(work: Work, priority: int, after: tuple[int, ...], as_json: bool) -> int:
-    """Queue work and print its number; returns the exit status."""
-    from milonga.jobs.submitting import submit
-
-    job = submit(work, priority=priority, after=after)
-    show(job, as_json, lambda: put(job.id))
-    say(f"Job {job.id} waits: {job.title}. To work on the queue: milonga jobs run")
-    return 0
+        queued = option(queued)
+    return queued

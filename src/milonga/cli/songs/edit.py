@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, put, say
-from milonga.cli.queueing import put_in_queue, queue_options
+from milonga.cli.queueing import Waits, queue_options
 from milonga.cli.songs.choices import options_option, seed_option, takes_option
 from milonga.cli.songs.render import show_plan
 
@@ -85,7 +85,7 @@ _FROM = (
     click.option("--source", type=_FILE, help="Start from this recording instead of a take."),
     click.option("--with", "generator", metavar="GENERATOR", help="Edit with this generator."),
 )
-_HOW = (
+_HOW: tuple[Callable[..., Any], ...] = (
     takes_option,
     seed_option,
     options_option,
@@ -212,10 +212,10 @@ def complete(place: tuple[Path, str], **wanted: Any) -> int:
 def _edit(place: tuple[Path, str], task: Any, wanted: dict[str, Any]) -> int:
     from milonga.workflows.edits import make_edits, plan_edit
 
-    choose, report, dry_run, queue, priority, after, as_json = (
-        wanted.pop(name)
-        for name in ("choose", "report", "dry_run", "queue", "priority", "after", "as_json")
+    choose, report, dry_run, as_json = (
+        wanted.pop(name) for name in ("choose", "report", "dry_run", "as_json")
     )
+    queue: Waits | None = wanted.pop("queue")
     planned = plan_edit(*place, task, **wanted)
     show_plan(planned.plan)
     if dry_run:
@@ -227,7 +227,7 @@ def _edit(place: tuple[Path, str], task: Any, wanted: dict[str, Any]) -> int:
 
         work = EditWork(out=place[0], segment=place[1], task=task, choose=choose, report=report,
                         wanted=wanted)  # fmt: skip
-        return put_in_queue(work, priority, after, as_json)
+        return queue.put(work, as_json)
     done = make_edits(planned, choose=choose, report=report, progress=make_progress())
     if as_json:
         print_json(done)

@@ -7,14 +7,12 @@ from pathlib import Path
 import click
 
 from milonga.cli.common import json_option, make_progress, put, say, show
+from milonga.cli.options import folder_option, replace_option
 
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-@click.option(
-    "-o", "--folder", required=True, type=click.Path(path_type=Path, file_okay=False),
-    help="For the files.",
-)  # fmt: skip
+@folder_option
 @click.option("--stems", is_flag=True, help="A file a role, and a file an instrument group.")
 @click.option("--midi", is_flag=True, help="The notes, with tempo map, markers and lyrics.")
 @click.option("--lrc", is_flag=True, help="Lyrics with the times of lines, and of words.")
@@ -26,7 +24,7 @@ from milonga.cli.common import json_option, make_progress, put, say, show
 @click.option(
     "--c2pa", is_flag=True, help="song.wav with a signed manifest of how it was made (extra c2pa)."
 )
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@replace_option
 @json_option
 def export(out: Path, folder: Path, force: bool, as_json: bool, **flags: bool) -> int:
     """Write the song in OUT for other programs; without a choice, in every form but --c2pa.

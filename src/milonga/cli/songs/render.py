@@ -10,7 +10,7 @@ import click
 from milonga.cli.common import json_option, make_progress, print_json, put, say, say_note
 from milonga.cli.options import force_option
 from milonga.cli.placing import place_options
-from milonga.cli.queueing import put_in_queue, queue_options
+from milonga.cli.queueing import Waits, queue_options
 from milonga.cli.songs.choices import (
     best_by_option,
     choose_option,
@@ -96,12 +96,8 @@ def render(
     best_by: str | None,
     dry_run: bool,
     no_report: bool,
-    workers: int | None,
-    on: str,
-    trusting: bool,
-    queue: bool,
-    priority: int,
-    after: tuple[int, ...],
+    place: dict[str, Any],
+    queue: Waits | None,
     as_json: bool,
     **wanted: Any,
 ) -> int:
@@ -127,11 +123,10 @@ def render(
         from milonga.jobs.kinds import RenderWork
 
         work = RenderWork(
-            **wanted, choose=choose, best_by=best_by, report=not no_report, workers=workers,
-            on=on, trusting=trusting,
+            **wanted, **place, choose=choose, best_by=best_by, report=not no_report
         )  # fmt: skip
-        return put_in_queue(work, priority, after, as_json)
-    runner, note = Place(workers, on, trusting).runner(plan.takes)
+        return queue.put(work, as_json)
+    runner, note = Place(**place).runner(plan.takes)
     say_note(note)
     song = render_plan(
         plan, choose=choose, best_by=best_by, report=not no_report, progress=make_progress(),

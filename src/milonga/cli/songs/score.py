@@ -10,9 +10,10 @@ import click
 from milonga.cli.common import json_option, make_progress, print_table, put, say, show
 
 if TYPE_CHECKING:
+    from milonga.analysis.scores.aesthetics import Aesthetics
+    from milonga.analysis.scores.text_match import TextMatch
     from milonga.workflows.scoring.facts import HeldRecordings
-    from milonga.workflows.scoring.matching import TextMatches
-    from milonga.workflows.scoring.rating import Ratings
+    from milonga.workflows.scoring.models import Heard
     from milonga.workflows.scoring.words import Scores
 
 _ASKED = ("seconds", "tempo", "time", "key", "chords", "voice")
@@ -145,7 +146,7 @@ def _put_words(found: Scores) -> None:
     say(f"Recogniser: {found.recogniser['model']}, {found.recogniser['licence']}")
 
 
-def _put_match(found: TextMatches) -> None:
+def _put_match(found: Heard[TextMatch]) -> None:
     put()
     for path, each in found.recordings:
         put(f"{path}: {each.text!r}: {each.rank} of {each.among} (cosine {each.cosine:.2f}; "
@@ -154,7 +155,7 @@ def _put_match(found: TextMatches) -> None:
     say(f"Listener: {found.listener['model']}, {found.listener['licence']}")
 
 
-def _put_ratings(found: Ratings) -> None:
+def _put_ratings(found: Heard[Aesthetics]) -> None:
     put()
     for path, each in found.recordings:
         put(path)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from milonga.cli.common import json_option, make_progress, put, say, say_first, say_note, show
 from milonga.cli.placing import place_options
-from milonga.cli.queueing import put_in_queue, queue_options
+from milonga.cli.queueing import Waits, queue_options
 from milonga.runtime.words import counted, time_text
 
 
@@ -23,12 +24,8 @@ def study(
     file: Path,
     out: Path,
     dry_run: bool,
-    workers: int | None,
-    on: str,
-    trusting: bool,
-    queue: bool,
-    priority: int,
-    after: tuple[int, ...],
+    place: dict[str, Any],
+    queue: Waits | None,
     as_json: bool,
 ) -> int:
     """Render a study (segments x conditions x seeds), measure it, and say what it shows.
@@ -52,9 +49,9 @@ def study(
     if queue:
         from milonga.jobs.kinds import StudyWork
 
-        work = StudyWork(file=file, out=out, workers=workers, on=on, trusting=trusting)
-        return put_in_queue(work, priority, after, as_json)
-    runner, note = Place(workers, on, trusting).runner(plan.all_takes)
+        work = StudyWork(file=file, out=out, **place)
+        return queue.put(work, as_json)
+    runner, note = Place(**place).runner(plan.all_takes)
     say_note(note)
     found = run_study(plan, progress=make_progress(), on=runner)
 

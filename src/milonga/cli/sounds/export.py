@@ -8,15 +8,12 @@ from typing import Any
 import click
 
 from milonga.cli.common import json_option, make_progress, put, say, show
-from milonga.cli.options import device_option
+from milonga.cli.options import device_option, folder_option, replace_option
 
 
 @click.command()
 @click.argument("model")
-@click.option(
-    "-o", "--folder", required=True, type=click.Path(path_type=Path, file_okay=False),
-    help="For the files.",
-)  # fmt: skip
+@folder_option
 @click.option("--sfz", is_flag=True, help="A sampler instrument as SFZ.")
 @click.option("--dspreset", is_flag=True, help="A sampler instrument for Decent Sampler.")
 @click.option("--onnx", is_flag=True, help="The decoder as ONNX: latent and controls in, mel out.")
@@ -35,7 +32,7 @@ from milonga.cli.options import device_option
     show_default=True,
 )
 @device_option
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@replace_option
 @json_option
 def export(
     model: str, folder: Path, sfz: bool, dspreset: bool, onnx: bool, as_json: bool, **values: Any

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from milonga.audio.export.settings import ExportSettings
-from milonga.cli.options import given_fields, options_of
+from milonga.cli.options import given_fields, options_of, replace_option
 from milonga.sounds.model.play_settings import PlaySettings, is_axis
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,9 +38,8 @@ def out_option(text: str) -> Callable[[F], F]:
     """Add ``--out`` and ``--force``."""
 
     def decorate(function: F) -> F:
-        force = click.option("--force", is_flag=True, help="Replace files that are there.")
         out = click.option("--out", "-o", type=click.Path(path_type=Path), help=text)
-        return out(force(function))
+        return out(replace_option(function))
 
     return decorate
 

@@ -9,7 +9,7 @@ import click
 
 from milonga.cli.common import json_option, make_progress, print_json, put, say, say_error, show
 from milonga.cli.placing import cluster_options
-from milonga.cli.queueing import put_in_queue, queue_options
+from milonga.cli.queueing import Waits, queue_options
 from milonga.cli.sounds.options import (
     export_fields,
     export_options,
@@ -68,12 +68,8 @@ def play(
     out: Path | None,
     force: bool,
     no_history: bool,
-    workers: int | None,
-    on: str,
-    trusting: bool,
-    queue: bool,
-    priority: int,
-    after: tuple[int, ...],
+    place: dict[str, Any],
+    queue: Waits | None,
     as_json: bool,
     **values: Any,
 ) -> int:
@@ -107,14 +103,13 @@ def play(
             from milonga.jobs.kinds import PlayWork
 
             del chosen["progress"]
-            work = PlayWork(model=model, folder=out, workers=workers, on=on, trusting=trusting,
-                            **batch, **chosen)  # fmt: skip
-            return put_in_queue(work, priority, after, as_json)
+            work = PlayWork(model=model, folder=out, **place, **batch, **chosen)
+            return queue.put(work, as_json)
         from milonga.jobs.placing import Place
 
-        place = Place(workers, on, trusting).sounds()
-        return _report(play_batch(model, out, on=place, **batch, **chosen), out, as_json)
-    if queue or on or workers:
+        found = play_batch(model, out, on=Place(**place).sounds(), **batch, **chosen)
+        return _report(found, out, as_json)
+    if queue or place["on"] or place["workers"]:
         raise click.UsageError(
             "--queue, --on and --workers are for a batch: give --seeds or --grid."
         )

@@ -9,7 +9,7 @@ import click
 
 from milonga.cli.common import json_option, make_progress, put, say, say_first, show
 from milonga.cli.options import given, options_of
-from milonga.cli.queueing import put_in_queue, queue_options
+from milonga.cli.queueing import Waits, queue_options
 from milonga.runtime.progress import stop_between_steps
 from milonga.runtime.words import counted, time_text
 from milonga.sounds.training.settings import TrainSettings
@@ -44,9 +44,7 @@ def train(
     add: tuple[Path, ...],
     restart: bool,
     inspect: bool,
-    queue: bool,
-    priority: int,
-    after: tuple[int, ...],
+    queue: Waits | None,
     as_json: bool,
     **values: Any,
 ) -> None:
@@ -83,7 +81,7 @@ def train(
         work = TrainWork(
             name=name, recordings=recordings, add=add, settings=settings, restart=restart
         )
-        put_in_queue(work, priority, after, as_json)
+        queue.put(work, as_json)
         return
     with stop_between_steps(progress, repr(name)):
         result = train_model(
