@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.analysis.scores.wavlm_heads import AXES, RATE, WINDOW_S, WavLMHeads
+from milonga.analysis.scores.windows import windows
 from milonga.analysis.verdicts.damages import DAMAGES, working
 from milonga.analysis.verdicts.damages import RATE as DAMAGE_RATE
 from milonga.audio.clip import Clip
-from milonga.audio.resampling import resample
-from milonga.errors import ComparisonError
 from milonga.runtime.progress import Progress
 
 FIGURES = ("enjoyment", "usefulness", "complexity", "quality")
@@ -95,14 +94,8 @@ class AestheticsListener:
         """
         import torch
 
-        if not clip.n_samples:
-            raise ComparisonError("There is nothing to hear: the recording is empty.")
-        mono = resample(Clip(clip.mono[None], clip.sample_rate), RATE).mono
         rows, lengths = [], []
-        for at in range(0, len(mono), _WINDOW):
-            if progress is not None:
-                progress.check()
-            part = mono[at : at + _WINDOW]
+        for part in windows(clip, RATE, WINDOW_S, progress):
             wave = np.zeros(_WINDOW, np.float32)
             wave[: len(part)] = part
             found = self._network(torch.from_numpy(wave), len(part))

@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from milonga.analysis.scores.windows import windows
 from milonga.audio.clip import Clip
-from milonga.audio.resampling import resample
-from milonga.errors import ComparisonError
 from milonga.runtime.progress import Progress
 from milonga.runtime.seeding import seeded
 
@@ -117,17 +116,10 @@ class ClapListener:
         """
         import torch
 
-        if not clip.n_samples:
-            raise ComparisonError("There is nothing to hear: the recording is empty.")
-        mono = resample(Clip(clip.mono[None], clip.sample_rate), RATE).mono
-        step = round(WINDOW_S * RATE)
-        found = []
+        found: list[NDArray[np.float64]] = []
         with torch.inference_mode():
-            for at in range(0, len(mono), step):
-                if progress is not None:
-                    progress.check()
-                part = mono[at : at + step]
-                if at and len(part) < step // 4:
+            for part in windows(clip, RATE, WINDOW_S, progress):
+                if found and len(part) < WINDOW_S * RATE / 4:
                     break
                 # The library draws which window it calls long; none is.
                 with seeded(0):

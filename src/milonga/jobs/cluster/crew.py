@@ -161,7 +161,7 @@ class RayCrew(Crew):
             return
         self._looked = time.monotonic()
         for hand in self._hands.values():
-            if hand.packets and "look" not in hand.own.refs.values():
+            if hand.work and "look" not in hand.own.refs.values():
                 with self._reached():
                     hand.own.refs[hand.own.actor.look.remote()] = "look"
 
@@ -191,7 +191,7 @@ class RayCrew(Crew):
         hands = list(self._hands.values())
         if self._cluster.alive:
             for hand in hands:
-                if hand.packets:
+                if hand.work:
                     with contextlib.suppress(Exception):
                         hand.own.actor.cancel.remote()
             for hand in hands:

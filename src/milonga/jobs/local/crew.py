@@ -101,7 +101,7 @@ class LocalCrew(Crew):
 
     def dismiss(self, hand: Hand) -> None:
         if self._hands.pop(hand.number, None) is not None:
-            self._end(hand, time.monotonic() + (0.0 if hand.packets else _GRACE_S))
+            self._end(hand, time.monotonic() + (0.0 if hand.work else _GRACE_S))
 
     def close(self) -> None:
         hands, self._hands = list(self._hands.values()), {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +18,7 @@ class Hand:
     Attributes:
         number: tells hands apart; never used twice.
         keys: models that it has loaded, or is about to.
-        packets: the sound that it makes, and those that it makes next.
+        work: numbers of the packet that it makes, and of those that it makes next.
         ready: it has started and can be given work.
         place: the machine, where that isn't this one.
         own: whatever the crew needs for it.
@@ -27,7 +26,7 @@ class Hand:
 
     number: int
     keys: list[str] = field(default_factory=list)
-    packets: deque[Packet] = field(default_factory=deque)
+    work: list[int] = field(default_factory=list)
     ready: bool = False
     place: str = ""
     own: Any = None

@@ -58,6 +58,7 @@ class Deal(Generic[P, Outcome]):
     ) -> None:
         self._crew, self._accept, self._progress = crew, accept, progress
         self._memory = memory or {}
+        self._packets = {packet.number: packet for packet in packets}
         self._waiting: dict[str, deque[P]] = {}
         for packet in packets:
             self._waiting.setdefault(packet.key, deque()).append(packet)
@@ -65,7 +66,6 @@ class Deal(Generic[P, Outcome]):
         self._lost: Counter[int] = Counter()
         self._false_starts = 0
         self._hands: dict[int, Hand] = {}
-        self._given: dict[int, deque[P]] = {}
         self._shown: dict[int, dict[int, Update]] = {}
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -89,7 +89,7 @@ class Deal(Generic[P, Outcome]):
 
     def _staff(self) -> None:
         """Start hands while work waits that nobody is about to do."""
-        idle = sum(not hand.packets for hand in self._hands.values())
+        idle = sum(not hand.work for hand in self._hands.values())
         wanted = min(self._crew.size - len(self._hands), self._count_waiting() - idle)
         for _ in range(wanted):
             key = self._key_for(None)
@@ -98,7 +98,6 @@ class Deal(Generic[P, Outcome]):
             hand = self._crew.start(self._waiting[key][0])
             hand.keys.append(key)
             self._hands[hand.number] = hand
-            self._given[hand.number] = deque()
 
     def _count_waiting(self) -> int:
         return sum(map(len, self._waiting.values()))
@@ -137,12 +136,10 @@ class Deal(Generic[P, Outcome]):
 
     def _back(self, hand: Hand, number: int | None) -> P | None:
         """Take the packet of a number back from a hand; None where it has no such."""
-        given = self._given[hand.number]
-        for at, packet in enumerate(given):
-            if packet.number == number:
-                del given[at], hand.packets[at]
-                return packet
-        return None
+        if number not in hand.work:
+            return None
+        hand.work.remove(number)
+        return self._packets[number]
 
     def _accepted(self, packet: P, done: Done, hand: Hand) -> Iterator[Outcome]:
         outcome = self._accept(packet, done, hand)
@@ -153,29 +150,27 @@ class Deal(Generic[P, Outcome]):
 
     def _next(self, hand: Hand) -> None:
         """Give a hand what it makes next, or let it go."""
-        while len(hand.packets) < _AHEAD:
+        while len(hand.work) < _AHEAD:
             key = self._key_for(hand)
             # A new process, whose memory holds no other model, takes what has no room in this one.
             if key is None or not (key in hand.keys or self._has_room(hand, key)):
-                if not hand.packets:
+                if not hand.work:
                     self._drop(hand)
                 return
-            if hand.packets and (key not in hand.keys or self._count_waiting() < self._crew.size):
+            if hand.work and (key not in hand.keys or self._count_waiting() < self._crew.size):
                 # Another model is loaded when it must be; the last ones go to whoever is free.
                 return
             if key not in hand.keys:
                 hand.keys.append(key)
             packet = self._waiting[key].popleft()
-            self._given[hand.number].append(packet)
-            hand.packets.append(packet)
+            hand.work.append(packet.number)
             self._crew.give(hand, packet)
 
-    def _drop(self, hand: Hand) -> deque[P]:
+    def _drop(self, hand: Hand) -> list[P]:
         """End a hand; returns what it had."""
         self._hands.pop(hand.number)
         self._crew.dismiss(hand)
-        hand.packets.clear()
-        return self._given.pop(hand.number)
+        return [self._packets[number] for number in hand.work]
 
     def _has_room(self, hand: Hand, key: str) -> bool:
         if self._crew.room is None:
@@ -189,9 +184,9 @@ class Deal(Generic[P, Outcome]):
         place = f" on {hand.place}" if hand.place else ""
         if packets:
             self._progress.message(f"A worker{place} is lost ({reason}); its work moves on.")
-            lost = packets.popleft()
+            lost, *others = packets
             # What it had not begun is no fault of it.
-            for packet in reversed(packets):
+            for packet in reversed(others):
                 self._waiting[packet.key].appendleft(packet)
             yield from self._again(lost, reason, hand)
             return

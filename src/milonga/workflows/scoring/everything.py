@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from milonga import weights
+from milonga.analysis.scores.aesthetics import Aesthetics
+from milonga.analysis.scores.text_match import TextMatch
 from milonga.errors import Cancelled, MilongaError, MissingExtraError, ReceiptError
 from milonga.generators.base import Request
 from milonga.runtime.files import paths_of
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
 from milonga.workflows.scoring.facts import HeldRecordings, check_facts
-from milonga.workflows.scoring.matching import CLAP, TextMatches, match_texts
-from milonga.workflows.scoring.rating import AESTHETICS, Ratings, rate_recordings
+from milonga.workflows.scoring.matching import CLAP, match_texts
+from milonga.workflows.scoring.models import Heard
+from milonga.workflows.scoring.rating import AESTHETICS, rate_recordings
 from milonga.workflows.scoring.voices import sung_takes
 from milonga.workflows.scoring.words import RECOGNISER, Scores, score_recordings, sings
 
@@ -41,8 +44,8 @@ class AllScores:
 
     facts: HeldRecordings | None = None
     words: Scores | None = None
-    match: TextMatches | None = None
-    ratings: Ratings | None = None
+    match: Heard[TextMatch] | None = None
+    ratings: Heard[Aesthetics] | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

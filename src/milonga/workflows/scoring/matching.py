@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from milonga import audio, weights
 from milonga.analysis.scores.text_match import ClapListener, TextMatch
@@ -20,28 +18,10 @@ from milonga.generators.neural.loading import (
 from milonga.runtime.files import paths_of
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import read_receipt
-from milonga.workflows.scoring.models import described
+from milonga.workflows.scoring.models import Heard, described
 
 StrPath = str | os.PathLike[str]
 CLAP = "clap"
-
-
-@dataclass(frozen=True, slots=True)
-class TextMatches:
-    """Recordings against their descriptions.
-
-    Attributes:
-        recordings: path and match of each.
-        listener: repository or folder of the model, files and licence.
-    """
-
-    recordings: tuple[tuple[Path, TextMatch], ...]
-    listener: dict[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        found = [{"path": str(path), **match.to_dict()} for path, match in self.recordings]
-        return {"recordings": found, "listener": self.listener}
 
 
 def match_texts(
@@ -50,7 +30,7 @@ def match_texts(
     text: str | None = None,
     model: str = CLAP,
     progress: Progress | None = None,
-) -> TextMatches:
+) -> Heard[TextMatch]:
     """Say whether recordings sound like their descriptions, by a model that hears and reads.
 
     Args:
@@ -90,7 +70,7 @@ def match_texts(
         for path, wanted in zip(paths, texts, strict=True):
             matches.append((path, listener.match(audio.read(path), wanted, progress)))
             task.advance()
-    return TextMatches(tuple(matches), described(local, model, progress, CLAP))
+    return Heard(tuple(matches), described(local, model, progress, CLAP))
 
 
 def _description(path: Path, text: str | None) -> str:

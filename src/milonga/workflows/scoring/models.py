@@ -1,14 +1,41 @@
-"""Models that score: what a document says of the one that was used."""
+"""Models that score: recordings with what one heard, and what a document says of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from milonga.generators.neural.loading import hashes_of, licence_of
 from milonga.runtime.progress import Progress
 
 if TYPE_CHECKING:
     from milonga.weights import LocalWeights
+
+
+class _Figures(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+F = TypeVar("F", bound=_Figures)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard(Generic[F]):
+    """Recordings with the figures that a model gives them.
+
+    Attributes:
+        recordings: path and figures of each.
+        listener: repository or folder of the model, files and licence.
+    """
+
+    recordings: tuple[tuple[Path, F], ...]
+    listener: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        found = [{"path": str(path), **figures.to_dict()} for path, figures in self.recordings]
+        return {"recordings": found, "listener": self.listener}
 
 
 def described(local: LocalWeights, model: str, progress: Progress, like: str) -> dict[str, Any]:

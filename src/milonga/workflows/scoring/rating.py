@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from milonga import audio, weights
 from milonga.analysis.scores.aesthetics import Aesthetics, AestheticsListener
@@ -15,28 +12,10 @@ from milonga.errors import needs_extra
 from milonga.generators.neural.loading import loading_explained, quiet_transformers
 from milonga.runtime.files import paths_of
 from milonga.runtime.progress import Progress
-from milonga.workflows.scoring.models import described
+from milonga.workflows.scoring.models import Heard, described
 
 StrPath = str | os.PathLike[str]
 AESTHETICS = "aesthetics"
-
-
-@dataclass(frozen=True, slots=True)
-class Ratings:
-    """Recordings with their ratings.
-
-    Attributes:
-        recordings: path and ratings of each.
-        listener: repository or folder of the model, files and licence.
-    """
-
-    recordings: tuple[tuple[Path, Aesthetics], ...]
-    listener: dict[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        found = [{"path": str(path), **rated.to_dict()} for path, rated in self.recordings]
-        return {"recordings": found, "listener": self.listener}
 
 
 def rate_recordings(
@@ -44,7 +23,7 @@ def rate_recordings(
     *,
     model: str = AESTHETICS,
     progress: Progress | None = None,
-) -> Ratings:
+) -> Heard[Aesthetics]:
     """Rate recordings from 1 to 10 in enjoyment, usefulness, complexity and quality of production.
 
     Args:
@@ -73,4 +52,4 @@ def rate_recordings(
         for path in paths:
             rated.append((path, listener.rate(audio.read(path), progress)))
             task.advance()
-    return Ratings(tuple(rated), described(local, model, progress, AESTHETICS))
+    return Heard(tuple(rated), described(local, model, progress, AESTHETICS))
