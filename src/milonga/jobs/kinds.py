@@ -281,18 +281,19 @@ class PlayWork(Work):
 
     def cost(self) -> Cost:
         from milonga import weights
-        from milonga.generators.sound.generator import SECONDS_A_SECOND
-        from milonga.workflows.batches import plan_play, plan_vocoder
+        from milonga.sounds.instrument.cost import playing_memory, playing_time
+        from milonga.sounds.instrument.own_vocoder import foreseen_vocoder
+        from milonga.workflows.batches import plan_play
 
-        Place(self.workers, self.on, self.trusting)
+        place = Place(self.workers, self.on, self.trusting)
         plan = plan_play(self.model, self.folder, **self._batch())
         download = 0
         if self.settings.get("vocoder") == "bigvgan" and weights.locate("bigvgan") is None:
             download = weights.CATALOGUE["bigvgan"].size
-        time = None
-        if plan_vocoder(plan, self.settings.get("vocoder", "auto")) == "griffin-lim":
-            time = SECONDS_A_SECOND * plan.seconds * len(plan.jobs)
-        return Cost(time, download=download, takes=len(plan.jobs))
+        vocoder = foreseen_vocoder(plan.instrument.path, self.settings.get("vocoder", "auto"))
+        time = playing_time(vocoder, plan.seconds * len(plan.jobs))
+        memory = playing_memory(vocoder, plan.seconds) * place.processes
+        return Cost(time, memory, download=download, takes=len(plan.jobs))
 
     def run(self, progress: Progress, made: Made) -> dict[str, Any]:
         from milonga.audio.export.receipt import receipt_path

@@ -60,11 +60,16 @@ class Place:
             from milonga.jobs.cluster.crew import cluster_sounds
 
             return cluster_sounds(self.on, self.workers, trusting=self.trusting)
-        if (self.workers or 1) == 1:
+        if self.processes == 1:
             return None
         from milonga.jobs.local.sounds import sound_workers
 
-        return sound_workers(self.workers or 1)
+        return sound_workers(self.processes)
+
+    @property
+    def processes(self) -> int:
+        """Processes of this machine that make the sounds of a batch."""
+        return 1 if self.on else self.workers or 1
 
     def memory(self, takes: Sequence[PlannedTake], alone: int | None) -> int | None:
         """Return the bytes that takes need here, where ``alone`` is what one process does."""

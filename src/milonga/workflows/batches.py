@@ -152,15 +152,6 @@ def plan_play(
     return plan
 
 
-def plan_vocoder(plan: BatchPlan, wanted: str = "auto") -> str:
-    """Return the name of the vocoder that a batch will be heard through, without loading it."""
-    from milonga.sounds.instrument.own_vocoder import default_vocoder, preference
-
-    if wanted != "auto":
-        return wanted
-    return "own" if preference(plan.instrument.path).own else default_vocoder()
-
-
 def _planned(instrument: Instrument, choice: PlayChoice, seeds: Seeds, grid: Grid) -> BatchPlan:
     from milonga.sounds.instrument.batch import parse_grid, parse_seeds
     from milonga.sounds.instrument.batch_plan import plan_batch

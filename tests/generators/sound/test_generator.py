@@ -70,6 +70,12 @@ def test_words_that_move_something_are_noted(library):
     notes = sound().assess(request(style="quiet tense pads, dark")).notes
     # 'tense' would move a control that this model hasn't.
     assert notes == ("Sound model 'tiny' follows the words quiet, dark.",)
+    memory = [sound().assess(request(seconds=length)).memory for length in (1, 10, 60, 300)]
+    # Peaks of processes that were measured, in MB: at most a third above, hardly under.
+    assert all(
+        0.95 < m / 1e6 / peak < 1.34 for m, peak in zip(memory, (280, 366, 572, 637), strict=True)
+    )
+    assert sound(vocoder="bigvgan").assess(request()).memory > 1.5e9
     assert sound().assess(request(style="tango")).notes == ()
 
 

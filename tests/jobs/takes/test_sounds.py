@@ -1,6 +1,7 @@
 """Batches of sounds made by several processes."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -9,6 +10,7 @@ from sound_models import small_model
 from milonga.audio.export.receipt import read_export_receipt
 from milonga.errors import JobError
 from milonga.jobs import Queue, Runner, sound_workers
+from milonga.jobs.kinds import PlayWork
 from milonga.jobs.local import crew
 from milonga.sounds.library.library import Library
 from milonga.workflows.batches import play_batch
@@ -62,7 +64,11 @@ def test_a_batch_in_the_queue(library, tmp_path, monkeypatch):
     assert main([*batch, "--queue"]) == 2  # of a batch alone
     assert main([*batch, "--seeds", "0-1", "-o", "out", "--rate", "48000", "--queue"]) == 0
     assert main([*batch, "--seeds", "0-1", "--grid", "nonsense=1", "-o", "out", "--queue"]) == 1
+    two = PlayWork(model="tiny", folder=Path("two"), settings=SHORT, seeds="0-1", workers=2)
     (job,) = Queue().jobs()
+    # It need not run alone.
+    assert 250e6 < job.cost.memory < 400e6
+    assert two.cost().memory == 2 * job.cost.memory
     assert (job.title, job.cost.takes) == ("play tiny into out", 2)
     assert job.cost.estimate_s == pytest.approx(0.4 * 0.3 * 2, rel=0.2)
     assert job.arguments["settings"] == {"seconds": 0.3, "vocoder": "griffin-lim"}

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from milonga import weights
 from milonga.audio import probe
 from milonga.audio.clip import Clip
 from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Problem
@@ -28,6 +27,8 @@ from milonga.generators.base import (
 from milonga.generators.neural.loading import licence_of
 from milonga.generators.sound.words import moves_of
 from milonga.runtime.progress import Progress
+from milonga.sounds.instrument.cost import playing_memory, playing_time
+from milonga.sounds.instrument.own_vocoder import foreseen_vocoder
 from milonga.sounds.library.library import Library
 from milonga.sounds.model.file import read_header
 from milonga.sounds.model.header import ModelHeader
@@ -38,9 +39,8 @@ if TYPE_CHECKING:
     from milonga.sounds.model.resolved_play import ResolvedPlay
 
 LONGEST_S = 3600.0
+_START_S = 2.0
 _SLOWEST_BPM, _FASTEST_BPM = 20.0, 400.0
-SECONDS_A_SECOND = 0.4
-"""Of work, with griffin-lim."""
 
 _CONTROLS = ("loudness", "brightness", "warmth", "roughness", "tension", "pulse", "density")
 
@@ -127,10 +127,13 @@ class SoundGenerator(Generator):
             [f"Sound model {header.name!r} follows the words {', '.join(used)}."] if used else []
         )
         notes += header.weak_notes(settings)
+        vocoder = foreseen_vocoder(self._path(), self.options.vocoder)
+        time = playing_time(vocoder, request.seconds)
         return Assessment(
             problems=tuple(problems),
             notes=tuple(notes),
-            estimate_s=None if self._bigvgan() else 2.0 + SECONDS_A_SECOND * request.seconds,
+            estimate_s=None if time is None else _START_S + time,
+            memory=playing_memory(vocoder, request.seconds),
         )
 
     def render(self, request: Request, progress: Progress | None = None) -> Clip:
@@ -180,10 +183,6 @@ class SoundGenerator(Generator):
                 + (f": {names}." if names else "; train one with milonga sound train."),
             )
         return Library().model_path(self.options.model)
-
-    def _bigvgan(self) -> bool:
-        choice = self.options.vocoder
-        return choice == "bigvgan" or (choice == "auto" and weights.locate("bigvgan") is not None)
 
     def _control_problems(self, header: ModelHeader) -> Iterable[Problem]:
         for name in self.options.controls():

@@ -37,6 +37,18 @@ def default_vocoder() -> str:
     return "bigvgan" if locate("bigvgan") is not None else "griffin-lim"
 
 
+def foreseen_vocoder(model: Path, wanted: str = "auto") -> str:
+    """Name the vocoder that a model will be heard through, without loading it.
+
+    Args:
+        model: the model's file.
+        wanted: a vocoder's name, or "auto".
+    """
+    if wanted != "auto":
+        return wanted
+    return "own" if preference(model).own else default_vocoder()
+
+
 def preference(model: Path, default: str | None = None) -> Preference:
     """Tell whether a model's own vocoder is better than the default one; load neither.
 
