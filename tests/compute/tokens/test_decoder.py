@@ -1,5 +1,8 @@
 """Decoders against transformers' own modules, and the compiled one against its twin in torch."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -58,6 +61,25 @@ def test_the_compiled_decoder_computes_what_its_twin_does(
     tolerance = 3e-5 if precision == "float32" else 0.12
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("cross", [True, False])
+def test_a_memory_goes_with_its_last_name(cross):
+    known = described(16, 2, cross=cross)
+    decoder, text = decoder_of(known), torch.randn(1, 3, known.width) if cross else None
+    gc.disable()
+    try:
+        with torch.inference_mode():
+            memory = decoder.memory(1, 4, nothing, text=text)
+            decoder.odds(torch.randn(1, 2, known.width), memory)
+            decoder.odds(torch.randn(1, 1, known.width), memory)
+        held = weakref.ref(memory)
+        del memory
+        # Windows follow each other, and the keys and values of a window are the most that a take
+        # needs: in a circle of references they would pile up.
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 @given(rows=st.integers(1, 4), places=st.integers(2, 30), words=st.integers(1, 9),

@@ -188,7 +188,9 @@ class _Step:
         self._words = np.zeros(rows, np.int64)
         if memory.seen is not None:
             self._words[:] = memory.seen.numpy()
-        self._held = memory, known  # what the operations point to
+        # What the operations point to. The memory itself points to its step: in a circle its
+        # keys and values would outlast it, until Python looks for circles.
+        self._held = memory.keys, memory.values, memory.text_keys, memory.text_values, known
         listed = list(self._operations(memory))
         from milonga.compute.tokens.program import COUNTERS
 

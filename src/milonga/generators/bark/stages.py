@@ -212,6 +212,8 @@ def coarse(
             first = torch.stack([window(row, begin) for row in alive.tolist()]).to(device)
             infer = torch.full((len(alive), 1), known.coarse_infer_token, device=device)
             read = torch.cat([first, infer, codes[alive, max(0, stop - reach) : stop]], 1)
+            # The last one goes before there is another.
+            memory = None
             memory = net.memory(len(alive), places + 1 + reach + stride, check)
             token = read
         before = begin
