@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from milonga.audio.clip import Clip
 from milonga.audio.files import read
@@ -13,7 +14,7 @@ from milonga.audio.mel.spec import MelSpec
 from milonga.audio.resampling import resample
 from milonga.errors import DeviceError
 from milonga.vocoders import VocoderError, get_vocoder
-from milonga.vocoders.inversion import MelInversion
+from milonga.vocoders.inversion import MelInversion, _factors
 
 SPEC = MelSpec.preset("bigvgan-v2-44khz-128band-512x")
 LOOP = "/usr/share/sonic-pi/samples/loop_amen.flac"
@@ -110,6 +111,15 @@ def test_inversion_is_positive_and_gives_the_mel_back():
     again = SPEC.compress(SPEC.filters() @ spectrum)
     # A mean of 0.01 nepers is 0.1 dB.
     assert np.abs(again - mel).mean() < 0.01
+
+
+def test_the_inversion_is_the_same_with_any_number_of_threads():
+    mel, found = SPEC.analyse(music(SPEC))[0], []
+    for count in (1, 2):
+        _factors.cache_clear()
+        with threadpool_limits(count):
+            found.append(MelInversion(SPEC)(mel))
+    np.testing.assert_array_equal(*found)
 
 
 def test_what_it_can_not_do_is_refused():

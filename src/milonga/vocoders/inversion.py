@@ -6,6 +6,9 @@ bin's bands have room for; multiplicative updates mend what that broke (Richards
 Seung). They weigh bands by their relative error, so that quiet bands beside loud ones come out
 right.
 
+All products are sparse: they are quick, and alike on any number of threads, by which those of dense
+matrices round otherwise. Griffin-Lim would grow that to -35 dB of the sound.
+
 References:
     Lee, Seung, "Algorithms for Non-negative Matrix Factorization", NIPS 2000.
 """
@@ -16,6 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from milonga.audio.mel.spec import MelSpec
 
@@ -25,6 +29,8 @@ UPDATES = 12
 """Enough for a mean error of 0.003 nepers in the bands of real music."""
 
 _TINY = 1e-20
+_GRID = 1e-5
+"""Steps, of its largest value, to which the inverse is rounded; threads change far less."""
 
 
 class MelInversion:
@@ -33,7 +39,7 @@ class MelInversion:
     def __init__(self, spec: MelSpec) -> None:
         self.spec = spec
         self._bank, self._start, self._share = _factors(spec)
-        self._rows = [np.flatnonzero(row) for row in self._bank]
+        self._back = self._bank.T.tocsr()
         self._cover = np.maximum(self._bank.sum(axis=0), _TINY)[:, np.newaxis]
 
     def __call__(self, mel: Floats, updates: int = UPDATES) -> Floats:
@@ -49,23 +55,27 @@ class MelInversion:
         sums = self.spec.expand(mel).astype(np.float32)
         # A bin that starts at zero would stay there: keep some of its bands' mean.
         spectrum: Floats = np.maximum(self._start @ sums, 0.05 * (self._share @ sums))
-        for row, bins, total in zip(self._bank, self._rows, sums, strict=True):
+        for band, total in enumerate(sums):
             # A quiet band says that its bins are quiet, however loud the next band is.
-            room = total / row[bins, np.newaxis]
+            held = slice(*self._bank.indptr[band : band + 2])
+            bins = self._bank.indices[held]
+            room = total / self._bank.data[held, np.newaxis]
             spectrum[bins] = np.minimum(spectrum[bins], room)
         for _ in range(updates):
             ratio = sums / (self._bank @ spectrum + _TINY)
-            spectrum *= (self._bank.T @ ratio) / self._cover
+            spectrum *= (self._back @ ratio) / self._cover
         # Products of many small factors end in denormal numbers, which are slow everywhere.
         spectrum[spectrum < 1e-15] = 0.0
         return spectrum
 
 
 @lru_cache(maxsize=8)
-def _factors(spec: MelSpec) -> tuple[Floats, Floats, Floats]:
+def _factors(spec: MelSpec) -> tuple[sparse.csr_array, sparse.csr_array, sparse.csr_array]:
+    """The bank ``[bands, bins]``, its inverse ``[bins, bands]``, and each band's share of a bin."""
     bank = spec.filters()
     inverse = np.linalg.pinv(bank)
+    step = _GRID * np.abs(inverse).max()
     heights = np.maximum(bank.sum(axis=1, keepdims=True), _TINY)
-    share = (bank / heights**2).T
-    as_floats = [np.ascontiguousarray(m, dtype=np.float32) for m in (bank, inverse, share)]
-    return as_floats[0], as_floats[1], as_floats[2]
+    dense = (bank, step * np.round(inverse / step), (bank / heights**2).T)
+    forth, back, share = (sparse.csr_array(each.astype(np.float32)) for each in dense)
+    return forth, back, share

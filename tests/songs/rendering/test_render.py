@@ -371,6 +371,9 @@ def test_replay_identical_close_and_different(sheet, run, make_generator):
     receipt, folder = outcome.receipt, outcome.planned.folder
     same = replay_take(receipt, folder, make_generator("tone", {"level": 0.3}), Progress())
     assert (same.verdict, same.difference_db, same.changes) == ("identical", None, ())
+    more = receipt.model_copy(update={"threads": receipt.threads + 1})
+    threads = replay_take(more, folder, make_generator("tone", {"level": 0.3}), Progress())
+    assert threads.changes == (f"threads: {more.threads} then, {receipt.threads} now",)
     close = replay_take(receipt, folder, make_generator("tone", {"level": 0.3003}), Progress())
     assert close.verdict == "close"
     # A gain of 1.001 on the tone differs by -60 dB of it.

@@ -37,7 +37,7 @@ def made(job):
     return Provenance(model="rain", seed=job.seed, settings=dict(job.settings))
 
 
-def run(jobs, folder, maker=None, export=FLAC, **more):
+def run(jobs, folder, maker=None, export=FLAC, made=made, **more):
     maker = maker or Maker()
     return run_batch(jobs, maker, folder, export, made=made, **more), maker
 
@@ -125,12 +125,17 @@ def test_finished_files_are_kept_and_a_wider_grid_adds_to_them(tmp_path):
     first, _ = run(make_jobs("r", [1], {"brightness": [0.0]}), tmp_path)
     assert (first.count("made"), first.count("kept")) == (1, 0)
     before = first.outcomes[0].path.stat().st_mtime_ns
-    second, maker = run(make_jobs("r", [1, 2], {"brightness": [0.0, 3.0]}), tmp_path)
+
+    def elsewhere(job):
+        return made(job).model_copy(update={"threads": 7})
+
+    jobs = make_jobs("r", [1, 2], {"brightness": [0.0, 3.0]})
+    second, maker = run(jobs, tmp_path, made=elsewhere)
     assert (second.count("made"), second.count("kept")) == (3, 1)
     assert "r-s1-brightness+0" not in maker.asked
     assert first.outcomes[0].path.stat().st_mtime_ns == before
     for outcome in second.outcomes:
-        assert check_export(outcome.path).made == made(outcome.job)
+        assert check_export(outcome.path).made.is_as(made(outcome.job))
     assert json.loads(json.dumps(second.to_dict()))["kept"] == 1
 
 

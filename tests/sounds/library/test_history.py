@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from milonga.audio import Clip, read
 from milonga.audio.export.receipt import Provenance
 from milonga.errors import ConfigError, OutputError, SoundError
+from milonga.runtime.devices import thread_count
 from milonga.sounds.instrument.instrument import Instrument
 from milonga.sounds.instrument.replay import replayed
 from milonga.sounds.library.history import History
@@ -104,9 +106,16 @@ def test_played_again_it_says_what_has_changed(models, sound_models):
         made=instrument.provenance(asked),
     )
     models.save("tiny", *sound_models.small_model("tiny", seed=5))
-    again = replayed(kept)
+    threads = thread_count()
+    made = kept.entry.made.model_copy(update={"threads": threads + 1})
+    again = replayed(replace(kept, entry=kept.entry.model_copy(update={"made": made})))
     assert not again.same
     assert again.notes[0] == "'tiny' was trained again since."
+    assert again.notes[1].startswith(f"Networks had {threads + 1} threads, now {threads}: ")
+    # What was kept before receipts named them.
+    made = kept.entry.made.model_copy(update={"threads": None})
+    unknown = replayed(replace(kept, entry=kept.entry.model_copy(update={"made": made})))
+    assert not any("threads" in note for note in unknown.notes)
     models.save("tiny", *sound_models.small_model("tiny", seed=5, disabled=("pulse",)))
     with pytest.raises(SoundError, match=r"Number 1 can't be played again: .* no control 'pulse'"):
         replayed(kept)

@@ -35,6 +35,13 @@ class Provenance(Record):
     seed: int | None = None
     licence: str = ""
     settings: dict[str, JsonValue] = Field({})
+    threads: int | None = None
+    """Of the networks, which round otherwise on another number. That is no wish: a sound is made
+    as it is wanted on any number, and the receipt's ``id`` doesn't depend on it."""
+
+    def is_as(self, other: Provenance) -> bool:
+        """Tell whether two sounds are meant to be the same."""
+        return self.model_copy(update={"threads": other.threads}) == other
 
 
 class Step(Record):
@@ -90,7 +97,8 @@ def receipt_id(
     libraries: dict[str, str],
 ) -> str:
     """Compute ``ExportReceipt.id``."""
-    parts = [part.model_dump(mode="json") for part in (made, settings, source, *chain)]
+    origin = made.model_dump(mode="json", exclude={"threads"})
+    parts = [origin, *(part.model_dump(mode="json") for part in (settings, source, *chain))]
     facts = [__version__, platform.python_version(), f"{sys.platform} {platform.machine()}"]
     text = json.dumps([*facts, libraries, *parts], sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -14,6 +14,7 @@ import numpy as np
 from milonga import audio
 from milonga.audio.clip import Clip
 from milonga.generators.base import Generator, Model, Request
+from milonga.runtime.devices import thread_count
 from milonga.runtime.progress import Progress
 from milonga.songs.rendering.receipts import Receipt, TakeSound, intact_clip, write_take
 
@@ -93,6 +94,8 @@ def replay_take(
         path = Path(scratch) / "again.wav"
         again, sound = write_take(clip, path, audio.Tags(), receipt.sound.subtype)
     changes = model_changes(receipt.model, generator.model())
+    if receipt.threads not in (None, threads := thread_count()):
+        changes = (*changes, f"threads: {receipt.threads} then, {threads} now")
 
     def result(
         verdict: Literal["identical", "close", "different"],

@@ -308,7 +308,7 @@ def _state(
         whole = sound_of(path, receipt) == receipt.sound
     except (ReceiptError, AudioError):
         return "missing"
-    if receipt.made != made or receipt.settings != settings:
+    if not receipt.made.is_as(made) or receipt.settings != settings:
         return "other"
     return "finished" if whole else "missing"
 

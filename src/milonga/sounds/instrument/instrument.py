@@ -13,6 +13,7 @@ from milonga.audio import Clip
 from milonga.audio.export.receipt import Provenance
 from milonga.errors import SoundError
 from milonga.runtime import html
+from milonga.runtime.devices import thread_count
 from milonga.runtime.progress import Progress
 from milonga.sounds.instrument.chosen_vocoder import ChosenVocoder, choose_vocoder
 from milonga.sounds.library.library import Library, open_model
@@ -158,6 +159,7 @@ class Instrument:
             seed=play.seed,
             licence=self.header.licence,
             settings=settings,
+            threads=thread_count(),
         )
 
 

@@ -12,6 +12,7 @@ from milonga.audio.digest import samples_sha256
 from milonga.audio.export.receipt import Provenance
 from milonga.errors import SoundError
 from milonga.runtime.progress import Progress
+from milonga.runtime.words import counted
 from milonga.sounds.instrument.blend import Blend
 from milonga.sounds.instrument.instrument import Instrument
 from milonga.sounds.library.history_entry import HistoryItem
@@ -80,6 +81,11 @@ def replayed(
         if played.sha256 != sha256
     ]
     notes += _differences(entry.made, made)
+    if entry.made.threads not in (None, made.threads):
+        notes.append(
+            f"Networks had {counted(entry.made.threads, 'thread')}, now {made.threads}: they round "
+            f"otherwise. OMP_NUM_THREADS={entry.made.threads} gives as many."
+        )
     notes.append(_distance(clip, kept))
     return Replayed(clip, made, False, tuple(note for note in notes if note))
 
