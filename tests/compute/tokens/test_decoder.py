@@ -42,7 +42,7 @@ def in_steps(decoder, embedded, text, seen, keep, begin, stop):
        precision=st.sampled_from(["float32", "bfloat16", "int8"]), cross=st.booleans(),
        bias=st.booleans(), lacking=st.sampled_from([(), ("avx512",)]),
        threads=st.integers(1, 3))  # fmt: skip
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_the_compiled_decoder_computes_what_its_twin_does(
     data, rows, begin, more, shape, precision, cross, bias, lacking, threads
 ):

@@ -34,7 +34,7 @@ def whole(known, embedded, begin=0, threads=2):
 
 @needs_kernels
 @given(rows=st.integers(1, 3), places=st.integers(1, 70), threads=st.integers(1, 3),
-       head=st.sampled_from([16, 32, 80]), bias=st.booleans(), data=st.data())  # fmt: skip
+       head=st.sampled_from([16, 80]), bias=st.booleans(), data=st.data())  # fmt: skip
 @settings(max_examples=15, deadline=None)
 def test_where_all_see_all_it_is_the_plain_one(rows, places, threads, head, bias, data):
     known = described(2 * head, 2, cross=False, bias=bias)
@@ -85,7 +85,7 @@ def test_products_in_int8_are_exact_but_for_rounding_the_activations(
 def test_windows_in_fewer_bits_change_the_odds_little(precision, tails):
     embedded = torch.randn(2, 90, 128, generator=seeded())
     embedded[:, :, 5] *= 30  # as trained models have some channels that are far from the others
-    size = {"width": 128, "heads": 2, "layers": 4, "tokens": 200, "tails": tails, "cross": False}
+    size = {"width": 128, "heads": 8, "layers": 4, "tokens": 200, "tails": tails, "cross": False}
     found = []
     for kind in ("float32", precision):
         known = described(precision=kind, **size)

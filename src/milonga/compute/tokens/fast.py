@@ -15,6 +15,7 @@ import numpy as np
 from milonga.compute import processor
 from milonga.compute.convolutions.workers import Workers
 from milonga.compute.tokens.many import ManyRows
+from milonga.compute.tokens.memory import FastMemory, pack
 from milonga.compute.tokens.plain import Memory, normed, text_memory
 
 if TYPE_CHECKING:
@@ -26,64 +27,6 @@ if TYPE_CHECKING:
 
 _PIECES = 3
 """Pieces of a product for each thread, on average."""
-
-
-class FastMemory(Memory):
-    """Keys and values as the compiled attention reads them; rows keep their slots.
-
-    Keys are ``[slots, heads, blocks, width of a head, 16]``, values
-    ``[slots, heads, places, width of a head]``.
-    """
-
-    def __init__(
-        self, description: Description, rows: int, places: int, kind: torch.dtype,
-        check: Callable[[], None],
-    ) -> None:  # fmt: skip
-        import torch
-
-        blocks = -(-places // 16)
-        heads, width = description.heads, description.head_width
-        count = len(description.blocks)
-        self.keys = torch.empty(count, rows, heads, blocks, width, 16, dtype=kind)
-        self.values = torch.empty(count, rows, heads, blocks * 16, width, dtype=kind)
-        self.length, self.slots, self.check = 0, torch.arange(rows), check
-        self.text, self.seen = [], None
-        self.text_keys: torch.Tensor | None = None
-        self.text_values: torch.Tensor | None = None
-        self.step: _Step | None = None
-
-    def store(self, block: int, key: torch.Tensor, value: torch.Tensor) -> None:
-        if self.length:
-            raise ValueError("Several places at once go only into an empty memory.")
-        pack(key, self.keys[block])
-        self.values[block, :, :, : key.shape[2]] = value
-
-    def add(
-        self, block: int, key: torch.Tensor, value: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        import torch
-
-        places = key.shape[2]
-        self.store(block, key, value)
-        if self.values.dtype != torch.float32 and places > 1:
-            return key.to(self.values.dtype), value.to(self.values.dtype)
-        return key, value
-
-    def keep(self, rows: torch.Tensor) -> None:
-        self.slots = self.slots[rows]
-        if self.seen is not None:
-            self.seen = self.seen[rows]
-        self.step = None
-
-
-def pack(keys: torch.Tensor, target: torch.Tensor) -> None:
-    """Put keys ``[rows, heads, places, width]`` into blocks of 16 places, from the first on."""
-    import torch
-
-    rows, heads, places, width = keys.shape
-    blocks = -(-places // 16)
-    padded = torch.nn.functional.pad(keys, (0, 0, 0, blocks * 16 - places))
-    target[:, :, :blocks] = padded.view(rows, heads, blocks, 16, width).transpose(3, 4)
 
 
 class FastDecoder:
@@ -101,10 +44,10 @@ class FastDecoder:
 
         self.description = description
         self._workers = Workers(threads or torch.get_num_threads())
-        self._many = ManyRows(description, self._workers)
         kinds = list(dict.fromkeys(kind_of(matrix) for matrix in description.matrices()))
         self._kinds: list[Kind] = kinds
         self._memory_kind: Kind = "float32" if kinds[0] == "float32" else "bfloat16"
+        self._many = ManyRows(description, self._workers, self._memory_kind)
         whole = all(matrix.inner % 64 == 0 for matrix in description.matrices())
         self._run = compiled(
             tuple(kinds), description.head_width, self._memory_kind, description.eps,
@@ -146,15 +89,14 @@ class FastDecoder:
         known = self.description
         last = known.odds.outer if last is None else last
         if embedded.shape[1] > 1:
-            hidden = self._many.read(embedded, memory)
+            hidden = self._many.read(embedded, _ours(memory))
             hidden = normed(hidden[:, -1], known.norm, known.eps)
             return known.odds.times(hidden, first, last).float()
-        if not isinstance(memory, FastMemory):
-            raise TypeError("This memory is of another decoder.")
+        memory = _ours(memory)
         memory.check()
         if memory.step is None:
             memory.step = _Step(known, memory, self._kinds, self._workers.count)
-        step = memory.step
+        step: _Step = memory.step
         step.begin(embedded[:, 0], memory.length, first, last)
         count = self._workers.count
         self._workers.run(count, 1, lambda _first, _last, worker: step.run(self._run, worker))
@@ -283,6 +225,12 @@ class _Step:
             self._operations_.ctypes.data, len(self._operations_), self._counters.ctypes.data,
             _at(self._scratch[worker]), _at(self._scores[worker]), self.rows,
         )  # fmt: skip
+
+
+def _ours(memory: Memory) -> FastMemory:
+    if not isinstance(memory, FastMemory):
+        raise TypeError("This memory is of another decoder.")
+    return memory
 
 
 def _at(tensor: torch.Tensor | None) -> int:

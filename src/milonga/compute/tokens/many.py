@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from milonga.compute import processor
 from milonga.compute.convolutions.workers import Workers
 from milonga.compute.products.precision import why_slow
-from milonga.compute.tokens.plain import Memory, normed, read, seen_whole, texted
+from milonga.compute.tokens.plain import normed, read, seen_whole, texted
 
 if TYPE_CHECKING:
     import torch
 
     from milonga.compute.tokens.description import Block, Description, Norm
     from milonga.compute.tokens.matrix import Matrix
+    from milonga.compute.tokens.memory import FastMemory
     from milonga.compute.tokens.vectors import Kind
 
 _ROWS = 1024
@@ -36,9 +37,10 @@ class ManyRows:
     Args:
         description: its weights.
         workers: threads to compute with.
+        kept: kind of number in the memory of its steps.
     """
 
-    def __init__(self, description: Description, workers: Workers) -> None:
+    def __init__(self, description: Description, workers: Workers, kept: Kind = "float32") -> None:
         self._known, self._workers = description, workers
         kind = description.odds.weight.dtype.itemsize
         self._kernels: dict[str, Callable[..., None]] | None = None
@@ -47,10 +49,10 @@ class ManyRows:
             self._pair = 2 if short else 1
             self._kernels = _compiled(
                 description.head_width, "bfloat16" if short else "float32", description.eps,
-                _rounds(description), _there(),
+                kept, _rounds(description), _there(),
             )  # fmt: skip
 
-    def read(self, embedded: torch.Tensor, memory: Memory) -> torch.Tensor:
+    def read(self, embedded: torch.Tensor, memory: FastMemory) -> torch.Tensor:
         """Hidden values of the last place, ``[rows, 1, width]``, before the last norm.
 
         Args:
@@ -62,6 +64,8 @@ class ManyRows:
         """
         if self._kernels is None:
             return read(self._known, embedded, memory)
+        if memory.length:
+            raise ValueError("Several places at once go only into an empty memory.")
         places = embedded.shape[1]
         hidden = self._blocks(embedded, memory.check, places - 1, memory)
         memory.length += places
@@ -78,7 +82,11 @@ class ManyRows:
         return normed(hidden, known.norm, known.eps)
 
     def _blocks(
-        self, embedded: torch.Tensor, check: Callable[[], None], begin: int, memory: Memory | None
+        self,
+        embedded: torch.Tensor,
+        check: Callable[[], None],
+        begin: int,
+        memory: FastMemory | None,
     ) -> torch.Tensor:
         """All blocks; of the last one, the places from ``begin`` on."""
         import torch
@@ -90,14 +98,11 @@ class ManyRows:
         for index, block in enumerate(known.blocks):
             check()
             self.multiply(block.joined, hidden, joined, norm=block.norm)
-            if memory is not None:
-                parts = joined.view(rows, places, 3, known.heads, known.head_width)
-                _, key, value = parts.permute(2, 0, 3, 1, 4)
-                memory.store(index, key, value)
+            kept = None if memory is None else (memory.keys[index], memory.values[index])
             first = 0
             if index == len(known.blocks) - 1:
                 first, hidden = begin, hidden[:, begin:].contiguous()
-            seen = self._attended(joined, first, causal=memory is not None)
+            seen = self._attended(joined, first, kept)
             self.multiply(block.out, seen, hidden, onto=True)
             if block.cross is not None and memory is not None and memory.seen is not None:
                 hidden = texted(known, block.cross, hidden, *memory.text[index], memory.seen)
@@ -167,8 +172,13 @@ class ManyRows:
 
         self._workers.run(matrix.outer // STRIP, 1, strips)
 
-    def _attended(self, joined: torch.Tensor, begin: int, *, causal: bool) -> torch.Tensor:
-        """Attention of the places from ``begin`` on, ``[rows, places - begin, width]``."""
+    def _attended(
+        self, joined: torch.Tensor, begin: int, kept: tuple[torch.Tensor, torch.Tensor] | None
+    ) -> torch.Tensor:
+        """Attention of the places from ``begin`` on, ``[rows, places - begin, width]``.
+
+        With a memory to keep keys and values in, each place sees those before it, else all.
+        """
         import torch
 
         from milonga.compute.tokens.many_attention import KEYS, ROWS
@@ -189,12 +199,18 @@ class ManyRows:
             for index in range(first, last):
                 number, lane = divmod(index, known.heads)
                 query = _at(joined) + 4 * (number * places * row + lane * head)
+                if kept is not None:
+                    kernels["keep_head"](
+                        query + 4 * width, query + 8 * width, row, places,
+                        *(_at(one[number, lane]) for one in kept),
+                    )  # fmt: skip
                 kernels["pack_head"](
                     query + 4 * width, query + 8 * width, row, places, _at(keys), _at(values)
                 )
                 kernels["attend"](
-                    query + 4 * begin * row, row, 0, places - begin, begin, places, int(causal),
-                    _at(keys), _at(values), _at(queries[worker]), _at(found), _at(shares),
+                    query + 4 * begin * row, row, 0, places - begin, begin, places,
+                    int(kept is not None), _at(keys), _at(values), _at(queries[worker]),
+                    _at(found), _at(shares),
                     _at(out) + 4 * (number * (places - begin) * width + lane * head), width,
                 )  # fmt: skip
 
@@ -238,7 +254,7 @@ def _there() -> frozenset[str]:
 
 @functools.lru_cache(16)
 def _compiled(
-    head: int, kind: Kind, eps: float, rounds: bool, there: frozenset[str]
+    head: int, kind: Kind, eps: float, kept: Kind, rounds: bool, there: frozenset[str]
 ) -> dict[str, Callable[..., None]]:
     from llvmlite import ir
 
@@ -246,6 +262,7 @@ def _compiled(
     from milonga.compute.tokens.kernels import emit_norm
     from milonga.compute.tokens.many_attention import (
         ATTEND,
+        KEEP,
         PACK,
         ManyHeads,
         emit_many_attention,
@@ -258,8 +275,8 @@ def _compiled(
     )
 
     module = ir.Module("milonga")
-    emit_many_attention(module, ManyHeads(head, kind))
-    wanted: dict[str, Any] = {"pack_head": PACK, "attend": ATTEND}
+    emit_many_attention(module, ManyHeads(head, kind), ManyHeads(head, kept))
+    wanted: dict[str, Any] = {"pack_head": PACK, "attend": ATTEND, "keep_head": KEEP}
     if rounds:
         emit_round(module, emit_norm(module, eps))
         emit_many_product(module)

@@ -28,6 +28,10 @@ PACK = (
     ("keys", POINTER), ("values", POINTER), ("row", INT), ("places", INT), ("packed_keys", POINTER),
     ("packed_values", POINTER),
 )  # fmt: skip
+KEEP = (
+    ("keys", POINTER), ("values", POINTER), ("row", INT), ("places", INT), ("kept_keys", POINTER),
+    ("kept_values", POINTER),
+)  # fmt: skip
 ATTEND = (
     ("query", POINTER), ("query_row", INT), ("first", INT), ("last", INT), ("before", INT),
     ("places", INT), ("causal", INT), ("packed_keys", POINTER), ("packed_values", POINTER),
@@ -56,9 +60,11 @@ class ManyHeads:
         return 1 if self.kind == "float32" else 2
 
 
-def emit_many_attention(module: ir.Module, heads: ManyHeads) -> None:
-    """Functions ``pack_head`` and ``attend`` for a head: keys and values packed, then used."""
+def emit_many_attention(module: ir.Module, heads: ManyHeads, kept: ManyHeads) -> None:
+    """Functions for a head: ``pack_head`` and ``attend``, keys and values packed, then used, and
+    ``keep_head``, which puts them into the memory of the steps, in another kind of number."""
     _emit_pack_head(module, heads)
+    _emit_keep_head(module, kept)
     tile, single = _emit_tile(module, heads, ROWS), _emit_tile(module, heads, 1)
     e = Vectors(module, "attend", ATTEND)
     a, b = e.args, e.b
@@ -129,6 +135,33 @@ def _emit_pack_head(module: ir.Module, heads: ManyHeads) -> None:
             b.store(joined, e.byte(target, e.index(4 * start)), align=4)
 
     e.loop(zero, padded, heads.pair, value)
+    e.finish()
+
+
+def _emit_keep_head(module: ir.Module, heads: ManyHeads) -> None:
+    """Keys in blocks of 16 places, ``[blocks, width, 16]``; values ``[places, width]``."""
+    e = Vectors(module, "keep_head", KEEP)
+    a, b = e.args, e.b
+    size = 4 // heads.pair
+
+    def place(index: Value, _: list[Value]) -> None:
+        offset = b.mul(index, b.mul(a["row"], e.index(4)))
+        block = b.mul(b.sdiv(index, e.index(LANES)), e.index(heads.width * LANES * size))
+        column = b.add(block, b.mul(b.srem(index, e.index(LANES)), e.index(size)))
+        target = e.byte(a["kept_keys"], column)
+        row = e.byte(a["kept_values"], b.mul(index, e.index(heads.width * size)))
+        for start in range(0, heads.width, LANES):
+            value = e.load(e.at(e.byte(a["values"], offset), e.index(start)))
+            b.store(_joined(e, value, heads), e.byte(row, e.index(start * size)), align=2)
+            key = e.load(e.at(e.byte(a["keys"], offset), e.index(start)))
+            bits = _joined(e, key, heads)
+            if heads.pair == 2:
+                bits = b.bitcast(bits, ir.VectorType(ir.IntType(16), LANES))
+            for lane in range(LANES):
+                one = b.extract_element(bits, e.i32(lane))
+                b.store(one, e.byte(target, e.index((start + lane) * LANES * size)), align=size)
+
+    e.loop(e.index(0), a["places"], 1, place)
     e.finish()
 
 

@@ -43,19 +43,15 @@ class Memory:
         self.text: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.seen: torch.Tensor | None = None
 
-    def store(self, block: int, key: torch.Tensor, value: torch.Tensor) -> None:
-        """Keep what is new of a block, ``[rows, heads, places, width of a head]``."""
-        stop = self.length + key.shape[2]
-        self._keys[block][:, :, self.length : stop] = key
-        self._values[block][:, :, self.length : stop] = value
-
     def add(
         self, block: int, key: torch.Tensor, value: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Keep what is new of a block and give all of it so far."""
-        self.store(block, key, value)
         stop = self.length + key.shape[2]
-        return self._keys[block][:, :, :stop], self._values[block][:, :, :stop]
+        keys, values = self._keys[block], self._values[block]
+        keys[:, :, self.length : stop] = key
+        values[:, :, self.length : stop] = value
+        return keys[:, :, :stop], values[:, :, :stop]
 
     def keep(self, rows: torch.Tensor) -> None:
         """Forget the other rows."""
