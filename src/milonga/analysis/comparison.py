@@ -19,6 +19,7 @@ from milonga.analysis.measured import Recording, measure
 from milonga.audio.clip import Clip
 from milonga.audio.reading.opening import decoder
 from milonga.errors import ComparisonError, MilongaError
+from milonga.runtime.devices import one_blas_thread
 from milonga.runtime.progress import Progress
 
 
@@ -140,10 +141,11 @@ def measure_baseline(
 def _pool(workers: int | None) -> Iterator[ThreadPoolExecutor]:
     """Give a pool of threads that starts nothing new once an error or Ctrl-C leaves the block."""
     threads = ThreadPoolExecutor(workers or os.cpu_count() or 1)
-    try:
-        yield threads
-    finally:
-        threads.shutdown(cancel_futures=True)
+    with one_blas_thread():
+        try:
+            yield threads
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
 def _measured(path: str) -> Recording | str:

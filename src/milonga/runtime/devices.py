@@ -7,11 +7,13 @@ on it agreed with the processor's.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import platform
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,6 +57,33 @@ def thread_count() -> int:
         return int(torch.get_num_threads())
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return int(asked) if asked.isdecimal() and int(asked) else core_count()
+
+
+_lock, _held, _limits = threading.Lock(), 0, None
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let each product of NumPy's use one thread while the block runs, in all threads.
+
+    OpenBLAS wakes its threads for vectors of 10,000 numbers already, and they wait for more in a
+    loop: many short recordings took twice the processor's time, and a second worker gained nothing.
+    Blocks may overlap; when the last one ends, all is as it was.
+    """
+    global _held, _limits
+    with _lock:
+        if not _held:
+            from threadpoolctl import threadpool_limits
+
+            _limits = threadpool_limits(1, "blas")
+        _held += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _held -= 1
+            if not _held and _limits is not None:
+                _limits.restore_original_limits()
 
 
 def has_accelerator() -> bool:
