@@ -23,7 +23,7 @@ def test_it_is_torchs_lstm_whatever_the_pieces(layers, inputs, size, batch, piec
         theirs = torch.nn.LSTM(inputs, size, layers).eval()
         x = torch.randn(sum(pieces), batch, inputs)
         expected, (_, cells) = theirs(x)
-        lstm = Lstm(theirs, threads, error=0)
+        lstm = Lstm(theirs, threads, kinds=())
         state = lstm.start(batch)
         found = [lstm.run(piece.numpy(), state) for piece in torch.split(x, pieces)]
     # Float32, sums in another order, 80 steps at most.

@@ -54,8 +54,9 @@ def snake(e: Emitter, x: Value, alpha: Value, gain: Value) -> Value:
 
 def elu(e: Emitter, x: Value) -> Value:
     """``x`` above 0, ``exp(x) - 1`` below."""
-    below = e.b.fsub(exponential(e, e.vector_min(x, e.constant(0.0))), e.constant(1.0))
-    return e.b.select(e.b.fcmp_ordered(">", x, e.constant(0.0)), x, below)
+    power, scale = _powers(e, e.vector_max(e.vector_min(x, e.constant(0.0)), e.constant(-80.0)))
+    # Above 0 the power is 1, and below it lies above ``x``.
+    return e.vector_max(x, e.fma(power, scale, e.constant(-1.0)))
 
 
 def sigmoid(e: Emitter, x: Value) -> Value:
@@ -76,15 +77,22 @@ def exponential(e: Emitter, x: Value) -> Value:
     Beyond, the power would leave the range of exponents.
     """
     near = e.vector_max(e.vector_min(x, e.constant(80.0)), e.constant(-80.0))
-    turns = e.b.fmul(near, e.constant(1 / math.log(2)))
-    whole = e.round(turns)
-    power = _polynomial(e, power_of_two_terms(), e.b.fsub(turns, whole))
-    whole_numbers = ir.VectorType(ir.IntType(32), e.width)
-    exponent = e.b.shl(
-        e.b.add(e.b.fptosi(whole, whole_numbers), ir.Constant(whole_numbers, [127] * e.width)),
-        ir.Constant(whole_numbers, [23] * e.width),
-    )
-    return e.b.fmul(power, e.b.bitcast(exponent, e.vector))
+    return e.b.fmul(*_powers(e, near))
+
+
+_ROUNDS = 1.5 * 2.0**23
+"""A number of this size has no digits after the point: adding it rounds."""
+
+
+def _powers(e: Emitter, x: Value) -> tuple[Value, Value]:
+    """Two factors of e to the power of ``x``: the second is a power of two."""
+    numbers = ir.VectorType(ir.IntType(32), e.width)
+    shifted = e.fma(x, e.constant(1 / math.log(2)), e.constant(_ROUNDS + 127))
+    whole = e.b.fsub(shifted, e.constant(_ROUNDS + 127))
+    rest = e.fma(x, e.constant(1 / math.log(2)), e.b.fneg(whole))
+    # The whole number and 127, the exponent of 1, are the last digits of what was shifted.
+    exponent = e.b.shl(e.b.bitcast(shifted, numbers), ir.Constant(numbers, [23] * e.width))
+    return _polynomial(e, power_of_two_terms(), rest), e.b.bitcast(exponent, e.vector)
 
 
 def apply(

@@ -9,6 +9,7 @@ from llvmlite import ir
 
 FLOAT = ir.FloatType()
 INT = ir.IntType(64)
+BYTE = ir.IntType(8)
 POINTER = ir.PointerType()
 
 Value = Any

@@ -1,21 +1,26 @@
-"""Steps of an LSTM whose recurrent weights are read as 16-bit integers or as floats.
+"""Steps of an LSTM whose recurrent weights are read as integers of 12 or 16 bits or as floats.
 
-A step multiplies all recurrent weights with one vector, so it takes as long as reading them. They
-become floats in registers. The four gates of 16 units lie together, and the new output of these
-units is computed as soon as their sums are there, so that threads wait for each other once a step.
+A step multiplies all recurrent weights with one vector, so it takes as long as reading them. Those
+of 16 bits become floats in registers. Those of 12 are two digits, of 8 and 4 bits; outputs of the
+step before are two digits of 8, and digits are multiplied as they are. The four gates of 16 units
+lie together, and the new output of these units is computed as soon as their sums are there, so that
+threads wait for each other once a step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from itertools import product
 from typing import Literal
 
 from llvmlite import ir
 
 from milonga.compute import processor
 from milonga.compute.convolutions.kernels.compile import Kernel, compile_module, kernel_of
+from milonga.compute.convolutions.kernels.digits import emit_dot
 from milonga.compute.convolutions.kernels.elementwise import hyperbolic_tangent, sigmoid
-from milonga.compute.convolutions.kernels.emit import INT, POINTER, Emitter, Value
+from milonga.compute.convolutions.kernels.emit import BYTE, INT, POINTER, Emitter, Value
 from milonga.compute.convolutions.kernels.gemm import ARGS as GEMM_ARGS
 from milonga.compute.convolutions.kernels.gemm import Tiling, emit_gemm, gemm_name
 from milonga.compute.convolutions.kernels.waiting import emit_wait, provide_yield
@@ -27,29 +32,41 @@ GATES = 4
 """Input, forget, output, cell."""
 
 GROUP = 64
-"""Inputs whose 16-bit weights share a scale; the size of a layer is a multiple of it."""
+"""Inputs whose integer weights share a scale; the size of a layer is a multiple of it."""
 
-Kind = Literal["float32", "int16"]
-KINDS: tuple[Kind, ...] = ("float32", "int16")
+DIGITS_BYTES = GATES * UNITS * 12
+"""Of 8 inputs' weights of 12 bits."""
+
+Kind = Literal["float32", "int16", "int12"]
+KINDS: tuple[Kind, ...] = ("float32", "int16", "int12")
 """A block's kind is the place in this list."""
+
+OUTPUT_ONE = 32767
+"""The number that stands for an output of 1 where outputs are digits, without ``OUTPUT_ZERO``."""
+
+OUTPUT_ZERO = 32768
+"""Added to all of them, so that both digits are positive."""
 
 ARGS = (
     ("gates", POINTER), ("kinds", POINTER), ("places", POINTER), ("scales", POINTER),
-    ("before", POINTER), ("cell", POINTER), ("out", POINTER), ("steps", INT), ("batch", INT),
-    ("size", INT), ("first", INT), ("last", INT), ("counter", POINTER), ("threads", INT),
+    ("before", POINTER), ("cell", POINTER), ("out", POINTER), ("digits", POINTER), ("steps", INT),
+    ("batch", INT), ("size", INT), ("first", INT), ("last", INT), ("counter", POINTER),
+    ("threads", INT),
 )  # fmt: skip
 """Of a run of steps by one of ``threads``, which computes the blocks from ``first`` to ``last``.
 
 ``gates``, ``[steps, batch, blocks, 4, 16]``: what the inputs and the biases give. ``kinds`` and
-``places``, 64 bits for each block: the kind of its weights and their address, ``[size, 4, 16]``.
-``scales``: ``[blocks, size / 64, 4, 16]``, of blocks of 16-bit integers. ``before`` and ``cell``,
-``[batch, size]``: output and cell of the step before; the cell is replaced. ``out``:
-``[steps, batch, size]``. ``counter``: 64 bits, 0 at first, which all threads count up.
+``places``, 64 bits for each block: the kind of its weights and their address, ``[size, 4, 16]``, or
+those of ``packed_digits``. ``scales``: ``[blocks, size / 64, 4, 16]``, of blocks of integers.
+``before`` and ``cell``, ``[batch, size]``: output and cell of the step before; the cell is replaced.
+``out``: ``[steps, batch, size]``. ``digits``: bytes ``[steps + 1, batch, 2, size]``, the outputs from
+``before`` on as ``output_digits`` writes them. ``counter``: 64 bits, 0 at first, which all threads
+count up.
 """
 
 _SUMS = (
     ("weights", POINTER), ("scales", POINTER), ("gates", POINTER), ("h", POINTER), ("size", INT),
-    ("cell", POINTER), ("out", POINTER),
+    ("cell", POINTER), ("out", POINTER), ("digits", POINTER), ("new_digits", POINTER),
 )  # fmt: skip
 
 
@@ -88,6 +105,7 @@ def emit_lstm(module: ir.Module) -> None:
     def step(t: Value, _: list[Value]) -> None:
         gates = e.at(a["gates"], b.mul(t, b.mul(state, e.index(GATES))))
         out = e.at(a["out"], b.mul(t, state))
+        digits = b.gep(a["digits"], [b.mul(t, b.add(state, state))], source_etype=BYTE)
         # The output of the step before is where that step wrote it.
         h = b.select(b.icmp_signed("==", t, e.index(0)), a["before"], e.at(out, b.neg(state)))
 
@@ -104,12 +122,15 @@ def emit_lstm(module: ir.Module) -> None:
             def row(which: Value, _: list[Value]) -> None:
                 start = b.mul(which, a["size"])
                 own = e.at(gates, b.mul(b.add(b.mul(which, blocks), index), e.index(GATES * UNITS)))
-                unit = b.add(start, first)
+                unit, high = b.add(start, first), b.add(start, start)
+                following = b.add(b.add(high, first), b.add(state, state))
                 for number, function in enumerate(kinds):
                     with b.if_then(b.icmp_signed("==", word("kinds", index), e.index(number))):
                         b.call(function, [
                             weights, scales, own, e.at(h, start), a["size"],
                             e.at(a["cell"], unit), e.at(out, unit),
+                            b.gep(digits, [high], source_etype=BYTE),
+                            b.gep(digits, [following], source_etype=BYTE),
                         ])  # fmt: skip
 
             e.loop(e.index(0), a["batch"], 1, row)
@@ -127,12 +148,36 @@ def _emit_block(module: ir.Module, kind: Kind) -> ir.Function:
     """The new output and cell of the 16 units of a block, of one row."""
     e = Emitter(module, f"block_{kind}", _SUMS, UNITS)
     a, b = e.args, e.b
+    given = [e.load(e.at(a["gates"], e.index(gate * UNITS))) for gate in range(GATES)]
+    group = _digit_group(e) if kind == "int12" else _float_group(e, kind)
+    i, f, o, g = e.loop(e.index(0), a["size"], GROUP, group, given)
+    kept = b.fmul(sigmoid(e, f), e.load(a["cell"]))
+    cell = e.fma(sigmoid(e, i), hyperbolic_tangent(e, g), kept)
+    e.store(cell, a["cell"])
+    out = b.fmul(sigmoid(e, o), hyperbolic_tangent(e, cell))
+    e.store(out, a["out"])
+    words = ir.VectorType(ir.IntType(32), UNITS)
+    digits = b.fptosi(e.round(b.fmul(out, e.constant(OUTPUT_ONE))), words)
+    digits = b.add(digits, ir.Constant(words, [OUTPUT_ZERO] * UNITS))
+    for place, value in ((e.index(0), b.lshr(digits, ir.Constant(words, [8] * UNITS))),
+                         (a["size"], digits)):  # fmt: skip
+        target = b.gep(a["new_digits"], [place], source_etype=BYTE)
+        b.store(b.trunc(value, ir.VectorType(BYTE, UNITS)), target, align=1)
+    return e.finish()
+
+
+Group = Callable[[Value, list[Value]], list[Value]]
+"""From the first of 64 inputs and the sums of the gates to the sums with these inputs."""
+
+
+def _float_group(e: Emitter, kind: Kind) -> Group:
+    a, b = e.args, e.b
     size = 4 if kind == "float32" else 2
     zero = e.constant(0.0)
 
     def weight(inner: Value, gate: int) -> Value:
         first = b.add(b.mul(inner, e.index(GATES * UNITS)), e.index(gate * UNITS))
-        place = b.gep(a["weights"], [b.mul(first, e.index(size))], source_etype=ir.IntType(8))
+        place = b.gep(a["weights"], [b.mul(first, e.index(size))], source_etype=BYTE)
         if kind == "float32":
             return e.load(place)
         short = b.load(place, typ=ir.VectorType(ir.IntType(16), UNITS), align=2)
@@ -151,21 +196,72 @@ def _emit_block(module: ir.Module, kind: Kind) -> ir.Function:
 
         stop = b.add(start, e.index(GROUP))
         sums = e.loop(start, stop, 2, pair, [zero] * (2 * GATES))
-        found = []
-        for gate, total in enumerate(totals):
-            both = b.fadd(sums[gate], sums[GATES + gate])
-            if kind == "float32":
-                found.append(b.fadd(total, both))
-            else:
-                # A group of 64 inputs has a scale for each gate of each unit.
-                offset = b.add(start, e.index(gate * UNITS))
-                found.append(e.fma(both, e.load(e.at(a["scales"], offset)), total))
-        return found
+        both = [b.fadd(sums[gate], sums[GATES + gate]) for gate in range(GATES)]
+        if kind == "float32":
+            return [b.fadd(total, more) for total, more in zip(totals, both, strict=True)]
+        return _scaled(e, start, both, totals)
 
-    given = [e.load(e.at(a["gates"], e.index(gate * UNITS))) for gate in range(GATES)]
-    i, f, o, g = e.loop(e.index(0), a["size"], GROUP, group, given)
-    kept = b.fmul(sigmoid(e, f), e.load(a["cell"]))
-    cell = e.fma(sigmoid(e, i), hyperbolic_tangent(e, g), kept)
-    e.store(cell, a["cell"])
-    e.store(b.fmul(sigmoid(e, o), hyperbolic_tangent(e, cell)), a["out"])
-    return e.finish()
+    return group
+
+
+def _digit_group(e: Emitter) -> Group:
+    a, b = e.args, e.b
+    words = ir.VectorType(ir.IntType(32), UNITS)
+    zero = ir.Constant(words, [0] * UNITS)
+
+    def every(number: int) -> Value:
+        return ir.Constant(words, [number] * UNITS)
+
+    def word(place: Value) -> Value:
+        first = b.insert_element(
+            ir.Constant(words, ir.Undefined), b.load(place, typ=ir.IntType(32), align=4), e.i32(0)
+        )
+        return b.shuffle_vector(first, ir.Constant(words, ir.Undefined), zero)
+
+    def group(start: Value, totals: list[Value]) -> list[Value]:
+        def eight(k: Value, sums: list[Value]) -> list[Value]:
+            sums = list(sums)
+            line = b.gep(a["weights"], [b.mul(k, e.index(DIGITS_BYTES // 8))], source_etype=BYTE)
+            # Four outputs in a word, their high and their low digits.
+            outputs = [
+                [word(b.gep(a["digits"], [b.add(k, place)], source_etype=BYTE))
+                 for place in (e.index(4 * half), b.add(a["size"], e.index(4 * half)))]
+                for half in range(2)
+            ]  # fmt: skip
+            for gate in range(GATES):
+                high0, high1, low = (
+                    b.load(
+                        b.gep(line, [e.index(64 * (3 * gate + part))], source_etype=BYTE),
+                        typ=words, align=4,
+                    )
+                    for part in range(3)
+                )  # fmt: skip
+                low0 = b.and_(low, every(0x0F0F0F0F))
+                low1 = b.and_(b.lshr(low, every(4)), every(0x0F0F0F0F))
+                for half, weights in enumerate(((high0, low0), (high1, low1))):
+                    for number, (digit, output) in enumerate(product(weights, outputs[half])):
+                        at = 4 * gate + number
+                        sums[at] = emit_dot(e, sums[at], output, digit)
+            return sums
+
+        stop = b.add(start, e.index(GROUP))
+        sums = e.loop(start, stop, 8, eight, [zero] * (4 * GATES))
+        both = []
+        for gate in range(GATES):
+            high, low = (
+                b.sitofp(b.add(b.shl(more, every(8)), less), e.vector)
+                for more, less in (sums[4 * gate : 4 * gate + 2], sums[4 * gate + 2 : 4 * gate + 4])
+            )
+            both.append(e.fma(high, e.constant(16.0), low))
+        return _scaled(e, start, both, totals)
+
+    return group
+
+
+def _scaled(e: Emitter, start: Value, sums: list[Value], totals: list[Value]) -> list[Value]:
+    """A group of 64 inputs has a scale for each gate of each unit."""
+    found = []
+    for gate, (total, more) in enumerate(zip(totals, sums, strict=True)):
+        offset = e.b.add(start, e.index(gate * UNITS))
+        found.append(e.fma(more, e.load(e.at(e.args["scales"], offset)), total))
+    return found
