@@ -18,13 +18,14 @@ from milonga.compute.tokens.program import emit_program
 PROCESSORS = {
     "ARM": ("aarch64-unknown-linux-gnu", "+neon", "fmla"),
     "a Mac": ("arm64-apple-macosx", "+neon", "fmla"),
+    "ARM that multiplies bytes": ("aarch64-unknown-linux-gnu", "+neon,+i8mm", "fmla"),
     "AVX2": ("x86_64-unknown-linux-gnu", "+avx2,+fma", "vfmadd"),
+    "AVX2 that multiplies bytes": ("x86_64-unknown-linux-gnu", "+avx2,+fma,+avxvnni", "vfmadd"),
 }
 
 
 def decoder_layers():
-    with processor.without("avx512"):
-        tiling = packed.tiling_for(64)
+    tiling = packed.tiling_for(64)
     assert tiling.width == 8
     module = ir.Module("layers")
     emit_unit(module, Unit(7, Filtering(MEDIUM, 7), "snake", "elu", True, 8, tiling, tiling))
@@ -43,7 +44,9 @@ def token_steps():
 def test_kernels_compile(where, made, monkeypatch):
     triple, features, product = PROCESSORS[where]
     machine = "x86_64" if triple.startswith("x86") else "arm64"
+    there = dict.fromkeys(features.replace("+", "").split(","), True)
     monkeypatch.setattr(processor, "machine", lambda: machine)
+    monkeypatch.setattr(processor, "features", lambda: there)
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     try:
@@ -56,5 +59,7 @@ def test_kernels_compile(where, made, monkeypatch):
     parsed.verify()
     text = target.create_target_machine(features=features, opt=3).emit_assembly(parsed)
     assert product in text
+    if made is decoder_layers:
+        assert bool(re.search("usdot|vpdpbusd", text)) == bool({"i8mm", "avxvnni"} & set(there))
     # A call would be to a function of the C library, which may be slow or not there.
     assert not {"fmaf", "rintf", "expf"} & set(re.findall(r"\w+", text))

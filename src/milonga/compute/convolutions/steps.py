@@ -18,10 +18,16 @@ from milonga.compute.convolutions.spans import Span
 from milonga.compute.convolutions.workers import Workers
 
 CACHE_BYTES = 1_500_000
-"""Of a thread's scratch memory for one block of tiles."""
+"""Of a thread's scratch memory for one block of tiles, without the products."""
+
+HEAVY_CACHE_BYTES = 4_000_000
+"""The same where weights are heavy: each block reads all of them."""
+
+SLICE_BYTES = 750_000
+"""Of the products of one slice of columns."""
 
 FEWEST_TILES = 48
-"""Tiles of a block at least: each reads all weights."""
+"""Tiles of a block at least."""
 
 _HEAVY_BYTES = 4_000_000
 """Weights beyond this are not read again for every few rows."""
@@ -96,8 +102,8 @@ class UnitStep:
         y = machine.memory.take(want, self.width, rows * shape.written, skip)
         of_phase = -(-rows // shape.dilation)
         tiles = -(-of_phase // unit.outputs) * shape.dilation
-        grain, block = self._blocks(tiles, machine.workers.count)
-        sizes = self._scratch(block)
+        block, slice_ = self._block()
+        sizes = self._scratch(block, slice_)
         row = max(self.inputs, self.middle, self.outputs) + SPACING
         zeros = machine.memory.own("zeros", row).ctypes.data
         places = [w.ctypes.data for w in self.weights]
@@ -110,29 +116,53 @@ class UnitStep:
             add.width if add else 0, y.address(want.start - skip), rows,
         )  # fmt: skip
 
-        def work(begin: int, end: int, worker: int) -> None:
+        def work(begin: int, end: int, start: int, stop: int, worker: int) -> None:
             space = machine.memory.own(f"scratch {worker}", sum(sizes) + row).ctypes.data
             own = [space + 4 * sum(sizes[:index]) for index in range(len(sizes) + 1)]
-            self.kernel(*before, *own[:4], zeros, own[4], block, begin, end, *shortcut)
+            self.kernel(
+                *before, *own[:4], zeros, own[4], block, slice_, begin, end, start, stop, *shortcut
+            )
 
-        machine.workers.run(tiles, grain, work)
+        if self._heavy and not unit.second:
+            # Each thread reads its part of the weights.
+            columns = unit.tiling.columns
+            panels = self.middle // columns
+            machine.workers.run(
+                panels, -(-panels // (2 * machine.workers.count)),
+                lambda p, q, worker: work(0, tiles, p * columns, q * columns, worker),
+            )  # fmt: skip
+        else:
+            machine.workers.run(
+                tiles, self._grain(tiles, block, machine.workers.count),
+                lambda p, q, worker: work(p, q, 0, self.middle, worker),
+            )  # fmt: skip
         return y
 
-    def _blocks(self, tiles: int, threads: int) -> tuple[int, int]:
-        """Tiles that pieces of work are multiples of, and tiles of a block."""
-        unit = self.unit
-        least = math.lcm(self.shape.dilation, unit.tiling.rows)
-        fits = CACHE_BYTES // (4 * max(1, sum(self._scratch(1))))
-        block = max(1, max(fits, FEWEST_TILES) // least) * least
-        grain = least
-        if self.weights[0].nbytes > _HEAVY_BYTES:
-            # As many pieces for each thread, however they are cut.
-            share = -(-tiles // threads)
-            share = -(-share // max(1, round(share / (2 * block))))
-            grain = -(-share // least) * least
-        return grain, block
+    @property
+    def _heavy(self) -> bool:
+        return self.weights[0].nbytes > _HEAVY_BYTES
 
-    def _scratch(self, block: int) -> tuple[int, int, int, int]:
+    def _block(self) -> tuple[int, int]:
+        """Tiles of a block, and columns of a slice."""
+        unit, columns = self.unit, self.unit.tiling.columns
+        least = math.lcm(self.shape.dilation, unit.tiling.rows)
+        cache = HEAVY_CACHE_BYTES if self._heavy else CACHE_BYTES
+        fits = cache // (4 * max(1, sum(self._scratch(1, 0))))
+        block = max(1, max(fits, FEWEST_TILES) // least) * least
+        across = SLICE_BYTES // (4 * unit.products * block) // columns * columns
+        return block, min(self.middle, max(columns, across))
+
+    def _grain(self, tiles: int, block: int, threads: int) -> int:
+        """Tiles that pieces of work are multiples of."""
+        least = math.lcm(self.shape.dilation, self.unit.tiling.rows)
+        if not self._heavy:
+            return least
+        # As many pieces for each thread, however they are cut.
+        share = -(-tiles // threads)
+        share = -(-share // max(1, round(share / (2 * block))))
+        return -(-share // least) * least
+
+    def _scratch(self, block: int, slice_: int) -> tuple[int, int, int, int]:
         """Floats of scratch memory for a block: input, factors, products, middle."""
         shape, unit = self.shape, self.unit
         rows = -(-block // shape.dilation) * shape.dilation * unit.outputs
@@ -143,7 +173,7 @@ class UnitStep:
             second = rows * (self.middle + SPACING)
         if unit.filtering:
             factors = unit.products * block * (self.inputs + SPACING)
-            products = unit.products * block * (self.middle + SPACING)
+            products = unit.products * block * (slice_ + SPACING)
         return active, factors, products, second
 
 

@@ -39,7 +39,7 @@ ARGS = (
 )  # fmt: skip
 
 
-_FEW = 4
+FEW_ROWS = 4
 """Rows at a time of what is left: the sums of a single one wait for each other."""
 
 ADD_ARGS = (*ARGS, ("add", POINTER), ("add_row", INT))
@@ -61,7 +61,7 @@ def emit_gemm(module: ir.Module, tiling: Tiling, *, adds: bool = False) -> ir.Fu
     panel_size = e.b.mul(args["inner"], e.index(tiling.columns))
     whole = e.b.mul(e.b.sdiv(args["rows"], e.index(tiling.rows)), e.index(tiling.rows))
     left = e.b.sub(args["rows"], whole)
-    few = e.b.sub(args["rows"], e.b.srem(left, e.index(_FEW)))
+    few = e.b.sub(args["rows"], e.b.srem(left, e.index(FEW_ROWS)))
 
     def batch(n: Value, _: list[Value]) -> None:
         a = e.at(args["a"], e.b.mul(n, args["a_batch"]))
@@ -79,7 +79,7 @@ def emit_gemm(module: ir.Module, tiling: Tiling, *, adds: bool = False) -> ir.Fu
                 _micro_kernel(e, tiling, count, a, columns, target, bias, row, more)
 
             e.loop(e.index(0), whole, tiling.rows, lambda row, _: strip(tiling.rows, row))
-            e.loop(whole, few, _FEW, lambda row, _: strip(_FEW, row))
+            e.loop(whole, few, FEW_ROWS, lambda row, _: strip(FEW_ROWS, row))
             e.loop(few, args["rows"], 1, lambda row, _: strip(1, row))
 
         e.loop(e.index(0), args["panels"], 1, panel)

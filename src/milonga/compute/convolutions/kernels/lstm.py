@@ -18,7 +18,7 @@ from llvmlite import ir
 
 from milonga.compute import processor
 from milonga.compute.convolutions.kernels.compile import Kernel, compile_module, kernel_of
-from milonga.compute.convolutions.kernels.digits import emit_dot
+from milonga.compute.convolutions.kernels.digits import can_dot, emit_dot
 from milonga.compute.convolutions.kernels.elementwise import hyperbolic_tangent, sigmoid
 from milonga.compute.convolutions.kernels.emit import BYTE, INT, POINTER, Emitter, Value
 from milonga.compute.convolutions.kernels.gemm import ARGS as GEMM_ARGS
@@ -90,8 +90,8 @@ def _compiled(tiling: Tiling, target: str) -> tuple[Kernel, Kernel]:
 
 
 def emit_lstm(module: ir.Module) -> None:
-    """Emit the function ``lstm``."""
-    kinds = [_emit_block(module, kind) for kind in KINDS]
+    """Emit the function ``lstm``; blocks of 12 bits need an instruction of the processor."""
+    kinds = [_emit_block(module, kind) for kind in KINDS if kind != "int12" or can_dot()]
     e = Emitter(module, "lstm", ARGS, UNITS)
     a, b = e.args, e.b
     blocks = b.sdiv(a["size"], e.index(UNITS))

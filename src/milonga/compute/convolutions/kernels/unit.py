@@ -20,7 +20,7 @@ from milonga.compute.convolutions.kernels.elementwise import (
     emit_elementwise,
 )
 from milonga.compute.convolutions.kernels.emit import INT, POINTER, Emitter, Value
-from milonga.compute.convolutions.kernels.gemm import Tiling, emit_gemm
+from milonga.compute.convolutions.kernels.gemm import FEW_ROWS, Tiling, emit_gemm
 from milonga.compute.convolutions.kernels.minimal import Filtering
 from milonga.compute.convolutions.kernels.transforms import emit_input, emit_output
 
@@ -70,11 +70,12 @@ class Unit:
 _NAMES = (
     "x", "x_rows", "inputs", "dilation", "alpha1", "gain1", "factors", "bias", "middle",
     "alpha2", "gain2", "factors2", "bias2", "outputs", "add", "add_row", "y", "y_rows",
-    "active", "v", "m", "second", "zeros", "scratch", "block", "first", "last", "factors3", "bias3",
+    "active", "v", "m", "second", "zeros", "scratch", "block", "slice", "first", "last", "from", "to",
+    "factors3", "bias3",
 )  # fmt: skip
 _NUMBERS = {
-    "x_rows", "inputs", "dilation", "middle", "outputs", "add_row", "y_rows", "block", "first",
-    "last",
+    "x_rows", "inputs", "dilation", "middle", "outputs", "add_row", "y_rows", "block", "slice",
+    "first", "last", "from", "to",
 }  # fmt: skip
 ARGS = tuple((name, INT if name in _NUMBERS else POINTER) for name in _NAMES)
 """Parameters of a unit's kernel.
@@ -82,7 +83,8 @@ ARGS = tuple((name, INT if name in _NUMBERS else POINTER) for name in _NAMES)
 Output row ``n`` sees the rows of ``x`` from ``n`` on, ``taps`` of them, ``dilation`` apart.
 ``middle`` are the channels between the two convolutions, those of the output if there is but one.
 Tiles ``first`` to ``last`` are computed, ``block`` at a time; each block starts at a multiple of
-``dilation``. ``active``, ``v``, ``m`` and ``second`` are scratch memory; ``zeros`` and ``scratch``
+``dilation``. Of their columns, those ``from`` one ``to`` another are, ``slice`` at a time: multiples
+of the tiling's, and all of ``middle`` where another convolution follows. ``active``, ``v``, ``m`` and ``second`` are scratch memory; ``zeros`` and ``scratch``
 hold a row.
 """
 
@@ -120,11 +122,7 @@ def _emit_filtered(module: ir.Module, unit: Unit, filtering: Filtering) -> None:
     e = Emitter(module, "unit", ARGS, unit.tiling.width)
     a = e.args
     dilation, block = a["dilation"], a["block"]
-    v_row, m_row, second_row = (
-        _spaced(e, a["inputs"]),
-        _spaced(e, a["middle"]),
-        _spaced(e, a["middle"]),
-    )
+    v_row, m_row, second_row = (_spaced(e, a[n]) for n in ("inputs", "slice", "middle"))
     v_plane, m_plane = e.b.mul(block, v_row), e.b.mul(block, m_row)
     of_group = e.b.mul(dilation, e.index(filtering.outputs))
     matrix = e.b.mul(a["inputs"], a["middle"])
@@ -142,18 +140,29 @@ def _emit_filtered(module: ir.Module, unit: Unit, filtering: Filtering) -> None:
             source, lead = a["active"], base
         e.b.call(into, [source, length, lead, a["inputs"], dilation, a["v"], v_row, v_plane,
                         a["zeros"], first, last])  # fmt: skip
-        rows = e.b.mul(_ceil_div(e, count, e.index(unit.tiling.rows)), e.index(unit.tiling.rows))
-        panels = e.b.sdiv(a["middle"], e.index(unit.tiling.columns))
-        e.b.call(gemm, [a["v"], v_row, v_plane, a["factors"], matrix, a["m"], m_row, m_plane,
-                        a["zeros"], rows, a["inputs"], panels,
-                        e.index(filtering.products)])  # fmt: skip
-        if single:
-            to = [a["y_rows"], e.index(0), a["middle"], dilation, a["bias"], a["y"], a["middle"]]
-        else:
-            to = [covered, base, a["middle"], dilation, a["bias"], a["second"], second_row]
-        more = [a["add"], a["add_row"]] if single and unit.adds else []
-        more += [a["alpha2"], a["gain2"]] if unit.after == "snake" else []
-        e.b.call(out, [a["m"], m_row, m_plane, *to, a["zeros"], a["scratch"], first, last, *more])
+        rows = e.min(_rounded_up(e, count, FEW_ROWS), _rounded_up(e, count, unit.tiling.rows))
+
+        def columns(start: Value, _: list[Value]) -> None:
+            width = e.b.sub(e.min(e.b.add(start, a["slice"]), a["to"]), start)
+            panels = e.b.sdiv(width, e.index(unit.tiling.columns))
+            factors = e.at(a["factors"], e.b.mul(start, a["inputs"]))
+            e.b.call(gemm, [a["v"], v_row, v_plane, factors, matrix, a["m"], m_row, m_plane,
+                            a["zeros"], rows, a["inputs"], panels,
+                            e.index(filtering.products)])  # fmt: skip
+            if single:
+                to = [a["y_rows"], e.index(0), width, dilation, e.at(a["bias"], start),
+                      e.at(a["y"], start), a["middle"]]  # fmt: skip
+            else:
+                to = [covered, base, width, dilation, e.at(a["bias"], start),
+                      e.at(a["second"], start), second_row]  # fmt: skip
+            more = [e.at(a["add"], start), a["add_row"]] if single and unit.adds else []
+            if unit.after == "snake":
+                more += [e.at(a["alpha2"], start), e.at(a["gain2"], start)]
+            e.b.call(
+                out, [a["m"], m_row, m_plane, *to, a["zeros"], a["scratch"], first, last, *more]
+            )
+
+        e.loop(a["from"], a["to"], a["slice"], columns)
         if not single:
             count = e.min(e.b.sub(a["y_rows"], base), covered)
             _second(e, unit, more_gemms, second_row, base, count)
@@ -173,7 +182,8 @@ def _emit_direct(module: ir.Module, unit: Unit) -> None:
     a = e.args
     taps = e.index(unit.taps)
     inner = e.b.mul(a["inputs"], taps)
-    panels = e.b.sdiv(a["middle"], e.index(unit.tiling.columns))
+    panels = e.b.sdiv(e.b.sub(a["to"], a["from"]), e.index(unit.tiling.columns))
+    factors = e.at(a["factors"], e.b.mul(a["from"], inner))
 
     def blocks(first: Value, _: list[Value]) -> None:
         last = e.min(e.b.add(first, a["block"]), a["last"])
@@ -183,11 +193,13 @@ def _emit_direct(module: ir.Module, unit: Unit) -> None:
             _activate(e, module, unit, first, e.b.add(count, e.index(unit.taps - 1)))
             source = a["active"]
         target = e.at(a["y"], e.b.mul(first, a["middle"])) if single else a["second"]
+        target, bias = e.at(target, a["from"]), e.at(a["bias"], a["from"])
         more = []
         if single and unit.adds:
-            more = [e.at(a["add"], e.b.mul(first, a["add_row"])), a["add_row"]]
-        e.b.call(gemm, [source, a["inputs"], e.index(0), a["factors"], e.index(0), target,
-                        a["middle"], e.index(0), a["bias"], count, inner, panels, e.index(1),
+            place = e.b.add(e.b.mul(first, a["add_row"]), a["from"])
+            more = [e.at(a["add"], place), a["add_row"]]
+        e.b.call(gemm, [source, a["inputs"], e.index(0), factors, e.index(0), target,
+                        a["middle"], e.index(0), bias, count, inner, panels, e.index(1),
                         *more])  # fmt: skip
         if inner_activation is not None:
             e.b.call(inner_activation, [a["second"], a["second"], a["middle"], a["alpha2"],
@@ -240,3 +252,7 @@ def _spaced(e: Emitter, channels: Value) -> Value:
 
 def _ceil_div(e: Emitter, a: Value, b: Value) -> Value:
     return e.b.sdiv(e.b.add(a, e.b.sub(b, e.index(1))), b)
+
+
+def _rounded_up(e: Emitter, a: Value, step: int) -> Value:
+    return e.b.mul(_ceil_div(e, a, e.index(step)), e.index(step))
