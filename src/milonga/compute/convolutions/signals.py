@@ -118,6 +118,11 @@ class Memory:
             held = self._own[name] = np.zeros(size, np.float32)
         return held
 
+    def spaces(self, threads: int, size: int) -> NDArray[np.int64]:
+        """The addresses of as many floats for each thread."""
+        held = [self.own(f"space {thread}", size) for thread in range(threads)]
+        return np.array([space.ctypes.data for space in held], np.int64)
+
     def trim(self) -> None:
         """Let go of memory that is free, but for what the next call may well need."""
         with self._lock:

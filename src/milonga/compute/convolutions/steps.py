@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from milonga.compute.convolutions.kernels.compile import Kernel
-from milonga.compute.convolutions.kernels.unit import SPACING, Unit
+from milonga.compute.convolutions.kernels.unit import ARGS, SPACING, VARYING, Unit
 from milonga.compute.convolutions.packed import Shape
 from milonga.compute.convolutions.packing import Floats
 from milonga.compute.convolutions.signals import Memory, Signal
 from milonga.compute.convolutions.spans import Span
 from milonga.compute.convolutions.workers import Workers
 
-CACHE_BYTES = 1_500_000
+CACHE_BYTES = 1_000_000
 """Of a thread's scratch memory for one block of tiles, without the products."""
 
 HEAVY_CACHE_BYTES = 4_000_000
@@ -31,6 +32,10 @@ FEWEST_TILES = 48
 
 _HEAVY_BYTES = 4_000_000
 """Weights beyond this are not read again for every few rows."""
+
+
+_WEIGHTS = ("factors", "bias", "factors2", "bias2", "factors3", "bias3")
+_ACTIVATIONS = ("alpha1", "gain1", "alpha2", "gain2")
 
 
 @dataclass(slots=True)
@@ -62,7 +67,7 @@ class Step(Protocol):
         """Compute the rows that are wanted, plus those of ``add``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UnitStep:
     """A convolution with what surrounds it.
 
@@ -87,6 +92,33 @@ class UnitStep:
     outputs: int
     weights: tuple[Floats, ...]
     activations: tuple[Floats, Floats, Floats, Floats]
+    _heavy: bool = field(init=False)
+    _across: bool = field(init=False)
+    _least: int = field(init=False)
+    _size: int = field(init=False)
+    _row: int = field(init=False)
+    _space: int = field(init=False)
+    _words: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        unit = self.unit
+        self._heavy = self.weights[0].nbytes > _HEAVY_BYTES
+        # Each thread reads its part of heavy weights.
+        self._across = self._heavy and not unit.second
+        self._least = math.lcm(self.shape.dilation, unit.tiling.rows)
+        self._size, slice_ = self._block()
+        self._row = max(self.inputs, self.middle, self.outputs) + SPACING
+        ends = [int(end) for end in np.cumsum(self._scratch(self._size, slice_))]
+        self._space = ends[-1] + self._row
+        arrays = dict(zip(_WEIGHTS, self.weights, strict=False))
+        arrays |= dict(zip(_ACTIVATIONS, self.activations, strict=True))
+        words = dict.fromkeys(ARGS, 0) | {
+            "inputs": self.inputs, "dilation": self.shape.dilation, "middle": self.middle,
+            "outputs": self.outputs, "v_at": ends[0], "m_at": ends[1], "second_at": ends[2],
+            "scratch_at": ends[3], "block": self._size, "slice": slice_, "across": self._across,
+        }  # fmt: skip
+        words |= {name: array.ctypes.data for name, array in arrays.items()}
+        self._words = np.array(list(words.values()), np.int64)
 
     def length(self, rows: int) -> int:
         return self.shape.length(rows)
@@ -102,65 +134,38 @@ class UnitStep:
         y = machine.memory.take(want, self.width, rows * shape.written, skip)
         of_phase = -(-rows // shape.dilation)
         tiles = -(-of_phase // unit.outputs) * shape.dilation
-        block, slice_ = self._block()
-        sizes = self._scratch(block, slice_)
-        row = max(self.inputs, self.middle, self.outputs) + SPACING
-        zeros = machine.memory.own("zeros", row).ctypes.data
-        places = [w.ctypes.data for w in self.weights]
-        factors, bias, factors2, bias2, *shortcut = places + [0] * (6 - len(places))
-        alpha1, gain1, alpha2, gain2 = (a.ctypes.data for a in self.activations)
-        before = (
-            x.address(first), rows + (shape.taps - 1) * shape.dilation, self.inputs,
-            shape.dilation, alpha1, gain1, factors, bias, self.middle, alpha2, gain2, factors2,
-            bias2, self.outputs, add.address(want.start) if add else 0,
-            add.width if add else 0, y.address(want.start - skip), rows,
+        workers, memory = machine.workers, machine.memory
+        words = self._words.copy()
+        words[: len(VARYING)] = (
+            x.address(first), rows + (shape.taps - 1) * shape.dilation,
+            add.address(want.start) if add else 0, add.width if add else 0,
+            y.address(want.start - skip), rows, tiles, memory.own("zeros", self._row).ctypes.data,
         )  # fmt: skip
-
-        def work(begin: int, end: int, start: int, stop: int, worker: int) -> None:
-            space = machine.memory.own(f"scratch {worker}", sum(sizes) + row).ctypes.data
-            own = [space + 4 * sum(sizes[:index]) for index in range(len(sizes) + 1)]
-            self.kernel(
-                *before, *own[:4], zeros, own[4], block, slice_, begin, end, start, stop, *shortcut
-            )
-
-        if self._heavy and not unit.second:
-            # Each thread reads its part of the weights.
-            columns = unit.tiling.columns
-            panels = self.middle // columns
-            machine.workers.run(
-                panels, -(-panels // (2 * machine.workers.count)),
-                lambda p, q, worker: work(0, tiles, p * columns, q * columns, worker),
-            )  # fmt: skip
+        if self._across:
+            total = self.middle // unit.tiling.columns
+            grain = -(-total // (2 * workers.count))
         else:
-            machine.workers.run(
-                tiles, self._grain(tiles, block, machine.workers.count),
-                lambda p, q, worker: work(p, q, 0, self.middle, worker),
-            )  # fmt: skip
+            total, grain = tiles, self._grain(tiles, workers.count)
+        workers.call(self.kernel, words, memory.spaces(workers.count, self._space), total, grain)
         return y
-
-    @property
-    def _heavy(self) -> bool:
-        return self.weights[0].nbytes > _HEAVY_BYTES
 
     def _block(self) -> tuple[int, int]:
         """Tiles of a block, and columns of a slice."""
         unit, columns = self.unit, self.unit.tiling.columns
-        least = math.lcm(self.shape.dilation, unit.tiling.rows)
         cache = HEAVY_CACHE_BYTES if self._heavy else CACHE_BYTES
         fits = cache // (4 * max(1, sum(self._scratch(1, 0))))
-        block = max(1, max(fits, FEWEST_TILES) // least) * least
+        block = max(1, max(fits, FEWEST_TILES) // self._least) * self._least
         across = SLICE_BYTES // (4 * unit.products * block) // columns * columns
         return block, min(self.middle, max(columns, across))
 
-    def _grain(self, tiles: int, block: int, threads: int) -> int:
+    def _grain(self, tiles: int, threads: int) -> int:
         """Tiles that pieces of work are multiples of."""
-        least = math.lcm(self.shape.dilation, self.unit.tiling.rows)
         if not self._heavy:
-            return least
+            return self._least
         # As many pieces for each thread, however they are cut.
         share = -(-tiles // threads)
-        share = -(-share // max(1, round(share / (2 * block))))
-        return -(-share // least) * least
+        share = -(-share // max(1, round(share / (2 * self._size))))
+        return -(-share // self._least) * self._least
 
     def _scratch(self, block: int, slice_: int) -> tuple[int, int, int, int]:
         """Floats of scratch memory for a block: input, factors, products, middle."""

@@ -1,7 +1,7 @@
 """Ranges of rows shared among threads.
 
 A piece is taken by whoever is free, so that a core that is busy elsewhere delays its own piece
-only.
+only. Pieces are computed by a function of Python's, or by a compiled one without coming back.
 """
 
 from __future__ import annotations
@@ -9,10 +9,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milonga.compute.convolutions.kernels.compile import Kernel, address_of
+from milonga.compute.convolutions.kernels.sharing import Board, Job, sharing
 
 _SHARE, _SMALLEST = 2, 16
 """A piece is half of what would be left for each thread, down to a 16th of its whole share: so all
 threads end at about the same time."""
+
+
+_LOOKS = 4000
+"""Of a thread for the next job before it sleeps: some 200 microseconds."""
+
+Words = NDArray[np.int64]
 
 
 class Workers:
@@ -25,6 +38,8 @@ class Workers:
     def __init__(self, count: int) -> None:
         self.count = max(1, count)
         self._pool = ThreadPoolExecutor(max(1, self.count - 1), "milonga-vocoder")
+        self._board = np.zeros(Board.AWAKE + Board.EACH * self.count, np.int64)
+        self._job, self._one_job = np.zeros(Job.WORDS, np.int64), threading.Lock()
 
     def run(self, total: int, grain: int, work: Callable[[int, int, int], None]) -> None:
         """Call ``work(first, last, worker)`` for pieces that cover ``range(total)``.
@@ -59,3 +74,42 @@ class Workers:
         finally:
             for future in futures:
                 future.result()
+
+    def call(
+        self, function: Kernel, arguments: Words, spaces: Words, total: int, grain: int
+    ) -> None:
+        """Call a compiled function for pieces that cover ``range(total)``.
+
+        Args:
+            function: takes ``sharing.CALL``.
+            arguments: what it gets.
+            spaces: one for each thread, of which it gets the caller's.
+            total: rows.
+            grain: pieces are a multiple of it, except the last.
+        """
+        threads = 1 if grain >= total else self.count
+        smallest = -(-total // (threads * _SMALLEST)) if threads > 1 else total
+        code, board, address = sharing(), self._board.ctypes.data, self._job.ctypes.data
+        with self._one_job:
+            self._job[: Job.THREADS + 1] = (
+                address_of(function), arguments.ctypes.data, spaces.ctypes.data, total, grain,
+                smallest, threads * _SHARE, threads,
+            )  # fmt: skip
+            self._job[Job.NEXT] = self._job[Job.ENDED] = 0
+            if threads == 1:
+                code.take(address, 0)
+                return
+            code.post(board, address)
+            missing = [w for w in range(1, threads) if self._was_asleep(w)]
+            try:
+                while missing:
+                    number = int(self._board[Board.BEGUN])
+                    self._pool.submit(code.serve, board, missing[-1], number, _LOOKS)
+                    missing.pop()
+            finally:
+                for worker in missing:
+                    code.take(address, worker)
+                code.join(address, 0)
+
+    def _was_asleep(self, worker: int) -> Any:
+        return self._board[Board.AWAKE + Board.EACH * worker + 1]

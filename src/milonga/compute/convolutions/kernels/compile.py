@@ -54,6 +54,11 @@ def kernel_of(engine: llvm.ExecutionEngine, name: str, args: Sequence[tuple[str,
     return kernel
 
 
+def address_of(kernel: Kernel) -> int:
+    """Where a function of compiled code lies, for other compiled code to call it."""
+    return ctypes.cast(kernel, ctypes.c_void_p).value or 0  # type: ignore[arg-type]
+
+
 def why_not() -> str | None:
     """Explain why the kernels can't be used on this processor; None if they can."""
     machine = processor.machine()

@@ -22,6 +22,7 @@ from milonga.compute.convolutions.kernels.elementwise import (
 from milonga.compute.convolutions.kernels.emit import INT, POINTER, Emitter, Value
 from milonga.compute.convolutions.kernels.gemm import FEW_ROWS, Tiling, emit_gemm
 from milonga.compute.convolutions.kernels.minimal import Filtering
+from milonga.compute.convolutions.kernels.sharing import CALL
 from milonga.compute.convolutions.kernels.transforms import emit_input, emit_output
 
 SPACING = 16
@@ -67,30 +68,32 @@ class Unit:
         return self.filtering.products if self.filtering else 1
 
 
-_NAMES = (
-    "x", "x_rows", "inputs", "dilation", "alpha1", "gain1", "factors", "bias", "middle",
-    "alpha2", "gain2", "factors2", "bias2", "outputs", "add", "add_row", "y", "y_rows",
-    "active", "v", "m", "second", "zeros", "scratch", "block", "slice", "first", "last", "from", "to",
-    "factors3", "bias3",
+VARYING = ("x", "x_rows", "add", "add_row", "y", "y_rows", "tiles", "zeros")
+"""The first of ``ARGS``: they differ from call to call."""
+
+_POINTERS = (
+    "alpha1", "gain1", "factors", "bias", "alpha2", "gain2", "factors2", "bias2", "factors3",
+    "bias3",
 )  # fmt: skip
-_NUMBERS = {
-    "x_rows", "inputs", "dilation", "middle", "outputs", "add_row", "y_rows", "block", "slice",
-    "first", "last", "from", "to",
-}  # fmt: skip
-ARGS = tuple((name, INT if name in _NUMBERS else POINTER) for name in _NAMES)
-"""Parameters of a unit's kernel.
+_NUMBERS = (
+    "inputs", "dilation", "middle", "outputs", "v_at", "m_at", "second_at", "scratch_at", "block",
+    "slice", "across",
+)  # fmt: skip
+ARGS = (*VARYING, *_POINTERS, *_NUMBERS)
+"""The words of a unit's arguments, see ``sharing.CALL``.
 
 Output row ``n`` sees the rows of ``x`` from ``n`` on, ``taps`` of them, ``dilation`` apart.
 ``middle`` are the channels between the two convolutions, those of the output if there is but one.
-Tiles ``first`` to ``last`` are computed, ``block`` at a time; each block starts at a multiple of
-``dilation``. Of their columns, those ``from`` one ``to`` another are, ``slice`` at a time: multiples
-of the tiling's, and all of ``middle`` where another convolution follows. ``active``, ``v``, ``m`` and ``second`` are scratch memory; ``zeros`` and ``scratch``
-hold a row.
+A range is one of ``tiles``, or, if ``across`` is 1, one of the tiling's panels of columns for all
+tiles; that needs a single convolution. Tiles are computed ``block`` at a time, each block from a
+multiple of ``dilation`` on, and their columns ``slice`` at a time, a multiple of the panels'. In a
+thread's space lie what is activated, the factors, the products, what is between the convolutions,
+and a row of scratch: the last four so many floats from its start. ``zeros`` are a row.
 """
 
 
 def kernel(unit: Unit) -> Kernel:
-    """The machine code, compiled at the first call; it takes ``ARGS``."""
+    """The machine code, compiled at the first call; it takes ``sharing.CALL``."""
     return _compiled(unit, processor.target())
 
 
@@ -98,7 +101,7 @@ def kernel(unit: Unit) -> Kernel:
 def _compiled(unit: Unit, target: str) -> Kernel:
     module = ir.Module("milonga")
     emit_unit(module, unit)
-    return kernel_of(compile_module(str(module)), "unit", ARGS)
+    return kernel_of(compile_module(str(module)), "unit", CALL)
 
 
 def emit_unit(module: ir.Module, unit: Unit) -> None:
@@ -119,7 +122,7 @@ def _emit_filtered(module: ir.Module, unit: Unit, filtering: Filtering) -> None:
         module, filtering, unit.tiling.width, adds=int(single and unit.adds), after=unit.after
     )
     more_gemms = _emit_more(module, unit)
-    e = Emitter(module, "unit", ARGS, unit.tiling.width)
+    e = _entered(module, unit)
     a = e.args
     dilation, block = a["dilation"], a["block"]
     v_row, m_row, second_row = (_spaced(e, a[n]) for n in ("inputs", "slice", "middle"))
@@ -178,7 +181,7 @@ def _emit_direct(module: ir.Module, unit: Unit) -> None:
     inner_activation = None
     if unit.after != "none":
         inner_activation = emit_elementwise(module, unit.after, unit.tiling.width)
-    e = Emitter(module, "unit", ARGS, unit.tiling.width)
+    e = _entered(module, unit)
     a = e.args
     taps = e.index(unit.taps)
     inner = e.b.mul(a["inputs"], taps)
@@ -209,6 +212,28 @@ def _emit_direct(module: ir.Module, unit: Unit) -> None:
 
     e.loop(a["first"], a["last"], a["block"], blocks)
     e.finish()
+
+
+def _entered(module: ir.Module, unit: Unit) -> Emitter:
+    """The function, with all that it needs by its names."""
+    e = Emitter(module, "unit", CALL, unit.tiling.width)
+    b, words, space, first, last = e.b, *e.args.values()
+
+    def word(index: int) -> Value:
+        return b.load(b.gep(words, [e.index(index)], source_etype=INT), typ=INT, align=8)
+
+    a = {name: word(index) for index, name in enumerate(ARGS)}
+    pointers = (*_POINTERS, "x", "add", "y", "zeros")
+    a |= {name: b.inttoptr(a[name], POINTER) for name in pointers}
+    a |= {name: e.at(space, a[f"{name}_at"]) for name in ("v", "m", "second", "scratch")}
+    across = b.icmp_signed("!=", a["across"], e.index(0))
+    columns = e.index(unit.tiling.columns)
+    a["active"], a["first"] = space, b.select(across, e.index(0), first)
+    a["last"] = b.select(across, a["tiles"], last)
+    a["from"] = b.select(across, b.mul(first, columns), e.index(0))
+    a["to"] = b.select(across, b.mul(last, columns), a["middle"])
+    e.args = a
+    return e
 
 
 def _activate(e: Emitter, module: ir.Module, unit: Unit, first: Value, rows: Value) -> None:

@@ -18,10 +18,16 @@ _SPINS = 4096
 _YIELD = "milonga_yield"
 
 
-def emit_wait(e: Emitter, place: Value, least: Value) -> None:
+def emit_wait(e: Emitter, place: Value, least: Value, looks: Value | None = None) -> None:
     """Wait until the 64-bit integer at ``place`` is at least so large.
 
     The code needs ``provide_yield`` before it is compiled.
+
+    Args:
+        e: where it goes.
+        place: the address.
+        least: what is waited for.
+        looks: after how many to give up; never by default.
     """
     b, module = e.b, e.function.module
     before = b.block
@@ -40,7 +46,10 @@ def emit_wait(e: Emitter, place: Value, least: Value) -> None:
     with b.if_then(b.icmp_signed(">", more, e.index(_SPINS))):
         b.call(give_way, [])
     spins.add_incoming(more, b.block)
-    b.branch(head)
+    if looks is None:
+        b.branch(head)
+    else:
+        b.cbranch(b.icmp_signed("<", more, looks), head, after)
     b.position_at_end(after)
 
 
