@@ -11,6 +11,7 @@ from milonga.compute.convolutions import packed
 from milonga.compute.convolutions.kernels.factors import emit_factors
 from milonga.compute.convolutions.kernels.lstm import emit_lstm
 from milonga.compute.convolutions.kernels.minimal import MEDIUM, Filtering
+from milonga.compute.convolutions.kernels.sharing import emit_sharing
 from milonga.compute.convolutions.kernels.unit import Unit, emit_unit
 from milonga.compute.tokens.kernels import Heads
 from milonga.compute.tokens.program import emit_program
@@ -31,6 +32,7 @@ def decoder_layers():
     emit_unit(module, Unit(7, Filtering(MEDIUM, 7), "snake", "elu", True, 8, tiling, tiling))
     emit_factors(module, Filtering(MEDIUM, 7), 8)
     emit_lstm(module)
+    emit_sharing(module)
     return module
 
 

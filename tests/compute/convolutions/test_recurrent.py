@@ -3,7 +3,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from transformers import EncodecConfig, EncodecModel
 
 from milonga.compute import processor
@@ -77,8 +76,10 @@ def test_integers_hear_no_difference(draw, off):
 
 
 SETS = {
-    "all": (), "without AVX-512": ("avx512",), "no products of bytes": ("avx512", "avxvnni", "i8mm"),
-}  # fmt: skip
+    "all": (),
+    "without AVX-512": ("avx512",),
+    "no products of bytes": ("avx512", "avxvnni", "i8mm"),
+}
 
 
 @pytest.mark.parametrize("draw", DRAWS)

@@ -91,18 +91,22 @@ class Engine:
         self, index: int, x: Floats, before: Signal | None, want: Span
     ) -> Iterator[tuple[Span, Signal]]:
         """The output from that of step ``index - 1``, where rates rise: as much of the next
-        step's output as may be at once, and from it the rest in smaller pieces."""
+        step's output as may be at once, and from it the rest in smaller pieces. ``before`` is
+        given back when it has been read."""
         steps = self._steps[index:]
         whole = lengths(self._steps, len(x))
-        for piece in self._cut(index, whole, want):
+        pieces = list(self._cut(index, whole, want))
+        for piece in pieces:
             here = spans(steps, piece, whole[index])
             source = before or self._input(x, here[0])
-            y = run_steps(steps[:1], self._machine, source, here[1], keep=before)
+            y = run_steps(
+                steps[:1], self._machine, source, here[1],
+                keep=None if piece is pieces[-1] else before,
+            )  # fmt: skip
             if len(steps) == 1:
                 yield piece, y
-                continue
-            yield from self._spread(index + 1, x, y, piece)
-            self._machine.memory.give(y)
+            else:
+                yield from self._spread(index + 1, x, y, piece)
 
     def _gather(self, x: Floats, want: Span) -> Iterator[tuple[Span, Signal]]:
         """The output where rates fall: each piece from the pieces of all steps before."""

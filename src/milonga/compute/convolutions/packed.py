@@ -109,8 +109,9 @@ def shape_of(layer: Conv | Upsample, *, final: bool = False) -> Shape:
                  layer.right, layer.extent, layer.padding, False)  # fmt: skip
 
 
-def taps_of(layer: Conv | Upsample, shape: Shape, width: int) -> Tensor:
-    """The weights as ``[taps, inputs, outputs]`` of the product.
+def taps_of(layer: Conv | Upsample, shape: Shape, width: int) -> Floats:
+    """The weights as ``[taps, inputs, rows written, outputs of one]`` of the product; where they
+    can be, those of the layer, not copied.
 
     Args:
         layer: the layer.
@@ -122,18 +123,19 @@ def taps_of(layer: Conv | Upsample, shape: Shape, width: int) -> Tensor:
     if isinstance(layer, Upsample):
         # With n = rate q + r, output n sums input q - j times tap r + rate j.
         wide = widened(weight, (width, outputs, shape.taps * shape.written))
-        split = wide.reshape(width, outputs, shape.taps, shape.written).flip(2)
-        return split.permute(2, 0, 3, 1).reshape(shape.taps, width, -1)
+        split = wide.reshape(width, outputs, shape.taps, shape.written)
+        return split.numpy()[:, :, ::-1].transpose(2, 0, 3, 1)
     if shape.written == 1:
         wide = widened(weight, (outputs, width, shape.taps * shape.read))
         split = wide.reshape(outputs, width, shape.taps, shape.read)
-        return split.permute(2, 3, 1, 0).reshape(shape.taps, shape.read * width, outputs)
+        taps = split.permute(2, 3, 1, 0).reshape(shape.taps, shape.read * width, outputs)
+        return taps.unsqueeze(2).numpy()
     # Each row of output that lies beside the others sees the input one row later.
     wide = widened(weight, (outputs, width, layer.taps))
     found = torch.zeros(shape.taps * shape.read, width, shape.written, outputs)
     for index in range(shape.written):
         found[index : index + layer.taps, :, index] = wide.permute(2, 1, 0)
-    return found.reshape(shape.taps, shape.read * width, -1)
+    return found.reshape(shape.taps, shape.read * width, shape.written, outputs).numpy()
 
 
 def out_width(layer: Conv | Upsample, shape: Shape) -> int:
@@ -144,15 +146,21 @@ def out_width(layer: Conv | Upsample, shape: Shape) -> int:
     return outputs if shape.written > 1 else padded(outputs)
 
 
-def pack_factors(taps: Tensor, filtering: Filtering | None, tiling: Tiling) -> Floats:
+def pack_factors(taps: Floats, filtering: Filtering | None, tiling: Tiling) -> Floats:
     """The weights ``[products, panels, inputs, columns]``, or of one product over all taps."""
+    count, inputs, rows, outputs = taps.shape
     if filtering is None:
-        return panels(taps.reshape(-1, taps.shape[2]), tiling)
+        return panels(torch.from_numpy(taps.reshape(count * inputs, rows * outputs)), tiling)
     matrix = torch.from_numpy(filtering.kernel_matrix).float()
-    found = np.empty((filtering.products, taps.shape[1] * taps.shape[2]), np.float32)
-    flat = taps.reshape(filtering.taps, taps.shape[1], -1, tiling.columns)
-    flat = flat.transpose(1, 2).reshape(filtering.taps, -1)
-    torch.matmul(matrix, flat, out=torch.from_numpy(found))
+    found = np.empty((filtering.products, rows * outputs * inputs), np.float32)
+    into = torch.from_numpy(found)
+    # One row's weights at a time: a copy of all would be in memory beside them.
+    step = 1 if outputs % tiling.columns == 0 else rows
+    for row in range(0, rows, step):
+        some = taps[:, :, row : row + step].reshape(count, inputs, -1, tiling.columns)
+        size = step * outputs * inputs
+        flat = np.ascontiguousarray(some.swapaxes(1, 2)).reshape(count, -1)
+        into[:, row * outputs * inputs :][:, :size] = matrix @ torch.from_numpy(flat)
     return found
 
 

@@ -2,8 +2,9 @@
 
 Each step reads all recurrent weights once, and that is what it costs. They are integers of 12 bits
 with a scale for 64 of them, or of 16 where 12 would be too coarse or the processor can't multiply
-bytes: three eighths or half of the bytes of floats, so that a layer stays in the cache. The products with the inputs are one large product beforehand, in
-which each thread computes what its own units need.
+bytes: three eighths or half of the bytes of floats, so that a layer stays in the cache. The
+products with the inputs are one large product beforehand, in which each thread computes what its
+own units need.
 
 Reference:
     Hochreiter, Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997); gates as in
@@ -80,27 +81,27 @@ class Lstm:
         kinds = kinds_here() if kinds is None else kinds
         self._layers = [self._of(lstm, index, kinds) for index in range(lstm.num_layers)]
         self._run, self._product = kernels.kernels(self._tiling)
-        for given in lstm.parameters():
-            let_go(given.data_ptr(), given.nbytes)
 
     def _of(self, lstm: Any, index: int, kinds: Sequence[kernels.Kind]) -> _Layer:
         blocks = self._padded // kernels.UNITS
 
         def ordered(name: str, columns: int) -> Floats:
             """``[blocks, units, gates, columns]``, zeros for units and columns that aren't."""
-            given = getattr(lstm, f"{name}_l{index}").detach().float().reshape(4 * self.size, -1)
+            weight = getattr(lstm, f"{name}_l{index}").detach()
+            given = weight.float().reshape(4 * self.size, -1)
             # Input, forget, cell, output become input, forget, output, cell.
             i, f, g, o = (part.numpy() for part in given.chunk(4))
             found = np.zeros((self._padded, kernels.GATES, columns), np.float32)
             for gate, part in enumerate((i, f, o, g)):
                 found[: self.size, gate, : part.shape[1]] = part
+            let_go(weight.data_ptr(), weight.nbytes)
             return found.reshape(blocks, kernels.UNITS, kernels.GATES, columns)
 
         width = self.size if index else int(lstm.input_size)
         inputs = ordered("weight_ih", width).transpose(0, 2, 1, 3).reshape(-1, width)
-        bias = (ordered("bias_ih", 1) + ordered("bias_hh", 1)).transpose(0, 2, 1, 3).ravel()
+        both = ordered("bias_ih", 1) + ordered("bias_hh", 1)
+        bias = np.ascontiguousarray(both.transpose(0, 2, 1, 3)[..., 0])
         factors = panels(torch.from_numpy(inputs).t(), self._tiling)
-        bias = bias.reshape(blocks, kernels.GATES, kernels.UNITS)
         held, chosen, scales = [], [], []
         for index, block in enumerate(ordered("weight_hh", self._padded)):
             kind, numbers, scale = rounded(block, kinds)
@@ -119,7 +120,7 @@ class Lstm:
         places = np.array([array.ctypes.data for array in held], np.int64)
         all_scales = np.ascontiguousarray(np.stack(scales))
         return _Layer(
-            width, factors, bias.ravel(), np.array(chosen, np.int64), places, all_scales,
+            width, factors, bias, np.array(chosen, np.int64), places, all_scales,
             tuple(held),
         )  # fmt: skip
 

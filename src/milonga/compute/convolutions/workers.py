@@ -107,7 +107,9 @@ class Workers:
                     self._pool.submit(code.serve, board, missing[-1], number, _LOOKS)
                     missing.pop()
             finally:
+                # Those that can't be woken, as at the interpreter's end, have their part done here.
                 for worker in missing:
+                    self._board[Board.AWAKE + Board.EACH * worker] = 0
                     code.take(address, worker)
                 code.join(address, 0)
 

@@ -56,12 +56,12 @@ ARGS = (
 """Of a run of steps by one of ``threads``, which computes the blocks from ``first`` to ``last``.
 
 ``gates``, ``[steps, batch, blocks, 4, 16]``: what the inputs and the biases give. ``kinds`` and
-``places``, 64 bits for each block: the kind of its weights and their address, ``[size, 4, 16]``, or
-those of ``packed_digits``. ``scales``: ``[blocks, size / 64, 4, 16]``, of blocks of integers.
-``before`` and ``cell``, ``[batch, size]``: output and cell of the step before; the cell is replaced.
-``out``: ``[steps, batch, size]``. ``digits``: bytes ``[steps + 1, batch, 2, size]``, the outputs from
-``before`` on as ``output_digits`` writes them. ``counter``: 64 bits, 0 at first, which all threads
-count up.
+``places``, 64 bits for each block: the kind of its weights and their address, ``[size, 4, 16]``,
+or those of ``packed_digits``. ``scales``: ``[blocks, size / 64, 4, 16]``, of blocks of integers.
+``before`` and ``cell``, ``[batch, size]``: output and cell of the step before; the cell is
+replaced. ``out``: ``[steps, batch, size]``. ``digits``: bytes ``[steps + 1, batch, 2, size]``, the
+outputs from ``before`` on as ``output_digits`` writes them. ``counter``: 64 bits, 0 at first, which
+all threads count up.
 """
 
 _SUMS = (

@@ -49,8 +49,8 @@ class Board(IntEnum):
     JOB = 8
     """The address of the last one."""
     AWAKE = 16
-    """From here on 8 words for each thread: whether it looks out for jobs, and whether it was asleep
-    when the last one came."""
+    """From here on 8 words for each thread: whether it looks out for jobs, and whether it was
+    asleep when the last one came."""
     EACH = 8
 
 
