@@ -2,10 +2,13 @@
 
 import logging
 import re
+import threading
 
 import pytest
+from loopback_hub import Fault
 from playwright.sync_api import expect
 
+WEIGHTS = b"weights" * 300_000
 REPO = "facebook/musicgen-small"
 GATED = "stabilityai/stable-audio-open-1.0"
 SECRET = "hf_aSecretThatMustNotShow"
@@ -16,7 +19,7 @@ def repo(hub):
     """A small model in the place of MusicGen's, of the same files."""
     text = dict.fromkeys(("config.json", "tokenizer.json", "preprocessor_config.json"), b"{}")
     text |= {"generation_config.json": b"{}", "tokenizer_config.json": b"{}"}
-    return hub.add(REPO, {**text, "model.safetensors": b"weights" * 10_000})
+    return hub.add(REPO, {**text, "model.safetensors": WEIGHTS})
 
 
 def card(page, key="musicgen-small"):
@@ -24,13 +27,34 @@ def card(page, key="musicgen-small"):
 
 
 @pytest.mark.slow
-def test_a_model_is_downloaded_verified_and_removed(visit, repo, check_access):
+def test_a_model_is_downloaded_verified_and_removed(visit, hub, repo, check_access):
     page = visit("/models")
     expect(card(page)).to_contain_text("not here")
     expect(card(page)).to_contain_text("licence CC-BY-NC-4.0")
     expect(card(page)).to_contain_text("not for commercial use")
+    # The download is stopped in its middle, and goes on from there.
+    half, going_on = threading.Event(), threading.Event()
+    middle = len(WEIGHTS) // 2
+
+    def wait():
+        half.set()
+        going_on.wait(60)
+
+    hub.faults.append(Fault("model.safetensors", call_at=middle, call=wait))
     card(page).get_by_role("button", name="Download musicgen-small").click()
+    assert half.wait(60)
+    bar = card(page).get_by_role("progressbar")
+    expect(card(page)).to_contain_text(re.compile(r"\d\.\d MB of 2\.1 MB"))
+    expect(bar).to_be_visible()
+    with page.expect_response("**/api/models/cancel"):
+        card(page).get_by_role("button", name="Stop musicgen-small").click()
+    going_on.set()
+    expect(card(page)).to_contain_text("Stopped. It goes on where it was.")
+    expect(bar).to_be_hidden()
+    card(page).get_by_role("button", name="Go on musicgen-small").click()
     expect(card(page)).to_contain_text("on this machine")
+    asked = [seen.range for seen in hub.requests if seen.path.endswith("model.safetensors")]
+    assert re.fullmatch(r"bytes=[1-9]\d*-.*", asked[-1])
     card(page).get_by_role("button", name="Verify").click()
     expect(card(page)).to_contain_text("Every file is as it was downloaded.")
     check_access(page)

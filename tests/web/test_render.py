@@ -10,6 +10,7 @@ from urllib.request import Request, urlopen
 import pytest
 from playwright.sync_api import expect
 
+from milonga.jobs.job import Step
 from milonga.jobs.queue import Queue
 from milonga.web.pages import jobs
 
@@ -89,8 +90,17 @@ def test_a_job_is_stopped_and_goes_on(visit, song, check_access, monkeypatch):
     page.get_by_role("button", name="Render", exact=True).click()
     job = page.locator(".job")
     expect(job).to_contain_text("waits")
+    # As a worker does it, half of the way.
+    queue = Queue()
+    taken = queue.start(1)
+    queue.beat(taken, Step("Rendering", 30.0, 60.0, "s"))
+    expect(job).to_contain_text(re.compile(r"Rendering · 30 of 60 s · for .* · about \d.* left"))
+    expect(job.get_by_role("progressbar")).to_have_js_property("value", 0.5)
     job.get_by_role("button", name="Cancel").click()
+    expect(job).to_contain_text("stopping")
+    queue.finish(taken, "cancelled")
     expect(job).to_contain_text("cancelled")
+    expect(job).not_to_contain_text("left")
     other = visit("/jobs")
     expect(other.locator(".job")).to_contain_text("render noise")
     other.get_by_role("button", name="Resume job 1").click()
