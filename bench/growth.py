@@ -1,19 +1,22 @@
 """How time and memory grow with the length of a take and with the number of takes.
 
 Each point is a process of its own, with a model of the published size from random weights (they
-make noise, at the cost of music). The whole takes about twelve minutes, so points and models are
+make noise, at the cost of music). The whole takes about fifteen minutes, so points and models are
 kept in ``build/`` (or ``MILONGA_BENCH_KEEP``), points for six hours: ``python -m bench.growth
-SECONDS`` measures for so long and can be called again. ``models`` in place of the seconds makes the
-models alone.
+SECONDS`` measures what lacks, for about so long, and can be called again. ``--longest 400`` takes
+in the takes of ten minutes that need up to so many seconds; ``--only ace-step`` measures one series
+alone, ``--anew`` those that were kept, too. ``--models`` makes the models alone.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import math
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +94,9 @@ class Series:
         role: of the takes.
         note: for the page.
         least: seconds of the first take, which loads the model.
+        file: of the model, in the folder that was made.
+        windows: whether it works window after window, or part after part, so that time goes on
+            as it began.
     """
 
     name: str
@@ -100,23 +106,30 @@ class Series:
     role: str = "instrumental"
     note: str = ""
     least: float = 2.0
+    file: str = ""
+    windows: bool = False
 
 
-_LENGTHS = (10.0, 30.0, 60.0, 600.0)
+_LENGTHS = (10.0, 30.0, 60.0, 120.0, 600.0)
 _INT8 = (("precision", "int8"),)
 GENERATORS = (
     Series("guide", (10.0, 60.0, 600.0), role="song", least=10.0),
-    Series("musicgen", (10.0, 60.0), "musicgen", _INT8, note="small, int8"),
+    Series("sound", (10.0, 60.0, 600.0), "sounds", (("vocoder", "griffin-lim"),), role="texture",
+           note="Griffin-Lim", file="tones/model.safetensors"),
+    Series("musicgen", (10.0, 60.0), "musicgen", _INT8, note="small, int8", windows=True),
     Series("bark", (10.0, 30.0), "bark", (*_INT8, ("voice", "none")), role="vocals",
-           note="small, int8"),
+           note="small, int8", windows=True),
     Series("stable-audio", (10.0, 47.0), "stable_audio", (*_INT8, ("steps", 4)),
            note="4 steps, int8"),
-    Series("stable-audio-3", (10.0, 60.0), "stable_audio_3", _INT8, note="small, 8 steps, int8"),
-    Series("ace-step", (10.0, 60.0), "ace_step", _INT8, role="song",
+    Series("stable-audio-3", (10.0, 60.0, 120.0), "stable_audio_3", _INT8,
+           note="small, 8 steps, int8"),
+    Series("ace-step", (10.0, 60.0, 600.0), "ace_step", _INT8, role="song",
            note="2B turbo, 8 steps, int8", least=10.0),
 )  # fmt: skip
-VOCODERS = (Series("bigvgan", (10.0, 60.0)), Series("griffin-lim", (10.0, 60.0, 600.0)))
+VOCODERS = (Series("bigvgan", (10.0, 60.0, 600.0)), Series("griffin-lim", (10.0, 60.0, 600.0)))
 TAKES = (1, 4, 16)
+TAKEN = {"guide": 4.0, "musicgen": 2.0}
+"""Generators of which many takes are made, and seconds of each."""
 
 
 def run(quick: bool = False) -> str:
@@ -128,40 +141,65 @@ def run(quick: bool = False) -> str:
 
 def main() -> None:
     """Measures for about so many seconds, the points that lack."""
-    if sys.argv[1] == "models":
+    parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
+    parser.add_argument("seconds", type=float, nargs="?", default=math.inf)
+    parser.add_argument("--longest", type=float, default=_LONGEST_S, help="seconds of a point")
+    parser.add_argument("--only", nargs="+", default=[], help="series, or takes")
+    parser.add_argument("--anew", action="store_true", help="forget the points of these series")
+    parser.add_argument("--models", action="store_true", help="make the models alone")
+    asked = parser.parse_args()
+    if asked.models:
         for series in GENERATORS:
             if series.bench is not None:
                 print(real_model(series.bench), flush=True)
         return
-    for name, point in _points(float(sys.argv[1]), False):
+    if asked.anew:
+        left = {key: point for key, point in _kept().items()
+                if asked.only and not _is_of(key, asked.only)}  # fmt: skip
+        _keep(left, quick=False)
+    for name, point in _points(asked.seconds, False, asked.longest, asked.only):
         print(name, point, flush=True)
 
 
-def _points(budget_s: float, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+def _points(
+    budget_s: float, quick: bool, longest_s: float = _LONGEST_S, only: Sequence[str] = ()
+) -> Iterator[tuple[str, dict[str, Any]]]:
     kept = {} if quick else _kept()
     ends = time.monotonic() + budget_s
-    for series in (*GENERATORS, *VOCODERS):
+    for series, what, amounts in _asked(quick):
+        if only and not _is_of(what, only):
+            continue
         pace = 0.0
-        for length in series.lengths[: 1 if quick else None]:
-            key = f"{series.name} {length:g}"
-            expected = pace * length
+        for amount in amounts:
+            key = f"{what} {amount:g}"
+            expected = pace * amount
             if key not in kept:
-                if expected > _LONGEST_S:
+                if expected > longest_s:
                     break
                 if time.monotonic() + expected > ends:
                     return
-                kept[key] = _measured(series, series.least if quick else length, 1)
+                if what == series.name:
+                    point = _measured(series, series.least if quick else amount, 1)
+                else:
+                    point = _measured(series, TAKEN[series.name], int(amount))
+                # Another call may have measured since, and this one may be stopped at any time.
+                kept = {**kept, **({} if quick else _kept()), key: point}
                 _keep(kept, quick)
-            pace = kept[key]["seconds"] / length
+            pace = kept[key]["seconds"] / amount
             yield key, kept[key]
-    for count in TAKES[: 1 if quick else None]:
-        key = f"takes {count}"
-        if key not in kept:
-            if time.monotonic() > ends:
-                return
-            kept[key] = _measured(GENERATORS[0], 4.0, count)
-            _keep(kept, quick)
-        yield key, kept[key]
+
+
+def _is_of(key: str, names: Sequence[str]) -> bool:
+    return not {*names}.isdisjoint(key.split())
+
+
+def _asked(quick: bool) -> Iterator[tuple[Series, str, Sequence[float]]]:
+    """What is measured: a series, the name of its points, and the lengths or numbers of takes."""
+    for series in (*GENERATORS, *VOCODERS):
+        yield series, series.name, series.lengths[: 1 if quick else None]
+    for series in GENERATORS:
+        if series.name in TAKEN:
+            yield series, f"takes {series.name}", TAKES[: 1 if quick else None]
 
 
 def _measured(series: Series, seconds: float, takes: int) -> dict[str, Any]:
@@ -177,7 +215,8 @@ def _measured(series: Series, seconds: float, takes: int) -> dict[str, Any]:
         else:
             options = dict(series.options)
             if series.bench is not None:
-                options |= {"model": str(real_model(series.bench)), "device": "cpu"}
+                model = real_model(series.bench) / series.file
+                options |= {"model": str(model), "device": "cpu"}
             args = [
                 TAKE,
                 series.name,
@@ -219,7 +258,7 @@ def _page(points: dict[str, dict[str, Any]], quick: bool) -> str:
         for series in (*GENERATORS, *VOCODERS):
             cells = []
             for length in _LENGTHS:
-                # The longest of Stable Audio stands in the column of a minute.
+                # The longest of Stable Audio Open stands in the column of a minute.
                 own = 47.0 if length == 60.0 and 47.0 in series.lengths else length
                 point = points.get(f"{series.name} {own:g}")
                 value = None if point is None else point[what] / (1000 if what == "peak_mb" else 1)
@@ -227,27 +266,55 @@ def _page(points: dict[str, dict[str, Any]], quick: bool) -> str:
             note = f" ({series.note})" if series.note else ""
             lines.append(f"| {series.name}{note} | " + " | ".join(cells) + " |")
         tables.append("\n".join(lines))
-    takes = ", ".join(
-        f"{count}: {points[f'takes {count}']['seconds'] / count:.2f} s and "
-        f"{points[f'takes {count}']['peak_mb'] / 1000:.2f} GB"
-        for count in TAKES
-        if f"takes {count}" in points
+    takes = "\n".join(
+        f"| {name} ({seconds:g} s) | " + " | ".join(_cells(points, f"takes {name}")) + " |"
+        for name, seconds in TAKEN.items()
     )
-    picture = "" if quick else "\n![Time and memory by length](pictures/growth.svg)\n"
+    heads = " | ".join(f"{count} take{'s' if count > 1 else ''}" for count in TAKES)
+    picture = "" if quick else "\n![Time and memory by length and by takes](pictures/growth.svg)\n"
     return f"""## How time and memory grow
 {picture}
 {tables[0]}
 
 {tables[1]}
 
-Against the length of a take; Stable Audio Open's longest is 47 s. An empty place was not measured,
-or would have taken over {_LONGEST_S:.0f} s. One process for each point, after a first take (or a
-few frames) that loads the model; random weights of the published sizes, every generator with its
-own defaults but for what is named.
+Against the length of a take; Stable Audio Open's longest is 47 s, that of Stable Audio 3 small two
+minutes. One process for each point, after a first take (or a few frames) that loads the model;
+random weights of the published sizes (the sound model was trained for half a minute), every
+generator with its own defaults but for what is named. An empty place was not measured.
+{_expected(points)}
 
-Takes of 4 s by the guide, one after the other in one process, time and peak memory for each:
-{takes}.
+| seconds of work and GB at the peak for each | {heads} |
+| --- |{" ---: |" * len(TAKES)}
+{takes}
+
+Takes one after the other in one process.
 """
+
+
+def _cells(points: dict[str, dict[str, Any]], what: str) -> Iterator[str]:
+    for count in TAKES:
+        point = points.get(f"{what} {count}")
+        yield (
+            "" if point is None else (f"{point['seconds']:.2f} s, {point['peak_mb'] / 1000:.2f} GB")
+        )
+
+
+def _expected(points: dict[str, dict[str, Any]]) -> str:
+    """Say why some have no take of ten minutes, and what it would need."""
+    said = []
+    for series in GENERATORS:
+        longest = points.get(f"{series.name} {series.lengths[-1]:g}")
+        if series.windows and longest is not None:
+            minutes = longest["seconds"] / longest["made"] * 10
+            said.append(f"{series.name} about {minutes:.0f} min")
+    if not said:
+        return ""
+    return (
+        "MusicGen and Bark work window after window, part after part: what comes later costs what "
+        "came before\ndid, and memory stays, so that ten minutes were not measured. By their "
+        f"longest here they would take: {', '.join(said)}."
+    )
 
 
 def _draw(points: dict[str, dict[str, Any]]) -> None:
@@ -257,24 +324,31 @@ def _draw(points: dict[str, dict[str, Any]]) -> None:
     import matplotlib.pyplot as plt
 
     mpl.rcParams.update({"svg.hashsalt": "milonga", "font.size": 9})
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-    for series in (*GENERATORS, *VOCODERS):
-        found = [(length, points[f"{series.name} {length:g}"]) for length in series.lengths
-                 if f"{series.name} {length:g}" in points]  # fmt: skip
+    figure, axes = plt.subplots(2, 2, figsize=(10, 7.6), layout="constrained")
+    for place, (series, what, amounts) in enumerate(_asked(quick=False)):
+        found = [(amount, points[f"{what} {amount:g}"]) for amount in amounts
+                 if f"{what} {amount:g}" in points]  # fmt: skip
         if not found:
             continue
-        lengths = [length for length, _ in found]
-        for axis, what, scale in ((axes[0], "seconds", 1), (axes[1], "peak_mb", 1000)):
-            axis.plot(lengths, [p[what] / scale for _, p in found], marker="o", label=series.name)
-    axes[0].plot([10, 600], [10, 600], color="grey", linestyle=":", label="real time")
-    for axis, title in ((axes[0], "seconds of work"), (axes[1], "peak memory, GB")):
-        axis.set(xscale="log", xlabel="length of the take, s", title=title)
-        axis.set_xticks(_LENGTHS, [f"{length:g}" for length in _LENGTHS])
-        axis.minorticks_off()
-        axis.grid(alpha=0.3)
-    axes[0].set_yscale("log")
-    axes[0].legend(fontsize=8)
-    axes[1].set_ylim(bottom=0)
+        row = axes[0 if what == series.name else 1]
+        # Takes have the colour of their generator above.
+        colour = f"C{GENERATORS.index(series) if series in GENERATORS else place}"
+        label = series.name if what == series.name else f"{series.name}, {TAKEN[series.name]:g} s"
+        for axis, unit, scale in ((row[0], "seconds", 1), (row[1], "peak_mb", 1000)):
+            axis.plot([amount for amount, _ in found], [p[unit] / scale for _, p in found],
+                      marker="o", label=label, color=colour)  # fmt: skip
+    axes[0][0].plot([10, 600], [10, 600], color="grey", linestyle=":", label="real time")
+    for row, ticks, label in (
+        (axes[0], _LENGTHS, "length of the take, s"), (axes[1], TAKES, "takes in one process"),
+    ):  # fmt: skip
+        for axis, title in ((row[0], "seconds of work"), (row[1], "peak memory, GB")):
+            axis.set(xscale="log", xlabel=label, title=title)
+            axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            axis.minorticks_off()
+            axis.grid(alpha=0.3)
+        row[0].set_yscale("log")
+        row[0].legend(fontsize=8)
+        row[1].set_ylim(bottom=0)
     figure.savefig(PICTURE, metadata={"Date": None})
     plt.close(figure)
 

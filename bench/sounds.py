@@ -23,6 +23,19 @@ CORPORA = {
 """Prefixes of file names, and how many of each, in the order of their names."""
 MINUTES, QUICK_MINUTES = 10.0, 0.5
 
+MAKE = """
+import sys
+from pathlib import Path
+from bench.sounds import CORPORA, _files
+from milonga.sounds.library.library import Library
+from milonga.sounds.train_model import train_into_library
+from milonga.sounds.training.settings import TrainSettings
+
+train_into_library(_files(CORPORA["tones"]), "tones", settings=TrainSettings(minutes=0.5),
+                   library=Library(Path(sys.argv[1])))
+"""
+"""Of the usual size, hardly trained: for measures that don't depend on what it has learnt."""
+
 
 def run(quick: bool = False) -> str:
     from milonga.sounds.corpus.inspection import Corpus

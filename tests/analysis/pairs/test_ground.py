@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from milonga import audio
+from milonga.analysis.pairs import stereo
 from milonga.analysis.pairs.beat import tempo
 from milonga.analysis.pairs.figures import LEAST_S, SIMILARITIES
 from milonga.analysis.pairs.ground import onset_strength
 from milonga.analysis.pairs.measure import common
 from milonga.analysis.pairs.sketch import sketch
+from milonga.analysis.pairs.stereo import channel_sums
 from milonga.analysis.verdicts.damages import DAMAGES, RATE, stretched, working
 from milonga.audio import Clip
 
@@ -185,3 +189,18 @@ def test_the_notes_of_a_chord_do_not_depend_on_the_rate(rate):
         wave = sum(np.sin(2 * np.pi * f * k * t) / k for f in hertz for k in (1, 2, 3))
         strengths = chroma(sketch(Clip(0.1 * wave, rate)).pitch, 0.0).mean(axis=0)
         assert set(np.argsort(strengths)[-3:].tolist()) == notes
+
+
+@settings(max_examples=15, deadline=None)
+@given(samples=st.integers(1, 4_000), hop=st.integers(1, 40), frames=st.integers(1, 9))
+def test_channels_are_summed_the_same_some_frames_at_a_time(samples, hop, frames):
+    clip = Clip(np.random.default_rng(samples).standard_normal((2, samples)), 1_000)
+    whole = channel_sums(clip, hop / 1_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stereo, "_FRAMES", frames)
+        assert np.array_equal(channel_sums(clip, hop / 1_000), whole)
+    left, right = clip.samples.astype(np.float64)
+    # Products of float32 have 24 bits.
+    assert whole.sum(axis=0) == pytest.approx(
+        [left @ left, right @ right, left @ right], rel=1e-5, abs=1e-4
+    )

@@ -262,7 +262,7 @@ def test_a_song_takes_little_more_than_a_part_and_the_sum_of_the_parts(monkeypat
 
 
 def test_notes_that_overlap_are_summed():
-    notes = [Note(0.3 * (n % 3), 0.3 * (n % 3) + 0.2 * n, 50 + n, 90) for n in range(6)]
+    notes = [Note(0.3 * (n % 3), 0.3 * (n % 3) + 0.2 * n, 50 + n % 2, 90) for n in range(6)]
     many = synthesise(ScorePart("lead", 0, tuple(notes), synth="pluck"), 70_000, midi.RATE)
     one_by_one = sum(
         synthesise(ScorePart("lead", 0, (note,), synth="pluck"), 70_000, midi.RATE)

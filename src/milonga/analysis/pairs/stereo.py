@@ -13,6 +13,9 @@ _SILENT = 1e-12
 _SIDED_DB = 0.5
 """A balance that moves less than this is centred: nothing can be swapped audibly."""
 
+_FRAMES = 256
+"""Frames that are summed at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -37,11 +40,16 @@ def channel_sums(clip: Clip, hop_s: float) -> NDArray[np.float64]:
         clip: two channels.
         hop_s: seconds per frame.
     """
-    left, right = clip.samples
     hop = max(1, round(hop_s * clip.sample_rate))
-    starts = np.arange(0, clip.n_samples, hop)
-    products = (left * left, right * right, left * right)
-    return np.stack([np.add.reduceat(p, starts, dtype=np.float64) for p in products], axis=1)
+    found = []
+    # Some at a time: the products of a long recording would be larger than it is.
+    for at in range(0, clip.n_samples, _FRAMES * hop):
+        left, right = clip.samples[:, at : at + _FRAMES * hop]
+        starts = np.arange(0, len(left), hop)
+        products = (left * left, right * right, left * right)
+        sums = [np.add.reduceat(part, starts, dtype=np.float64) for part in products]
+        found.append(np.stack(sums, axis=1))
+    return np.concatenate(found)
 
 
 def image(sums: NDArray[np.float64] | None) -> Image | None:

@@ -71,24 +71,31 @@ def _eight_oh_eight(notes: Sequence[Note], frames: int, rate: int) -> _Tones:
 
 def _plucks(notes: Sequence[Note], frames: int, rate: int) -> _Tones:
     """A saw whose higher partials die sooner, as if a filter closed over it."""
+    rung: dict[int, NDArray[np.float64]] = {}
     for note in notes:
         start = round(note.start_s * rate)
         sounding = max(note.end_s - note.start_s, 0.12) + 0.15
         length = min(round(sounding * rate), frames - start)
         if length <= 0:
             continue
-        t = np.arange(length) / rate
-        base = _hertz(note.pitch)
-        tone = np.zeros(length)
-        for n in range(1, _PARTIALS + 1):
-            if base * n > 0.4 * rate:
-                break
-            # Two saws a few cents apart.
-            beat = np.cos(2 * np.pi * 0.003 * base * n * t)
-            tone += np.sin(2 * np.pi * base * n * t) * beat * np.exp(-t * (3.0 + 2.2 * n)) / n
-        release = np.clip((sounding - t) / 0.15, 0.0, 1.0)
+        # A pitch begins the same each time, and is most of the work.
+        if note.pitch not in rung or len(rung[note.pitch]) < length:
+            rung[note.pitch] = _ringing(_hertz(note.pitch), length, rate)
+        release = np.clip((sounding - np.arange(length) / rate) / 0.15, 0.0, 1.0)
         envelope = release * _edges(length, rate, round(0.003 * rate)) * (note.velocity / 127)
-        yield start, tone * envelope
+        yield start, rung[note.pitch][:length] * envelope
+
+
+def _ringing(hertz: float, length: int, rate: int) -> NDArray[np.float64]:
+    """The string itself, ``[length]``: two saws a few cents apart, plucked and let ring."""
+    t = np.arange(length) / rate
+    tone = np.zeros(length)
+    for n in range(1, _PARTIALS + 1):
+        if hertz * n > 0.4 * rate:
+            break
+        beat = np.cos(2 * np.pi * 0.003 * hertz * n * t)
+        tone += np.sin(2 * np.pi * hertz * n * t) * beat * np.exp(-t * (3.0 + 2.2 * n)) / n
+    return tone
 
 
 def _edges(length: int, rate: int, fade: int) -> NDArray[np.float64]:
