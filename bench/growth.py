@@ -347,7 +347,7 @@ def _draw(points: dict[str, dict[str, Any]]) -> None:
             axis.minorticks_off()
             axis.grid(alpha=0.3)
         row[0].set_yscale("log")
-        row[0].legend(fontsize=8)
+        row[0].legend(fontsize=8, ncols=2, loc="lower right")
         row[1].set_ylim(bottom=0)
     figure.savefig(PICTURE, metadata={"Date": None})
     plt.close(figure)
