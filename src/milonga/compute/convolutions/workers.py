@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,19 +98,22 @@ class Workers:
             if threads == 1:
                 code.take(address, 0)
                 return
-            code.post(board, address)
-            missing = [w for w in range(1, threads) if self._was_asleep(w)]
+            before, sent = int(self._board[Board.BEGUN]), set[int]()
             try:
-                while missing:
-                    number = int(self._board[Board.BEGUN])
-                    self._pool.submit(code.serve, board, missing[-1], number, _LOOKS)
-                    missing.pop()
+                code.post(board, address)
+                for worker in self._asleep(threads):
+                    self._pool.submit(code.serve, board, worker, before + 1, _LOOKS)
+                    sent.add(worker)
             finally:
-                # Those that can't be woken, as at the interpreter's end, have their part done here.
-                for worker in missing:
-                    self._board[Board.AWAKE + Board.EACH * worker] = 0
-                    code.take(address, worker)
-                code.join(address, 0)
+                # Also where it is interrupted: the others read this memory until they have ended.
+                if self._board[Board.BEGUN] > before:
+                    # Whom nobody could wake, as at the interpreter's end, has his part done here.
+                    for worker in self._asleep(threads) - sent:
+                        self._board[Board.AWAKE + Board.EACH * worker] = 0
+                        code.take(address, worker)
+                    code.join(address, 0)
 
-    def _was_asleep(self, worker: int) -> Any:
-        return self._board[Board.AWAKE + Board.EACH * worker + 1]
+    def _asleep(self, threads: int) -> set[int]:
+        """The threads that were asleep when the last job came."""
+        words = self._board[Board.AWAKE + 1 :: Board.EACH]
+        return {worker for worker in range(1, threads) if words[worker]}
