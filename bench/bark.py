@@ -131,7 +131,8 @@ del memory
 
 def limit(kind, size, rows):
     x, w = torch.ones(1024, width, dtype=kind), torch.ones(width, 4 * width, dtype=kind)
-    speed = 2 * 1024 * width * 4 * width / best(lambda: x @ w, 40)
+    product = torch._int_mm if kind == torch.int8 else torch.matmul
+    speed = 2 * 1024 * width * 4 * width / best(lambda: product(x, w), 40)
     return (steps * weights * size / bandwidth / rows + 2 * weights * places / speed) / (
         frames / float(coarse.coarse_rate_hz))
 
@@ -141,8 +142,8 @@ result.write_text(json.dumps({
     "loading": loading, "seconds": length / 24_000, "plain": middle(plains),
     "single": middle(single), "few": middle(few), "batched": batched,
     "bandwidth": bandwidth, "divergence": max(one.divergence() for one in heard),
-    "limits": {"single": limit(torch.float32, 4, 1), "few": limit(torch.bfloat16, 1, 1),
-               "batched": limit(torch.bfloat16, 1, parts)}}))
+    "limits": {"single": limit(torch.float32, 4, 1), "few": limit(torch.int8, 1, 1),
+               "batched": limit(torch.int8, 1, parts)}}))
 """
 
 ALONE = """
@@ -221,6 +222,6 @@ many samples. One process, one
 run: the calls of the library ({plain_parts} of the parts, all alike) and single parts took turns.
 The limit is reading the weights once a token, for all parts of a batch together, at
 {found["bandwidth"] / 1e9:.0f} GB/s, and the products of what is read or filled at once, at the
-speed of one such product alone, in bfloat16 where the weights are int8. The error is the
+speed of one such product alone, in int8 where the weights are. The error is the
 Kullback-Leibler divergence of the odds from float32's, of the stage where it is largest.
 """

@@ -44,12 +44,13 @@ class ManyRows:
         self._known, self._workers = description, workers
         kind = description.odds.weight.dtype.itemsize
         self._kernels: dict[str, Callable[..., None]] | None = None
+        self._rounds = fits(description) and _rounds(description)
         if fits(description):
             short = kind < 4 and why_slow("bfloat16") is None
             self._pair = 2 if short else 1
             self._kernels = _compiled(
                 description.head_width, "bfloat16" if short else "float32", description.eps,
-                kept, _rounds(description), _there(),
+                kept, self._rounds, _there(),
             )  # fmt: skip
 
     def read(self, embedded: torch.Tensor, memory: FastMemory) -> torch.Tensor:
@@ -137,7 +138,7 @@ class ManyRows:
         import torch
 
         known = self._known
-        if matrix.scale is None or not _rounds(known):
+        if matrix.scale is None or not self._rounds:
             x = x if norm is None else normed(x, norm, known.eps)
             x = getattr(torch.nn.functional, known.activation)(x) if activate else x
             found = matrix.times(x)
