@@ -14,7 +14,7 @@ _OVERHEAD = 1.4
 """Time of a step, relative to reading its weights from memory."""
 _CACHE_SHARE = 0.25
 """Keys and values of a whole window in float32, as a share of the weights."""
-_WINDOW_S, _GOING_ON = 30.0, 0.75e9
+_WINDOW_S, _GOING_ON = 30.0, 0.1e9
 """Seconds of a window, and bytes in use while one reads the end of the window before."""
 _DECODING = 0.3e9
 """Bytes in use while a piece is decoded, and by the libraries."""

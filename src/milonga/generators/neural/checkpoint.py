@@ -360,7 +360,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
             raise GeneratorError(
                 f"{self.title} made {samples.shape[1] / rate:g} s in place of {seconds:g} s."
             )
-        return Clip(samples[:, :wanted], rate)
+        return Clip(samples[:, :wanted], rate, copy=False)
 
     def _unread(self, request: Request, local: LocalWeights | None) -> tuple[str, ...]:
         """Say what of a request's texts the model can't read."""

@@ -163,7 +163,7 @@ class SoundPlayer:
                 step="Choose a BigVGAN of 44.1 kHz, 128 bands and hop 512, or griffin-lim.",
             )
         wave = vocoder.mel_to_waveform(self.mel(request, progress), progress=progress)[0]
-        clip = Clip(wave, self.spec.sample_rate).fitted(self._samples(request))
+        clip = Clip(wave, self.spec.sample_rate, copy=False).fitted(self._samples(request))
         # A lower gain would undo what the loudness was asked for; the limiter leaves most of it.
         return limit(clip, CEILING_DBTP)
 
