@@ -73,12 +73,18 @@ def test_generators_say_what_they_cost_here(visit, song, check_access):
     expect(refused).to_contain_text("leave the report out (“compare with baselines”)")
     spoken = page.evaluate(
         "async (texts) => texts.map((await import('/static/common.js')).inPageWords)",
-        ["By --with, --takes or --force.", "Run: milonga x --with y\nor --seed.", "a--with"],
+        [
+            "By --with, --takes or --force.",
+            "Run: milonga x --with y\nor --seed.",
+            "a--with",
+            "milonga weights get bark",
+        ],
     )
     assert spoken == [
         "By “Generators”, “Takes of each” or --force (on the command line).",
         "Run: milonga x --with y\nor “First seed”.",
         "a--with",
+        "milonga weights get bark (Here: the page “Models”.)",
     ]
     check_access(page)
 

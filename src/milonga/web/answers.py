@@ -34,6 +34,8 @@ PAGES: dict[str, tuple[str, str]] = {
     "jobs": ("/jobs", "Jobs"),
 }
 """Pages in the head of every page: those that are built."""
+COMMANDS = {"sounds": "sound", "models": "weights", "doctor": "doctor", "jobs": "jobs"}
+"""The group of commands that does what a page does."""
 
 SONG_PAGES: dict[str, tuple[str, str]] = {
     "sheet": ("", "Sheet"),
@@ -154,6 +156,7 @@ def page(
     common: Mapping[str, Any] = {
         "title": title,
         "pages": PAGES,
+        "commands": COMMANDS,
         "song_pages": SONG_PAGES,
         "here": "",
         "song": None,

@@ -111,7 +111,7 @@ class Library:
                 "This is the name of a recording, not of a sound model.",
                 where=path,
                 step="To play it again by a model: milonga sound play MODEL --like "
-                f"{quote(str(path))}\nTo make a model of recordings: milonga sound train FOLDER "
+                f"{quote(str(path))}\n  To make a model of recordings: milonga sound train FOLDER "
                 "--name NAME",
             )
         if path.suffix == ".safetensors" or len(path.parts) > 1:

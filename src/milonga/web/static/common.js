@@ -30,16 +30,20 @@ export function svg(name, attributes = {}, ...children) {
 
 // Messages are written for every face. What they call an option of the command line is, where this page
 // has it, the words of the element with that data-option, or the label of the field with that name.
-// Commands stay as they are.
+// Commands stay as they are, and the page that does what they do is named.
 const COMMAND = /\b(milonga|pip|hf|ffmpeg|ray) [a-z]/, OPTION = /(?<![\w-])--([a-z][a-z-]*)/g;
 function wordsOf(option) {
   const named = document.querySelector(`form [name="${option.replaceAll("-", "_")}"]`);
   const words = document.querySelector(`[data-option~="${option}"]`) || (named && named.labels[0]);
   return words ? `“${words.textContent.trim()}”` : `--${option} (on the command line)`;
 }
-export function inPageWords(text) {
-  return (text || "").split("\n").map((line) => line.replace(OPTION, (given, option, at) => (COMMAND.test(line.slice(0, at)) ? given : wordsOf(option)))).join("\n");
+function inPageLine(line) {
+  const said = line.replace(OPTION, (given, option, at) => (COMMAND.test(line.slice(0, at)) ? given : wordsOf(option)));
+  const group = line.match(/\bmilonga ([a-z-]+)/);
+  const page = group && document.querySelector(`.bar-pages [data-command="${group[1]}"]:not([aria-current=page])`);
+  return page ? `${said} (Here: the page “${page.textContent}”.)` : said;
 }
+export const inPageWords = (text) => (text || "").split("\n").map(inPageLine).join("\n");
 
 export class Fault extends Error {
   constructor(said, status) {
