@@ -485,15 +485,51 @@ MUTATIONS: tuple[Mutation, ...] = (
         "tests/audio/test_limiter.py",
         (
             "gain-not-smoothed",
-            "gain = _smooth(_released(_held(needed, ahead), release), ahead)",
-            "gain = _released(_held(needed, ahead), release)",
+            "smooth = _seen(_released(held, release), clip.n_samples, ahead, _average)",
+            "smooth = _released(held, release)",
             "The limiter distorts loud passages.",
         ),
         (
             "no-release",
-            "_released(_held(needed, ahead), release)",
-            "_held(needed, ahead)",
+            "_seen(_released(held, release), ",
+            "_seen(held, ",
             "The limiter pumps within single periods.",
+        ),
+    ),
+    *_faults(
+        "audio/reading/opening.py",
+        "tests/audio/reading/test_ogg.py",
+        (
+            "ogg-page-lost",
+            "if (lost := place - last.get(stream, place) - 1) > 0:",
+            "if (lost := place - last.get(stream, place) - 1) > 99:",
+            "A recording with a hole is used as if it were whole.",
+        ),
+        (
+            "ogg-page-damaged",
+            "if ogg_checksum(page[:22] + bytes(4) + page[26:]) != page[22:26]:",
+            "if False:",
+            "A damaged recording is used as if it were whole.",
+        ),
+    ),
+    *_faults(
+        "vocoders/inversion.py",
+        "tests/vocoders/test_griffin_lim.py",
+        (
+            "inverse-not-rounded",
+            "step * np.round(inverse / step)",
+            "inverse",
+            "Another number of threads plays another sound.",
+        ),
+    ),
+    *_faults(
+        "sounds/model/play_settings.py",
+        "tests/generators/sound/test_generator.py",
+        (
+            "short-likeness",
+            "if seconds < SHORTEST_S:",
+            "if seconds < 0:",
+            "A click is played again as 12 ms of anything.",
         ),
     ),
     *_faults(
@@ -539,8 +575,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         "tests/audio/test_resampling.py",
         (
             "length-off-by-one",
-            "length = round(clip.n_samples * rate / clip.sample_rate)",
-            "length = int(clip.n_samples * rate / clip.sample_rate)",
+            "length = round(samples.shape[1] * to / rate)",
+            "length = int(samples.shape[1] * to / rate)",
             "Stems of one song differ in length by a sample.",
         ),
         (
