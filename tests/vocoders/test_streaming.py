@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga.vocoders import VocoderError
-from milonga.vocoders.bigvgan import chunks
+from milonga.vocoders.bigvgan import chunks, generator
 from milonga.vocoders.bigvgan.chunks import block_reach, plan_chunk
 from milonga.vocoders.bigvgan.config import BigVGANConfig
 from milonga.vocoders.bigvgan.generator import BigVGANGenerator
@@ -51,10 +51,11 @@ SMALL = FULL | {
 
 def make(engine):
     torch.manual_seed(3)
-    generator = BigVGANGenerator(BigVGANConfig.from_dict(SMALL)).eval().requires_grad_(False)
-    return BigVGAN(generator, "cpu", engine=engine)
+    made = BigVGANGenerator(BigVGANConfig.from_dict(SMALL)).eval().requires_grad_(False)
+    return BigVGAN(made, "cpu", engine=engine)
 
 
+CONFIG = BigVGANConfig.from_dict(SMALL)
 VOCODERS = {name: make(name) for name in ("torch", "auto")}
 
 
@@ -91,6 +92,33 @@ def test_chunks_join_to_one_pass(engine, frames, chunk, batch):
     assert joined.shape == whole.shape
     # The requirement: 1e-5 of the peak; only the order of additions differs.
     assert np.abs(joined - whole).max(initial=0) <= 1e-5 * np.abs(whole).max(initial=0)
+
+
+@settings(max_examples=15, deadline=None)
+@given(frames=st.integers(1, 1500), batch=st.integers(1, 2), most=st.integers(1, 1 << 16))
+def test_a_processors_pieces_are_those_of_one_pass(frames, batch, most):
+    whole, plan = VOCODERS["torch"]._engine.generator, plan_chunk(CONFIG, 0, frames, frames)
+    mel = torch.randn(batch, 10, frames, generator=torch.Generator().manual_seed(frames))
+    with torch.inference_mode(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generator, "_PIECE", 1 << 40)
+        expected = whole.chunk(mel, plan)
+        patch.setattr(generator, "_PIECE", most)
+        found = whole.chunk(mel, plan)
+    # The requirement: 1e-5 of the peak; only the order of additions differs.
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+@given(
+    index=st.integers(0, 1), start=st.integers(0, 9999), size=st.integers(1, 99_999),
+    most=st.integers(1, 1 << 20),
+)  # fmt: skip
+def test_pieces_of_a_stage_cover_everything_once(index, start, size, most):
+    output = chunks.Span(start, start + size, start + size + 7)
+    pieces = list(chunks.pieces_of_stage(CONFIG, index, output, most))
+    assert [piece.start for piece in pieces] == [start, *(piece.stop for piece in pieces[:-1])]
+    assert pieces[-1].stop == output.stop
+    assert all(piece.size for piece in pieces)
 
 
 def test_one_pass_is_one_chunk_of_everything():

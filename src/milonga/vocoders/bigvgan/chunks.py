@@ -6,7 +6,10 @@ stage: the wide, expensive stages run at a low rate, where few extra samples suf
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
 
 from milonga.compute.convolutions.spans import Span
 from milonga.vocoders.bigvgan.config import BigVGANConfig
@@ -50,8 +53,13 @@ def block_reach(config: BigVGANConfig) -> int:
 
 def plan_chunk(config: BigVGANConfig, first: int, last: int, frames: int) -> ChunkPlan:
     """The plan for mel frames ``first`` to ``last`` of ``frames``."""
-    hop, reach = config.mel_spec.hop, block_reach(config)
-    output = Span(first * hop, last * hop, frames * hop)
+    hop = config.mel_spec.hop
+    return plan_output(config, Span(first * hop, last * hop, frames * hop))
+
+
+def plan_output(config: BigVGANConfig, output: Span) -> ChunkPlan:
+    """The plan for samples of the waveform."""
+    reach = block_reach(config)
     stages: list[Span] = []
     need = output.wider(POST_REACH)
     for rate, kernel in zip(
@@ -68,3 +76,22 @@ def _before_upsampling(span: Span, rate: int, kernel: int) -> Span:
     stop = (span.stop - 1 + padding) // rate + 1
     length = span.length // rate
     return Span(max(0, start), min(length, stop), length)
+
+
+def pieces_of_stage(config: BigVGANConfig, index: int, output: Span, most: int) -> Iterator[Span]:
+    """Divide samples of the waveform so that a stage's signal stays small.
+
+    Args:
+        config: of the generator.
+        index: of the stage.
+        output: samples of the waveform.
+        most: floats of the stage's signal; more where what it sees around a piece, which is
+            computed twice, would be more than a tenth.
+    """
+    before = prod(config.upsample_rates[: index + 1])
+    samples = max(most // config.width(index), 20 * block_reach(config))
+    size = samples * config.mel_spec.hop // before
+    count = max(1, round(output.size / size))
+    edges = [output.start + output.size * part // count for part in range(count + 1)]
+    for start, stop in pairwise(edges):
+        yield output.between(start, stop)

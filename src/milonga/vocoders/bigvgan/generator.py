@@ -7,7 +7,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import torch
@@ -16,8 +16,16 @@ from torch.nn import functional
 
 from milonga.compute.convolutions.kernels.half_band import HALF_BAND
 from milonga.compute.convolutions.spans import Span
-from milonga.vocoders.bigvgan.chunks import ChunkPlan, plan_chunk
+from milonga.vocoders.bigvgan.chunks import (
+    ChunkPlan,
+    pieces_of_stage,
+    plan_chunk,
+    plan_output,
+)
 from milonga.vocoders.bigvgan.config import BigVGANConfig
+
+_PIECE = 1 << 19
+"""Floats of a signal that a processor computes at once."""
 
 _TINY = 1e-9
 """Added to an amplitude before dividing by it, as the published weights were trained."""
@@ -216,19 +224,33 @@ class BigVGANGenerator(nn.Module):
 
     def chunk(self, mel: Tensor, plan: ChunkPlan) -> Tensor:
         """The waveform of ``plan.output`` from the mel frames ``plan.mel``."""
-        x, span = _crop(self.conv_pre(mel), plan.mel, plan.pre), plan.pre
-        for index, rate in enumerate(self.config.upsample_rates):
-            up, blocks = self.stage(index)
-            x = up(x)
-            start = span.start * rate
-            span = Span(start, start + x.shape[2], span.length * rate)
-            x, span = _crop(x, span, plan.stages[index]), plan.stages[index]
+        before = _crop(self.conv_pre(mel), plan.mel, plan.pre)
+        # A processor is quicker with signals that stay in its cache.
+        small = mel.device.type == "cpu" and not torch.is_grad_enabled()
+        most = _PIECE if small else plan.output.size * self.config.channels
+        found = list(self._from_stage(0, before, plan.pre, plan.output, most))
+        return torch.cat(found, dim=2) if len(found) > 1 else found[0]
+
+    def _from_stage(
+        self, index: int, before: Tensor, have: Span, output: Span, most: int
+    ) -> Iterator[Tensor]:
+        """The waveform from the samples ``have`` before a stage, in pieces whose signals have
+        ``most`` floats."""
+        if index == len(self.config.upsample_rates):
+            x = _crop(self.conv_post(self.activation_post(before)), have, output)
+            yield torch.tanh(x) if self.config.final_tanh else x.clamp(-1.0, 1.0)
+            return
+        rate, (up, blocks) = self.config.upsample_rates[index], self.stage(index)
+        for piece in pieces_of_stage(self.config, index, output, most):
+            plan = plan_output(self.config, piece)
+            seen, span = plan.stages[index - 1] if index else plan.pre, plan.stages[index]
+            x = up(_crop(before, have, seen))
+            start = seen.start * rate
+            x = _crop(x, Span(start, start + x.shape[2], seen.length * rate), span)
             total = blocks[0](x)
             for block in blocks[1:]:
                 total = total + block(x)
-            x = total / len(blocks)
-        x = _crop(self.conv_post(self.activation_post(x)), span, plan.output)
-        return torch.tanh(x) if self.config.final_tanh else x.clamp(-1.0, 1.0)
+            yield from self._from_stage(index + 1, total / len(blocks), span, piece, most)
 
 
 def _crop(x: Tensor, have: Span, want: Span) -> Tensor:
