@@ -82,11 +82,12 @@ def drum_peak(kit: int, drum: int) -> float:
 
 def _rendered(part: ScorePart, notes: Sequence[Note], start_s: float, end_s: float) -> Samples:
     import midirenderer
-    import soundfile
+    from scipy.io import wavfile
 
     wave = midirenderer.render_wave_from(_soundfont(), _midi_file(part, notes, start_s, end_s))
-    samples, _ = soundfile.read(io.BytesIO(wave), dtype="float32", always_2d=True)
-    return np.ascontiguousarray(samples.T)
+    # 16 bits. libsndfile would read memory by calling Python, where an interrupt would be lost.
+    _, samples = wavfile.read(io.BytesIO(wave))
+    return np.ascontiguousarray(samples.T, np.float32) / np.float32(1 << 15)
 
 
 def _midi_file(part: ScorePart, notes: Sequence[Note], start_s: float, end_s: float) -> bytes:
