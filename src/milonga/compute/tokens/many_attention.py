@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
+from milonga.compute.convolutions.kernels.digits import emit_word
 from milonga.compute.convolutions.kernels.emit import FLOAT, INT, POINTER, Value
 from milonga.compute.tokens.vectors import LANES, Kind, Vectors
 
@@ -209,9 +210,7 @@ def _emit_tile(module: ir.Module, heads: ManyHeads, m: int) -> ir.Function:
         return e._intrinsic("llvm.x86.avx512bf16.dpbf16ps.512", e.floats(), [total, x, y])
 
     def spread(pointer: Value) -> Value:
-        blank = ir.Constant(whole, ir.Undefined)
-        first = b.insert_element(blank, b.load(pointer, typ=_I32, align=4), e.i32(0))
-        return numbers(b.shuffle_vector(first, blank, ir.Constant(whole, [0] * LANES)))
+        return numbers(emit_word(e, pointer, LANES))
 
     def load(pointer: Value) -> Value:
         return numbers(b.load(pointer, typ=whole, align=4))

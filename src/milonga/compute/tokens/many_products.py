@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 
+from milonga.compute.convolutions.kernels.digits import emit_dot, emit_word
 from milonga.compute.convolutions.kernels.emit import FLOAT, INT, POINTER, Value
 from milonga.compute.tokens.vectors import LANES, Vectors
 
@@ -183,7 +184,7 @@ def _emit_pack(module: ir.Module) -> ir.Function:
         for v in range(_VECTORS):
             found = ir.Constant(whole, [0] * LANES)
             for four in range(GROUP // 4):
-                found = _dot(e, found, ones, _whole(e, base, (four * _VECTORS + v) * 64))
+                found = emit_dot(e, found, ones, _whole(e, base, (four * _VECTORS + v) * 64))
             found = b.mul(found, ir.Constant(whole, [-_ZERO] * LANES))
             b.store(found, e.byte(sums, e.index(64 * v)), align=4)
 
@@ -210,8 +211,10 @@ def _emit_tile(module: ir.Module, m: int) -> ir.Function:
         for four in range(GROUP // 4):
             weights = [_whole(e, base, (four * _VECTORS + v) * 64) for v in range(_VECTORS)]
             place = b.add(k, e.index(4 * four))
-            taken = [_spread_bytes(e, e.byte(x, place)) for x in xs]
-            sums = [_dot(e, s, taken[j], weights[v]) for s, (j, v) in zip(sums, both, strict=True)]
+            taken = [emit_word(e, e.byte(x, place), LANES) for x in xs]
+            sums = [
+                emit_dot(e, s, taken[j], weights[v]) for s, (j, v) in zip(sums, both, strict=True)
+            ]
         gains = [e.spread(e.number(e.at(scale, index))) for scale in scales]
         return [e.fma(b.sitofp(s, e.floats()), gains[j], total)
                 for s, total, (j, _) in zip(sums, totals, both, strict=True)]  # fmt: skip
@@ -250,15 +253,3 @@ def _emit_tile(module: ir.Module, m: int) -> ir.Function:
 
 def _whole(e: Vectors, base: Value, offset: int) -> Value:
     return e.b.load(e.byte(base, e.index(offset)), typ=ir.VectorType(_I32, LANES), align=4)
-
-
-def _spread_bytes(e: Vectors, pointer: Value) -> Value:
-    """Four bytes, everywhere."""
-    kind = ir.VectorType(_I32, LANES)
-    blank = ir.Constant(kind, ir.Undefined)
-    first = e.b.insert_element(blank, e.b.load(pointer, typ=_I32, align=1), e.i32(0))
-    return e.b.shuffle_vector(first, blank, ir.Constant(kind, [0] * LANES))
-
-
-def _dot(e: Vectors, total: Value, unsigned: Value, signed: Value) -> Value:
-    return e._intrinsic("llvm.x86.avx512.vpdpbusd.512", total.type, [total, unsigned, signed])

@@ -20,6 +20,14 @@ def can_dot() -> bool:
     return any(processor.has(feature) for feature, _, _ in _INSTRUCTIONS)
 
 
+def emit_word(e: Emitter, place: Value, lanes: int) -> Value:
+    """The four bytes at a place, in each of so many words."""
+    words = ir.VectorType(ir.IntType(32), lanes)
+    blank, number = ir.Constant(words, ir.Undefined), e.b.load(place, typ=ir.IntType(32), align=1)
+    first = e.b.insert_element(blank, number, e.i32(0))
+    return e.b.shuffle_vector(first, blank, ir.Constant(words, [0] * lanes))
+
+
 def emit_dot(e: Emitter, total: Value, unsigned: Value, signed: Value) -> Value:
     """``total`` plus the products of the four bytes of each word, summed.
 

@@ -108,6 +108,10 @@ class Emitter:
             function = ir.Function(module, kind, name)
         return self.b.call(function, values)
 
+    def ceil_div(self, a: Value, b: Value) -> Value:
+        """``a / b`` of integers from 0 on, rounded up."""
+        return self.b.sdiv(self.b.add(a, self.b.sub(b, self.index(1))), b)
+
     def min(self, a: Value, b: Value) -> Value:
         return self.b.select(self.b.icmp_signed("<", a, b), a, b)
 

@@ -18,7 +18,7 @@ from llvmlite import ir
 
 from milonga.compute import processor
 from milonga.compute.convolutions.kernels.compile import Kernel, compile_module, kernel_of
-from milonga.compute.convolutions.kernels.digits import can_dot, emit_dot
+from milonga.compute.convolutions.kernels.digits import can_dot, emit_dot, emit_word
 from milonga.compute.convolutions.kernels.elementwise import hyperbolic_tangent, sigmoid
 from milonga.compute.convolutions.kernels.emit import BYTE, INT, POINTER, Emitter, Value
 from milonga.compute.convolutions.kernels.gemm import ARGS as GEMM_ARGS
@@ -212,19 +212,13 @@ def _digit_group(e: Emitter) -> Group:
     def every(number: int) -> Value:
         return ir.Constant(words, [number] * UNITS)
 
-    def word(place: Value) -> Value:
-        first = b.insert_element(
-            ir.Constant(words, ir.Undefined), b.load(place, typ=ir.IntType(32), align=4), e.i32(0)
-        )
-        return b.shuffle_vector(first, ir.Constant(words, ir.Undefined), zero)
-
     def group(start: Value, totals: list[Value]) -> list[Value]:
         def eight(k: Value, sums: list[Value]) -> list[Value]:
             sums = list(sums)
             line = b.gep(a["weights"], [b.mul(k, e.index(DIGITS_BYTES // 8))], source_etype=BYTE)
             # Four outputs in a word, their high and their low digits.
             outputs = [
-                [word(b.gep(a["digits"], [b.add(k, place)], source_etype=BYTE))
+                [emit_word(e, b.gep(a["digits"], [b.add(k, place)], source_etype=BYTE), UNITS)
                  for place in (e.index(4 * half), b.add(a["size"], e.index(4 * half)))]
                 for half in range(2)
             ]  # fmt: skip

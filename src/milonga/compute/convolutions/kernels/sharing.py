@@ -148,8 +148,8 @@ def _emit_take(module: ir.Module) -> ir.Function:
     b.cbranch(b.icmp_signed("<", first, total), within, after)
     b.position_at_end(within)
     left = b.sub(total, first)
-    piece = e.max(smallest, _ceil_div(e, left, share))
-    piece = e.min(left, b.mul(_ceil_div(e, piece, grain), grain))
+    piece = e.max(smallest, e.ceil_div(left, share))
+    piece = e.min(left, b.mul(e.ceil_div(piece, grain), grain))
     last = b.add(first, piece)
     b.cbranch(_swap(e, following, first, last), work, head)
     b.position_at_end(work)
@@ -158,10 +158,6 @@ def _emit_take(module: ir.Module) -> ir.Function:
     b.position_at_end(after)
     b.atomic_rmw("add", _word(e, job, Job.ENDED), e.index(1), "seq_cst")
     return e.finish()
-
-
-def _ceil_div(e: Emitter, a: Value, b: Value) -> Value:
-    return e.b.sdiv(e.b.add(a, e.b.sub(b, e.index(1))), b)
 
 
 def _emit_post(module: ir.Module) -> None:

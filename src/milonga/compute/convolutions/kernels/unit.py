@@ -134,7 +134,7 @@ def _emit_filtered(module: ir.Module, unit: Unit, filtering: Filtering) -> None:
         last = e.min(e.b.add(first, block), a["last"])
         count = e.b.sub(last, first)
         base = e.b.mul(e.b.sdiv(first, dilation), of_group)
-        covered = e.b.mul(_ceil_div(e, count, dilation), of_group)
+        covered = e.b.mul(e.ceil_div(count, dilation), of_group)
         source, length, lead = a["x"], a["x_rows"], e.index(0)
         if unit.before != "none":
             reach = e.b.mul(dilation, e.index(unit.taps - 1))
@@ -275,9 +275,5 @@ def _spaced(e: Emitter, channels: Value) -> Value:
     return e.b.add(channels, e.index(SPACING))
 
 
-def _ceil_div(e: Emitter, a: Value, b: Value) -> Value:
-    return e.b.sdiv(e.b.add(a, e.b.sub(b, e.index(1))), b)
-
-
 def _rounded_up(e: Emitter, a: Value, step: int) -> Value:
-    return e.b.mul(_ceil_div(e, a, e.index(step)), e.index(step))
+    return e.b.mul(e.ceil_div(a, e.index(step)), e.index(step))
