@@ -15,7 +15,7 @@ import numpy as np
 from milonga.compute import processor
 from milonga.compute.convolutions.workers import Workers
 from milonga.compute.tokens.many import ManyRows
-from milonga.compute.tokens.memory import FastMemory, pack
+from milonga.compute.tokens.memory import FastMemory, pack, where
 from milonga.compute.tokens.plain import Memory, normed, text_memory
 
 if TYPE_CHECKING:
@@ -170,13 +170,13 @@ class _Step:
 
         return _words(
             PRODUCT, kind=self._kinds.index(kind_of(matrix)), first=0, last=matrix.outer,
-            **self._pieces(matrix.outer), x=_at(x), x_row=x.shape[1], inner=matrix.inner,
-            weight=_at(matrix.weight),
+            **self._pieces(matrix.outer), x=where(x), x_row=x.shape[1], inner=matrix.inner,
+            weight=where(matrix.weight),
             w_row=matrix.weight.stride(0) * matrix.weight.element_size(),
-            scale=_at(matrix.scale), out=_at(out), out_row=out.shape[1],
-            norm=_at(norm.weight if norm else None),
-            norm_bias=_at(norm.bias if norm else None),
-            bias=_at(matrix.bias), activation=int(active), onto=_at(onto),
+            scale=where(matrix.scale), out=where(out), out_row=out.shape[1],
+            norm=where(norm.weight if norm else None),
+            norm_bias=where(norm.bias if norm else None),
+            bias=where(matrix.bias), activation=int(active), onto=where(onto),
             onto_row=0 if onto is None else onto.shape[1],
         )  # fmt: skip
 
@@ -193,12 +193,12 @@ class _Step:
 
         heads, width, step = self._known.heads, self._known.width, 4
         return _words(
-            ATTENTION, kind=-1, pieces=self.rows * heads, heads=heads, query=_at(joined),
-            key=_at(joined) + step * width if own else 0,
-            value=_at(joined) + 2 * step * width if own else 0, row=joined.shape[1],
-            keys=_at(keys), values=_at(values), lengths=lengths.ctypes.data,
+            ATTENTION, kind=-1, pieces=self.rows * heads, heads=heads, query=where(joined),
+            key=where(joined) + step * width if own else 0,
+            value=where(joined) + 2 * step * width if own else 0, row=joined.shape[1],
+            keys=where(keys), values=where(values), lengths=lengths.ctypes.data,
             slots=slots.ctypes.data, key_bytes=keys[0, 0].numel() * keys.element_size(),
-            value_bytes=values[0, 0].numel() * values.element_size(), out=_at(self._seen),
+            value_bytes=values[0, 0].numel() * values.element_size(), out=where(self._seen),
             out_row=width,
         )  # fmt: skip
 
@@ -213,8 +213,8 @@ class _Step:
         odds = known.odds
         changed = {
             **self._pieces(last - first), "last": last - first,
-            "weight": _at(odds.weight[first:]),
-            "scale": 0 if odds.scale is None else _at(odds.scale[first:]),
+            "weight": where(odds.weight[first:]),
+            "scale": 0 if odds.scale is None else where(odds.scale[first:]),
         }  # fmt: skip
         for name, value in changed.items():
             self._operations_[-1, PRODUCT.index(name)] = value
@@ -223,7 +223,7 @@ class _Step:
         """Work as one of the threads."""
         function(
             self._operations_.ctypes.data, len(self._operations_), self._counters.ctypes.data,
-            _at(self._scratch[worker]), _at(self._scores[worker]), self.rows,
+            where(self._scratch[worker]), where(self._scores[worker]), self.rows,
         )  # fmt: skip
 
 
@@ -231,10 +231,6 @@ def _ours(memory: Memory) -> FastMemory:
     if not isinstance(memory, FastMemory):
         raise TypeError("This memory is of another decoder.")
     return memory
-
-
-def _at(tensor: torch.Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()
 
 
 def _words(names: Sequence[str], **values: int) -> np.ndarray[Any, Any]:
@@ -279,14 +275,13 @@ def compiled(
     kinds: tuple[Kind, ...], head: int, memory: Kind, eps: float, unroll: int
 ) -> Callable[..., None]:
     """The compiled function for decoders of a kind, on this processor as it is now."""
-    there = frozenset(name for name, on in processor.features().items() if on)
-    return _compiled(kinds, head, memory, eps, unroll, there)
+    return _compiled(kinds, head, memory, eps, unroll, processor.target())
 
 
 @functools.lru_cache(16)
 def _compiled(
     kinds: tuple[Kind, ...], head: int, memory: Kind, eps: float, unroll: int,
-    there: frozenset[str],
+    target: str,
 ) -> Callable[..., None]:  # fmt: skip
     from milonga.compute.convolutions.kernels.compile import (
         compile_module,

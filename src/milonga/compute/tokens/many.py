@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from milonga.compute import processor
 from milonga.compute.convolutions.workers import Workers
 from milonga.compute.products.precision import why_slow
+from milonga.compute.tokens.memory import where
 from milonga.compute.tokens.plain import normed, read, seen_whole, texted
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class ManyRows:
             self._pair = 2 if short else 1
             self._kernels = _compiled(
                 description.head_width, "bfloat16" if short else "float32", description.eps,
-                kept, self._rounds, _there(),
+                kept, self._rounds, processor.target(),
             )  # fmt: skip
 
     def read(self, embedded: torch.Tensor, memory: FastMemory) -> torch.Tensor:
@@ -156,9 +157,10 @@ class ManyRows:
 
         def rounding(first: int, last: int, worker: int) -> None:
             kernels["round"](
-                _at(x) + 4 * inner * first, last - first, inner, _at(norm.weight if norm else None),
-                _at(norm.bias if norm else None), int(activate), _at(scratch[worker]),
-                _at(rounded) + inner * first, _at(scales) + 4 * (inner // GROUP) * first,
+                where(x) + 4 * inner * first, last - first, inner,
+                where(norm.weight if norm else None),
+                where(norm.bias if norm else None), int(activate), where(scratch[worker]),
+                where(rounded) + inner * first, where(scales) + 4 * (inner // GROUP) * first,
             )  # fmt: skip
 
         self._workers.run(rows, _GRAIN, rounding)
@@ -166,9 +168,10 @@ class ManyRows:
 
         def strips(first: int, last: int, worker: int) -> None:
             kernels["many_product"](
-                _at(rounded), _at(scales), rows, inner, _at(matrix.weight), _at(matrix.scale),
-                _at(matrix.bias), STRIP * first, STRIP * last, _at(out), matrix.outer,
-                _at(out) if onto else 0, _at(packed[worker]),
+                where(rounded), where(scales), rows, inner, where(matrix.weight),
+                where(matrix.scale),
+                where(matrix.bias), STRIP * first, STRIP * last, where(out), matrix.outer,
+                where(out) if onto else 0, where(packed[worker]),
             )  # fmt: skip
 
         self._workers.run(matrix.outer // STRIP, 1, strips)
@@ -199,20 +202,25 @@ class ManyRows:
             found, shares = scores[worker]
             for index in range(first, last):
                 number, lane = divmod(index, known.heads)
-                query = _at(joined) + 4 * (number * places * row + lane * head)
+                query = where(joined) + 4 * (number * places * row + lane * head)
                 if kept is not None:
                     kernels["keep_head"](
                         query + 4 * width, query + 8 * width, row, places,
-                        *(_at(one[number, lane]) for one in kept),
+                        *(where(one[number, lane]) for one in kept),
                     )  # fmt: skip
                 kernels["pack_head"](
-                    query + 4 * width, query + 8 * width, row, places, _at(keys), _at(values)
+                    query + 4 * width,
+                    query + 8 * width,
+                    row,
+                    places,
+                    where(keys),
+                    where(values),
                 )
                 kernels["attend"](
                     query + 4 * begin * row, row, 0, places - begin, begin, places,
-                    int(kept is not None), _at(keys), _at(values), _at(queries[worker]),
-                    _at(found), _at(shares),
-                    _at(out) + 4 * (number * (places - begin) * width + lane * head), width,
+                    int(kept is not None), where(keys), where(values), where(queries[worker]),
+                    where(found), where(shares),
+                    where(out) + 4 * (number * (places - begin) * width + lane * head), width,
                 )  # fmt: skip
 
         self._workers.run(rows * known.heads, 1, attend)
@@ -245,17 +253,9 @@ def _rounds(description: Description) -> bool:
     )
 
 
-def _at(tensor: torch.Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()
-
-
-def _there() -> frozenset[str]:
-    return frozenset(name for name, on in processor.features().items() if on)
-
-
 @functools.lru_cache(16)
 def _compiled(
-    head: int, kind: Kind, eps: float, kept: Kind, rounds: bool, there: frozenset[str]
+    head: int, kind: Kind, eps: float, kept: Kind, rounds: bool, target: str
 ) -> dict[str, Callable[..., None]]:
     from llvmlite import ir
 

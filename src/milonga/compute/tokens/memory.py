@@ -66,3 +66,8 @@ def pack(keys: torch.Tensor, target: torch.Tensor) -> None:
     blocks = -(-places // 16)
     padded = torch.nn.functional.pad(keys, (0, 0, 0, blocks * 16 - places))
     target[:, :, :blocks] = padded.view(rows, heads, blocks, 16, width).transpose(3, 4)
+
+
+def where(tensor: torch.Tensor | None) -> int:
+    """The address of a tensor's numbers for a kernel; 0 for none."""
+    return 0 if tensor is None else tensor.data_ptr()
