@@ -11,7 +11,7 @@ from llvmlite import ir
 
 from milonga.compute.convolutions.kernels.compile import compile_module, kernel_of
 from milonga.compute.convolutions.kernels.emit import INT, Emitter
-from milonga.compute.convolutions.kernels.sharing import CALL
+from milonga.compute.convolutions.kernels.sharing import CALL, Board
 from milonga.compute.convolutions.workers import Workers
 
 
@@ -64,6 +64,19 @@ def test_threads_that_went_to_sleep_are_woken():
         time.sleep(pause)
         seen, _ = spread(workers, 500, 1)
         assert (seen == 1).all()
+
+
+def test_threads_that_outlive_their_workers_write_into_nobodys_memory():
+    # A thread goes to sleep up to some milliseconds after the last range, and says so on the board.
+    overwritten = 0
+    for _ in range(100):
+        workers = Workers(2)
+        spread(workers, 500, 1)
+        del workers
+        others = [np.ones(Board.AWAKE + 2 * Board.EACH, np.int64) for _ in range(4)]
+        time.sleep(0.002)
+        overwritten += sum((words != 1).any() for words in others)
+    assert overwritten == 0
 
 
 def test_callers_take_turns():

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milonga.compute.convolutions.kernels.compile import Kernel, address_of
-from milonga.compute.convolutions.kernels.sharing import Board, Job, sharing
+from milonga.compute.convolutions.kernels.sharing import Board, Job, Sharing, sharing
 
 _SHARE, _SMALLEST = 2, 16
 """A piece is half of what would be left for each thread, down to a 16th of its whole share: so all
@@ -102,7 +102,7 @@ class Workers:
             try:
                 code.post(board, address)
                 for worker in self._asleep(threads):
-                    self._pool.submit(code.serve, board, worker, before + 1, _LOOKS)
+                    self._pool.submit(_serve, code, self._board, worker, before + 1)
                     sent.add(worker)
             finally:
                 # Also where it is interrupted: the others read this memory until they have ended.
@@ -117,3 +117,15 @@ class Workers:
         """The threads that were asleep when the last job came."""
         words = self._board[Board.AWAKE + 1 :: Board.EACH]
         return {worker for worker in range(1, threads) if words[worker]}
+
+
+def _serve(code: Sharing, board: Words, worker: int, number: int) -> None:
+    """Take part in jobs; the board is kept for as long, since the thread may outlive the workers.
+
+    Args:
+        code: that does it.
+        board: where jobs are told.
+        worker: which thread this is.
+        number: of the first job.
+    """
+    code.serve(board.ctypes.data, worker, number, _LOOKS)
