@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from milonga.analysis.checks.glitches import click_count, gap_count, longest_still
+from milonga.analysis.checks.glitches import click_count, longest_still
 from milonga.analysis.checks.levels import dbfs, framed, level_db, mean_square
 from milonga.analysis.checks.loops import has_gaps, is_steady, stuck_loop
 from milonga.analysis.checks.returns import Heard, Return
@@ -40,7 +40,6 @@ _ANTIPHASE = -0.9
 _QUIETEST_CLIPPED, _SQUARE_SHARE = 0.02, 0.3
 _CLICKS, _CLICKS_PER_S = 20, 1.5
 _DROPOUTS = 3
-_DROPOUT_S, _GAP_S = (0.002, 0.3), (0.3, math.inf)
 _STILL_S, _STILL_SHARE, _STILL_FROM_S = 2.5, 0.2, 0.3
 
 
@@ -75,7 +74,7 @@ def defects(
         heard = heard or Heard(clip)
         loop = _loop(heard)
         found += [_clipping(clip), _offset(clip), _dead_channel(clip), loop]
-        found += [_channel_that_dies(clip), _antiphase(clip), _clicks(heard), _dropouts(clip)]
+        found += [_channel_that_dies(clip), _antiphase(clip), _clicks(heard), _dropouts(heard)]
         if loop is None:
             found.append(_frozen(heard))
     return tuple(finding for finding in found if finding is not None)
@@ -242,9 +241,9 @@ def _channel_that_dies(clip: Clip) -> Defect | None:
 def _antiphase(clip: Clip) -> Defect | None:
     if clip.channels != 2:
         return None
-    left, right = clip.samples.astype(np.float64)
-    level = math.sqrt(float(left @ left) * float(right @ right))
-    correlation = float(left @ right) / level if level > 0 else 0.0
+    level = math.sqrt(float(np.prod(mean_square(clip.samples))))
+    shared = np.einsum("i,i->", *clip.samples, dtype=np.float64) / clip.n_samples
+    correlation = float(shared) / level if level > 0 else 0.0
     if correlation > _ANTIPHASE:
         return None
     message = f"Its channels are in antiphase (correlation {correlation:.2f}): in mono it vanishes."
@@ -258,9 +257,8 @@ def _clicks(heard: Heard) -> Defect | None:
     return Defect(code="clicks", message=f"It has {count} clicks.", value=float(count))
 
 
-def _dropouts(clip: Clip) -> Defect | None:
-    count = gap_count(clip.samples, clip.sample_rate, *_DROPOUT_S)
-    count += gap_count(clip.samples, clip.sample_rate, *_GAP_S)
+def _dropouts(heard: Heard) -> Defect | None:
+    count = len(heard.gaps)
     if count < _DROPOUTS:
         return None
     message = f"The sound drops out {count} times."

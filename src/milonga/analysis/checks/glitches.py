@@ -6,9 +6,12 @@ Where each line lies was read from the 164 recordings of sonic-pi and Asterisk: 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from milonga.analysis.checks.levels import mean_square
 from milonga.analysis.checks.runs import runs
 from milonga.analysis.filters import mel_bank
 from milonga.analysis.spectra import decibels, magnitudes
@@ -17,7 +20,7 @@ Floats = NDArray[np.float32]
 
 _BLOCK, _RANK = 64, 8
 _STANDS_OUT, _AUDIBLE, _REGULAR = 10.0, 0.02, 0.25
-_BESIDE_S = 0.005
+_GAP_S, _BESIDE_S = 0.002, 0.005
 _LOUD, _NOTHING = 0.1, 1e-6
 _FRAME_S, _APART = 0.04, 4
 _BANDS, _HEARD_DB, _RANGE_DB, _STILL_DB = 24, 50.0, 60.0, 0.5
@@ -45,25 +48,32 @@ def click_count(mono: Floats) -> int:
     return len(places)
 
 
-def gap_count(samples: Floats, sample_rate: int, shortest_s: float, longest_s: float) -> int:
-    """Count stretches of digital silence that cut into sound at both ends.
+def gap_lengths(samples: Floats, sample_rate: int) -> NDArray[np.int64]:
+    """Measure stretches of digital silence of 2 ms and more that cut into sound at both ends.
 
     Args:
         samples: ``[channels, time]``.
         sample_rate: samples per second.
-        shortest_s: shorter ones don't count.
-        longest_s: ones of this length and longer don't count.
+
+    Returns:
+        Their lengths in samples, ``[gaps]``.
     """
-    level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+    level = math.sqrt(float(mean_square(samples).mean()))
     beside = max(1, round(_BESIDE_S * sample_rate))
-    count = 0
-    for start, stop in runs(np.abs(samples).max(axis=0) < _NOTHING).tolist():
-        within = shortest_s * sample_rate <= stop - start < longest_s * sample_rate
-        if not within or start < beside or stop + beside > samples.shape[1]:
+    nothing = np.ones(samples.shape[1], np.bool_)
+    for channel in samples:
+        nothing &= channel < _NOTHING
+        nothing &= channel > -_NOTHING
+    found = runs(nothing)
+    found = found[np.diff(found)[:, 0] >= _GAP_S * sample_rate]
+    lengths = []
+    for start, stop in found.tolist():
+        if start < beside or stop + beside > samples.shape[1]:
             continue
         ends = samples[:, start - beside : start], samples[:, stop : stop + beside]
-        count += min(float(np.sqrt(np.mean(np.square(end)))) for end in ends) > _LOUD * level
-    return count
+        if min(math.sqrt(float(mean_square(end).mean())) for end in ends) > _LOUD * level:
+            lengths.append(stop - start)
+    return np.array(lengths, np.int64)
 
 
 def longest_still(mono: Floats, sample_rate: int) -> tuple[float, float]:

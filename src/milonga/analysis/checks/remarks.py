@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from milonga.analysis.checks.defects import Defect, defects
-from milonga.analysis.checks.glitches import gap_count
 from milonga.analysis.checks.levels import framed, mean_square
 from milonga.analysis.checks.loops import has_gaps, is_steady
 from milonga.analysis.checks.noise import noise_share, steady_tones
@@ -62,7 +61,7 @@ def _shares(heard: Heard) -> list[tuple[Defect, float]]:
     clip = heard.clip
     if clip.seconds < _LEAST_S or clip.peak < _QUIETEST:
         return []
-    others = [_gap(clip), _pattern(heard), _end(clip)]
+    others = [_gap(heard), _pattern(heard), _end(clip)]
     return [
         *_noise(heard),
         *_tone(heard),
@@ -96,8 +95,8 @@ def _is_multiple(hertz: float, mains: float) -> bool:
     return 1 <= round(hertz / mains) <= 4 and abs(math.remainder(hertz, mains)) <= _STRAY_HZ
 
 
-def _gap(clip: Clip) -> Defect | None:
-    count = gap_count(clip.samples, clip.sample_rate, _GAP_S, math.inf)
+def _gap(heard: Heard) -> Defect | None:
+    count = int(np.count_nonzero(heard.gaps >= _GAP_S * heard.clip.sample_rate))
     # More of them are a defect.
     if not 0 < count < _GAPS:
         return None

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from milonga.analysis.checks.glitches import gap_lengths
 from milonga.analysis.checks.loops import Loop
 from milonga.analysis.checks.runs import runs
 from milonga.analysis.filters import fast_length
@@ -70,6 +71,11 @@ class Heard:
     def again(self) -> Return | None:
         """What ``longest_return`` finds."""
         return longest_return(self.mono, self.clip.sample_rate)
+
+    @cached_property
+    def gaps(self) -> NDArray[np.int64]:
+        """What ``gap_lengths`` finds."""
+        return gap_lengths(self.clip.samples, self.clip.sample_rate)
 
 
 def longest_return(mono: Floats, sample_rate: int) -> Return | None:
