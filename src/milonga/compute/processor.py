@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import platform
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 _off: tuple[str, ...] = ()
+
+_ARM = {
+    "bf16": ("bf16", "FEAT_BF16"),
+    "dotprod": ("asimddp", "FEAT_DotProd"),
+    "i8mm": ("i8mm", "FEAT_I8MM"),
+}
+"""Features that LLVM knows but doesn't look for on ARM: their names in Linux and macOS.
+
+Source: the kernel's "ARM64 ELF hwcaps"; Apple's "Determining instruction set characteristics"."""
+
+_CPUINFO = Path("/proc/cpuinfo")
 
 
 def machine() -> str:
@@ -36,7 +50,31 @@ def features() -> dict[str, bool]:
 def _host_features() -> dict[str, bool]:
     import llvmlite.binding as llvm
 
-    return dict(llvm.get_host_cpu_features().items())
+    found = dict(llvm.get_host_cpu_features().items())
+    if machine() == "arm64":
+        found |= dict.fromkeys(_found_on_arm(), True)
+    return found
+
+
+def _found_on_arm() -> set[str]:
+    if sys.platform == "darwin":
+        return {name for name, (_, apples) in _ARM.items() if _has_apples(apples)}
+    try:
+        text = _CPUINFO.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return set()
+    # Cores may differ: only what all of them can do.
+    cores = [set(line.split()) for line in text.splitlines() if line.startswith("Features")]
+    there = set.intersection(*cores) if cores else set()
+    return {name for name, (linux, _) in _ARM.items() if linux in there}
+
+
+def _has_apples(feature: str) -> bool:
+    found, size = ctypes.c_int(0), ctypes.c_size_t(ctypes.sizeof(ctypes.c_int))
+    failed = ctypes.CDLL(None).sysctlbyname(
+        f"hw.optional.arm.{feature}".encode(), ctypes.byref(found), ctypes.byref(size), None, 0
+    )
+    return not failed and bool(found.value)
 
 
 def target() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Literal, get_args
 
 from milonga.compute import processor
@@ -32,6 +33,9 @@ _WORDS = {
 def why_slow(precision: Precision) -> str | None:
     """Explain why this processor is no quicker at a precision than at float32; None if it is."""
     needed = _NEEDED.get(precision, ())
+    if precision == "bfloat16" and sys.platform == "darwin":
+        # Those of float32 come from Apple's own library.
+        return "torch has no quick bfloat16 products for a Mac's processor"
     if not needed or any(processor.has(feature) for feature in needed):
         return None
     try:
