@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -118,6 +122,25 @@ def test_a_processor_without_the_instructions_computes_the_same(made_for):
     whole, scale = quantise_weight(w)
     expected = x @ (whole.float() * scale[:, None]).T
     assert torch.allclose(found, expected, rtol=1e-5, atol=1e-4)
+
+
+def test_processors_for_which_onednn_has_no_bfloat16_compute_it_all_the_same():
+    # oneDNN looks once in a process: here, for a processor of before AVX-512, as in most laptops.
+    script = """
+import torch
+from milonga.compute import processor
+from milonga.compute.products.linear import make_linear
+torch.manual_seed(0)
+x, w = torch.randn(30, 128), torch.randn(40, 128)
+with processor.without("avx512", "avxvnni", "amx"):
+    for precision in ("float32", "bfloat16", "int8"):
+        for made_for in ("few", "many"):
+            found = make_linear(w, None, precision, made_for)(x)
+            assert (found - x @ w.T).norm() / (x @ w.T).norm() < 2e-2, (precision, made_for)
+"""
+    env = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_without_onednn_plain_products_compute_the_same(monkeypatch):

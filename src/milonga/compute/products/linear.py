@@ -70,7 +70,7 @@ class FloatProduct(Product):
         weight = weight.detach().to(self._dtype)
         if self._bias is not None:
             self._bias = self._bias.to(self._dtype)
-        self._packed = can_pack() and weight.numel() > 0
+        self._packed = can_pack(self._dtype) and weight.numel() > 0
         if self._packed:
             hint = _FEW if rows == "few" else _MANY
             weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), hint)
@@ -159,9 +159,12 @@ class WideningProduct(Product):
         return torch._int_mm(signed, self._weight.T).float().mul_(self._scale).mul_(scale)
 
 
-def can_pack() -> bool:
-    """Tell if this build of torch has oneDNN's products."""
-    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+def can_pack(kind: torch.dtype = torch.float32) -> bool:
+    """Tell if this build of torch has oneDNN's products, of this type on this processor."""
+    there = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+    if kind == torch.bfloat16:
+        return there and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return there
 
 
 def make_linear(
