@@ -16,6 +16,7 @@ from diffusers import (
 from diffusers.pipelines.stable_audio_3 import pipeline_stable_audio_3_audio2audio as variations
 from safetensors.torch import load_file, save_file
 
+from milonga.compute.products.precision import why_slow
 from milonga.errors import Cancelled, GeneratorError
 from milonga.generators.neural.diffusion import Settings
 from milonga.generators.stable_audio_3.engine import Conditions, Source
@@ -234,6 +235,9 @@ def test_narrower_numbers_make_another_take_of_the_same(
 ):
     folder = make_stable_audio_3()
     engine = make_engine(folder, precision)
+    if why_slow(precision) is not None:
+        assert engine.dtype == "float32"
+        return
     assert engine.dtype == precision
     exact, rough = draw(make_engine(folder)), draw(engine)
     assert rough.dtype == torch.float32
