@@ -110,6 +110,15 @@ def test_what_is_not_in_the_mix_takes_no_time(visit, song):
     expect(page.locator("#hints")).to_contain_text("The sheet was changed since")
 
 
+def test_a_chosen_take_that_is_stale_says_which_button_takes_it(visit, song):
+    record = song / "out" / "song.json"
+    document = {**json.loads(record.read_text()), "choices": {"2/vocals": "editor-s0"}}
+    record.write_text(json.dumps(document))
+    page = visit("/songs/noise/listen")
+    note = page.locator("#s2 .notes", has_text="The chosen take editor-s0 is")
+    expect(note).to_contain_text("choose it again: “Use in the mix”.")
+
+
 def test_a_take_is_chosen_with_a_key_and_mixed_at_once(visit, song):
     # A mix that is being loaded while a new one takes its place breaks off.
     page = visit("/songs/noise/listen", expected=("Failed to load resource",))

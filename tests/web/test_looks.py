@@ -6,6 +6,8 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 import milonga
+from milonga.errors import PlanError, Problem
+from milonga.web.pages import sounds
 
 
 def test_pages_fit_and_are_open_to_everybody(visit, song, check_access):
@@ -15,6 +17,25 @@ def test_pages_fit_and_are_open_to_everybody(visit, song, check_access):
     page.goto(page.url + "songs/nothing-of-this-name")
     expect(page.locator("main h1")).to_be_visible()
     check_access(page)
+
+
+def test_a_page_that_fails_says_why_in_its_own_words(visit, monkeypatch, check_access):
+    page = visit("/sounds/nothing", expected=("status of 400",))
+    expect(page.locator("main .step")).to_contain_text(
+        "milonga sound list shows your models. (Here: the page “Sounds”.)"
+    )
+    check_access(page)
+
+    def fails(*_):
+        problem = Problem("There is <no> room.", "Segment 1", step="Choose another folder (--out).")
+        raise PlanError("It can't be made.", problems=[problem])
+
+    monkeypatch.setattr(sounds, "Library", fails)
+    page = visit("/sounds/nothing", expected=("status of 400",))
+    expect(page.get_by_role("heading", name="It can't be made.")).to_be_visible()
+    expect(page.locator("main li")).to_have_text(
+        "Segment 1: There is <no> room. Choose another folder (--out on the command line)."
+    )
 
 
 def test_fields_stand_for_options_that_the_command_line_has():

@@ -8,6 +8,9 @@ import pytest
 from loopback_hub import Fault
 from playwright.sync_api import expect
 
+from milonga.runtime.health import ok, problem
+from milonga.web.pages import models
+
 WEIGHTS = b"weights" * 300_000
 REPO = "facebook/musicgen-small"
 GATED = "stabilityai/stable-audio-open-1.0"
@@ -109,3 +112,18 @@ def test_the_doctor_speaks_in_words_and_asks_nobody(visit, hub, check_access):
     )
     assert hub.requests == []
     check_access(page)
+
+
+def test_the_doctor_names_the_page_that_mends_what_it_finds(visit, monkeypatch):
+    def examine(**_):
+        step = "Run: milonga weights verify bark --repair"
+        return [problem("bark is damaged", step), ok("no models (milonga weights list)")]
+
+    monkeypatch.setattr(models, "examine", examine)
+    page = visit("/doctor")
+    expect(page.locator(".finding.problem .step")).to_have_text(
+        "Run: milonga weights verify bark --repair (Here: the page “Models”.)"
+    )
+    expect(page.locator("dd")).to_have_text(
+        "no models (milonga weights list) (Here: the page “Models”.)"
+    )

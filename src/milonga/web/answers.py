@@ -109,7 +109,7 @@ async def document_of(request: Request) -> dict[str, Any]:
 def fault(error: BaseException) -> dict[str, Any]:
     """Describe a failure as plain values: message, where, step, problems."""
     if not isinstance(error, MilongaError):
-        return {"message": explained(error), "where": None, "step": None, "problems": []}
+        return _plain(explained(error))
     problems: Sequence[Problem] = getattr(error, "problems", ())
     return {
         "message": error.message,
@@ -119,13 +119,16 @@ def fault(error: BaseException) -> dict[str, Any]:
     }
 
 
+def _plain(message: str) -> dict[str, Any]:
+    return {"message": message, "where": None, "step": None, "problems": []}
+
+
 async def on_error(request: Request, error: Exception) -> Response:
     """Answer a failure: explained, as JSON or as a page."""
     status = 500
     if isinstance(error, HTTPException):
-        status, said = error.status_code, {"message": error.detail, "where": None, "step": None}
-        if status == 404:
-            said["message"] = "There is nothing here."
+        status = error.status_code
+        said = _plain("There is nothing here." if status == 404 else error.detail)
     else:
         if isinstance(error, MilongaError):
             status = 404 if isinstance(error, UnknownNameError) else 400

@@ -210,8 +210,8 @@ class _Mixing:
         usable = [take.name for take in self.whole.takes if take.usable]
         if usable and not self.arrangement.pieces:
             notes.append(
-                f"{', '.join(usable)} not in the mix. To use one: --choose whole={usable[0]}, or "
-                f"for one segment --choose N=whole/{usable[0]}."
+                f"{', '.join(usable)} not in the mix. To use one for the song: --choose "
+                f"whole={usable[0]}; for segment N alone: --choose N=whole/{usable[0]}."
             )
         self.notes.extend(f"{self.whole.label}: {note}" for note in notes)
 

@@ -30,20 +30,26 @@ export function svg(name, attributes = {}, ...children) {
 
 // Messages are written for every face. What they call an option of the command line is, where this page
 // has it, the words of the element with that data-option, or the label of the field with that name.
-// Commands stay as they are, and the page that does what they do is named.
-const COMMAND = /\b(milonga|pip|hf|ffmpeg|ray) [a-z]/, OPTION = /(?<![\w-])--([a-z][a-z-]*)/g;
-function wordsOf(option) {
+// Commands stay as they are, and the page that does what they do is named. A button stands beside what
+// it is for, so it needs no KEY=NAME.
+const COMMAND = /\b(milonga|pip|hf|ffmpeg|ray) [a-z]/, OPTION = /(?<![\w-])--([a-z][a-z-]*)( [\w/]+=[\w/-]+(?:\.\w+)*)?/g;
+function wordsOf(option, pair = "", bracketed = false) {
   const named = document.querySelector(`form [name="${option.replaceAll("-", "_")}"]`);
   const words = document.querySelector(`[data-option~="${option}"]`) || (named && named.labels[0]);
-  return words ? `“${words.textContent.trim()}”` : `--${option} (on the command line)`;
+  if (!words) return `--${option}${pair} ${bracketed ? "on the command line" : "(on the command line)"}`;
+  return `“${words.dataset.words || words.textContent.trim()}”${words.matches("button") ? "" : pair}`;
 }
 function inPageLine(line) {
-  const said = line.replace(OPTION, (given, option, at) => (COMMAND.test(line.slice(0, at)) ? given : wordsOf(option)));
+  const said = line.replace(OPTION, (given, option, pair, at) => (COMMAND.test(line.slice(0, at)) ? given : wordsOf(option, pair, line[at - 1] === "(")));
   const group = line.match(/\bmilonga ([a-z-]+)/);
   const page = group && document.querySelector(`.bar-pages [data-command="${group[1]}"]:not([aria-current=page])`);
   return page ? `${said} (Here: the page “${page.textContent}”.)` : said;
 }
 export const inPageWords = (text) => (text || "").split("\n").map(inPageLine).join("\n");
+// The same for what stands on the page already: elements with data-said, once each.
+export function sayInPageWords() {
+  for (const each of all("[data-said]")) { each.textContent = inPageWords(each.textContent); delete each.dataset.said; }
+}
 
 export class Fault extends Error {
   constructor(said, status) {
@@ -158,3 +164,4 @@ for (const dialog of all("dialog")) {
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 }
 keep();
+sayInPageWords();

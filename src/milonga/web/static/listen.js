@@ -1,5 +1,5 @@
 // The song as tracks in time; takes under each layer; choosing, mixing, what differs, ranges.
-import { all, api, byId, clock, data, doing, el, notice, plural, svg } from "./common.js";
+import { all, api, byId, clock, data, doing, el, notice, plural, sayInPageWords, svg } from "./common.js";
 import { editForm } from "./edits.js";
 import { watch } from "./jobs.js";
 import { Deck, Player, Track } from "./player.js";
@@ -190,7 +190,7 @@ function takeRow(segment, layer, take, deck, letter, span) {
   ];
   const facts = [take.generator, `seed ${take.seed}`, `${take.seconds.toFixed(1)} s`, take.findings.length ? "" : take.remarks.length ? plural(take.remarks.length, "remark") : "checks passed"].filter(Boolean).join(" · ");
   const named = take.in_mix && take.by_name;
-  const use = el("button", { type: "button", class: "button quiet-button small-button use", "aria-pressed": String(take.in_mix), data: { option: "choose" }, text: take.in_mix ? "In the mix" : "Use in the mix", "aria-label": `Use ${label} in the mix`,
+  const use = el("button", { type: "button", class: "button quiet-button small-button use", "aria-pressed": String(take.in_mix), data: { option: "choose", words: "Use in the mix" }, text: take.in_mix ? "In the mix" : "Use in the mix", "aria-label": `Use ${label} in the mix`,
     title: named ? "Chosen by name. Press to let milonga choose again." : take.in_mix ? "Picked by itself. Press to keep this take by name." : null,
     onclick: () => choose(use, { [layer.key]: named ? "none" : take.name }) });
   const alone = segment.layers.reduce((sum, each) => sum + each.takes.length, 0) < 2;
@@ -239,7 +239,7 @@ function segmentSection(segment) {
     const notes = [...(layer.instead ? [layer.instead] : []), ...layer.notes];
     return el("div", { class: "layer", data: { layer: layer.key } },
       el("h3", {}, layer.role === "whole" ? "of the whole song" : layer.role, layer.gain_db ? el("span", { class: "quiet", text: ` ${layer.gain_db > 0 ? "+" : ""}${layer.gain_db} dB` }) : ""),
-      notes.length ? el("ul", { class: "quiet small notes" }, ...notes.map((note) => el("li", { text: note }))) : "",
+      notes.length ? el("ul", { class: "quiet small notes" }, ...notes.map((note) => el("li", { text: note, data: { said: "" } }))) : "",
       rows.length ? el("ol", { class: "takes" }, ...rows) : el("p", { class: "quiet", text: "No take yet." }));
   });
   if (deck.tracks.length) player.decks.push(deck);
@@ -260,7 +260,7 @@ function state() {
   byId("hints").replaceChildren(
     song.changed ? el("p", { class: "note" }, "The sheet was changed since these takes were rendered. ", el("a", { href: `/songs/${encodeURIComponent(song.id)}/render`, text: "Render again" }), ": takes that still fit are kept.") : "",
     stale ? el("p", { class: "note", text: "The mix was made from other takes. “Mix again” makes it of those below." }) : "",
-    ...song.notes.map((note) => el("p", { class: "quiet small", dir: "auto", text: note })));
+    ...song.notes.map((note) => el("p", { class: "quiet small", dir: "auto", text: note, data: { said: "" } })));
 }
 
 function draw(keep) {
@@ -269,6 +269,7 @@ function draw(keep) {
   timeline();
   state();
   byId("board").replaceChildren(...song.segments.map(segmentSection));
+  sayInPageWords(); // now that the buttons are there
   const deck = player.decks.find((one) => was && one.title === was.deck) || player.decks[0];
   if (!deck) { byId("dock").hidden = true; return; }
   byId("dock").hidden = false;

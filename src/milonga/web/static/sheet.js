@@ -1,6 +1,6 @@
 // The form of a sheet and its YAML, in step. The text is what counts: the form sends one change at
 // a time, and the server answers with the text as it is then and with everything that is wrong.
-import { all, api, byId, data, doing, el, notice, plural } from "./common.js";
+import { all, api, byId, data, doing, el, inPageWords, notice, plural } from "./common.js";
 
 const start = data();
 const address = `/api/songs/${encodeURIComponent(start.id)}/sheet`;
@@ -173,7 +173,7 @@ function drawProblems() {
     const found = draft.problems.filter((problem) => problem.where === here);
     found.forEach((problem) => placed.add(problem));
     const line = byId(`${input.id}-p`);
-    line.textContent = found.map((problem) => `${problem.message} ${problem.step}`).join(" ");
+    line.textContent = found.map((problem) => inPageWords(`${problem.message} ${problem.step}`)).join(" ");
     line.hidden = !found.length;
     input.toggleAttribute("aria-invalid", found.length > 0);
     if (found.length) input.setAttribute("aria-invalid", "true");
@@ -182,8 +182,8 @@ function drawProblems() {
   }
   const lines = draft.problems.map((problem) => el("li", {},
     problem.line ? el("button", { type: "button", class: "link", text: `Line ${problem.line}`, onclick: () => goTo(problem.line) }) : "",
-    el("span", { dir: "auto", text: ` ${problem.where ? `${problem.where}: ` : ""}${problem.message} ${problem.step}` })));
-  const notes = draft.notes.map((note) => el("li", { dir: "auto", text: note }));
+    el("span", { dir: "auto", text: ` ${problem.where ? `${problem.where}: ` : ""}${inPageWords(`${problem.message} ${problem.step}`)}` })));
+  const notes = draft.notes.map((note) => el("li", { dir: "auto", text: inPageWords(note) }));
   const ready = byId("ready");
   ready.textContent = draft.problems.length ? plural(draft.problems.length, "problem") : `Ready: ${Math.round(draft.seconds * 10) / 10} s`;
   ready.className = `badge ${draft.problems.length ? "warn" : "accent"}`;
@@ -358,7 +358,7 @@ drawForm();
 restoreSteps();
 show(draft);
 const note = sessionStorage.getItem(`note:${start.id}`);
-if (note) { notice(note); sessionStorage.removeItem(`note:${start.id}`); }
+if (note) { notice(inPageWords(note)); sessionStorage.removeItem(`note:${start.id}`); }
 // A tab that is closed right after a key: what waits is sent by the browser itself.
 addEventListener("pagehide", () => {
   const one = [...waiting.keys()].pop();

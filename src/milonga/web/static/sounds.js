@@ -1,4 +1,4 @@
-import { api, byId, doing, el, notice, plural } from "./common.js";
+import { api, byId, doing, el, inPageWords, notice, plural } from "./common.js";
 import { look, span, watch } from "./jobs.js";
 import { onDrop, send } from "./uploads.js";
 
@@ -12,7 +12,7 @@ async function models() {
   drawn = JSON.stringify(found);
   byId("models").replaceChildren(...(found.length ? found.map((model) => el("li", { class: "card" },
     el("h2", { dir: "auto" }, model.problem ? model.name : el("a", { href: `/sounds/${encodeURIComponent(model.name)}`, text: model.name })),
-    el("p", { class: "quiet small", dir: "auto", text: model.problem || `${plural(model.files, "recording")}, ${span(model.seconds)}; ${model.controls.join(", ")}` }),
+    el("p", { class: "quiet small", dir: "auto", text: inPageWords(model.problem) || `${plural(model.files, "recording")}, ${span(model.seconds)}; ${model.controls.join(", ")}` }),
     model.previews.length ? el("div", { class: "previews" }, el("p", { class: "small", text: `Heard while it trains, after ${Number(model.previews.at(-1).slice(5, 11))} steps:` }),
       el("audio", { controls: true, preload: "none", "aria-label": `Preview of ${model.name}`, src: `/api/sounds/${encodeURIComponent(model.name)}/preview/${model.previews.at(-1)}` })) : "")) : [el("li", { class: "quiet", text: "No model yet. Train one below." })]));
 }
