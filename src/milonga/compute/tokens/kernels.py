@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
+from milonga.compute.convolutions.kernels.elementwise import exponential
 from milonga.compute.convolutions.kernels.emit import FLOAT, INT, POINTER, Value
 from milonga.compute.tokens.vectors import BYTES, LANES, Kind, Vectors
 
@@ -283,13 +284,13 @@ def emit_attention(module: ir.Module, heads: Heads) -> ir.Function:
         there = b.icmp_signed("<", b.add(spread_int(place), steps), many)
         found = b.select(there, found, e.same(-1e30))
         e.store(found, e.at(a["scores"], place))
-        return [e.maximum(carried[0], found)]
+        return [e.vector_max(carried[0], found)]
 
     (tops,) = e.loop(zero, length, LANES, score, [e.same(-1e30)])
     top = e.spread(e.largest(tops))
 
     def odds(place: Value, carried: list[Value]) -> list[Value]:
-        found = e.exp(b.fsub(e.load(e.at(a["scores"], place)), top))
+        found = exponential(e, b.fsub(e.load(e.at(a["scores"], place)), top))
         e.store(found, e.at(a["scores"], place))
         return [b.fadd(carried[0], found)]
 

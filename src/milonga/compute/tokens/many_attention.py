@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from milonga.compute.convolutions.kernels.digits import emit_word
+from milonga.compute.convolutions.kernels.elementwise import exponential
 from milonga.compute.convolutions.kernels.emit import FLOAT, INT, POINTER, Value
 from milonga.compute.tokens.vectors import LANES, Kind, Vectors
 
@@ -256,7 +257,7 @@ def _emit_tile(module: ir.Module, heads: ManyHeads, m: int) -> ir.Function:
                 there = b.icmp_signed("<", lanes, limits[j])
                 found = b.select(there, sums[2 * j + v], e.same(-1e30))
                 e.store(found, e.at(scores[j], at))
-                tops[j] = e.maximum(tops[j], found)
+                tops[j] = e.vector_max(tops[j], found)
         return tops
 
     tops = e.loop(zero, padded, KEYS, score, [e.same(-1e30)] * m)
@@ -268,7 +269,7 @@ def _emit_tile(module: ir.Module, heads: ManyHeads, m: int) -> ir.Function:
             found = []
             for v in range(2):
                 at = b.add(place, e.index(v * LANES))
-                found.append(e.exp(b.fsub(e.load(e.at(scores[j], at)), top)))
+                found.append(exponential(e, b.fsub(e.load(e.at(scores[j], at)), top)))
                 target = e.byte(shares[j], b.mul(at, e.index(4 // pair)))
                 b.store(_joined(e, found[-1], heads), target, align=4)
             return [b.fadd(carried[0], b.fadd(*found))]

@@ -68,8 +68,8 @@ def emit_round(module: ir.Module, norm: ir.Function) -> ir.Function:
             values = [e.load(e.at(source, place)) for place in places]
             sizes = [e._intrinsic(absolute, e.floats(), [value]) for value in values]
             while len(sizes) > 1:
-                sizes = [e.maximum(p, q) for p, q in zip(sizes[::2], sizes[1::2], strict=True)]
-            most = e.largest(e.maximum(sizes[0], e.same(1e-30)))
+                sizes = [e.vector_max(p, q) for p, q in zip(sizes[::2], sizes[1::2], strict=True)]
+            most = e.largest(e.vector_max(sizes[0], e.same(1e-30)))
             scale = b.fmul(most, ir.Constant(FLOAT, 1 / _LEVELS))
             b.store(scale, e.at(scales, b.sdiv(k, e.index(GROUP))), align=4)
             gain = e.spread(b.fdiv(ir.Constant(FLOAT, _LEVELS), most))

@@ -1,4 +1,4 @@
-"""Vectors in compiled kernels: exponential, GELU, sums, numbers of 8 and 16 bits as floats."""
+"""Vectors in compiled kernels: GELU, sums, numbers of 8 and 16 bits as floats."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from llvmlite import ir
 
+from milonga.compute.convolutions.kernels.elementwise import exponential, polynomial
 from milonga.compute.convolutions.kernels.emit import FLOAT, INT, Emitter, Value
 
 LANES = 16
@@ -92,12 +93,6 @@ class Vectors(Emitter):
         function = self._declared(f"llvm.vector.reduce.fmax.v{lanes}f32", FLOAT, [vector.type])
         return self.b.call(function, [vector], fastmath=("nnan",))
 
-    def maximum(self, a: Value, b: Value) -> Value:
-        return self.b.select(self.b.fcmp_ordered(">", a, b), a, b)
-
-    def minimum(self, a: Value, b: Value) -> Value:
-        return self.b.select(self.b.fcmp_ordered("<", a, b), a, b)
-
     def root(self, number: Value) -> Value:
         """The square root of a float."""
         return self.b.call(self._declared("llvm.sqrt.f32", FLOAT, [FLOAT]), [number])
@@ -106,27 +101,6 @@ class Vectors(Emitter):
         module = self.function.module
         function = module.globals.get(name)
         return function or ir.Function(module, ir.FunctionType(returns, takes), name)
-
-    def polynomial(self, coefficients: Sequence[float], at: Value) -> Value:
-        """A polynomial by Horner's rule; ``coefficients`` from the constant on."""
-        *rest, found = [self.same(number) for number in coefficients]
-        for number in reversed(rest):
-            found = self.fma(found, at, number)
-        return found
-
-    def exp(self, x: Value) -> Value:
-        """e to the power of 16 floats, within 2e-7 of the value; 0 below -87."""
-        low = self.b.fcmp_ordered("<", x, self.same(-87.0))
-        x = self.maximum(self.minimum(x, self.same(88.0)), self.same(-87.0))
-        whole = self.round(self.b.fmul(x, self.same(1 / math.log(2))))
-        # ln 2 in two parts, the first of which times a whole number is exact.
-        rest = self.fma(whole, self.same(-0.693359375), x)
-        rest = self.fma(whole, self.same(0.693359375 - math.log(2)), rest)
-        power = self.polynomial([1 / math.factorial(n) for n in range(8)], rest)
-        exponent = self.b.fptosi(whole, ir.VectorType(_I32, LANES))
-        bits = self.b.shl(self.b.add(exponent, self._ints(127, LANES)), self._ints(23, LANES))
-        found = self.b.fmul(power, self.b.bitcast(bits, self.floats()))
-        return self.b.select(low, self.same(0.0), found)
 
     def gelu(self, x: Value) -> Value:
         """``x Phi(x)`` of 16 floats, with the distribution function Phi of the normal one.
@@ -138,8 +112,8 @@ class Vectors(Emitter):
         negative = b.fcmp_ordered("<", x, self.same(0.0))
         z = b.fmul(b.select(negative, b.fneg(x), x), self.same(math.sqrt(0.5)))
         place = b.fdiv(b.fsub(z, self.same(2.0)), b.fadd(z, self.same(2.0)))
-        smooth = self.polynomial(scaled_complement(), place)
-        tail = b.fmul(b.fmul(self.exp(b.fneg(b.fmul(z, z))), smooth), self.same(0.5))
+        smooth = polynomial(self, scaled_complement(), place)
+        tail = b.fmul(b.fmul(exponential(self, b.fneg(b.fmul(z, z))), smooth), self.same(0.5))
         return b.fmul(x, b.select(negative, tail, b.fsub(self.same(1.0), tail)))
 
 

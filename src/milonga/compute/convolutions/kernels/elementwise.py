@@ -49,7 +49,7 @@ def snake(e: Emitter, x: Value, alpha: Value, gain: Value) -> Value:
     turns = e.b.fmul(alpha, x)
     w = e.b.fsub(turns, e.round(turns))
     s = e.b.fmul(w, w)
-    return e.fma(e.b.fmul(gain, s), _polynomial(e, sine_square_terms(), s), x)
+    return e.fma(e.b.fmul(gain, s), polynomial(e, sine_square_terms(), s), x)
 
 
 def elu(e: Emitter, x: Value) -> Value:
@@ -74,7 +74,8 @@ def hyperbolic_tangent(e: Emitter, x: Value) -> Value:
 def exponential(e: Emitter, x: Value) -> Value:
     """e to the power of ``x``, which is taken to lie within 80 of zero.
 
-    Beyond, the power would leave the range of exponents.
+    Beyond, the power would leave the range of exponents. Below zero it is within 7e-8, which a
+    softmax asks for; relative to itself within 2e-6.
     """
     near = e.vector_max(e.vector_min(x, e.constant(80.0)), e.constant(-80.0))
     return e.b.fmul(*_powers(e, near))
@@ -92,7 +93,7 @@ def _powers(e: Emitter, x: Value) -> tuple[Value, Value]:
     rest = e.fma(x, e.constant(1 / math.log(2)), e.b.fneg(whole))
     # The whole number and 127, the exponent of 1, are the last digits of what was shifted.
     exponent = e.b.shl(e.b.bitcast(shifted, numbers), ir.Constant(numbers, [23] * e.width))
-    return _polynomial(e, power_of_two_terms(), rest), e.b.bitcast(exponent, e.vector)
+    return polynomial(e, power_of_two_terms(), rest), e.b.bitcast(exponent, e.vector)
 
 
 def apply(
@@ -131,7 +132,8 @@ def elementwise_name(kind: Kind, width: int) -> str:
     return f"elementwise_{kind}_{width}"
 
 
-def _polynomial(e: Emitter, terms: Sequence[float], x: Value) -> Value:
+def polynomial(e: Emitter, terms: Sequence[float], x: Value) -> Value:
+    """A polynomial by Horner's rule; ``terms`` from the constant on."""
     total = e.constant(terms[-1])
     for term in terms[-2::-1]:
         total = e.fma(total, x, e.constant(term))
