@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 
 from milonga.compute.convolutions.compiling import compile_network
 from milonga.compute.convolutions.network import Layer
@@ -151,7 +150,4 @@ class Engine:
             # What a piece sees around itself is computed again for the next: that stays little.
             seen = step.needs(Span(0, 1, 1), whole[index]).size
             rows = max(rows, _LEAST * seen * whole[index + 1] / max(1, whole[index]))
-        count = max(1, round(want.size / rows))
-        size = max(1, -(-want.size // count))
-        for start in range(want.start, want.stop, size):
-            yield replace(want, start=start, stop=min(want.stop, start + size))
+        return want.divided(max(1, round(want.size / rows)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +30,10 @@ class Span:
     def with_(self, other: Span) -> Span:
         """The span that holds both."""
         return Span(min(self.start, other.start), max(self.stop, other.stop), self.length)
+
+    def divided(self, count: int) -> Iterator[Span]:
+        """So many parts in turn, of one length give or take a sample; none is empty."""
+        edges = [self.start + self.size * part // count for part in range(count + 1)]
+        for start, stop in pairwise(edges):
+            if start < stop:
+                yield self.between(start, stop)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from math import prod
 
 from milonga.compute.convolutions.spans import Span
@@ -91,7 +90,4 @@ def pieces_of_stage(config: BigVGANConfig, index: int, output: Span, most: int) 
     before = prod(config.upsample_rates[: index + 1])
     samples = max(most // config.width(index), 20 * block_reach(config))
     size = samples * config.mel_spec.hop // before
-    count = max(1, round(output.size / size))
-    edges = [output.start + output.size * part // count for part in range(count + 1)]
-    for start, stop in pairwise(edges):
-        yield output.between(start, stop)
+    return output.divided(max(1, round(output.size / size)))

@@ -235,7 +235,11 @@ class BigVGANGenerator(nn.Module):
         self, index: int, before: Tensor, have: Span, output: Span, most: int
     ) -> Iterator[Tensor]:
         """The waveform from the samples ``have`` before a stage, in pieces whose signals have
-        ``most`` floats."""
+        ``most`` floats.
+
+        The order of the compiled kernels' ``Engine``, whose signals are taken from one memory and
+        given back: torch's go by themselves, so the two share no more than ``Span``.
+        """
         if index == len(self.config.upsample_rates):
             x = _crop(self.conv_post(self.activation_post(before)), have, output)
             yield torch.tanh(x) if self.config.final_tanh else x.clamp(-1.0, 1.0)
