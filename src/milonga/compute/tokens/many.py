@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _ROWS = 1024
 """Places of all rows that go through the wide middle of a block between two looks at the user's
 wish."""
-_GRAIN = 16
-"""Rows that one thread rounds at a time, at least."""
+_BLOCKS = 4
+"""Blocks of rows that one thread rounds at a time, at least."""
 
 
 class ManyRows:
@@ -149,10 +149,12 @@ class ManyRows:
                 out.copy_(found)
             return
         from milonga.compute.tokens.many_products import GROUP, ROOM, STRIP
+        from milonga.compute.tokens.many_products import ROWS as BLOCK
 
         kernels, inner, rows = self._kernels or {}, matrix.inner, x.numel() // matrix.inner
-        rounded = torch.empty(rows, inner, dtype=torch.uint8)
-        scales = torch.empty(rows, inner // GROUP)
+        whole = -(-rows // BLOCK) * BLOCK
+        rounded = torch.empty(whole, inner, dtype=torch.uint8)
+        scales = torch.empty(whole, inner // GROUP)
         scratch = torch.empty(self._workers.count, inner)
 
         def rounding(first: int, last: int, worker: int) -> None:
@@ -163,7 +165,7 @@ class ManyRows:
                 where(rounded) + inner * first, where(scales) + 4 * (inner // GROUP) * first,
             )  # fmt: skip
 
-        self._workers.run(rows, _GRAIN, rounding)
+        self._workers.run(rows, _BLOCKS * BLOCK, rounding)
         packed = torch.empty(self._workers.count, ROOM, dtype=torch.int8)
 
         def strips(first: int, last: int, worker: int) -> None:
