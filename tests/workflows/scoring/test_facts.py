@@ -5,7 +5,8 @@ import json
 import pytest
 
 import milonga
-from milonga.errors import AudioError, MilongaError
+from milonga.errors import AudioError, MilongaError, MissingExtraError
+from milonga.workflows.scoring import facts as facts_module
 from milonga.workflows.scoring.facts import asked_of, check_facts
 from milonga.workflows.songs import render_song
 
@@ -63,6 +64,17 @@ def test_what_is_given_takes_the_place_of_the_receipt(out):
     found = check_facts(take, voice="none").to_dict()["recordings"][0]["facts"]
     assert json.loads(json.dumps(found)) == found
     assert next(fact for fact in found if fact["name"] == "voice")["asked"] == "no voice"
+
+
+def test_a_voice_that_nothing_can_hear_is_said_without_a_command_of_this_machine(out, monkeypatch):
+    def voice_of(clip):
+        raise MissingExtraError("Hearing a voice", "scores")
+
+    monkeypatch.setattr(facts_module, "voice_of", voice_of)
+    ((_, facts),) = check_facts(out / "takes" / "01-verse" / "guide-s0.wav").recordings
+    (voice,) = [fact for fact in facts if fact.name == "voice"]
+    assert voice.verdict == "can't tell"
+    assert voice.about == "Hearing a voice needs the extra 'scores', which is not installed."
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,8 @@ def facts_of(clip: Clip, asked: Asked) -> tuple[Fact, ...]:
     try:
         heard = voice_of(clip)
     except MissingExtraError as error:
-        why = error.note or str(error)
+        # Said of every take, in reports that others read: without this machine's command.
+        why = error.message
     return held(measures(sketch(clip), heard, why), asked)
 
 
