@@ -48,7 +48,7 @@ def test_lines_for_a_log():
     assert lines[0] == "Rendering"
     assert lines[1].startswith("Rendering: 1 of 4 takes, about ")
     assert lines[2] == "a word between"
-    assert lines[-1] == "Rendering: 4 of 4 takes"
+    assert lines[3:] == ["Rendering: 4 of 4 takes"]
 
 
 def test_lines_are_few_when_steps_are_many():
@@ -144,7 +144,7 @@ def test_tasks_of_two_threads_may_have_one_label():
     lines = stream.getvalue().splitlines()
     assert lines.count("same") == 2
     assert lines.count("same: 200 of 200 takes") == 2
-    assert len(lines) == 2 * 202
+    assert len(lines) == 2 * (1 + 199 + 1)
 
 
 def test_a_third_thread_cancels_two():

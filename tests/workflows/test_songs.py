@@ -41,6 +41,7 @@ def test_a_song_in_one_call_and_again(sheet, tmp_path):
     updates = []
     song = render_song(str(sheet), str(out), takes=2, seed=3, progress=Progress(updates.append))
     assert song.good
+    assert song.summary == ["Takes: 4 good."]
     assert [outcome.status for outcome in song.outcomes] == ["rendered"] * 4
     assert song.mix.path == out / "song.wav"
     assert song.report == out / "report" / "index.html"
@@ -55,6 +56,7 @@ def test_a_song_in_one_call_and_again(sheet, tmp_path):
 
     again = render_song(sheet, out, takes=2, seed=3, choose={"2": "guide-s4.wav"}, report=False)
     assert [outcome.status for outcome in again.outcomes] == ["kept"] * 4
+    assert again.summary[0] == "Takes: 4 good (4 of them kept from before)."
     assert again.report is None
     assert again.mix.chosen["2/instrumental"] == "guide-s4"
     assert mix_song(out).chosen == again.mix.chosen
@@ -179,7 +181,7 @@ def test_a_model_that_falls_over_leaves_its_traceback_in_the_log(
     assert [outcome.status for outcome in song.outcomes] == ["failed"] * 2
     assert [record.exc_info[0] for record in caplog.records] == [RuntimeError] * 2
     assert "RuntimeError: the model fell over" in song._repr_html_()
-    assert song.summary[0] == "Takes: 0 good (0 of them kept from before), 2 not."
+    assert song.summary[0] == "Takes: 0 good, 2 not."
     assert song.summary[-1] == song.outcomes[0].details, "said once, below both"
     assert len(song.summary) == 4
 

@@ -143,7 +143,8 @@ class LineProgress(Progress):
                 del self._started[key]
                 if update.total is None and not update.done:
                     return
-            elif not first and now - self._last < self._every:
+            elif not first and (now - self._last < self._every or update.done == update.total):
+                # The end says it all.
                 return
             self._last = now
             text = update.label
@@ -174,10 +175,10 @@ def _speed(update: Update, elapsed: float) -> str:
 
 
 def _left(update: Update, elapsed: float) -> str:
-    if update.finished or not update.total or not update.done:
+    if update.finished or not update.total or not 0 < update.done < update.total:
         return ""
     seconds = elapsed * (update.total - update.done) / update.done
-    return f", about {time_text(round(seconds))} left"
+    return f", about {time_text(max(1, round(seconds)))} left"
 
 
 @contextlib.contextmanager

@@ -65,7 +65,7 @@ class GriffinLim(VocoderBase):
     def _chunks(self, mel: Floats, chunk_frames: int, progress: Progress) -> Iterator[Floats]:
         frames, hop = mel.shape[2], self._spec.hop
         pending = np.zeros((mel.shape[0], 1, 0), np.float32)
-        with progress.task("vocoding", frames, "frames") as task:
+        with progress.task("Vocoding", frames, "frames") as task:
             for piece in self._pieces(mel, task.advance):
                 pending = np.concatenate([pending, piece], axis=2)
                 while pending.shape[2] >= chunk_frames * hop:

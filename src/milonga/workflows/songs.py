@@ -61,10 +61,11 @@ class RenderedSong:
     @property
     def summary(self) -> list[str]:
         """The number of good takes, and the faults of the others, a line each."""
-        kept = sum(outcome.status == "kept" for outcome in self.outcomes)
+        good = [outcome for outcome in self.outcomes if outcome.good]
         bad = [outcome for outcome in self.outcomes if not outcome.good]
-        count = len(self.outcomes) - len(bad)
-        lines = [f"Takes: {count} good ({kept} of them kept from before), {len(bad)} not."]
+        kept = sum(outcome.status == "kept" for outcome in good)
+        before = f" ({kept} of them kept from before)" if kept else ""
+        lines = [f"Takes: {len(good)} good{before}{f', {len(bad)} not' if bad else ''}."]
         lines += [f"  {outcome.planned.label}: {outcome.fault}" for outcome in bad]
         return [*lines, *dict.fromkeys(outcome.details for outcome in bad if outcome.details)]
 

@@ -72,7 +72,7 @@ def write_report(
     groups = list(report.groups())
     count = sum(len(tracks) for tracks in groups)
     preload = "metadata" if count <= _EAGER else "none"
-    with progress.task("report", count, "recordings") as task:
+    with progress.task("Writing the report", count, "recordings") as task:
         made = [group(f"g{i}", g, place, preload, task) for i, g in enumerate(groups)]
     song = made.pop(0) if report.song is not None else None
     text = _render(report, song, made)

@@ -167,7 +167,7 @@ class Guide(Generator):
             return self._play(parts[0], progress)
 
         def clips() -> Iterator[Clip]:
-            with progress.task("playing", len(parts), "segments") as task:
+            with progress.task("Playing", len(parts), "segments") as task:
                 for part in parts:
                     yield self._play(part, progress)
                     task.advance()

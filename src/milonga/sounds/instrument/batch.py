@@ -241,7 +241,7 @@ def run_batch(
         return make_one(job, make, folder, settings, made=made, tags=tags, force=force)
 
     found: dict[str, Outcome] = {}
-    with _locked(folder), progress.task("sounds", len(jobs), "sounds") as task:
+    with _locked(folder), progress.task("Playing", len(jobs), "sounds") as task:
         sweep_parts(folder)
         for outcome in map(one, _checked(jobs, progress)) if run is None else run(jobs, progress):
             found[outcome.job.name] = outcome

@@ -138,7 +138,7 @@ class BigVGAN(VocoderBase):
             seen = np.ascontiguousarray(mel[:, :, plan.mel.start : plan.mel.stop])
             return engine.chunk(seen, plan)
 
-        with progress.task("vocoding", frames, "frames") as task:
+        with progress.task("Vocoding", frames, "frames") as task:
             for start, stop, piece in in_chunks(
                 frames, chunk_frames, _SMALLEST_CHUNK, compute, lambda: self._device,
                 lambda: self._move(engine), progress,

@@ -85,7 +85,7 @@ class Vocals:
         manners = line_manners(request.lyrics, spoken=is_spoken(request))
         sung_lines = [line for line in melody if line.words]
         ends = [line.start_s - _PAUSE_S for line in sung_lines[1:]] + [request.seconds - _PAUSE_S]
-        with progress.task("singing", len(sung_lines), "lines") as task:
+        with progress.task("Singing", len(sung_lines), "lines") as task:
             for number, line in enumerate(sung_lines):
                 manner, language = manners[line.line_index], languages[line.line_index]
                 until_s = max(line.end_s, ends[number])
