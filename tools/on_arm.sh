@@ -56,5 +56,5 @@ exec unshare --mount bash -c '
   mount -t proc proc "$root/proc"
   mount --bind "$root/cpuinfo" "$root/proc/cpuinfo"
   mount --bind "$here" "$root/work"
-  exec chroot "$root" env -C /work HOME=/root QEMU_CPU="$core" PYTHONPATH=/opt/site:/work/src \
+  exec chroot "$root" env -C /work -u SSL_CERT_FILE HOME=/root QEMU_CPU="$core" PYTHONPATH=/opt/site:/work/src \
     PYTHONDONTWRITEBYTECODE=1 python3 -X faulthandler -m pytest -q -p no:cacheprovider "$@"' sh "$@"
