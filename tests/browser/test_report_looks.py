@@ -72,6 +72,22 @@ def test_tables_of_figures_fit_and_other_wide_ones_can_be_reached(visit, song):
     assert wide.evaluate("e => document.activeElement === e")
 
 
+def test_what_a_figure_is_worth_stands_in_one_line(visit, song):
+    page = visit(song)
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        shown = page.locator(".worth-value").evaluate_all(
+            """values => values.map(value => {
+              value.textContent = "−0.006";
+              const text = document.createRange();
+              text.selectNodeContents(value);
+              return [text.getClientRects().length, value.scrollWidth > value.clientWidth];
+            })"""
+        )
+        assert shown
+        assert all(found == [1, False] for found in shown)
+
+
 def test_light_and_dark_differ_and_both_have_contrast(visit, song):
     page = visit(song)
     for summary in page.locator(".fold > summary").all():
