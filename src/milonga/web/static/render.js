@@ -86,6 +86,6 @@ if (form) {
 watch({
   wanted: (job) => job.song === song.id,
   links: (job) => (job.state === "done" ? [el("a", { class: "button small-button", href: `/songs/${encodeURIComponent(song.id)}/listen`, text: "Listen" })] : []),
-  empty: "Nothing was rendered yet.",
+  empty: "None yet.",
 });
 document.body.dataset.ready = "true";
