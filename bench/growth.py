@@ -108,6 +108,13 @@ class Series:
     least: float = 2.0
     file: str = ""
 
+    def given(self) -> dict[str, Any]:
+        """The options of its generator; its model is made where it isn't there."""
+        if self.bench is None:
+            return dict(self.options)
+        model = real_model(self.bench) / self.file
+        return {**dict(self.options), "model": str(model), "device": "cpu"}
+
 
 _LENGTHS = (10.0, 30.0, 60.0, 120.0, 600.0)
 _INT8 = (("precision", "int8"),)
@@ -212,14 +219,10 @@ def _measured(series: Series, seconds: float, takes: int) -> dict[str, Any]:
             weights = MODELS / "bigvgan.pt"
             args = [VOCODE, series.name, seconds, result, weights]
         else:
-            options = dict(series.options)
-            if series.bench is not None:
-                model = real_model(series.bench) / series.file
-                options |= {"model": str(model), "device": "cpu"}
             args = [
                 TAKE,
                 series.name,
-                json.dumps(options),
+                json.dumps(series.given()),
                 series.role,
                 seconds,
                 takes,

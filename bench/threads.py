@@ -16,7 +16,7 @@ import tomllib
 from typing import Any
 
 from bench.growth import GENERATORS, ROOT, Series
-from bench.models import MODELS, real_model
+from bench.models import MODELS
 
 TABLE = ROOT / "src" / "milonga" / "jobs" / "local" / "threads.toml"
 HEAD = """\
@@ -58,13 +58,10 @@ class _Worker:
     """A process that makes takes for as long as it is told."""
 
     def __init__(self, series: Series, threads: int) -> None:
-        options = dict(series.options)
-        if series.bench is not None:
-            options |= {"model": str(real_model(series.bench)), "device": "cpu"}
         env = {**os.environ, "MILONGA_HOME": str(MODELS / "home"),
                **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))}  # fmt: skip
         seconds = _SECONDS.get(series.name, 2.0)
-        command = [WORKER, series.name, json.dumps(options), series.role, seconds]
+        command = [WORKER, series.name, json.dumps(series.given()), series.role, seconds]
         self._process = subprocess.Popen(
             [sys.executable, "-c", *map(str, command)], env=env, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
