@@ -49,8 +49,8 @@ class Board(IntEnum):
     JOB = 8
     """The address of the last one."""
     AWAKE = 16
-    """From here on 8 words for each thread: whether it looks out for jobs, and whether it was
-    asleep when the last one came."""
+    """From here on 8 words for each thread: whether it looks out for jobs, whether it was asleep
+    when the last one came, and the last one that it has a part in, or another for it."""
     EACH = 8
 
 
@@ -61,7 +61,11 @@ CALL = (
 
 _TAKE = (("job", POINTER), ("thread", INT))
 _POST = (("board", POINTER), ("job", POINTER))
+_JOIN = (("board", POINTER), ("job", POINTER), ("number", INT))
 _SERVE = (("board", POINTER), ("thread", INT), ("number", INT), ("looks", INT))
+
+_ASLEEP, _PART = 1, 2
+"""Places of the words of a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,8 @@ class Sharing:
     Attributes:
         take: takes pieces of a job until none is left.
         post: tells threads of a job, and notes who must be woken.
-        join: takes pieces, and waits until all threads have ended.
+        join: takes pieces of the job of a number, and waits for those who have begun, too. Nobody
+            else can begin then. If the job was never told, it does nothing.
         serve: takes part in the job of a number and in those that come soon after.
     """
 
@@ -95,7 +100,7 @@ def _compiled(target: str) -> Sharing:
     return Sharing(
         kernel_of(engine, "take", _TAKE),
         kernel_of(engine, "post", _POST),
-        kernel_of(engine, "join", _TAKE),
+        kernel_of(engine, "join", _JOIN),
         kernel_of(engine, "serve", _SERVE),
     )
 
@@ -104,10 +109,7 @@ def emit_sharing(module: ir.Module) -> None:
     """Emit the functions."""
     take = _emit_take(module)
     _emit_post(module)
-    e = Emitter(module, "join", _TAKE, 1)
-    e.b.call(take, [e.args["job"], e.args["thread"]])
-    emit_wait(e, _word(e, e.args["job"], Job.ENDED), _read(e, e.args["job"], Job.THREADS))
-    e.finish()
+    _emit_join(module, take)
     _emit_serve(module, take)
 
 
@@ -118,6 +120,12 @@ def _word(e: Emitter, base: Value, index: int | Value) -> Value:
 
 def _read(e: Emitter, base: Value, index: int | Value) -> Value:
     return e.b.load(_word(e, base, index), typ=INT, align=8)
+
+
+def _of_thread(e: Emitter, thread: Value, place: int = 0) -> Value:
+    """A word of a thread on the board."""
+    own = e.b.mul(thread, e.index(Board.EACH))
+    return _word(e, e.args["board"], e.b.add(own, e.index(Board.AWAKE + place)))
 
 
 def _swap(e: Emitter, place: Value, expected: Value, value: Value) -> Value:
@@ -167,23 +175,40 @@ def _emit_post(module: ir.Module) -> None:
     b.atomic_rmw("add", _word(e, board, Board.BEGUN), e.index(1), "seq_cst")
 
     def thread(index: Value, _: list[Value]) -> None:
-        own = b.add(b.mul(index, e.index(Board.EACH)), e.index(Board.AWAKE))
-        woken = _swap(e, _word(e, board, own), e.index(0), e.index(1))
-        b.store(b.zext(woken, INT), _word(e, board, b.add(own, e.index(1))), align=8)
+        woken = _swap(e, _of_thread(e, index), e.index(0), e.index(1))
+        b.store(b.zext(woken, INT), _of_thread(e, index, _ASLEEP), align=8)
 
     e.loop(e.index(1), _read(e, job, Job.THREADS), 1, thread)
     e.finish()
 
 
+def _emit_join(module: ir.Module, take: ir.Function) -> None:
+    e = Emitter(module, "join", _JOIN, 1)
+    b, job, number = e.b, e.args["job"], e.args["number"]
+    ended = _word(e, job, Job.ENDED)
+
+    def thread(index: Value, _: list[Value]) -> None:
+        # Nothing is left for whoever hasn't begun. He may not even be there, as in a forked child.
+        with b.if_then(_swap(e, _of_thread(e, index, _PART), b.sub(number, e.index(1)), number)):
+            b.atomic_rmw("add", ended, e.index(1), "seq_cst")
+
+    with b.if_then(b.icmp_signed(">=", _read(e, e.args["board"], Board.BEGUN), number)):
+        b.call(take, [job, e.index(0)])
+        threads = _read(e, job, Job.THREADS)
+        e.loop(e.index(1), threads, 1, thread)
+        emit_wait(e, ended, threads)
+    e.finish()
+
+
 def _emit_serve(module: ir.Module, take: ir.Function) -> None:
     e = Emitter(module, "serve", _SERVE, 1)
-    b, board = e.b, e.args["board"]
+    b, board, thread = e.b, e.args["board"], e.args["thread"]
     begun = _word(e, board, Board.BEGUN)
-    own = b.add(b.mul(e.args["thread"], e.index(Board.EACH)), e.index(Board.AWAKE))
-    awake = _word(e, board, own)
+    awake, part = _of_thread(e, thread), _of_thread(e, thread, _PART)
     before = b.block
-    head, work, idle, again, end = (
-        e.function.append_basic_block(n) for n in ("head", "work", "idle", "again", "end")
+    head, look, work, late, idle, again, end = (
+        e.function.append_basic_block(n)
+        for n in ("head", "look", "work", "late", "idle", "again", "end")
     )
     b.branch(head)
     b.position_at_end(head)
@@ -191,16 +216,23 @@ def _emit_serve(module: ir.Module, take: ir.Function) -> None:
     number.add_incoming(e.args["number"], before)
     emit_wait(e, begun, number, e.args["looks"])
     there = b.icmp_signed(">=", b.load_atomic(begun, "seq_cst", 8, typ=INT), number)
-    b.cbranch(there, work, idle)
+    b.cbranch(there, look, idle)
+    b.position_at_end(look)
+    b.cbranch(_swap(e, part, b.sub(number, e.index(1)), number), work, late)
     b.position_at_end(work)
-    b.call(take, [b.inttoptr(_read(e, board, Board.JOB), POINTER), e.args["thread"]])
+    b.call(take, [b.inttoptr(_read(e, board, Board.JOB), POINTER), thread])
     number.add_incoming(b.add(number, e.index(1)), b.block)
+    b.branch(head)
+    # The job may be over, and its memory another's.
+    b.position_at_end(late)
+    last = b.load_atomic(part, "acquire", 8, typ=INT)
+    number.add_incoming(b.add(last, e.index(1)), b.block)
     b.branch(head)
     # Who goes to sleep looks once more: a job may have come before this was known.
     b.position_at_end(idle)
     b.atomic_rmw("xchg", awake, e.index(0), "seq_cst")
-    late = b.icmp_signed(">=", b.load_atomic(begun, "seq_cst", 8, typ=INT), number)
-    b.cbranch(late, again, end)
+    came = b.icmp_signed(">=", b.load_atomic(begun, "seq_cst", 8, typ=INT), number)
+    b.cbranch(came, again, end)
     b.position_at_end(again)
     # Unless the one who posted it has already sent for another.
     mine = _swap(e, awake, e.index(0), e.index(1))
