@@ -1,3 +1,6 @@
+import threading
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -143,3 +146,45 @@ def test_kinds_are_those_of_the_processor():
 def test_other_kinds_are_refused(kind):
     with pytest.raises(NotImplementedError):
         Lstm(torch.nn.LSTM(4, 4, **kind))
+
+
+def test_a_part_that_fails_leaves_no_other_waiting():
+    with seeded(4):
+        lstm = Lstm(torch.nn.LSTM(64, 64), 3)
+        x = torch.randn(5, 1, 64).numpy()
+    expected, own, begun = lstm.run(x, lstm.start(1)), lstm._product, []
+
+    def failing(*words):
+        begun.append(1)
+        if len(begun) == 2:
+            raise ValueError("here")
+        own(*words)
+
+    lstm._product = failing
+    with pytest.raises(ValueError, match="here"):
+        lstm.run(x, lstm.start(1))
+    lstm._product = own
+    np.testing.assert_array_equal(lstm.run(x, lstm.start(1)), expected)
+
+
+def test_callers_do_not_wait_for_each_others_parts(monkeypatch):
+    with seeded(5):
+        lstm = Lstm(torch.nn.LSTM(64, 64), 3)
+        x = torch.randn(5, 1, 64).numpy()
+    expected, found, send = lstm.run(x, lstm.start(1)), [], lstm._workers._send
+
+    def slowly(task):
+        send(task)
+        time.sleep(0.01)
+
+    monkeypatch.setattr(lstm._workers, "_send", slowly)
+    callers = [
+        threading.Thread(target=lambda: found.append(lstm.run(x, lstm.start(1))), daemon=True)
+        for _ in range(3)
+    ]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+    assert len(found) == 3
+    assert all((one == expected).all() for one in found)

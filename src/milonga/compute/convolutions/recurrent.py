@@ -13,6 +13,7 @@ Reference:
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,9 @@ ERRORS: dict[kernels.Kind, float] = {"int12": 1e-3, "int16": 6e-5}
 """Of the integers of a gate of a unit: the norm of their rounding, relative to theirs. Beyond
 that they take more bits. In 16 bits evenly distributed weights have 1.5e-5, normally distributed
 ones 2.1e-5, those with the tails of Laplace's distribution 3.4e-5; in 12 bits 16 times as much."""
+
+_RELEASED = 1 << 62
+"""On the counter of a run: nobody waits any more."""
 
 _LARGEST: dict[kernels.Kind, int] = {"int12": 2047, "int16": 32767}
 
@@ -77,6 +81,7 @@ class Lstm:
         self.size = int(lstm.hidden_size)
         self._padded = -(-self.size // kernels.GROUP) * kernels.GROUP
         self._workers = Workers(min(threads, self._padded // kernels.UNITS))
+        self._lock = threading.Lock()
         self._tiling = tiling_for(kernels.GATES * kernels.UNITS)
         kinds = kinds_here() if kinds is None else kinds
         self._layers = [self._of(lstm, index, kinds) for index in range(lstm.num_layers)]
@@ -161,7 +166,12 @@ class Lstm:
                 count,
             )  # fmt: skip
 
-        self._workers.run(count, 1, work)
+        def release() -> None:
+            counter[0] = _RELEASED
+
+        # Parts of two calls, mixed, would wait for each other's threads for ever.
+        with self._lock:
+            self._workers.run(count, 1, work, release)
         if steps:
             h[...] = found[-1]
         return found
