@@ -36,6 +36,24 @@ def sheet(tmp_path):
     return path
 
 
+def test_a_folder_that_holds_another_song_is_told_before_the_work(sheet, tmp_path):
+    out = tmp_path / "out"
+    render_song(sheet, out, report=False)
+    again = sheet.read_text()
+    # The same sheet, by another title or under another name, is the same song.
+    sheet.write_text(again.replace("One", "Two"))
+    assert plan_song(sheet, out).notes == ()
+    other = tmp_path / "other.yaml"
+    other.write_text(again)
+    assert plan_song(other, out).notes == ()
+    other.write_text(again.replace("One", "Two"))
+    (note,) = plan_song(other, out).notes
+    assert f"{out} holds another song, <b>One</b>, of {sheet}." in note
+    assert "--out" in note
+    sheet.unlink()
+    assert plan_song(other, out).notes == (), "it was renamed"
+
+
 def test_a_song_in_one_call_and_again(sheet, tmp_path):
     out = tmp_path / "out"
     updates = []

@@ -127,7 +127,9 @@ def plan_song(
     song = sheet if isinstance(sheet, Sheet) else load_sheet(sheet)
     names = (generators,) if isinstance(generators, str) else tuple(generators)
     selection = Selection(names, tuple(segments), takes, seed, options or {}, whole)
-    return make_plan(song, Path(out), selection, make_generator, need_baselines=report)
+    plan = make_plan(song, Path(out), selection, make_generator, need_baselines=report)
+    other = OutputFolder.other_song_note(plan.out, song)
+    return replace(plan, about_song=(other, *plan.about_song)) if other else plan
 
 
 def render_song(

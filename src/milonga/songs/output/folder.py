@@ -179,6 +179,23 @@ class OutputFolder:
             "" if same else f"{source.name} was changed after this render. To follow it: {command}"
         )
 
+    @classmethod
+    def other_song_note(cls, out: Path, sheet: Sheet) -> str:
+        """Say that a folder holds a song of another sheet's file and title; else nothing."""
+        try:
+            there = cls.load(out).sheet
+        except MilongaError:
+            return ""
+        if not (there.source and sheet.source) or there.title == sheet.title:
+            return ""
+        if there.source.resolve() == sheet.source.resolve() or not is_there(there.source):
+            return ""
+        return (
+            f"{out} holds another song, {there.title}, of {there.source}. Its takes stay, but "
+            "song.wav and the report become this one's. For a folder of its own, name another "
+            "(--out)."
+        )
+
     def report_note(self, since: str) -> str:
         """Say that the report, if there is one, shows the song as it was ``since`` something."""
         if not (self.out / REPORT).exists():
