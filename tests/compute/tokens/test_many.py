@@ -11,6 +11,7 @@ from milonga.compute.convolutions.workers import Workers
 from milonga.compute.tokens.description import Norm
 from milonga.compute.tokens.many import ManyRows, fits
 from milonga.compute.tokens.matrix import stored
+from milonga.compute.tokens.memory import FastMemory
 from milonga.compute.tokens.plain import normed, seen_whole
 from milonga.errors import Cancelled
 
@@ -77,6 +78,37 @@ def test_products_in_int8_are_exact_but_for_rounding_the_activations(
     slack = 5 * float(scale.max()) * 3 + 1e-4
     assert float((out - found).abs().max()) < slack
     assert float((out - found).norm()) < 1e-3 * float(found.norm()) + 1e-4
+
+
+@needs_integers
+@needs_kernels
+@given(rows=st.integers(1, 2), places=st.integers(1, 200), head=st.sampled_from([16, 64, 80, 128]),
+       threads=st.integers(1, 2), causal=st.booleans(), far=st.sampled_from([1.0, 100.0]),
+       data=st.data())  # fmt: skip
+@settings(max_examples=25, deadline=None)
+def test_attention_in_whole_numbers_is_closer_than_in_bfloat16(
+    rows, places, head, threads, causal, far, data
+):
+    begin = data.draw(st.integers(0, places - 1))
+    joined = torch.randn(rows, places, 6 * head, generator=seeded(places))
+    joined[:, 0] *= far  # as the first place of trained models may be
+    with processor.without("avx512bf16", "amx-bf16"):
+        known = described(2 * head, 2, cross=False, precision="int8")
+        many = ManyRows(known, Workers(threads))
+        memory = FastMemory(known, rows, places, torch.bfloat16, nothing)
+        ours = many.attended(joined, begin, (memory.keys[0], memory.values[0]) if causal else None)
+    query, key, value = joined.view(rows, places, 3, 2, head).permute(2, 0, 3, 1, 4)
+
+    def attention(kind):
+        found = torch.nn.functional.scaled_dot_product_attention(
+            *(one.to(kind).double() for one in (query, key, value)), is_causal=causal
+        )
+        return found.transpose(1, 2).flatten(2)[:, begin:]
+
+    true = attention(torch.float64)
+    assert float((ours - true).norm()) < max(
+        float((attention(torch.bfloat16) - true).norm()), 2e-3 * float(true.norm())
+    )
 
 
 @needs_kernels

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from milonga.compute import processor
 from milonga.compute.convolutions.workers import Workers
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from milonga.compute.tokens.description import Block, Description, Norm
+    from milonga.compute.tokens.many_packing import ManyHeads
     from milonga.compute.tokens.matrix import Matrix
     from milonga.compute.tokens.memory import FastMemory
     from milonga.compute.tokens.vectors import Kind
@@ -43,16 +44,15 @@ class ManyRows:
 
     def __init__(self, description: Description, workers: Workers, kept: Kind = "float32") -> None:
         self._known, self._workers = description, workers
-        kind = description.odds.weight.dtype.itemsize
         self._kernels: dict[str, Callable[..., None]] | None = None
         self._rounds = fits(description) and _rounds(description)
         if fits(description):
-            short = kind < 4 and why_slow("bfloat16") is None
-            self._pair = 2 if short else 1
+            from milonga.compute.tokens.many_packing import ManyHeads
+
+            self._heads = ManyHeads(description.head_width, _multiplied(description))
             self._kernels = _compiled(
-                description.head_width, "bfloat16" if short else "float32", description.eps,
-                kept, self._rounds, processor.target(),
-            )  # fmt: skip
+                self._heads, description.eps, kept, self._rounds, processor.target()
+            )
 
     def read(self, embedded: torch.Tensor, memory: FastMemory) -> torch.Tensor:
         """Hidden values of the last place, ``[rows, 1, width]``, before the last norm.
@@ -104,7 +104,7 @@ class ManyRows:
             first = 0
             if index == len(known.blocks) - 1:
                 first, hidden = begin, hidden[:, begin:].contiguous()
-            seen = self._attended(joined, first, kept)
+            seen = self.attended(joined, first, kept)
             self.multiply(block.out, seen, hidden, onto=True)
             if block.cross is not None and memory is not None and memory.seen is not None:
                 hidden = texted(known, block.cross, hidden, *memory.text[index], memory.seen)
@@ -178,7 +178,7 @@ class ManyRows:
 
         self._workers.run(matrix.outer // STRIP, 1, strips)
 
-    def _attended(
+    def attended(
         self, joined: torch.Tensor, begin: int, kept: tuple[torch.Tensor, torch.Tensor] | None
     ) -> torch.Tensor:
         """Attention of the places from ``begin`` on, ``[rows, places - begin, width]``.
@@ -187,15 +187,16 @@ class ManyRows:
         """
         import torch
 
-        from milonga.compute.tokens.many_attention import KEYS, ROWS
+        from milonga.compute.tokens.many_attention import ROWS
+        from milonga.compute.tokens.many_packing import packed_room
 
         known, kernels = self._known, self._kernels or {}
         rows, places, row = joined.shape
         width, head = known.width, known.head_width
-        padded = -(-places // KEYS) * KEYS
+        padded = -(-places // self._heads.keys) * self._heads.keys
         out = torch.empty(rows, places - begin, width)
         count = self._workers.count
-        packed = torch.empty(count, 2, padded * head // self._pair)
+        packed = torch.empty(count, 2, packed_room(self._heads, padded))
         queries = torch.empty(count, ROWS * head)
         scores = torch.empty(count, 2, ROWS * padded)
 
@@ -255,9 +256,21 @@ def _rounds(description: Description) -> bool:
     )
 
 
+def _multiplied(description: Description) -> Literal["float32", "bfloat16", "int16"]:
+    """In which kind of number attention multiplies, beside the weights that are there."""
+    from milonga.compute.tokens.many_packing import WIDEST
+
+    if description.odds.weight.dtype.itemsize == 4:
+        return "float32"
+    if why_slow("bfloat16") is None:
+        return "bfloat16"
+    integers = processor.has("avx512vnni") and description.head_width <= WIDEST
+    return "int16" if integers else "float32"
+
+
 @functools.lru_cache(16)
 def _compiled(
-    head: int, kind: Kind, eps: float, kept: Kind, rounds: bool, target: str
+    heads: ManyHeads, eps: float, kept: Kind, rounds: bool, target: str
 ) -> dict[str, Callable[..., None]]:
     from llvmlite import ir
 
@@ -265,11 +278,9 @@ def _compiled(
     from milonga.compute.tokens.kernels import emit_norm
     from milonga.compute.tokens.many_attention import (
         ATTEND,
-        KEEP,
-        PACK,
-        ManyHeads,
         emit_many_attention,
     )
+    from milonga.compute.tokens.many_packing import KEEP, PACK, ManyHeads
     from milonga.compute.tokens.many_products import (
         MANY,
         ROUND,
@@ -278,7 +289,7 @@ def _compiled(
     )
 
     module = ir.Module("milonga")
-    emit_many_attention(module, ManyHeads(head, kind), ManyHeads(head, kept))
+    emit_many_attention(module, heads, ManyHeads(heads.width, kept))
     wanted: dict[str, Any] = {"pack_head": PACK, "attend": ATTEND, "keep_head": KEEP}
     if rounds:
         emit_round(module, emit_norm(module, eps))
