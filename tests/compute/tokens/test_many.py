@@ -96,7 +96,9 @@ def test_attention_in_whole_numbers_is_closer_than_in_bfloat16(
         known = described(2 * head, 2, cross=False, precision="int8")
         many = ManyRows(known, Workers(threads))
         memory = FastMemory(known, rows, places, torch.bfloat16, nothing)
-        ours = many.attended(joined, begin, (memory.keys[0], memory.values[0]) if causal else None)
+        ours = torch.empty(rows, places - begin, 2 * head)
+        kept = (memory.keys[0], memory.values[0]) if causal else None
+        many.attended(joined, begin, kept, ours)
     query, key, value = joined.view(rows, places, 3, 2, head).permute(2, 0, 3, 1, 4)
 
     def attention(kind):
@@ -123,6 +125,50 @@ def test_windows_in_fewer_bits_change_the_odds_little(precision, tails):
         known = described(precision=kind, **size)
         found.append(known.odds.times(whole(known, embedded)))
     assert 0 < divergence(*found) < 0.01
+
+
+@needs_kernels
+@given(rows=st.integers(1, 3), places=st.integers(2, 90), alike=st.integers(0, 90),
+       precision=st.sampled_from(["float32", "int8"]), threads=st.integers(1, 2))  # fmt: skip
+@settings(max_examples=20, deadline=None)
+def test_what_is_alike_in_all_rows_changes_nothing(rows, places, alike, precision, threads):
+    known = described(128, 8, cross=False, precision=precision)
+    embedded = torch.randn(rows, places, 128, generator=seeded(places))
+    embedded[:, :alike] = embedded[:1, :alike]
+    kind = torch.float32 if precision == "float32" else torch.bfloat16
+    many = ManyRows(known, Workers(threads), str(kind).removeprefix("torch."))
+
+    def once(some):
+        memory = FastMemory(known, len(some), places, kind, nothing)
+        with torch.inference_mode():
+            hidden = many.read(some, memory)
+        keys = memory.keys.transpose(4, 5).flatten(3, 4)[:, :, :, :places]
+        return hidden, keys, memory.values[:, :, :, :places]
+
+    apart = zip(*map(once, embedded[:, None]), strict=True)
+    alone = [torch.cat(parts, dim) for parts, dim in zip(apart, (0, 1, 1), strict=True)]
+    for ours, theirs in zip(once(embedded), alone, strict=True):
+        # Float32 in another order of sums; in fewer bits, steps of rounding follow the largest
+        # number of a row.
+        slack = 1e-5 if precision == "float32" else 1e-2
+        ours, theirs = ours.float(), theirs.float()
+        assert float((ours - theirs).norm()) < slack * float(theirs.norm())
+
+
+@needs_kernels
+def test_alike_places_are_multiplied_once(monkeypatch):
+    counted = []
+    known = described(*SHAPE, cross=False)
+    many = ManyRows(known, Workers(1))
+    multiply = many.multiply
+    monkeypatch.setattr(many, "multiply", lambda matrix, x, out, **how: (
+        counted.append(x.numel() // matrix.inner), multiply(matrix, x, out, **how)
+    ))  # fmt: skip
+    embedded = torch.randn(3, 40, 64, generator=seeded())
+    embedded[:, :25] = embedded[:1, :25]
+    with torch.inference_mode():
+        many.read(embedded, FastMemory(known, 3, 40, torch.float32, nothing))
+    assert counted[0] == 25 + 3 * 15
 
 
 @needs_kernels

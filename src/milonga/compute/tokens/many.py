@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _ROWS = 1024
 """Places of all rows that go through the wide middle of a block between two looks at the user's
 wish."""
+_FEW = 16
+"""Alike places that aren't worth a turn of their own."""
 _BLOCKS = 4
 """Blocks of rows that one thread rounds at a time, at least."""
 
@@ -90,31 +92,54 @@ class ManyRows:
         begin: int,
         memory: FastMemory | None,
     ) -> torch.Tensor:
-        """All blocks; of the last one, the places from ``begin`` on."""
+        """All blocks; of the last one, the places from ``begin`` on.
+
+        Where each place sees those before it, the first ones that are alike in all rows are
+        computed once.
+        """
         import torch
 
         known = self._known
-        hidden = embedded.clone(memory_format=torch.contiguous_format)
-        rows, places, width = hidden.shape
+        rows, places, width = embedded.shape
+        alike = self._alike(embedded) if memory is not None and memory.seen is None else 0
+        # What is alike, and then the rest of each row.
+        flat = torch.cat([embedded[0, :alike], embedded[:, alike:].reshape(-1, width)])
         joined = torch.empty(rows, places, 3 * width)
+        some = torch.empty(len(flat), 3 * width) if alike else joined.view(-1, 3 * width)
         for index, block in enumerate(known.blocks):
             check()
-            self.multiply(block.joined, hidden, joined, norm=block.norm)
+            self.multiply(block.joined, flat, some, norm=block.norm)
+            if alike:
+                joined[:, :alike] = some[:alike]
+                joined[:, alike:] = some[alike:].view(rows, -1, 3 * width)
             kept = None if memory is None else (memory.keys[index], memory.values[index])
-            first = 0
+            first = alike
             if index == len(known.blocks) - 1:
-                first, hidden = begin, hidden[:, begin:].contiguous()
-            seen = self.attended(joined, first, kept)
-            self.multiply(block.out, seen, hidden, onto=True)
+                first = begin
+                rest = flat[alike:].view(rows, -1, width)[:, begin - alike :]
+                flat = rest.contiguous().view(-1, width)
+            seen = torch.empty_like(flat)
+            own = len(flat) - rows * (places - first)
+            self.attended(joined, first, kept, seen[own:].view(rows, -1, width), seen[:own])
+            self.multiply(block.out, seen, flat, onto=True)
             if block.cross is not None and memory is not None and memory.seen is not None:
+                hidden = flat.view(rows, -1, width)
                 hidden = texted(known, block.cross, hidden, *memory.text[index], memory.seen)
-            self._mix(block, hidden, check)
-        return hidden
+                flat = hidden.reshape(-1, width)
+            self._mix(block, flat, check)
+        return flat.view(rows, -1, width)
 
-    def _mix(self, block: Block, hidden: torch.Tensor, check: Callable[[], None]) -> None:
+    def _alike(self, embedded: torch.Tensor) -> int:
+        """How many of the first places are alike in all rows, but for the last; 0 for a few."""
+        if len(embedded) == 1:
+            return 0
+        same = (embedded[1:] == embedded[:1]).all(-1).all(0)[:-1]
+        alike = int(same.long().cumprod(0).sum())
+        return alike if alike >= _FEW else 0
+
+    def _mix(self, block: Block, flat: torch.Tensor, check: Callable[[], None]) -> None:
         import torch
 
-        flat = hidden.view(-1, hidden.shape[-1])
         inner = torch.empty(min(_ROWS, len(flat)), block.up.outer)
         for rows in torch.split(flat, _ROWS):
             check()
@@ -179,11 +204,18 @@ class ManyRows:
         self._workers.run(matrix.outer // STRIP, 1, strips)
 
     def attended(
-        self, joined: torch.Tensor, begin: int, kept: tuple[torch.Tensor, torch.Tensor] | None
-    ) -> torch.Tensor:
-        """Attention of the places from ``begin`` on, ``[rows, places - begin, width]``.
+        self, joined: torch.Tensor, begin: int, kept: tuple[torch.Tensor, torch.Tensor] | None,
+        out: torch.Tensor, common: torch.Tensor | None = None,
+    ) -> None:  # fmt: skip
+        """Write the attention of the places from ``begin`` on.
 
-        With a memory to keep keys and values in, each place sees those before it, else all.
+        Args:
+            joined: queries, keys and values, ``[rows, places, 3 width]``.
+            begin: the first place that is asked for.
+            kept: memory of the steps for keys and values; with one, each place sees those before
+                it, else all.
+            out: ``[rows, places - begin, width]``.
+            common: ``[n, width]``, for the first ``n`` places of the first row.
         """
         import torch
 
@@ -194,7 +226,6 @@ class ManyRows:
         rows, places, row = joined.shape
         width, head = known.width, known.head_width
         padded = -(-places // self._heads.keys) * self._heads.keys
-        out = torch.empty(rows, places - begin, width)
         count = self._workers.count
         packed = torch.empty(count, 2, packed_room(self._heads, padded))
         queries = torch.empty(count, ROWS * head)
@@ -219,15 +250,25 @@ class ManyRows:
                     where(keys),
                     where(values),
                 )
-                kernels["attend"](
-                    query + 4 * begin * row, row, 0, places - begin, begin, places,
-                    int(kept is not None), where(keys), where(values), where(queries[worker]),
-                    where(found), where(shares),
-                    where(out) + 4 * (number * (places - begin) * width + lane * head), width,
-                )  # fmt: skip
+
+                def write(
+                    start: int,
+                    stop: int,
+                    target: torch.Tensor,
+                    query: int = query,
+                    lane: int = lane,
+                ) -> None:
+                    kernels["attend"](
+                        query + 4 * start * row, row, 0, stop - start, start, places,
+                        int(kept is not None), where(keys), where(values), where(queries[worker]),
+                        where(found), where(shares), where(target) + 4 * lane * head, width,
+                    )  # fmt: skip
+
+                if common is not None and not number:
+                    write(0, len(common), common)
+                write(begin, places, out[number])
 
         self._workers.run(rows * known.heads, 1, attend)
-        return out
 
 
 def fits(description: Description) -> bool:
