@@ -161,5 +161,7 @@ def test_answers_are_read_as_they_were_meant_or_refused(tmp_path):
         read_answers(path, key)
     with pytest.raises(MilongaError, match="can't be found"):
         read_answers(tmp_path / "none.json", key)
+    with pytest.raises(MilongaError, match="the key of the test, which stays with you"):
+        read_answers(tmp_path / "key.json", key)
     with pytest.raises(MilongaError, match="isn't beside the answers"):
         find_key([tmp_path / "a" / "b" / "c.json"])

@@ -51,8 +51,15 @@ def read_answers(path: Path, key: Key) -> Answers:
     """Read a listener's answers to a test.
 
     Raises:
-        MilongaError: missing, damaged, of another test, or of trials and stimuli that it lacks.
+        MilongaError: missing, damaged, of another test, of trials and stimuli that it lacks, or the
+            key itself.
     """
+    if path.name == KEY:
+        raise MilongaError(
+            "This is the key of the test, which stays with you.",
+            where=path,
+            step="Give the files of answers that listeners saved at the end of the page.",
+        )
     found = _read(path, Answers, "These answers", "Ask the listener to save them again.")
     if found.test != key.test:
         raise MilongaError(
