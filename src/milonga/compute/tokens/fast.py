@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from milonga.compute.tokens.description import Description, Norm
     from milonga.compute.tokens.matrix import Matrix
-    from milonga.compute.tokens.vectors import Kind
+    from milonga.compute.tokens.vectors import Kept, Kind
 
 _PIECES = 3
 """Pieces of a product for each thread, on average."""
@@ -46,7 +46,7 @@ class FastDecoder:
         self._workers = Workers(threads or torch.get_num_threads())
         kinds = list(dict.fromkeys(kind_of(matrix) for matrix in description.matrices()))
         self._kinds: list[Kind] = kinds
-        self._memory_kind: Kind = "float32" if kinds[0] == "float32" else "bfloat16"
+        self._memory_kind: Kept = "float32" if kinds[0] == "float32" else "bfloat16"
         self._many = ManyRows(description, self._workers, self._memory_kind)
         whole = all(matrix.inner % 64 == 0 for matrix in description.matrices())
         self._run = compiled(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from milonga.compute.tokens.many_packing import ManyHeads
     from milonga.compute.tokens.matrix import Matrix
     from milonga.compute.tokens.memory import FastMemory
-    from milonga.compute.tokens.vectors import Kind
+    from milonga.compute.tokens.vectors import Kept
 
 _ROWS = 1024
 """Places of all rows that go through the wide middle of a block between two looks at the user's
@@ -44,7 +44,7 @@ class ManyRows:
         kept: kind of number in the memory of its steps.
     """
 
-    def __init__(self, description: Description, workers: Workers, kept: Kind = "float32") -> None:
+    def __init__(self, description: Description, workers: Workers, kept: Kept = "float32") -> None:
         self._known, self._workers = description, workers
         self._kernels: dict[str, Callable[..., None]] | None = None
         self._rounds = fits(description) and _rounds(description)
@@ -311,7 +311,7 @@ def _multiplied(description: Description) -> Literal["float32", "bfloat16", "int
 
 @functools.lru_cache(16)
 def _compiled(
-    heads: ManyHeads, eps: float, kept: Kind, rounds: bool, target: str
+    heads: ManyHeads, eps: float, kept: Kept, rounds: bool, target: str
 ) -> dict[str, Callable[..., None]]:
     from llvmlite import ir
 

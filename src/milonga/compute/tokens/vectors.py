@@ -18,6 +18,9 @@ LANES = 16
 Kind = Literal["float32", "bfloat16", "int8"]
 """How numbers lie in memory."""
 
+Kept = Literal["float32", "bfloat16"]
+"""How keys and values lie in the memory of steps."""
+
 BYTES: dict[Kind, int] = {"float32": 4, "bfloat16": 2, "int8": 1}
 _I8, _I16, _I32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
 _TERMS = 14
@@ -132,4 +135,4 @@ def when(e: Vectors, condition: Value, body: Callable[[], None]) -> None:
         body()
 
 
-__all__ = ["BYTES", "FLOAT", "INT", "LANES", "Kind", "Vectors", "scaled_complement", "when"]
+__all__ = ["BYTES", "FLOAT", "INT", "LANES", "Kept", "Kind", "Vectors", "scaled_complement", "when"]
