@@ -49,12 +49,13 @@ case $core in
 esac
 # In a name space of its own, so that nothing stays mounted; what processors say of themselves is
 # the host's otherwise.
-printf 'processor\t: %s\nFeatures\t: '"$features"'\nCPU implementer\t: 0x41\nCPU part\t: 0xd40\n\n' \
-  0 1 >"$root/cpuinfo"
+printf 'processor\t: %s\nFeatures\t: %s\nCPU implementer\t: 0x41\nCPU part\t: 0xd40\n\n' \
+  0 "$features" 1 "$features" >"$root/cpuinfo"
 export root here core
 exec unshare --mount bash -c '
   mount -t proc proc "$root/proc"
   mount --bind "$root/cpuinfo" "$root/proc/cpuinfo"
   mount --bind "$here" "$root/work"
-  exec chroot "$root" env -C /work -u SSL_CERT_FILE HOME=/root QEMU_CPU="$core" PYTHONPATH=/opt/site:/work/src \
-    PYTHONDONTWRITEBYTECODE=1 python3 -X faulthandler -m pytest -q -p no:cacheprovider "$@"' sh "$@"
+  exec chroot "$root" env -i -C /work HOME=/root PATH="$PATH" LANG=C.UTF-8 QEMU_CPU="$core" \
+    PYTHONPATH=/opt/site:/work/src PYTHONDONTWRITEBYTECODE=1 python3 -X faulthandler \
+    -m pytest -q -p no:cacheprovider "$@"' sh "$@"
