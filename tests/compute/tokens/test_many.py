@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+from emulated import emulate_bfloat16_pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_decoders import described, divergence, nothing
 
 from milonga.compute import processor
 from milonga.compute.convolutions.workers import Workers
+from milonga.compute.tokens import many as many_rows
 from milonga.compute.tokens.description import Norm
 from milonga.compute.tokens.many import ManyRows, fits
 from milonga.compute.tokens.matrix import stored
@@ -80,6 +82,26 @@ def test_products_in_int8_are_exact_but_for_rounding_the_activations(
     assert float((out - found).norm()) < 1e-3 * float(found.norm()) + 1e-4
 
 
+def attention(joined, heads, begin, causal, threads=1):
+    """Ours of the places from ``begin`` on, and the exact one, in numbers rounded to a kind."""
+    rows, places, width = joined.shape
+    head = width // 3 // heads
+    known = described(heads * head, heads, cross=False, precision="int8")
+    memory = FastMemory(known, rows, places, torch.bfloat16, nothing)
+    ours = torch.empty(rows, places - begin, heads * head)
+    kept = (memory.keys[0], memory.values[0]) if causal else None
+    ManyRows(known, Workers(threads)).attended(joined, begin, kept, ours)
+    query, key, value = joined.view(rows, places, 3, heads, head).permute(2, 0, 3, 1, 4)
+
+    def exact(kind):
+        found = torch.nn.functional.scaled_dot_product_attention(
+            *(one.to(kind).double() for one in (query, key, value)), is_causal=causal
+        )
+        return found.transpose(1, 2).flatten(2)[:, begin:]
+
+    return ours, exact
+
+
 @needs_integers
 @needs_kernels
 @given(rows=st.integers(1, 2), places=st.integers(1, 200), head=st.sampled_from([16, 64, 80, 128]),
@@ -93,24 +115,30 @@ def test_attention_in_whole_numbers_is_closer_than_in_bfloat16(
     joined = torch.randn(rows, places, 6 * head, generator=seeded(places))
     joined[:, 0] *= far  # as the first place of trained models may be
     with processor.without("avx512bf16", "amx-bf16"):
-        known = described(2 * head, 2, cross=False, precision="int8")
-        many = ManyRows(known, Workers(threads))
-        memory = FastMemory(known, rows, places, torch.bfloat16, nothing)
-        ours = torch.empty(rows, places - begin, 2 * head)
-        kept = (memory.keys[0], memory.values[0]) if causal else None
-        many.attended(joined, begin, kept, ours)
-    query, key, value = joined.view(rows, places, 3, 2, head).permute(2, 0, 3, 1, 4)
-
-    def attention(kind):
-        found = torch.nn.functional.scaled_dot_product_attention(
-            *(one.to(kind).double() for one in (query, key, value)), is_causal=causal
-        )
-        return found.transpose(1, 2).flatten(2)[:, begin:]
-
-    true = attention(torch.float64)
+        ours, exact = attention(joined, 2, begin, causal, threads)
+    true = exact(torch.float64)
     assert float((ours - true).norm()) < max(
-        float((attention(torch.bfloat16) - true).norm()), 2e-3 * float(true.norm())
+        float((exact(torch.bfloat16) - true).norm()), 2e-3 * float(true.norm())
     )
+
+
+@needs_kernels
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(("places", "head"), [(1, 64), (31, 16), (32, 80), (77, 128), (200, 64)])
+def test_attention_in_bfloat16_errs_by_its_rounding(monkeypatch, places, head, causal):
+    """On processors without it, too, whose kernels write its one instruction in others."""
+    if not processor.has("avx512bf16"):
+        emulated = emulate_bfloat16_pairs(monkeypatch)
+    monkeypatch.setattr(many_rows, "why_slow", lambda precision: None)
+    many_rows._compiled.cache_clear()
+    joined = torch.randn(2, places, 6 * head, generator=seeded(places))
+    ours, exact = attention(joined, 2, places // 3, causal)
+    many_rows._compiled.cache_clear()
+    assert processor.has("avx512bf16") or len(emulated) == 1
+    # Rounding queries, keys and values to 8 bits errs by 0.0015 to 0.003 of the norm; shares add to
+    # it, by less than the step of a number.
+    true = exact(torch.float64)
+    assert 0 < float((ours - true).norm()) < 2**-8 * float(true.norm())
 
 
 @needs_kernels

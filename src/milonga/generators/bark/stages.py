@@ -1,8 +1,8 @@
 """Bark's three stages: text to semantic tokens, these to coarse codes, these to all codes.
 
-Several parts of a text go through a stage together. Each comes out as it would alone: rows that
-have ended leave the batch, and what lies behind a row's end is padding as the model knows it,
-never what its neighbours made it compute.
+Several parts of a text go through a stage together. Each comes out as it would alone, but for
+rounding: rows that have ended leave the batch, and what lies behind a row's end is padding as the
+model knows it, never what its neighbours made it compute.
 
 Source: suno-ai/bark, ``bark/generation.py``, with the constants of the checkpoint's generation
 configuration.
