@@ -56,7 +56,7 @@ def test_it_goes_on_where_it_was_cancelled(instrument, asked, tmp_path):
     plan = plan_batch(instrument, asked, range(4), {}, EXPORT, "tiny")
 
     def stop(update):
-        if update.label == "sounds" and update.done == 2:
+        if update.label == "Playing" and update.done == 2:
             progress.cancel()
 
     progress = Progress(stop)
