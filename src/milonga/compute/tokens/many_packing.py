@@ -123,13 +123,8 @@ def emit_pack_head(module: ir.Module, heads: ManyHeads) -> None:
                 b.store(most, e.at(factors, one), align=4)
         for index in range(heads.width // LANES):
             parts = [one[index] for one in found]
-            if whole:
-                joined = side_by_side(e, *(_whole(e, part) for part in parts))
-            elif heads.pair == 2:
-                low, high = (_rounded(e, number) for number in parts)
-                low = b.lshr(low, ir.Constant(low.type, [16] * LANES))
-                high = b.and_(high, ir.Constant(high.type, [0xFFFF0000] * LANES))
-                joined = b.or_(low, high)
+            if heads.pair == 2:
+                joined = side_by_side(e, *(_halves(e, part, heads) for part in parts))
             else:
                 joined = b.bitcast(parts[0], ir.VectorType(_I32, LANES))
             b.store(joined, e.byte(target, e.index(4 * LANES * index)), align=4)
@@ -222,10 +217,13 @@ def as_units(e: Vectors, value: Value, heads: ManyHeads) -> Value:
     """16 floats as 32-bit units: one float, a pair of bfloat16 or one of whole numbers."""
     if heads.pair == 1:
         return e.b.bitcast(value, ir.VectorType(_I32, LANES))
-    kind = ir.VectorType(_I32, LANES)
-    if heads.kind == "int16":
-        upper = _whole(e, value)
-    else:
-        upper = e.b.lshr(_rounded(e, value), ir.Constant(kind, [16] * LANES))
-    short = e.b.trunc(upper, ir.VectorType(ir.IntType(16), LANES))
+    short = e.b.trunc(_halves(e, value, heads), ir.VectorType(ir.IntType(16), LANES))
     return e.b.bitcast(short, ir.VectorType(_I32, LANES // 2))
+
+
+def _halves(e: Vectors, value: Value, heads: ManyHeads) -> Value:
+    """Numbers of 16 bits, in the last ones of words."""
+    if heads.kind == "int16":
+        return _whole(e, value)
+    rounded = _rounded(e, value)
+    return e.b.lshr(rounded, ir.Constant(rounded.type, [16] * LANES))
