@@ -205,14 +205,6 @@ def emit_keep_head(module: ir.Module, heads: ManyHeads) -> None:
     e.finish()
 
 
-def _rounded(e: Vectors, value: Value) -> Value:
-    """Bits of floats whose upper halves are rounded to the nearest, ties to even."""
-    kind = ir.VectorType(_I32, LANES)
-    bits = e.b.bitcast(value, kind)
-    odd = e.b.and_(e.b.lshr(bits, ir.Constant(kind, [16] * LANES)), ir.Constant(kind, [1] * LANES))
-    return e.b.add(bits, e.b.add(odd, ir.Constant(kind, [0x7FFF] * LANES)))
-
-
 def as_units(e: Vectors, value: Value, heads: ManyHeads) -> Value:
     """16 floats as 32-bit units: one float, a pair of bfloat16 or one of whole numbers."""
     if heads.pair == 1:
@@ -223,7 +215,4 @@ def as_units(e: Vectors, value: Value, heads: ManyHeads) -> Value:
 
 def _halves(e: Vectors, value: Value, heads: ManyHeads) -> Value:
     """Numbers of 16 bits, in the last ones of words."""
-    if heads.kind == "int16":
-        return _whole(e, value)
-    rounded = _rounded(e, value)
-    return e.b.lshr(rounded, ir.Constant(rounded.type, [16] * LANES))
+    return _whole(e, value) if heads.kind == "int16" else e.bfloat16(value)

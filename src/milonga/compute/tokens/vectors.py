@@ -71,13 +71,16 @@ class Vectors(Emitter):
         if kind == "float32":
             self.b.store(value, pointer, align=4)
             return
+        short = self.b.trunc(self.bfloat16(value, lanes), ir.VectorType(_I16, lanes))
+        self.b.store(short, pointer, align=2)
+
+    def bfloat16(self, value: Value, lanes: int = LANES) -> Value:
+        """Floats as numbers of 16 bits, rounded to the nearest, ties to even, in the last bits of
+        words."""
         bits = self.b.bitcast(value, ir.VectorType(_I32, lanes))
         odd = self.b.and_(self.b.lshr(bits, self._ints(16, lanes)), self._ints(1, lanes))
         rounded = self.b.add(bits, self.b.add(odd, self._ints(0x7FFF, lanes)))
-        short = self.b.trunc(
-            self.b.lshr(rounded, self._ints(16, lanes)), ir.VectorType(_I16, lanes)
-        )
-        self.b.store(short, pointer, align=2)
+        return self.b.lshr(rounded, self._ints(16, lanes))
 
     def _ints(self, value: int, lanes: int) -> Value:
         return ir.Constant(ir.VectorType(_I32, lanes), [value] * lanes)
