@@ -56,7 +56,7 @@ np.savez(
 """
 
 SIDES = """
-import json, sys, time, warnings
+import json, statistics, sys, time, warnings
 from pathlib import Path
 import torch
 from milonga.compute.tokens.divergence import Witness
@@ -66,7 +66,7 @@ from milonga.generators.bark.voices import read_voice
 from milonga.runtime.progress import Progress
 
 folder, result = Path(sys.argv[1]), Path(sys.argv[5])
-tokens, parts, plain_parts = map(int, sys.argv[2:5])
+tokens, parts, rounds = map(int, sys.argv[2:5])
 warnings.simplefilter("ignore")
 begun = time.perf_counter()
 engine = BarkEngine.load(folder, "bark-small", "cpu", precision="float32")
@@ -85,11 +85,12 @@ def timed(work):
     seconds = sum(len(sound) for sound in sounds) / 24_000
     return took / seconds, used / seconds
 
-def ours(prompts, batch, engine=engine):
+def ours(prompts, engine, sampling=sampling):
     return [part.samples for part in engine.together(
-        prompts, voice, sampling, 0, Progress(), batch=batch, expected_s=[1.0] * len(prompts))]
+        prompts, voice, sampling, 0, Progress(), batch=len(prompts),
+        expected_s=[1.0] * len(prompts))]
 
-def plain(prompt):
+def plain(prompt, tokens=tokens):
     texts, (length,) = engine.encode([prompt])
     mask = (torch.arange(texts.shape[1])[None] < length).long()
     history = {"semantic_prompt": voice.semantic, "coarse_prompt": voice.coarse,
@@ -99,12 +100,17 @@ def plain(prompt):
             texts, history_prompt=history, attention_mask=mask, min_eos_p=0.2,
             semantic_min_new_tokens=tokens, semantic_max_new_tokens=tokens).numpy())
 
-plains, single, few = [], [], []
-batched = timed(lambda: ours(prompts, parts, narrow))
-for prompt in prompts[:plain_parts]:
-    plains.append(timed(lambda: plain(prompt)))
-    single.append(timed(lambda: ours([prompt], 1)))
-    few.append(timed(lambda: ours([prompt], 1, narrow)))
+# What each does once a process, such as compiling, isn't a part's.
+short = Sampling(least=10, most=10)
+plain(prompts[0], 10)
+for some, kind in ((prompts[:1], engine), (prompts[:1], narrow), (prompts, narrow)):
+    ours(some, kind, short)
+ways = {"plain": plain, "single": lambda prompt: ours([prompt], engine),
+        "few": lambda prompt: ours([prompt], narrow), "batched": lambda _: ours(prompts, narrow)}
+found = {name: [] for name in ways}
+for turn in range(rounds):
+    for name, work in ways.items():
+        found[name].append(timed(lambda: work(prompts[turn % parts])))
 first = engine._tried([Witness() for _ in range(3)], Progress())
 heard = narrow._tried([Witness(one) for one in first], Progress())
 
@@ -137,10 +143,9 @@ def limit(kind, size, rows):
         frames / float(coarse.coarse_rate_hz))
 
 (length,) = lengths
-middle = lambda found: sorted(found)[len(found) // 2]
 result.write_text(json.dumps({
-    "loading": loading, "seconds": length / 24_000, "plain": middle(plains),
-    "single": middle(single), "few": middle(few), "batched": batched,
+    "loading": loading, "seconds": length / 24_000,
+    **{name: [statistics.median(one) for one in zip(*runs)] for name, runs in found.items()},
     "bandwidth": bandwidth, "divergence": max(one.divergence() for one in heard),
     "limits": {"single": limit(torch.float32, 4, 1), "few": limit(torch.int8, 1, 1),
                "batched": limit(torch.int8, 1, parts)}}))
@@ -181,12 +186,12 @@ def _peak(folder: Path, *args: object) -> str:
 
 
 def run(quick: bool = False) -> str:
-    tokens, parts, plain_parts = (10, 2, 1) if quick else (150, 8, 2)
+    tokens, parts, rounds = (10, 2, 1) if quick else (150, 8, 3)
     with tempfile.TemporaryDirectory(prefix="milonga-bench-") as scratch:
         folder, result = Path(scratch, "small"), Path(scratch, "result.json")
         run_process([sys.executable, "-c", MAKE, str(folder)])
         size = sum(path.stat().st_size for path in folder.iterdir())
-        sizes = [str(number) for number in (tokens, parts, plain_parts)]
+        sizes = [str(number) for number in (tokens, parts, rounds)]
         run_process([sys.executable, "-c", SIDES, str(folder), *sizes, str(result)])
         found = json.loads(result.read_text())
         rows = [
@@ -218,8 +223,9 @@ Files {size / 1e9:.1f} GB, loaded in {found["loading"]:.1f} s; memory is that of
 their own that load, make the parts and decode them, without a voice. Random weights of the real
 sizes, in the history of a voice, {parts} parts of {found["seconds"]:.1f} s. Random weights don't
 say when a part has ended, so both sides were held to {tokens} semantic tokens a part, and made as
-many samples. One process, one
-run: the calls of the library ({plain_parts} of the parts, all alike) and single parts took turns.
+many samples. One process, medians of
+{rounds} turns, each after a short call of every kind: a call of the library, a part alone in either
+precision, a batch of all.
 The limit is reading the weights once a token, for all parts of a batch together, at
 {found["bandwidth"] / 1e9:.0f} GB/s, and the products of what is read or filled at once, at the
 speed of one such product alone, in int8 where the weights are. The error is the

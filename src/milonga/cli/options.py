@@ -17,6 +17,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."
 )
+# A file is refused where the song is opened, which says what is needed.
+song_argument = click.argument("out", type=click.Path(path_type=Path))
 yes_option = click.option("--yes", is_flag=True, help="Don't ask.")
 force_option = click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 replace_option = click.option("--force", is_flag=True, help="Replace files that are there.")

@@ -221,6 +221,16 @@ def test_folders_that_hold_no_song(milonga, tmp_path):
     assert "damaged" in milonga("mix", tmp_path).err
 
 
+def test_a_sheet_in_place_of_its_folder_is_told_what_is_needed(milonga, song, tmp_path):
+    studio = tmp_path / "studio"
+    for command in (("mix",), ("report",), ("takes",), ("export", "-o", studio)):
+        result = milonga(command[0], song, *command[1:])
+        assert result.status == 1
+        assert "is a file" in result.err
+        assert "milonga render SHEET --out FOLDER" in result.err
+    assert not studio.exists()
+
+
 @pytest.mark.parametrize(
     "kind",
     [

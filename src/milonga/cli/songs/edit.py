@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, put, say
+from milonga.cli.options import song_argument
 from milonga.cli.queueing import Waits, queue_options
 from milonga.cli.songs.choices import options_option, seed_option, takes_option
 from milonga.cli.songs.render import show_plan
@@ -17,7 +18,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group()
-@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@song_argument
 @click.argument("segment")
 @click.pass_context
 def edit(ctx: click.Context, out: Path, segment: str) -> None:

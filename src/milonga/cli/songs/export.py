@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from milonga.cli.common import json_option, make_progress, put, say, show
-from milonga.cli.options import folder_option, replace_option
+from milonga.cli.options import folder_option, replace_option, song_argument
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@song_argument
 @folder_option
 @click.option("--stems", is_flag=True, help="A file a role, and a file an instrument group.")
 @click.option("--midi", is_flag=True, help="The notes, with tempo map, markers and lyrics.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, put, say, say_note
-from milonga.cli.options import force_option
+from milonga.cli.options import force_option, song_argument
 from milonga.cli.placing import place_options
 from milonga.cli.queueing import Waits, queue_options
 from milonga.cli.songs.choices import (
@@ -23,8 +23,6 @@ from milonga.runtime.words import counted, gathered
 if TYPE_CHECKING:
     from milonga.songs.output.mixed import Mix
     from milonga.songs.rendering.planned import Plan
-
-_FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 def _list_options(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
@@ -144,7 +142,7 @@ def render(
 
 
 @click.command()
-@click.argument("out", type=_FOLDER)
+@song_argument
 @choose_option
 @best_by_option
 @click.option(
@@ -196,7 +194,7 @@ def mix(
 
 
 @click.command()
-@click.argument("out", type=_FOLDER)
+@song_argument
 @click.option("--words", is_flag=True, help="Hear the words of takes that sing.")
 @click.option("--model", default="whisper-small", show_default=True, help="Hears the words.")
 @json_option

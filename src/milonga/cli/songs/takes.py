@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from milonga.cli.common import json_option, make_progress, print_json, print_table, say, say_note
+from milonga.cli.options import song_argument
 from milonga.runtime.words import counted, size_text
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@song_argument
 @click.option("--prune", is_flag=True, help="Remove stale takes that are neither chosen nor mixed.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @click.option(

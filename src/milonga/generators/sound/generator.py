@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -12,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from milonga.audio import probe
 from milonga.audio.clip import Clip
-from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Problem
+from milonga.errors import GeneratorError, MilongaError, Problem
 from milonga.generators.base import (
     Assessment,
     Generator,
@@ -27,6 +26,7 @@ from milonga.generators.base import (
 from milonga.generators.neural.loading import licence_of
 from milonga.generators.sound.words import moves_of
 from milonga.runtime.progress import Progress
+from milonga.sounds.installed import require_libraries
 from milonga.sounds.instrument.cost import playing_memory, playing_time
 from milonga.sounds.instrument.own_vocoder import foreseen_vocoder
 from milonga.sounds.library.library import Library
@@ -108,8 +108,7 @@ class SoundGenerator(Generator):
 
     def __init__(self, options: BaseModel | None = None) -> None:
         super().__init__(options)
-        if not all(find_spec(library) for library in ("torch", "safetensors")):
-            raise MissingExtraError("The generator 'sound'", "sounds")
+        require_libraries("The generator 'sound'")
         self._instrument: Instrument | None = None
 
     def assess(self, request: Request) -> Assessment:

@@ -129,9 +129,10 @@ class OutputFolder:
             if not is_there(source) and is_there(beside):
                 source = beside
             sheet = Sheet.restore(record.sheet, source)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
+            what = "is a file, not a folder with a" if out.is_file() else "folder holds no"
             raise MilongaError(
-                "This folder holds no rendered song.",
+                f"This {what} rendered song.",
                 where=out,
                 step="Give the folder that 'milonga render SHEET --out FOLDER' wrote.",
             ) from None

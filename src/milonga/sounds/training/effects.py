@@ -55,7 +55,8 @@ def measure_effects(
     take = through or player.mel
     made = {name: controls[name] for name in NAMES}
     spread = np.array([max(controls[c.name].spread, c.least_spread) for c in CONTROLS])
-    with progress.task("Measuring controls", len(player.enabled) * len(seeds)) as task:
+    sweeps = len(player.enabled) * len(seeds)
+    with progress.task("Measuring controls", sweeps, "sweeps") as task:
         for name in player.enabled:
             rows = []
             for seed in seeds:

@@ -15,11 +15,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from milonga.errors import MilongaError, needs_extra
+from milonga.errors import MilongaError, MissingExtraError, needs_extra
 from milonga.jobs.kinds import TrainWork
 from milonga.runtime.places import data_folder
 from milonga.runtime.record import first_error
 from milonga.sounds.corpus.inspection import Corpus
+from milonga.sounds.installed import require_libraries
 from milonga.sounds.library.history import History
 from milonga.sounds.library.library import Library
 from milonga.sounds.library.presets import Presets
@@ -48,7 +49,12 @@ _FORMATS = ("wav", "flac", "ogg", "mp3")
 
 def sounds(request: Request) -> Response:
     """The sound models, and a new training."""
-    return page(request, "sounds.html.j2", title="Sounds", here="sounds")
+    missing = None
+    try:
+        require_libraries("Training and playing a sound model")
+    except MissingExtraError as error:
+        missing = error
+    return page(request, "sounds.html.j2", title="Sounds", here="sounds", missing=missing)
 
 
 def listed(request: Request) -> Response:
