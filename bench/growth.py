@@ -284,7 +284,8 @@ Against the length of a take; Stable Audio Open's longest is 47 s, that of Stabl
 minutes. One process for each point, after a first take (or a few frames) that loads the model;
 random weights of the published sizes (the sound model was trained for half a minute), every
 generator with its own defaults but for what is named. An empty place was not measured, the others
-{_times(points)}.
+{_times(points)}. Where 8 GB are free, as here, what was packed stays for the next take beside what
+that loads, so a first take needs less. ACE-Step's text encoder is in float32 where a processor has no bfloat16 products.
 
 | seconds of work and GB at the peak for each | {heads} |
 | --- |{" ---: |" * len(TAKES)}

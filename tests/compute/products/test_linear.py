@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milonga.compute import processor
+from milonga.compute.products import linear
 from milonga.compute.products.linear import IntegerProduct, make_linear
 from milonga.compute.products.precision import PRECISIONS, quick_precisions, why_slow
 from milonga.compute.products.quantise import ZERO, quantise_rows, quantise_weight
@@ -141,6 +142,30 @@ with processor.without("avx512", "avxvnni", "amx"):
     env = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    rows=st.integers(1, 40),
+    inputs=st.integers(1, 200),
+    outputs=st.integers(1, 130),
+    at_once=st.integers(1, 5000),
+    biased=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_bfloat16_without_its_instructions_is_exact_and_no_copy(
+    rows, inputs, outputs, at_once, biased, seed
+):
+    w, x = drawn(outputs, inputs, seed=seed).bfloat16(), drawn(rows, inputs, seed=seed + 1)
+    b = drawn(outputs, seed=seed + 2) if biased else None
+    with processor.without("avx512bf16", "amx", "bf16"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear, "_AT_ONCE", at_once)
+        layer = make_linear(w, b, "bfloat16")
+        found = layer(x)
+    assert layer._weight.data_ptr() == w.data_ptr()
+    # Sums of up to 200 products in another order, as float32's.
+    whole = x @ w.float().T + (0 if b is None else b)
+    torch.testing.assert_close(found, whole, rtol=1e-5, atol=1e-4)
 
 
 def test_without_onednn_plain_products_compute_the_same(monkeypatch):

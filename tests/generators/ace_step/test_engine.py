@@ -9,6 +9,7 @@ import torch
 from ace_step_parity import ask, engine_of, pipeline_of, same, theirs
 from safetensors.torch import load_file, save_file
 
+from milonga.compute import processor
 from milonga.compute.products.precision import why_slow
 from milonga.errors import Cancelled, GeneratorError
 from milonga.generators.ace_step.checkpoints import shape_of
@@ -129,15 +130,37 @@ def ours_with(engine, progress):
     return engine.latents([phase], 0, settings, progress)
 
 
-@pytest.mark.skipif(why_slow("bfloat16") is not None, reason="the processor is not quick at it")
-def test_the_words_are_read_in_bfloat16_where_the_files_came_so(make_ace_step, tmp_path):
+@pytest.fixture
+def narrow_local(make_ace_step, tmp_path):
+    """A model whose files are in bfloat16, as the published ones are."""
     folder = tmp_path / "narrow"
     shutil.copytree(make_ace_step(), folder)
     for path in folder.rglob("*.safetensors"):
         tensors = {key: value.to(torch.bfloat16) for key, value in load_file(path).items()}
         save_file(tensors, path, {"format": "pt"})
-    local = locate(str(folder), like="ace-step")
-    texts = texts_of(ask(), None)
+    return locate(str(folder), like="ace-step")
+
+
+def test_words_are_read_in_the_memory_of_16_bits_without_instructions_for_them(narrow_local):
+    local, texts = narrow_local, texts_of(ask(), None)
+    exact, narrow = (
+        AceStepEngine(local.folder, "tiny", "cpu", shape_of(local, "tiny"), "float32")
+        for _ in range(2)
+    )
+    # As beside a transformer in int8.
+    narrow.parts.precision = "int8"
+    with processor.without("avx512bf16", "amx", "bf16"):
+        layer = narrow.parts.load("text_encoder").layers[0].mlp.up_proj
+        assert layer._weight.dtype == torch.bfloat16
+        found = narrow.conditions.encoded(texts, Progress())
+    known = exact.conditions.encoded(texts, Progress())
+    # Exact but for the order of sums: float32's rounding, through eight layers.
+    assert float((found - known).norm() / known.norm()) < 1e-5
+
+
+@pytest.mark.skipif(why_slow("bfloat16") is not None, reason="the processor is not quick at it")
+def test_the_words_are_read_in_bfloat16_where_the_files_came_so(narrow_local):
+    local, texts = narrow_local, texts_of(ask(), None)
     exact, narrow = (
         AceStepEngine(local.folder, "tiny", "cpu", shape_of(local, "tiny"), precision)
         for precision in ("float32", "published")

@@ -1,10 +1,13 @@
 """What the generators with a diffusion model share: precision by a trial, and the outlook."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from milonga.compute import processor
 from milonga.compute.products.precision import why_slow
 from milonga.generators.base import Request
+from milonga.generators.neural import diffusion, oobleck
 from milonga.generators.neural.calibration import keep_figure, known_speed, learn_speed
 from milonga.generators.neural.takes import Take, foresee
 from milonga.generators.registry import make_generator
@@ -95,3 +98,30 @@ def test_what_a_take_needed_is_announced_for_the_next(make_stable_audio):
     shape = generator._engine.shape
     tera = shape.step_operations(shape.frames, True) / 1e12
     assert generator.assess(asked).estimate_s == pytest.approx(3 * step * tera + decoding + beside)
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("stable-audio", 1.0), ("ace-step", 10.0)])
+def test_what_a_first_take_does_once_is_not_learnt_as_decoding(request, monkeypatch, name, seconds):
+    clock, packed = [0.0], []
+    monkeypatch.setattr(diffusion, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+
+    def slow(work, took):
+        def wrapped(*args, **kwargs):
+            clock[0] += took
+            found = work(*args, **kwargs)
+            packed.append(found in oobleck._ENGINES if work is load else None)
+            return found
+
+        return wrapped
+
+    load = oobleck.load
+    monkeypatch.setattr(oobleck, "load", slow(load, 100.0))
+    monkeypatch.setattr(oobleck, "decode", slow(oobleck.decode, 3.0))
+    folder = str(request.getfixturevalue(f"make_{name.replace('-', '_')}")())
+    generator = make_generator(name, {"model": folder, "device": "cpu", "steps": 2})
+    generator.render(Request(role="backing", section="verse", style="trap", seconds=seconds,
+                             tempo=120, key="A minor", seed=0))  # fmt: skip
+    assert packed == [True, None]
+    decoding = known_speed(f"{name} decoding, {folder}, cpu")
+    units = 1.0 if name == "stable-audio" else seconds
+    assert decoding * units == pytest.approx(3.0)

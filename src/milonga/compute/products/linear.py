@@ -6,7 +6,9 @@
 | bfloat16 | oneDNN, packed, sums in float32 | the same, packed for few |
 | int8 | int8 activations, sums in int32 | weights widened in registers, bfloat16 activations |
 
-What a build of torch lacks (oneDNN on a Mac), its plain product computes.
+What a build of torch lacks (oneDNN on a Mac), its plain product computes. Where a processor has no
+products of bfloat16, such weights stay as they are, mapped from a file if they were, and are
+widened while they are used: exact, in the memory of 16 bits.
 docs/decisions/products.md has what each way and its rivals took.
 """
 
@@ -27,6 +29,8 @@ hundreds (all frames of a clip)."""
 _FEW, _MANY = 2, 750
 _WIDE = 8
 """Rows up to which widening the weights is quicker than int8 activations."""
+_AT_ONCE = 1 << 20
+"""Numbers of a bfloat16 weight that are widened at a time, which stay in the cache."""
 
 
 class Product(torch.nn.Module):
@@ -60,7 +64,8 @@ class Product(torch.nn.Module):
 
 
 class FloatProduct(Product):
-    """Weights in float32 or bfloat16; activations are rounded to the same."""
+    """Weights in float32 or bfloat16; activations are rounded to the same, where the processor
+    multiplies them so."""
 
     def __init__(
         self, weight: torch.Tensor, bias: torch.Tensor | None, precision: Precision, rows: Rows
@@ -68,22 +73,31 @@ class FloatProduct(Product):
         super().__init__((weight.shape[0], weight.shape[1]), bias, precision)
         self._dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         weight = weight.detach().to(self._dtype)
-        if self._bias is not None:
-            self._bias = self._bias.to(self._dtype)
-        self._packed = can_pack(self._dtype) and weight.numel() > 0
+        quick = why_slow(precision) is None
+        self._packed = quick and can_pack(self._dtype) and weight.numel() > 0
         if self._packed:
+            if self._bias is not None:
+                self._bias = self._bias.to(self._dtype)
             hint = _FEW if rows == "few" else _MANY
             weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), hint)
         self._weight = weight
 
     def rows(self, x: torch.Tensor) -> torch.Tensor:
-        x = x.to(self._dtype)
         if not self._packed:
-            return linear(x, self._weight, self._bias)
+            return self._widened(x.float())
         found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
-            x, self._weight, self._bias, "none", [], ""
+            x.to(self._dtype), self._weight, self._bias, "none", [], ""
         )
         return found
+
+    def _widened(self, x: torch.Tensor) -> torch.Tensor:
+        if self._weight.dtype == torch.float32:
+            return linear(x, self._weight, self._bias)
+        found = torch.empty(len(x), self.out_features)
+        step = max(1, _AT_ONCE // max(1, self.in_features))
+        for weight, some in zip(self._weight.split(step), found.split(step, dim=1), strict=True):
+            torch.mm(x, weight.float().T, out=some)
+        return found if self._bias is None else found.add_(self._bias)
 
 
 class IntegerProduct(Product):

@@ -209,7 +209,7 @@ class AceStepEngine(DiffusionEngine[AceStepParts]):
         import torch
 
         kinds = (torch.nn.Conv1d, torch.nn.ConvTranspose1d)
-        with self.parts.at_work("decoder") as model, cancellable(model, progress, kinds):
+        with self.parts.at_work("decoder") as model, self.decoding(model, progress, kinds):
             sound = oobleck.decode(
                 model, latents.transpose(1, 2), samples, self.shape.ratios, progress
             )

@@ -264,8 +264,8 @@ class AceStep(CheckpointGenerator[AceStepEngine]):
         take = self._take(self._local, shape, request)
         latents = engine.latents(phases, request.seed, settings, progress)
         self.learn(take.step_work(name, engine.dtype), take.steps * take.tera, engine.sampling_s)
-        with self.learning(take.decoding_work(name), take.decoding):
-            sound = engine.audio(latents, round(request.seconds * shape.rate), progress)
+        sound = engine.audio(latents, round(request.seconds * shape.rate), progress)
+        self.learn(take.decoding_work(name), take.decoding, engine.decoding_s)
         clip = self.exactly(sound, shape.rate, request.seconds)
         if clip.peak > 0:
             gain = _PEAK_DB - 20 * np.log10(clip.peak)

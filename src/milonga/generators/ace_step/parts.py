@@ -17,7 +17,6 @@ from milonga.generators.neural.precision import (
     dtype_for,
     layer_maker,
     published_precision,
-    why_slow_here,
 )
 from milonga.runtime.seeding import seeded
 
@@ -33,8 +32,8 @@ class AceStepParts(TakingTurns):
         name: what the user calls the model.
         device: ``cpu``, ``cuda:0``, ``mps``.
         wanted: precision of the transformer on an accelerator. The others are small and compute in
-            float32; on a processor the two that read the words in bfloat16, if the transformer does
-            not compute in float32.
+            float32; on a processor the two that read the words keep their bfloat16, if the
+            transformer does not compute in float32.
         lora: added to the transformer.
 
     Attributes:
@@ -88,12 +87,11 @@ class AceStepParts(TakingTurns):
 
     @property
     def _narrow(self) -> bool:
-        """Whether what reads the words computes in bfloat16, too: where the transformer isn't in
+        """Whether what reads the words keeps its bfloat16, too: where the transformer isn't in
         float32, and the files came so."""
         if self.device != "cpu" or self.precision == "float32":
             return False
-        came = published_precision(self.layout.text_encoder)
-        return came == "bfloat16" and why_slow_here("bfloat16") is None
+        return published_precision(self.layout.text_encoder) == "bfloat16"
 
     def config(self, part: str) -> dict[str, Any]:
         return self.layout.config(part)

@@ -58,11 +58,12 @@ class DiffusionEngine(Generic[PartsT]):
         engine: ``fast`` on a processor: its own layers.
         precision: of the transformer there.
         sampling_s: seconds that the steps of the last take took.
+        decoding_s: seconds that its decoding took, once the decoder was loaded.
     """
 
     def __init__(self, parts: PartsT, weights: Path, wanted: PrecisionChoice, key: str) -> None:
         self.parts = parts
-        self.sampling_s = 0.0
+        self.sampling_s = self.decoding_s = 0.0
         self.engine = "fast" if parts.device == "cpu" else "torch"
         self.precision = LoadedPrecision(wanted, weights, key, parts.device)
         parts.precision = self.precision.chosen.precision
@@ -108,6 +109,25 @@ class DiffusionEngine(Generic[PartsT]):
         ):
             yield task
         self.sampling_s = time.perf_counter() - begun
+
+    @contextmanager
+    def decoding(
+        self, model: torch.nn.Module, progress: Progress, kinds: tuple[type[torch.nn.Module], ...]
+    ) -> Iterator[None]:
+        """Stop a decoder within the block where the user wants, and take its time.
+
+        Args:
+            model: the decoder.
+            progress: says whether to stop.
+            kinds: of modules that ask for it; see ``cancellable``.
+
+        Raises:
+            Cancelled: the user stopped it.
+        """
+        begun = time.perf_counter()
+        with cancellable(model, progress, kinds):
+            yield
+        self.decoding_s = time.perf_counter() - begun
 
     def settle(
         self,

@@ -7,10 +7,9 @@ compiled kernels do it, elsewhere the library's modules do, in tiles.
 
 from __future__ import annotations
 
-import functools
 import math
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from milonga.generators.neural.parts import TakingTurns
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     import torch
 
     from milonga.compute.convolutions.engine import Engine
-    from milonga.compute.convolutions.network import Layer
 
 EngineName = Literal["auto", "fast", "torch"]
 
@@ -44,7 +42,8 @@ _KERNEL = 3
 def load(parts: TakingTurns, child: str) -> Any:
     """Load the ``decoder`` or the ``encoder`` from the part ``vae``.
 
-    For the kernels its weights stay the file's own; for torch the weight norm is computed.
+    For the kernels its weights stay the file's own until they are packed, which is done here, too,
+    so that decoding takes what decoding takes; for torch the weight norm is computed.
 
     Raises:
         GeneratorError: the files are damaged or lack something.
@@ -57,6 +56,8 @@ def load(parts: TakingTurns, child: str) -> Any:
         for module in model.modules():
             if hasattr(module, "weight_g"):
                 remove_weight_norm(module)
+    else:
+        _engine_of(model, child)
     return model
 
 
@@ -114,12 +115,10 @@ def decode(
 
     hop, margin = math.prod(ratios), margin_of(ratios)
     if _is_fast(engine, decoder):
-        from milonga.compute.convolutions.oobleck import describe_decoder
-
         wanted = min(samples, latents.shape[-1] * hop)
         label = ("Decoding", math.ceil(wanted / hop))
-        network = functools.partial(describe_decoder, decoder)
-        return _compiled(decoder, network, latents[0], wanted, hop, label, progress)
+        packed = _engine_of(decoder, "decoder")
+        return _compiled(packed, latents[0], wanted, hop, label, progress)
     frames = min(latents.shape[-1], math.ceil(samples / hop) + margin)
     wanted = min(frames, math.ceil(samples / hop))
 
@@ -172,11 +171,8 @@ def encode(
     hop, margin = math.prod(ratios), encoder_margin_of(ratios)
     frames = samples.shape[-1] // hop
     if _is_fast(engine, encoder):
-        from milonga.compute.convolutions.oobleck import describe_encoder
-
-        label = ("Encoding", frames)
-        network = functools.partial(describe_encoder, encoder)
-        return _compiled(encoder, network, samples, frames, 1, label, progress)[None]
+        packed = _engine_of(encoder, "encoder")
+        return _compiled(packed, samples, frames, 1, ("Encoding", frames), progress)[None]
 
     def compute(start: int, stop: int) -> torch.Tensor:
         low, high = max(0, start - margin), min(frames, stop + margin)
@@ -199,9 +195,27 @@ def _is_fast(engine: EngineName, module: Any) -> bool:
     return engine == "fast" or (engine == "auto" and engine_on(device_of(module)) == "fast")
 
 
+def _engine_of(module: Any, child: str) -> Engine:
+    """What is packed for this processor and these threads, of a ``decoder`` or an ``encoder``; for
+    as long as the module is kept, so is that."""
+    import torch
+
+    from milonga.compute import processor
+    from milonga.compute.convolutions import oobleck
+    from milonga.compute.convolutions.engine import Engine
+
+    here = processor.target(), torch.get_num_threads()
+    made_for, engine = _ENGINES.get(module, (None, None))
+    if engine is None or made_for != here:
+        describe = oobleck.describe_decoder if child == "decoder" else oobleck.describe_encoder
+        with torch.inference_mode():
+            engine = Engine(describe(module), module.conv1.in_channels, torch.get_num_threads())
+        _ENGINES[module] = here, engine
+    return engine
+
+
 def _compiled(
-    module: Any,
-    network: Callable[[], Iterable[Layer]],
+    engine: Engine,
     x: torch.Tensor,
     wanted: int,
     unit: int,
@@ -211,8 +225,7 @@ def _compiled(
     """Rows of output through the kernels, ``[channels, wanted]``.
 
     Args:
-        module: whose network it is; for as long as it is kept, so is what was packed for it.
-        network: gives its layers.
+        engine: the packed network.
         x: ``[channels, rows]``.
         wanted: rows of output.
         unit: rows of output that count one for the progress.
@@ -221,15 +234,7 @@ def _compiled(
     """
     import torch
 
-    from milonga.compute import processor
-    from milonga.compute.convolutions.engine import Engine
-
     with torch.inference_mode(), progress.task(*label, "frames") as task:
-        here = processor.target(), torch.get_num_threads()
-        made_for, engine = _ENGINES.get(module, (None, None))
-        if engine is None or made_for != here:
-            engine = Engine(network(), x.shape[0], torch.get_num_threads())
-            _ENGINES[module] = here, engine
         progress.check()
         rows = x.detach().float().cpu().t().contiguous().numpy()
         found = torch.empty(engine.outputs, wanted)

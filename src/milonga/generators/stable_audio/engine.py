@@ -210,7 +210,7 @@ class StableAudioEngine(DiffusionEngine[ModelParts]):
         import torch
 
         kinds = (torch.nn.Conv1d, torch.nn.ConvTranspose1d)
-        with self.parts.at_work("decoder") as model, cancellable(model, progress, kinds):
+        with self.parts.at_work("decoder") as model, self.decoding(model, progress, kinds):
             sound = oobleck.decode(model, latents, samples, self.shape.ratios, progress)
         found: NDArray[np.float32] = sound.numpy()
         return found

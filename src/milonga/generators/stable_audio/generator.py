@@ -127,8 +127,8 @@ class StableAudio(CheckpointGenerator[StableAudioEngine]):
             progress,
         )  # fmt: skip
         self.learn(take.step_work(name, engine.dtype), take.steps * take.tera, engine.sampling_s)
-        with self.learning(take.decoding_work(name), take.decoding):
-            sound = engine.audio(latents, round(request.seconds * shape.rate), progress)
+        sound = engine.audio(latents, round(request.seconds * shape.rate), progress)
+        self.learn(take.decoding_work(name), take.decoding, engine.decoding_s)
         return self.exactly(sound, shape.rate, request.seconds)
 
     def _take(self, local: LocalWeights | None, shape: StableAudioShape, request: Request) -> Take:

@@ -130,7 +130,7 @@ class StableAudio3Engine(DiffusionEngine[ModelParts]):
         from milonga.generators.stable_audio_3.autoencoder import decode
 
         self.parts.progress, kinds = progress, (torch.nn.Linear, Product)
-        with self.parts.at_work("decoder") as model, cancellable(model, progress, kinds):
+        with self.parts.at_work("decoder") as model, self.decoding(model, progress, kinds):
             sound: NDArray[np.float32] = decode(
                 model, latents, samples, self.layout, progress
             ).numpy()

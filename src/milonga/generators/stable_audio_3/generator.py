@@ -226,8 +226,8 @@ class StableAudio3(CheckpointGenerator[StableAudio3Engine]):
         )  # fmt: skip
         self.learn(take.step_work(name, engine.dtype), take.steps * take.tera, engine.sampling_s)
         samples = round(request.seconds * layout.rate)
-        with self.learning(take.decoding_work(name), take.decoding):
-            sound = engine.audio(latents, samples, progress)
+        sound = engine.audio(latents, samples, progress)
+        self.learn(take.decoding_work(name), take.decoding, engine.decoding_s)
         return self.exactly(sound, layout.rate, request.seconds)
 
     def _take(self, local: LocalWeights | None, layout: Layout, request: Request) -> Take:
