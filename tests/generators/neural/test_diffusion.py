@@ -7,7 +7,7 @@ import pytest
 from milonga.compute import processor
 from milonga.compute.products.precision import why_slow
 from milonga.generators.base import Request
-from milonga.generators.neural import diffusion, oobleck
+from milonga.generators.neural import diffusion, oobleck, takes
 from milonga.generators.neural.calibration import keep_figure, known_speed, learn_speed
 from milonga.generators.neural.takes import Take, foresee
 from milonga.generators.registry import make_generator
@@ -68,6 +68,24 @@ def test_an_estimate_is_guessed_and_then_learnt():
     # Twenty steps of 2 TFLOP, and 30 units.
     assert learnt.estimate_s == pytest.approx(20 * 2 * 0.5 + 30 * 0.25)
     assert foresee("m", None, "cuda", "published", TAKE).estimate_s is None
+
+
+@pytest.mark.parametrize(
+    ("lacking", "device", "precision", "said"),
+    [((), "cpu", "published", True), ((), "auto", "published", True),
+     ((), "cuda", "published", False), ((), "cpu", "float32", False),
+     (("avx", "amx"), "cpu", "published", False)],
+)  # fmt: skip
+def test_the_plan_names_int8_where_the_processor_is_quick_at_it(
+    monkeypatch, lacking, device, precision, said
+):
+    # Not a processor that was measured to be no quicker.
+    monkeypatch.setattr(takes, "why_slow_here", why_slow)
+    with processor.without(*lacking):
+        seen = foresee("m", None, device, precision, TAKE)
+        assert any("g.precision=auto tries int8" in note for note in seen.notes) == (
+            said and why_slow("int8") is None
+        )
 
 
 @pytest.mark.parametrize(
