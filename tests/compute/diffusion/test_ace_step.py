@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from milonga.compute import processor
 from milonga.compute.diffusion.ace_step import AceStepTransformer
 from milonga.compute.products.making import LayerMaker
+from milonga.compute.products.precision import why_slow
 from milonga.errors import Cancelled
 from milonga.generators.neural.cancelling import cancellable
 from milonga.runtime.progress import Progress
@@ -130,4 +131,6 @@ def test_weights_in_bfloat16_are_computed_in_float32_where_that_is_asked_for(mod
     with torch.inference_mode():
         expected = copy.deepcopy(rounded).float()(**given_)[0]
     assert error(fast(rounded)(**given_)[0], expected) < 1e-5
-    assert error(fast(rounded, "bfloat16")(**given_)[0], expected) > 1e-4
+    # Activations are rounded, too, where the processor multiplies bfloat16, and nowhere else.
+    rounds = error(fast(rounded, "bfloat16")(**given_)[0], expected) > 1e-4
+    assert rounds == (why_slow("bfloat16") is None)

@@ -95,7 +95,8 @@ class FloatProduct(Product):
             return linear(x, self._weight, self._bias)
         found = torch.empty(len(x), self.out_features)
         step = max(1, _AT_ONCE // max(1, self.in_features))
-        for weight, some in zip(self._weight.split(step), found.split(step, dim=1), strict=True):
+        parts = torch.split(self._weight, step), torch.split(found, step, dim=1)
+        for weight, some in zip(*parts, strict=True):
             torch.mm(x, weight.float().T, out=some)
         return found if self._bias is None else found.add_(self._bias)
 

@@ -153,7 +153,7 @@ def foresee(
     if weights_size(name, local) is not None:
         each_number = BYTES[chosen.precision] if on_processor else _bytes(take.elsewhere)
         memory = max(take.parameters * each_number, take.least) + take.beside
-    notes = () if step_s is None else (_steps(name, take, step_s),)
+    notes: tuple[str, ...] = () if step_s is None else (_steps(name, take, step_s),)
     if on_processor and precision == "published" and chosen.precision == "float32":
         notes += _sooner(name, take)
     return RenderOutlook(estimate, memory, numbers, notes, precision=chosen.precision)
