@@ -39,6 +39,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from os import PathLike, fspath
 
 from milonga._installed import install_command
@@ -216,6 +217,16 @@ def needs_extra(what: str, extra: str) -> Iterator[None]:
         if (error.name or "").startswith("milonga"):
             raise
         raise MissingExtraError(what, extra) from error
+
+
+def require_extra(what: str, extra: str, libraries: Iterable[str]) -> None:
+    """Refuse to begin where a library of an extra is missing, without importing any.
+
+    Raises:
+        MissingExtraError: one of them isn't installed.
+    """
+    if not all(find_spec(library) for library in libraries):
+        raise MissingExtraError(what, extra)
 
 
 class UnknownNameError(MilongaError):

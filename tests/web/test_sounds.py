@@ -12,8 +12,9 @@ import soundfile
 from playwright.sync_api import expect
 from sound_models import small_model, steady_corpus
 
+from milonga import errors
 from milonga.jobs.queue import Queue
-from milonga.sounds import Library, installed
+from milonga.sounds import Library
 from milonga.sounds.library.presets import Presets
 from milonga.web.pages import jobs, uploads
 
@@ -111,7 +112,7 @@ def test_recordings_are_dropped_looked_at_and_trained_on(
 
 def test_a_missing_library_is_named_before_anything_is_dropped(visit, home, monkeypatch):
     assert visit("/sounds").get_by_role("note").count() == 0
-    monkeypatch.setattr(installed, "find_spec", lambda name: None)
+    monkeypatch.setattr(errors, "find_spec", lambda name: None)
     note = visit("/sounds").get_by_role("note")
     expect(note).to_contain_text("needs the extra 'sounds', which is not installed")
     expect(note).to_contain_text("pip install")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-from milonga.errors import MissingExtraError
+from milonga.errors import require_extra
 
 
 def require_libraries(what: str) -> None:
@@ -16,5 +14,4 @@ def require_libraries(what: str) -> None:
     Raises:
         MissingExtraError: one of them isn't installed.
     """
-    if not all(find_spec(library) for library in ("torch", "safetensors")):
-        raise MissingExtraError(what, "sounds")
+    require_extra(what, "sounds", ("torch", "safetensors"))

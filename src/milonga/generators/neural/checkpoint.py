@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -19,7 +18,7 @@ from pydantic import BaseModel, Field
 
 from milonga import weights
 from milonga.audio.clip import Clip
-from milonga.errors import GeneratorError, MilongaError, MissingExtraError, Problem
+from milonga.errors import GeneratorError, MilongaError, Problem, require_extra
 from milonga.generators.base import Assessment, Generator, Model, Request, problem_of, refuse
 from milonga.generators.neural.calibration import keep_figure, known_figure, learn_speed
 from milonga.generators.neural.loading import (
@@ -116,8 +115,7 @@ class CheckpointGenerator(Generator, Generic[EngineT]):
 
     def __init__(self, options: BaseModel | None = None) -> None:
         super().__init__(options)
-        if not all(find_spec(library) for library in self.libraries):
-            raise MissingExtraError(f"The generator {self.name!r}", "models")
+        require_extra(f"The generator {self.name!r}", "models", self.libraries)
         self._engine: EngineT | None = None
         self._local: LocalWeights | None = None
         self._model: Model | None = None
